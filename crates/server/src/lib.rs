@@ -1,0 +1,1 @@
+//! Event loops, connections and limits that put a table on the network.
