@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{self, Read};
 
-use memchr::{memchr, memchr_iter, memchr3, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr};
 
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
@@ -23,6 +23,8 @@ pub struct Pair<'a> {
     pub key: &'a [u8],
     /// Everything after that one separator, up to the end of the line.
     pub value: &'a [u8],
+    /// The line, counted from 1.
+    pub line: u64,
 }
 
 /// Why a line is not a pair.
@@ -128,10 +130,11 @@ impl<R: Read> Blocks<R> {
         let mut wanted = BLOCK_BYTES;
         while !self.ended {
             let room = wanted.saturating_sub(block.bytes.len()).max(BLOCK_BYTES / 4);
-            let read = (&mut self.source)
-                .take(room as u64)
-                .read_to_end(&mut block.bytes)
-                .map_err(|source| Error::Read { line: self.next_line, source })?;
+            let read =
+                (&mut self.source).take(room as u64).read_to_end(&mut block.bytes).map_err(|source| {
+                    let lines_before = memchr_iter(b'\n', &block.bytes).count() as u64;
+                    Error::Read { line: self.next_line + lines_before, source }
+                })?;
             self.ended = read == 0;
             if self.ended {
                 break;
@@ -142,18 +145,27 @@ impl<R: Read> Blocks<R> {
                 break;
             }
             searched = block.bytes.len();
-            if searched > LINE_BYTES_MAX {
-                let reason = match memchr3(b' ', b'\t', b'\t', &block.bytes[..=KEY_BYTES_MAX]) {
-                    Some(0) => BadLine::EmptyKey,
-                    Some(_) => BadLine::ValueTooLong,
-                    None => BadLine::KeyTooLong,
-                };
+            if let Some(reason) = too_long(&block.bytes) {
                 return Err(Error::Line { line: self.next_line, reason });
             }
-            wanted = searched * 2;
+            wanted = (searched * 2).min(LINE_BYTES_MAX + 1);
         }
         self.next_line += memchr_iter(b'\n', &block.bytes).count() as u64;
         Ok(!block.bytes.is_empty())
+    }
+}
+
+/// Why `start`, in which no line ends, cannot become a pair however it goes on: so that a line without an end is not
+/// gathered to the last byte of memory.
+fn too_long(start: &[u8]) -> Option<BadLine> {
+    // A key of the greatest length may still be followed by `\r`.
+    let undecided = start.len() <= KEY_BYTES_MAX + 1;
+    let key = &start[..start.len().min(KEY_BYTES_MAX + 1)];
+    match memchr2(b' ', b'\t', key) {
+        Some(0) => Some(BadLine::EmptyKey),
+        Some(_) if start.len() > LINE_BYTES_MAX => Some(BadLine::ValueTooLong),
+        None if !undecided => Some(BadLine::KeyTooLong),
+        _ => None,
     }
 }
 
@@ -214,7 +226,7 @@ impl<'a> Iterator for Lines<'a> {
             } else if value.len() > VALUE_BYTES_MAX {
                 BadLine::ValueTooLong
             } else {
-                return Some(Ok(Pair { key, value }));
+                return Some(Ok(Pair { key, value, line }));
             };
             return Some(Err(Error::Line { line, reason }));
         }
