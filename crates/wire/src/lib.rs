@@ -5,6 +5,8 @@
 //! answers. A decoder borrows from the bytes it was given and allocates nothing; the same bytes cut anywhere give the
 //! same messages.
 
+pub mod http;
+
 /// What a decoder made of the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded<T, E> {

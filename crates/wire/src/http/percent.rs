@@ -1,0 +1,122 @@
+//! Request targets: path and query apart, and keys in them escaped and unescaped.
+//!
+//! Written here and not taken from a crate, because the crates decode `+` and `%` leniently and into allocations of their
+//! own, and an answer must never be the value of another key than the one that was asked for.
+
+/// Where in a target an escaped key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the path: `%XX` is a byte, everything else is itself.
+    Path,
+    /// In the query: `%XX` is a byte, and `+` is a space.
+    Query,
+}
+
+/// A `%` that is not followed by two hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadEscape;
+
+impl std::fmt::Display for BadEscape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a % is not followed by two hexadecimal digits")
+    }
+}
+
+impl std::error::Error for BadEscape {}
+
+/// The path of a request target and its query, if there is a `?`. The absolute form (`http://host/path`) loses its
+/// scheme and host; nothing is normalised or decoded.
+pub fn split_target(target: &str) -> (&str, Option<&str>) {
+    let target = if target.starts_with('/') { target } else { origin_form(target) };
+    match memchr::memchr(b'?', target.as_bytes()) {
+        // `http://host?query` asks for the root.
+        Some(0) => ("/", Some(&target[1..])),
+        Some(at) => (&target[..at], Some(&target[at + 1..])),
+        None => (target, None),
+    }
+}
+
+#[cold]
+fn origin_form(target: &str) -> &str {
+    let after_scheme = match target.split_once("://") {
+        Some((scheme, rest)) if is_http(scheme) => rest,
+        _ => return target,
+    };
+    match after_scheme.find(['/', '?']) {
+        Some(at) => &after_scheme[at..],
+        None => "/",
+    }
+}
+
+pub(super) fn is_http(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+}
+
+/// The escaped value of the first parameter called `name` in a query; a parameter without `=` has an empty value.
+pub fn find_parameter<'a>(query: &'a str, name: &[u8]) -> Option<&'a [u8]> {
+    let mut rest = query.as_bytes();
+    loop {
+        let end = memchr::memchr(b'&', rest).unwrap_or(rest.len());
+        let (pair, after) = (&rest[..end], rest.get(end + 1..));
+        let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
+        let (found, value) = (&pair[..equals], pair.get(equals + 1..).unwrap_or(&[]));
+        if found == name || (!is_plain(found, Place::Query) && spells(found, name)) {
+            return Some(value);
+        }
+        rest = after?;
+    }
+}
+
+fn spells(escaped: &[u8], name: &[u8]) -> bool {
+    let mut room = Vec::new();
+    unescape(escaped, Place::Query, &mut room) == Ok(name)
+}
+
+/// Whether nothing in `escaped` is escaped, so that it stands for itself.
+pub fn is_plain(escaped: &[u8], place: Place) -> bool {
+    match place {
+        Place::Path => memchr::memchr(b'%', escaped).is_none(),
+        Place::Query => memchr::memchr2(b'%', b'+', escaped).is_none(),
+    }
+}
+
+/// The bytes that `escaped` stands for, decoded once: itself when nothing in it is escaped, else decoded into `room`,
+/// whose former bytes are dropped.
+///
+/// # Errors
+/// [`BadEscape`] when a `%` is not followed by two hexadecimal digits.
+pub fn unescape<'a>(escaped: &'a [u8], place: Place, room: &'a mut Vec<u8>) -> Result<&'a [u8], BadEscape> {
+    if is_plain(escaped, place) {
+        return Ok(escaped);
+    }
+    room.clear();
+    let mut bytes = escaped.iter();
+    while let Some(&byte) = bytes.next() {
+        room.push(match byte {
+            b'%' => {
+                let [high, low] = [bytes.next(), bytes.next()].map(|digit| digit.copied().and_then(hex));
+                high.ok_or(BadEscape)? << 4 | low.ok_or(BadEscape)?
+            }
+            b'+' if place == Place::Query => b' ',
+            byte => byte,
+        });
+    }
+    Ok(room)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
+}
+
+/// Appends `key` escaped so that it stands for itself in a path as well as in a query: letters, digits and `-._~` as they
+/// are, every other byte as `%XX`.
+pub fn escape(key: &[u8], out: &mut Vec<u8>) {
+    for &byte in key {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(byte);
+        } else {
+            let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
+            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Requests as a table: what comes in, and what the decoder must make of it, however the bytes are cut.
+
+use graven_wire::Decoded;
+use graven_wire::http::{
+    Error, Limits, Method, Request, RequestHead, Version, decode_request, encode_request, expects_continue,
+};
+
+/// Decodes everything in `bytes`, offered in two pieces cut at `cut`: a line for each message, then how it ended.
+fn read_all(bytes: &[u8], cut: usize, limits: &Limits) -> Vec<String> {
+    let (mut seen, mut at, mut end) = (Vec::new(), 0, cut);
+    loop {
+        match decode_request(&bytes[at..end], limits) {
+            Decoded::Message(request, consumed) => {
+                seen.push(describe(&request));
+                at += consumed;
+            }
+            Decoded::NeedMore if end < bytes.len() => end = bytes.len(),
+            Decoded::NeedMore => {
+                seen.push(format!("{} bytes wait", bytes.len() - at));
+                return seen;
+            }
+            Decoded::Invalid(error) => {
+                seen.push(format!("{} {error:?}", error.status()));
+                return seen;
+            }
+        }
+    }
+}
+
+fn describe(request: &Request<'_>) -> String {
+    let mut body = Vec::new();
+    request.body.append_to(&mut body);
+    assert_eq!(body.len(), request.body.len());
+    let version = if request.version == Version::Http10 { "1.0" } else { "1.1" };
+    let stays = if request.keep_alive { "stays" } else { "closes" };
+    format!("{:?} {} {version} {stays} [{}]", request.method, request.target, body.escape_ascii())
+}
+
+const H: &str = "Host: x\r\n";
+
+/// Every conversation, with `~` for the Host line: bytes in, lines out.
+const CONVERSATIONS: &[(&str, &[&str])] = &[
+    ("GET /?key=1 HTTP/1.1\r\n~\r\n", &["Get /?key=1 1.1 stays []", "0 bytes wait"]),
+    (
+        "GET /a HTTP/1.1\r\n~\r\nHEAD /b HTTP/1.1\r\n~\r\nGET /c",
+        &["Get /a 1.1 stays []", "Head /b 1.1 stays []", "6 bytes wait"],
+    ),
+    ("\r\n\r\nGET / HTTP/1.1\r\n~\r\n", &["Get / 1.1 stays []", "0 bytes wait"]),
+    ("GET / HTTP/1.1\r\nhOsT:x:80\r\n\r\n", &["Get / 1.1 stays []", "0 bytes wait"]),
+    ("GET / HTTP/1.1\r\nHost:\r\n\r\n", &["Get / 1.1 stays []", "0 bytes wait"]),
+    ("GET / HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n", &["Get / 1.1 stays []", "0 bytes wait"]),
+    ("GET http://x:1/a?b HTTP/1.1\r\n~\r\n", &["Get http://x:1/a?b 1.1 stays []", "0 bytes wait"]),
+    ("OPTIONS * HTTP/1.1\r\n~\r\n", &["Options * 1.1 stays []", "0 bytes wait"]),
+    ("CONNECT x:1 HTTP/1.1\r\n~\r\n", &["Other x:1 1.1 stays []", "0 bytes wait"]),
+    ("DELETE /v1/kv/a HTTP/1.1\r\n~\r\n", &["Other /v1/kv/a 1.1 stays []", "0 bytes wait"]),
+    // Who keeps the connection.
+    ("GET / HTTP/1.1\r\n~Connection: close\r\n\r\n", &["Get / 1.1 closes []", "0 bytes wait"]),
+    ("GET / HTTP/1.1\r\n~Connection: te, CLOSE\r\n\r\n", &["Get / 1.1 closes []", "0 bytes wait"]),
+    (
+        "GET / HTTP/1.1\r\n~Connection: te\r\nConnection: close\r\n\r\n",
+        &["Get / 1.1 closes []", "0 bytes wait"],
+    ),
+    ("GET / HTTP/1.0\r\n\r\n", &["Get / 1.0 closes []", "0 bytes wait"]),
+    ("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", &["Get / 1.0 stays []", "0 bytes wait"]),
+    // Bodies.
+    (
+        "POST /p HTTP/1.1\r\n~Content-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\n~\r\n",
+        &["Post /p 1.1 stays [abc]", "Get / 1.1 stays []", "0 bytes wait"],
+    ),
+    ("POST /p HTTP/1.1\r\n~Content-Length: 0\r\n\r\n", &["Post /p 1.1 stays []", "0 bytes wait"]),
+    ("GET / HTTP/1.1\r\n~Content-Length: 3\r\n\r\nab", &["48 bytes wait"]),
+    (
+        "POST /p HTTP/1.1\r\n~Transfer-Encoding: Chunked\r\n\r\n3;x=y\r\nabc\r\n00A\r\n0123456789\r\n0\r\nT: t\r\n\r\nGET",
+        &["Post /p 1.1 stays [abc0123456789]", "3 bytes wait"],
+    ),
+    (
+        "POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        &["Post /p 1.1 stays []", "0 bytes wait"],
+    ),
+    ("POST /p HTTP/1.1\r\n~Content-Length: 41\r\n\r\n", &["413 BodyTooLarge"]),
+    ("POST /p HTTP/1.1\r\n~Content-Length: 99999999999999999999999\r\n\r\n", &["413 BodyTooLarge"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n29\r\n", &["413 BodyTooLarge"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n28\r\n", &["413 BodyTooLarge"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", &["413 BodyTooLarge"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n", &["400 BadChunk"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n00000000000000001\r\n", &["400 BadChunk"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n+1\r\na\r\n", &["400 BadChunk"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n", &["400 BadChunk"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n1 \r\na\r\n", &["400 BadChunk"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n1\na\r\n", &["400 BadChunk"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n1;\n\r\na\r\n", &["400 BadChunk"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n", &["400 BadChunk"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n\r\n", &["400 BadChunk"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n0\r\nT: t\nU: u\r\n\r\n", &["400 BadChunk"]),
+    ("POST /p HTTP/1.1\r\n~Transfer-Encoding: chunked\r\n\r\n0\r\n folded\r\n\r\n", &["400 BadChunk"]),
+    // Two answers to where the next request begins: none is taken.
+    ("GET / HTTP/1.1\r\n~Content-Length: +5\r\n\r\n", &["400 BadContentLength"]),
+    ("GET / HTTP/1.1\r\n~Content-Length: -5\r\n\r\n", &["400 BadContentLength"]),
+    ("GET / HTTP/1.1\r\n~Content-Length: 5, 5\r\n\r\n", &["400 BadContentLength"]),
+    ("GET / HTTP/1.1\r\n~Content-Length: 0x5\r\n\r\n", &["400 BadContentLength"]),
+    ("GET / HTTP/1.1\r\n~Content-Length:\r\n\r\n", &["400 BadContentLength"]),
+    ("GET / HTTP/1.1\r\n~Content-Length: 5\r\nContent-Length: 5\r\n\r\n", &["400 ContentLengthTwice"]),
+    (
+        "GET / HTTP/1.1\r\n~Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        &["400 LengthAndEncoding"],
+    ),
+    ("GET / HTTP/1.1\r\n~Transfer-Encoding: gzip, chunked\r\n\r\n", &["501 UnsupportedTransferEncoding"]),
+    ("GET / HTTP/1.1\r\n~Transfer-Encoding: gzip\r\n\r\n", &["501 UnsupportedTransferEncoding"]),
+    ("GET / HTTP/1.1\r\n~Transfer-Encoding: chunked, gzip\r\n\r\n", &["400 BadTransferEncoding"]),
+    ("GET / HTTP/1.1\r\n~Transfer-Encoding: chunked, chunked\r\n\r\n", &["400 BadTransferEncoding"]),
+    ("GET / HTTP/1.1\r\n~Transfer-Encoding:\r\n\r\n", &["400 BadTransferEncoding"]),
+    ("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", &["400 BadTransferEncoding"]),
+    ("GET / HTTP/1.1\r\n~Transfer-Encoding : chunked\r\n\r\n", &["400 BadHeader"]),
+    // Hosts and targets.
+    ("GET / HTTP/1.1\r\n\r\n", &["400 MissingHost"]),
+    ("GET / HTTP/1.1\r\n~~\r\n", &["400 BadHost"]),
+    ("GET / HTTP/1.0\r\n~~\r\n", &["400 BadHost"]),
+    ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", &["400 BadHost"]),
+    ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", &["400 BadHost"]),
+    ("GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", &["400 BadHost"]),
+    ("GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", &["400 BadHost"]),
+    ("GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", &["400 BadHost"]),
+    ("GET / HTTP/1.1\r\nHost: [x]\r\n\r\n", &["400 BadHost"]),
+    ("GET /a#b HTTP/1.1\r\n~\r\n", &["400 BadTarget"]),
+    ("GET a HTTP/1.1\r\n~\r\n", &["400 BadTarget"]),
+    ("GET * HTTP/1.1\r\n~\r\n", &["400 BadTarget"]),
+    ("GET ftp://x/ HTTP/1.1\r\n~\r\n", &["400 BadTarget"]),
+    ("GET http:///a HTTP/1.1\r\n~\r\n", &["400 BadTarget"]),
+    // Heads that are none.
+    ("GET / HTTP/2.0\r\n~\r\n", &["505 UnsupportedVersion"]),
+    ("GET / HTTP/1.2\r\n~\r\n", &["505 UnsupportedVersion"]),
+    ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &["505 UnsupportedVersion"]),
+    ("GET / HTTP/1.x\r\n~\r\n", &["400 BadStartLine"]),
+    ("GET / HTTP/1\r\n~\r\n", &["400 BadStartLine"]),
+    ("GET / HTTQ/1.1\r\n~\r\n", &["400 BadStartLine"]),
+    ("GET /\r\n\r\n", &["400 BadStartLine"]),
+    ("GET  / HTTP/1.1\r\n~\r\n", &["400 BadStartLine"]),
+    ("GET / a HTTP/1.1\r\n~\r\n", &["400 BadStartLine"]),
+    ("G(T / HTTP/1.1\r\n~\r\n", &["400 BadStartLine"]),
+    ("\x16\x03\x01\x02\x00", &["400 BadStartLine"]),
+    ("GET / HTTP/1.1\r\n~A: b\r\n c\r\n\r\n", &["400 BadHeader"]),
+    ("GET / HTTP/1.1\r\n ~\r\n", &["400 BadHeader"]),
+    ("GET / HTTP/1.1\r\n~A\r\n\r\n", &["400 BadHeader"]),
+    ("GET / HTTP/1.1\r\n: a\r\n\r\n", &["400 BadHeader"]),
+    ("GET / HTTP/1.1\r\n~A: b\x00c\r\n\r\n", &["400 BadHeader"]),
+    ("GET / HTTP/1.1\r\n~A: b\rc\r\n\r\n", &["400 BadHeader"]),
+    ("GET / HTTP/1.1\n~\r\n", &["400 BareLineFeed"]),
+    ("GET / HTTP/1.1\r\nHost: x\n\r\n", &["400 BareLineFeed"]),
+    ("GET / HTTP/1.1\r\n~\n", &["400 BareLineFeed"]),
+    ("\nGET / HTTP/1.1\r\n~\r\n", &["400 BareLineFeed"]),
+    ("GET / HTTP/1.1\r\n~Expect: the impossible\r\n\r\n", &["417 UnsupportedExpectation"]),
+];
+
+const SMALL: Limits = Limits { head_bytes_max: 200, headers_max: 4, body_bytes_max: 40 };
+
+#[test]
+fn every_conversation_reads_as_the_table_says_wherever_it_is_cut() {
+    for (bytes, want) in CONVERSATIONS {
+        let bytes = with_host(bytes);
+        for cut in 0..=bytes.len() {
+            assert_eq!(read_all(&bytes, cut, &SMALL), *want, "{} cut at {cut}", bytes.escape_ascii());
+        }
+    }
+}
+
+fn with_host(text: &str) -> Vec<u8> {
+    text.replace('~', H).into_bytes()
+}
+
+#[test]
+fn a_request_line_over_the_head_limit_gets_414() {
+    let long = format!("GET /{} HTTP/1.1\r\n{H}\r\n", "a".repeat(300));
+    for cut in 0..=long.len() {
+        assert_eq!(read_all(long.as_bytes(), cut, &SMALL), ["414 TargetTooLong"]);
+    }
+}
+
+#[test]
+fn headers_over_the_head_limit_get_431() {
+    let long = format!("GET / HTTP/1.1\r\n{H}A: {}\r\n\r\n", "a".repeat(300));
+    for cut in 0..=long.len() {
+        assert_eq!(read_all(long.as_bytes(), cut, &SMALL), ["431 HeadTooLarge"]);
+    }
+}
+
+#[test]
+fn a_head_of_exactly_the_limit_is_taken_and_one_byte_more_is_not() {
+    let head = |bytes: usize| {
+        let empty = format!("GET / HTTP/1.1\r\n{H}A: \r\n\r\n").len();
+        format!("GET / HTTP/1.1\r\n{H}A: {}\r\n\r\n", "a".repeat(bytes - empty)).into_bytes()
+    };
+    assert_eq!(read_all(&head(200), 0, &SMALL), ["Get / 1.1 stays []", "0 bytes wait"]);
+    assert_eq!(read_all(&head(201), 0, &SMALL), ["431 HeadTooLarge"]);
+}
+
+#[test]
+fn one_header_line_more_than_the_limit_gets_431() {
+    let head = |lines: usize| format!("GET / HTTP/1.1\r\n{H}{}\r\n", "A: b\r\n".repeat(lines)).into_bytes();
+    assert_eq!(read_all(&head(3), 0, &SMALL), ["Get / 1.1 stays []", "0 bytes wait"]);
+    for cut in 0..=head(4).len() {
+        assert_eq!(read_all(&head(4), cut, &SMALL), ["431 TooManyHeaders"]);
+    }
+}
+
+#[test]
+fn chunk_framing_beyond_its_limit_gets_413() {
+    let mut bytes = format!("POST / HTTP/1.1\r\n{H}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+    let head_bytes = bytes.len();
+    bytes.extend_from_slice(b"1\r\na\r\n".repeat(20_000).as_slice());
+    let limits = Limits { body_bytes_max: 1 << 20, ..Limits::default() };
+    assert_eq!(decode_request(&bytes, &limits), Decoded::Invalid(Error::BodyTooLarge));
+    bytes.truncate(head_bytes);
+    bytes.extend_from_slice(format!("1;{}", "x".repeat(70_000)).as_bytes());
+    assert_eq!(decode_request(&bytes, &limits), Decoded::Invalid(Error::BodyTooLarge));
+    bytes.truncate(head_bytes);
+    bytes.extend_from_slice(format!("0\r\n{}", "A: b\r\n".repeat(20_000)).as_bytes());
+    assert_eq!(decode_request(&bytes, &limits), Decoded::Invalid(Error::BodyTooLarge));
+}
+
+#[test]
+fn only_a_waiting_client_with_a_whole_head_expects_continue() {
+    let limits = Limits::default();
+    let head =
+        format!("POST / HTTP/1.1\r\n{H}Content-Length: 2\r\nExpect: 100-Continue\r\n\r\n").into_bytes();
+    assert_eq!(decode_request(&head, &limits), Decoded::NeedMore);
+    assert!(expects_continue(&head, &limits));
+    for cut in 0..head.len() {
+        assert!(!expects_continue(&head[..cut], &limits));
+    }
+    let old = b"POST / HTTP/1.0\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    assert!(!expects_continue(old, &limits));
+}
+
+#[test]
+fn headers_that_answers_depend_on_are_handed_over() {
+    let bytes =
+        format!("GET / HTTP/1.1\r\n{H}IF-none-match: \"a\" \r\naccept: a/b\r\nOrigin: http://o\r\n\r\n");
+    let Decoded::Message(request, _) = decode_request(bytes.as_bytes(), &Limits::default()) else { panic!() };
+    assert_eq!(request.if_none_match, Some(&b"\"a\""[..]));
+    assert_eq!(request.accept, Some(&b"a/b"[..]));
+    assert_eq!(request.origin, Some(&b"http://o"[..]));
+}
+
+#[test]
+fn an_encoded_request_reads_back() {
+    let mut out = Vec::new();
+    let head = RequestHead {
+        method: "POST",
+        target: b"/v1/mget",
+        host: "[::1]:8000",
+        close: true,
+        headers: &[("Accept", "a/b")],
+        body: Some(b"hello"),
+    };
+    encode_request(&head, &mut out);
+    let Decoded::Message(request, consumed) = decode_request(&out, &Limits::default()) else { panic!() };
+    assert_eq!(consumed, out.len());
+    assert_eq!(describe(&request), "Post /v1/mget 1.1 closes [hello]");
+    assert_eq!((request.method, request.accept), (Method::Post, Some(&b"a/b"[..])));
+}

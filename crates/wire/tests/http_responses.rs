@@ -1,0 +1,164 @@
+//! Responses as a table, read back from what was written and from what other servers write.
+
+use graven_wire::Decoded;
+use graven_wire::http::{
+    Connection, Error, Length, Limits, Method, Response, ResponseHead, Version, decode_response,
+    encode_chunk, encode_head, encode_last_chunk, encode_response,
+};
+
+const LIMITS: Limits = Limits { head_bytes_max: 120, headers_max: 4, body_bytes_max: 40 };
+
+fn describe(decoded: Decoded<Response<'_>, Error>) -> String {
+    match decoded {
+        Decoded::Message(response, consumed) => {
+            let mut body = Vec::new();
+            response.body.append_to(&mut body);
+            let version = if response.version == Version::Http10 { "1.0" } else { "1.1" };
+            let stays = if response.keep_alive { "stays" } else { "closes" };
+            format!("{} {version} {stays} [{}] {consumed}", response.status, body.escape_ascii())
+        }
+        Decoded::NeedMore => "waits".to_owned(),
+        Decoded::Invalid(error) => format!("{error:?}"),
+    }
+}
+
+/// What was asked, what came, whether the connection ended with it, and what that is.
+const CONVERSATIONS: &[(Method, &str, bool, &str)] = &[
+    (Method::Get, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", false, "200 1.1 stays [hi] 40"),
+    (Method::Get, "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nhi", false, "200 1.1 stays [hi] 37"),
+    (
+        Method::Get,
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi",
+        false,
+        "200 1.1 closes [hi] 59",
+    ),
+    (Method::Get, "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi", false, "200 1.0 closes [hi] 40"),
+    (
+        Method::Get,
+        "HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nhi",
+        false,
+        "200 1.0 stays [hi] 64",
+    ),
+    (
+        Method::Get,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        false,
+        "200 1.1 stays [hi] 59",
+    ),
+    (Method::Get, "HTTP/1.1 200 OK\r\n\r\nhi", false, "waits"),
+    (Method::Get, "HTTP/1.1 200 OK\r\n\r\nhi", true, "200 1.1 closes [hi] 21"),
+    (Method::Head, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", false, "200 1.1 stays [] 38"),
+    (Method::Get, "HTTP/1.1 304 Not Modified\r\n\r\n", false, "304 1.1 stays [] 29"),
+    (Method::Get, "HTTP/1.1 100 Continue\r\n\r\n", false, "100 1.1 stays [] 25"),
+    (Method::Get, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi", true, "Truncated"),
+    (Method::Get, "HTTP/1.1 200 OK\r\nContent-Le", true, "Truncated"),
+    (Method::Get, "", true, "Truncated"),
+    (Method::Get, "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n", false, "BodyTooLarge"),
+    (
+        Method::Get,
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        false,
+        "ContentLengthTwice",
+    ),
+    (Method::Get, "HTTP/1.1 200 OK\r\nContent-Length: 1x\r\n\r\n", false, "BadContentLength"),
+    (Method::Get, "HTTP/1.1 200 OK\r\nA:b\r\nA:b\r\nA:b\r\nA:b\r\nA:b\r\n\r\n", false, "TooManyHeaders"),
+    (Method::Get, "+OK\r\n", false, "UnsupportedVersion"),
+    (Method::Get, "HTTP/1.1 2x0 OK\r\n\r\n", false, "BadStartLine"),
+];
+
+#[test]
+fn every_response_reads_as_the_table_says() {
+    for (asked, bytes, ended, want) in CONVERSATIONS {
+        let got = describe(decode_response(bytes.as_bytes(), *asked, *ended, &LIMITS));
+        assert_eq!(got, *want, "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_response_cut_anywhere_waits_for_the_rest() {
+    for (asked, bytes, ended, want) in
+        CONVERSATIONS.iter().filter(|row| !row.2 && row.3.starts_with(['2', '3']))
+    {
+        let length: usize = want.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap();
+        assert_eq!(length, bytes.len());
+        for cut in 0..length {
+            let got = describe(decode_response(&bytes.as_bytes()[..cut], *asked, *ended, &LIMITS));
+            assert_eq!(got, "waits", "{bytes:?} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_head_over_the_limit_is_refused() {
+    let bytes = format!("HTTP/1.1 200 OK\r\nA: {}", "a".repeat(200));
+    assert_eq!(
+        decode_response(bytes.as_bytes(), Method::Get, false, &LIMITS),
+        Decoded::Invalid(Error::HeadTooLarge)
+    );
+}
+
+const HEAD: ResponseHead<'_> = ResponseHead {
+    status: 200,
+    length: Length::Bytes(5),
+    content_type: Some("text/plain"),
+    date: "Sun, 06 Nov 1994 08:49:37 GMT",
+    connection: Connection::Unsaid,
+    etag: None,
+    allow: None,
+    headers: &[],
+};
+
+#[test]
+fn a_response_is_written_byte_for_byte() {
+    let mut out = b"before".to_vec();
+    encode_response(&HEAD, b"hello", &mut out);
+    let want = "beforeHTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain\r\n\
+                Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\nhello";
+    assert_eq!(String::from_utf8(out).unwrap(), want);
+}
+
+#[test]
+fn every_header_that_is_given_is_written() {
+    let head = ResponseHead {
+        status: 405,
+        length: Length::Bytes(0),
+        connection: Connection::Close,
+        etag: Some("\"1\""),
+        allow: Some("GET, HEAD"),
+        headers: &[("Retry-After", "1")],
+        ..HEAD
+    };
+    let mut out = Vec::new();
+    encode_head(&head, &mut out);
+    let limits = Limits::default();
+    let Decoded::Message(response, consumed) = decode_response(&out, Method::Get, false, &limits) else {
+        panic!()
+    };
+    assert_eq!((response.status, response.keep_alive, consumed), (405, false, out.len()));
+    assert_eq!((response.etag, response.allow), (Some(&b"\"1\""[..]), Some(&b"GET, HEAD"[..])));
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{text}");
+    assert!(text.contains("\r\nRetry-After: 1\r\n"), "{text}");
+}
+
+#[test]
+fn a_body_written_in_chunks_reads_back_whole() {
+    let mut out = Vec::new();
+    encode_head(
+        &ResponseHead { length: Length::Chunked, connection: Connection::KeepAlive, ..HEAD },
+        &mut out,
+    );
+    let body: Vec<u8> = (0..=255).cycle().take(70_000).collect();
+    for piece in [&body[..1], &[], &body[1..17], &body[17..]] {
+        encode_chunk(piece, &mut out);
+    }
+    encode_last_chunk(&mut out);
+    let Decoded::Message(response, consumed) = decode_response(&out, Method::Get, false, &Limits::default())
+    else {
+        panic!()
+    };
+    assert_eq!((consumed, response.body.len()), (out.len(), body.len()));
+    let mut read = Vec::new();
+    response.body.append_to(&mut read);
+    assert_eq!(read, body);
+}
