@@ -7,7 +7,7 @@ use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// A pair with its line, or the number of a line that begins with a separator.
+/// A pair with its line, or the number of a line that begins with a separator or has a key that is too long.
 type Read1 = Result<(u64, Vec<u8>, Vec<u8>), u64>;
 
 /// What the text says, byte by byte, until the first bad line.
@@ -33,15 +33,16 @@ fn naive(text: &[u8]) -> Vec<Read1> {
                 separator = Some(at);
             }
         }
-        match separator {
-            _ if line.is_empty() => {}
-            None => read.push(Ok((number, line.clone(), Vec::new()))),
-            Some(0) => {
-                read.push(Err(number));
-                return read;
-            }
-            Some(at) => read.push(Ok((number, line[..at].to_vec(), line[at + 1..].to_vec()))),
+        let key = &line[..separator.unwrap_or(line.len())];
+        if line.is_empty() {
+            continue;
         }
+        if key.is_empty() || key.len() > KEY_BYTES_MAX {
+            read.push(Err(number));
+            return read;
+        }
+        let value = separator.map_or(&[][..], |at| &line[at + 1..]);
+        read.push(Ok((number, key.to_vec(), value.to_vec())));
     }
     read
 }
@@ -49,7 +50,7 @@ fn naive(text: &[u8]) -> Vec<Read1> {
 fn owned(pair: Result<Pair<'_>, Error>) -> Read1 {
     match pair {
         Ok(pair) => Ok((pair.line, pair.key.to_vec(), pair.value.to_vec())),
-        Err(Error::Line { line, reason: BadLine::EmptyKey }) => Err(line),
+        Err(Error::Line { line, reason: BadLine::EmptyKey | BadLine::KeyTooLong }) => Err(line),
         Err(error) => panic!("{error}"),
     }
 }
