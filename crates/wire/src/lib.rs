@@ -5,7 +5,11 @@
 //! answers. A decoder borrows from the bytes it was given and allocates nothing; the same bytes cut anywhere give the
 //! same messages.
 
+mod decimal;
+pub mod glob;
 pub mod http;
+pub mod memcached;
+pub mod resp;
 
 /// What a decoder made of the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

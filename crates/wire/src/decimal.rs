@@ -1,0 +1,59 @@
+//! Decimal numbers as text: exact, without signs, spaces or zeros that the language at hand does not allow.
+
+/// The value of a run of ASCII digits; leading zeros are allowed, a sign is not.
+pub(crate) fn unsigned(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The value of a run of ASCII digits with an optional `-` before it.
+pub(crate) fn signed(text: &[u8]) -> Option<i64> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The value of an integer written the one way that Redis writes it: no leading zero, no `-0`.
+pub(crate) fn canonical(text: &[u8]) -> Option<i64> {
+    match text {
+        b"0" => Some(0),
+        [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..] => signed(text),
+        _ => None,
+    }
+}
+
+/// Appends `number` as decimal text.
+pub(crate) fn push(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_runs_of_digits_are_numbers() {
+        assert_eq!(unsigned(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(unsigned(b"007"), Some(7));
+        for text in [&b""[..], b"+5", b"-5", b" 5", b"5 ", b"18446744073709551616", b"0x1", b"\xff"] {
+            assert_eq!(unsigned(text), None, "{text:?}");
+        }
+        assert_eq!(signed(b"-9223372036854775808"), Some(i64::MIN));
+        for text in [&b"-"[..], b"--1", b"+1", b"9223372036854775808", b""] {
+            assert_eq!(signed(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_canonical_number_has_one_spelling() {
+        assert_eq!(canonical(b"0"), Some(0));
+        assert_eq!(canonical(b"-12"), Some(-12));
+        for text in [&b"00"[..], b"01", b"-0", b"-01", b"+1", b"-", b""] {
+            assert_eq!(canonical(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The server's ear: bytes in, one request out, its keys still lying where they arrived.
+
+use super::meta::{self, MetaGet};
+use super::{Invalid, KEY_BYTES_MAX, Limits, Mistake};
+use crate::{Decoded, decimal};
+
+/// One request, borrowed from the bytes it was decoded from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Request<'b> {
+    /// `get`, `gets`, `gat` and `gats`: a `VALUE` for every key that is there, then `END`.
+    Get {
+        /// Whether every `VALUE` carries a CAS number: `gets`, `gats`.
+        with_cas: bool,
+        /// The keys, none too long. `gat` may come without any.
+        keys: Keys<'b>,
+    },
+    /// `mg`.
+    MetaGet(MetaGet<'b>),
+    /// `mn`: `MN`, which tells a client that everything before it has been answered.
+    MetaNoop,
+    /// `version`.
+    Version,
+    /// `verbosity`: `OK`, unless `noreply`.
+    Verbosity {
+        /// Nothing is to be answered.
+        noreply: bool,
+    },
+    /// `stats`, with what was asked after it, or nothing.
+    Stats {
+        /// `settings`, `items`, `reset`… as it was sent.
+        topic: &'b [u8],
+    },
+    /// `quit`: the connection is closed without an answer.
+    Quit,
+    /// Something that would change data: [`reply::READ_ONLY`](super::reply::READ_ONLY), unless `noreply`. Its data block, if
+    /// it has one, follows as [`Request::Discarded`].
+    Write {
+        /// Nothing is to be answered.
+        noreply: bool,
+    },
+    /// Bytes of a refused write's data block: nothing is to be answered.
+    Discarded,
+    /// A line that is refused with [`Mistake::answer`].
+    Mistake(Mistake),
+}
+
+/// Decodes requests, and remembers how far it has looked for the end of a line and what it has to throw away.
+#[derive(Clone, Debug)]
+pub struct RequestDecoder {
+    limits: Limits,
+    /// Bytes of the unfinished line that hold no LF.
+    searched: usize,
+    /// Bytes still to come of a data block that nobody wants.
+    discard: usize,
+}
+
+impl RequestDecoder {
+    /// A decoder at the beginning of a connection.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, searched: 0, discard: 0 }
+    }
+
+    /// Decodes the request that `bytes` begin with.
+    ///
+    /// After [`Decoded::NeedMore`] call again with the same bytes and more behind them. After a message call with what
+    /// follows the consumed bytes. After [`Decoded::Invalid`] the connection is lost.
+    #[inline]
+    pub fn decode<'b>(&mut self, bytes: &'b [u8]) -> Decoded<Request<'b>, Invalid> {
+        if self.discard > 0 {
+            return self.discard(bytes);
+        }
+        let found = memchr::memchr(b'\n', &bytes[self.searched..]);
+        let end = found.map_or(bytes.len(), |at| self.searched + at);
+        if end > self.limits.line_bytes_max && self.is_too_long(bytes, end) {
+            return Decoded::Invalid(Invalid::LineTooLong);
+        }
+        if bytes.first() == Some(&0x80) {
+            return Decoded::Invalid(Invalid::BinaryProtocol);
+        }
+        if found.is_none() {
+            self.searched = end;
+            return Decoded::NeedMore;
+        }
+        self.searched = 0;
+        let line = &bytes[..end];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let request = match line {
+            [b'g', b'e', b't', b' ', keys @ ..] => get(false, Keys { rest: keys }),
+            [b'm', b'g', b' ', rest @ ..] => meta::read(rest),
+            _ => match self.other(line) {
+                Ok(request) => request,
+                Err(invalid) => return Decoded::Invalid(invalid),
+            },
+        };
+        Decoded::Message(request, end + 1)
+    }
+
+    #[cold]
+    fn discard<'b>(&mut self, bytes: &'b [u8]) -> Decoded<Request<'b>, Invalid> {
+        if bytes.is_empty() {
+            return Decoded::NeedMore;
+        }
+        let consumed = self.discard.min(bytes.len());
+        self.discard -= consumed;
+        Decoded::Message(Request::Discarded, consumed)
+    }
+
+    /// Only the first bytes decide which limit holds, so that it does not matter in how many pieces a line arrives.
+    #[cold]
+    fn is_too_long(&self, bytes: &[u8], len: usize) -> bool {
+        let mut words = Keys { rest: &bytes[..self.limits.line_bytes_max] };
+        let many_keys =
+            matches!(words.next(), Some(b"get" | b"gets" | b"gat" | b"gats")) && !words.rest.is_empty();
+        !many_keys || len > self.limits.keys_line_bytes_max
+    }
+
+    fn other<'b>(&mut self, line: &'b [u8]) -> Result<Request<'b>, Invalid> {
+        let mut words = Keys { rest: line };
+        let command = words.next().unwrap_or_default();
+        Ok(match command {
+            b"get" => get(false, words),
+            b"gets" => get(true, words),
+            b"gat" => get_and_touch(false, words),
+            b"gats" => get_and_touch(true, words),
+            b"mg" => meta::read(words.rest),
+            b"mn" => Request::MetaNoop,
+            b"version" => Request::Version,
+            b"verbosity" => verbosity(words),
+            b"stats" => Request::Stats { topic: words.rest.trim_ascii() },
+            b"quit" => Request::Quit,
+            b"set" | b"add" | b"replace" | b"append" | b"prepend" => return self.storage(words, 4),
+            b"cas" => return self.storage(words, 5),
+            b"ms" => return self.meta_set(words),
+            b"md" | b"ma" => write(words, 1, 64),
+            b"delete" => write(words, 1, 3),
+            b"incr" | b"decr" | b"touch" => write(words, 2, 3),
+            b"flush_all" => Request::Write { noreply: words.last() == Some(b"noreply") },
+            _ => Request::Mistake(Mistake::Unknown),
+        })
+    }
+
+    /// `set key flags exptime bytes [noreply]` and its like; `cas` has one number more.
+    fn storage<'b>(&mut self, mut words: Keys<'b>, fixed: usize) -> Result<Request<'b>, Invalid> {
+        let count = words.count();
+        if count != fixed && count != fixed + 1 {
+            return Ok(Request::Mistake(Mistake::Unknown));
+        }
+        let key = words.next().unwrap_or_default();
+        let flags = words.next().and_then(decimal::unsigned);
+        let exptime = words.next().and_then(decimal::signed);
+        let len = words.next().and_then(decimal::unsigned);
+        let (Some(_), Some(_), Some(len), true) = (flags, exptime, len, key.len() <= KEY_BYTES_MAX) else {
+            return Ok(Request::Mistake(Mistake::BadFormat));
+        };
+        if fixed == 5 && words.next().and_then(decimal::unsigned).is_none() {
+            return Ok(Request::Mistake(Mistake::BadFormat));
+        }
+        self.announce(len)?;
+        Ok(Request::Write { noreply: words.next() == Some(b"noreply") })
+    }
+
+    /// `ms key datalen flag*`. Its `q` hides success alone, so a refusal is always answered.
+    fn meta_set<'b>(&mut self, mut words: Keys<'b>) -> Result<Request<'b>, Invalid> {
+        let Some(key) = words.next() else { return Ok(Request::Mistake(Mistake::Unknown)) };
+        match words.next().and_then(decimal::unsigned) {
+            Some(len) if key.len() <= KEY_BYTES_MAX => self.announce(len)?,
+            _ => return Ok(Request::Mistake(Mistake::BadFormat)),
+        }
+        Ok(Request::Write { noreply: false })
+    }
+
+    fn announce(&mut self, len: u64) -> Result<(), Invalid> {
+        match usize::try_from(len) {
+            Ok(len) if len <= self.limits.data_bytes_max => {
+                self.discard = len.saturating_add(2);
+                Ok(())
+            }
+            _ => Err(Invalid::DataTooLarge),
+        }
+    }
+}
+
+#[inline]
+fn get(with_cas: bool, keys: Keys<'_>) -> Request<'_> {
+    match keys.check() {
+        Ok(0) => Request::Mistake(Mistake::Unknown),
+        Ok(_) => Request::Get { with_cas, keys },
+        Err(mistake) => Request::Mistake(mistake),
+    }
+}
+
+/// Nothing here expires, so the new expiry has only to be a number.
+fn get_and_touch(with_cas: bool, mut words: Keys<'_>) -> Request<'_> {
+    let Some(exptime) = words.next() else { return Request::Mistake(Mistake::Unknown) };
+    if decimal::signed(exptime).is_none() {
+        return Request::Mistake(Mistake::Exptime);
+    }
+    match words.check() {
+        Ok(_) => Request::Get { with_cas, keys: words },
+        Err(mistake) => Request::Mistake(mistake),
+    }
+}
+
+fn verbosity(mut words: Keys<'_>) -> Request<'_> {
+    let noreply = words.last() == Some(b"noreply");
+    match words.next() {
+        None => Request::Mistake(Mistake::Unknown),
+        Some(level) if noreply || decimal::unsigned(level).is_some() => Request::Verbosity { noreply },
+        Some(_) => Request::Mistake(Mistake::BadFormat),
+    }
+}
+
+/// A write without a data block: a key and a few words more.
+fn write(words: Keys<'_>, words_min: usize, words_max: usize) -> Request<'_> {
+    let mut keys = words;
+    if !(words_min..=words_max).contains(&words.count()) {
+        return Request::Mistake(Mistake::Unknown);
+    }
+    match keys.next() {
+        Some(key) if key.len() <= KEY_BYTES_MAX => {
+            Request::Write { noreply: words.last() == Some(b"noreply") }
+        }
+        _ => Request::Mistake(Mistake::BadFormat),
+    }
+}
+
+/// Words with blanks between them, such as the keys of `get`, found as they are asked for.
+///
+/// It is an iterator, and a cheap copy of it starts again where the original stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Keys<'b> {
+    pub(super) rest: &'b [u8],
+}
+
+impl Keys<'_> {
+    /// How many there are, when none is too long.
+    #[inline]
+    fn check(self) -> Result<usize, Mistake> {
+        let mut count = 0;
+        for key in self {
+            if key.len() > KEY_BYTES_MAX {
+                return Err(Mistake::BadFormat);
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+impl<'b> Iterator for Keys<'b> {
+    type Item = &'b [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'b [u8]> {
+        while let [b' ', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+        if self.rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b' ', self.rest).unwrap_or(self.rest.len());
+        let (word, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        Some(word)
+    }
+}
+
+impl std::fmt::Debug for Keys<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.map(|key| key.escape_ascii().to_string())).finish()
+    }
+}

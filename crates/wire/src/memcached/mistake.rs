@@ -1,0 +1,79 @@
+//! Requests that memcached does not take, and the words that it has for them.
+
+use std::fmt;
+
+/// A line that is refused; the next line is a new request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mistake {
+    /// No such command, or too few or too many words after it.
+    Unknown,
+    /// A key longer than [`KEY_BYTES_MAX`](super::KEY_BYTES_MAX), or a number that is none.
+    BadFormat,
+    /// The expiry of `gat` is no number.
+    Exptime,
+    /// A flag that `mg` does not know.
+    FlagInvalid,
+    /// A flag twice.
+    FlagTwice,
+    /// More than 20 flags.
+    FlagsTooMany,
+    /// A flag's number is none.
+    FlagToken,
+    /// An opaque token (`O`) of more than 31 bytes.
+    OpaqueTooLong,
+    /// The key is not base64, as `b` says it is.
+    KeyEncoding,
+}
+
+impl Mistake {
+    /// The answer, line end included.
+    pub fn answer(self) -> &'static [u8] {
+        match self {
+            Self::Unknown => b"ERROR\r\n",
+            Self::BadFormat => b"CLIENT_ERROR bad command line format\r\n",
+            Self::Exptime => b"CLIENT_ERROR invalid exptime argument\r\n",
+            Self::FlagInvalid => b"CLIENT_ERROR invalid flag\r\n",
+            Self::FlagTwice => b"CLIENT_ERROR duplicate flag\r\n",
+            Self::FlagsTooMany => b"CLIENT_ERROR options flags are too long\r\n",
+            Self::FlagToken => b"CLIENT_ERROR bad token in command line format\r\n",
+            Self::OpaqueTooLong => b"CLIENT_ERROR opaque token too long\r\n",
+            Self::KeyEncoding => b"CLIENT_ERROR error decoding key\r\n",
+        }
+    }
+}
+
+/// Bytes after which the connection cannot go on. The answer is [`Invalid::answer`], then it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Invalid {
+    /// The first byte is 0x80: the binary protocol, which memcached itself has given up. There is no answer to it.
+    BinaryProtocol,
+    /// A line is longer than its limit in [`Limits`](super::Limits).
+    LineTooLong,
+    /// A write announces more than [`Limits::data_bytes_max`](super::Limits::data_bytes_max).
+    DataTooLarge,
+}
+
+impl Invalid {
+    /// The answer, line end included; empty when there is none to give.
+    pub fn answer(self) -> &'static [u8] {
+        match self {
+            Self::BinaryProtocol => b"",
+            Self::LineTooLong => b"CLIENT_ERROR line too long\r\n",
+            Self::DataTooLarge => b"SERVER_ERROR object too large for cache\r\n",
+        }
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BinaryProtocol => "the binary protocol is not spoken here",
+            Self::LineTooLong => "a line is longer than the limit",
+            Self::DataTooLarge => "a write announces more bytes than the limit",
+        })
+    }
+}
+
+impl std::error::Error for Invalid {}

@@ -1,0 +1,312 @@
+//! What a read-only Redis server understands: names, arities and options, case by case as Redis checks them.
+
+use std::ops::Range;
+
+use super::connection::{self, ClientTopic, CommandTopic, Hello};
+use super::{Args, Refusal, writes};
+use crate::decimal;
+
+/// A command that is understood: its name known, its arguments counted and read. What it answers is the server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command<'b> {
+    /// `GET key`: the value, or null.
+    Get {
+        /// The key asked for.
+        key: &'b [u8],
+    },
+    /// `MGET key…`: an array of values and nulls, in order.
+    MGet {
+        /// At least one key.
+        keys: Args<'b>,
+    },
+    /// `EXISTS key…`: how many there are, a key counted as often as it is named.
+    Exists {
+        /// At least one key.
+        keys: Args<'b>,
+    },
+    /// `TOUCH key…`: the same number as `EXISTS`, since nothing here is ever evicted.
+    Touch {
+        /// At least one key.
+        keys: Args<'b>,
+    },
+    /// `STRLEN key`: the length of the value in bytes, 0 when there is none.
+    StrLen {
+        /// The key asked for.
+        key: &'b [u8],
+    },
+    /// `GETRANGE key start end`, `SUBSTR` by its old name: a part of the value.
+    GetRange {
+        /// The key asked for.
+        key: &'b [u8],
+        /// First byte; negative counts from the end. See [`part`](Self::part).
+        start: i64,
+        /// Last byte; negative counts from the end.
+        end: i64,
+    },
+    /// `TYPE key`: `string` or `none`.
+    Type {
+        /// The key asked for.
+        key: &'b [u8],
+    },
+    /// `TTL key`: -1, or -2 when there is none.
+    Ttl {
+        /// The key asked for.
+        key: &'b [u8],
+    },
+    /// `PTTL key`: as `TTL`.
+    PTtl {
+        /// The key asked for.
+        key: &'b [u8],
+    },
+    /// `OBJECT ENCODING key` and its like.
+    Object {
+        /// What is asked about it.
+        topic: ObjectTopic,
+        /// The key asked for.
+        key: &'b [u8],
+    },
+    /// `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`: the next cursor and some keys.
+    Scan(Scan<'b>),
+    /// `KEYS pattern`: all keys that match the [glob](crate::glob).
+    Keys {
+        /// A glob pattern.
+        pattern: &'b [u8],
+    },
+    /// `RANDOMKEY`: any key, or null.
+    RandomKey,
+    /// `DBSIZE`: the number of keys.
+    DbSize,
+    /// `PING [message]`: `PONG`, or the message as a bulk string.
+    Ping {
+        /// What to send back.
+        message: Option<&'b [u8]>,
+    },
+    /// `ECHO message`: the message.
+    Echo {
+        /// What to send back.
+        message: &'b [u8],
+    },
+    /// `TIME`: seconds and microseconds of now, as an array of two bulk strings.
+    Time,
+    /// `INFO [section…]`: a bulk string of sections.
+    Info {
+        /// Names of sections; none is all of them.
+        sections: Args<'b>,
+    },
+    /// `CONFIG GET pattern…`: a map of the settings that match.
+    ConfigGet {
+        /// At least one glob pattern.
+        patterns: Args<'b>,
+    },
+    /// `COMMAND` and its subcommands.
+    Command(CommandTopic<'b>),
+    /// `CLIENT` and a subcommand.
+    Client(ClientTopic<'b>),
+    /// `HELLO [2|3 [AUTH user password] [SETNAME name]]`: a map about the server.
+    Hello(Hello<'b>),
+    /// `AUTH [user] password`.
+    Auth {
+        /// The user; `None` is the default one.
+        user: Option<&'b [u8]>,
+        /// The password.
+        password: &'b [u8],
+    },
+    /// `SELECT 0`: `OK`. Any other number is refused, there is one database.
+    Select,
+    /// `READONLY`: `OK`.
+    ReadOnly,
+    /// `READWRITE`: `OK`.
+    ReadWrite,
+    /// `RESET`: `RESET` as a simple string, the connection as it was when it was new.
+    Reset,
+    /// `QUIT`: `OK`, then the connection is closed.
+    Quit,
+}
+
+/// What `OBJECT` is asked about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ObjectTopic {
+    /// `OBJECT ENCODING`: how the value is kept; `raw` or `embstr` fit, null when there is no such key.
+    Encoding,
+}
+
+/// The arguments of `SCAN`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scan<'b> {
+    /// 0 to begin, or what the previous reply said.
+    pub cursor: u64,
+    /// Only keys that match this [glob](crate::glob) are wanted.
+    pub pattern: Option<&'b [u8]>,
+    /// About how many keys to look at for one reply; at least 1.
+    pub count: u64,
+    /// Only keys of this type are wanted; all keys are of type `string`.
+    pub kind: Option<&'b [u8]>,
+}
+
+/// How many keys `SCAN` looks at when no `COUNT` is given.
+const SCAN_COUNT_DEFAULT: u64 = 10;
+
+/// No name of a command or subcommand is longer; a longer one is unknown.
+pub(super) const NAME_BYTES_MAX: usize = 24;
+
+impl<'b> Command<'b> {
+    /// Reads a command. The first argument is its name, in any case.
+    ///
+    /// # Errors
+    /// Every [`Refusal`] but those about passwords, which are the server's to give.
+    #[inline]
+    pub fn parse(args: Args<'b>) -> Result<Self, Refusal<'b>> {
+        let mut rest = args;
+        let name = rest.next().unwrap_or_default();
+        // The two that a server hears most, before all others.
+        if name.eq_ignore_ascii_case(b"get") {
+            return match (rest.next(), rest.len()) {
+                (Some(key), 0) => Ok(Self::Get { key }),
+                _ => Err(Refusal::WrongArity { command: "get" }),
+            };
+        }
+        if name.eq_ignore_ascii_case(b"mget") && rest.len() > 0 {
+            return Ok(Self::MGet { keys: rest });
+        }
+        Self::parse_other(name, rest)
+    }
+
+    fn parse_other(name: &'b [u8], mut args: Args<'b>) -> Result<Self, Refusal<'b>> {
+        let mut folded = [0; NAME_BYTES_MAX];
+        let count = args.len();
+        match fold(name, &mut folded) {
+            b"mget" => at_least_one("mget", args).map(|keys| Self::MGet { keys }),
+            b"exists" => at_least_one("exists", args).map(|keys| Self::Exists { keys }),
+            b"touch" => at_least_one("touch", args).map(|keys| Self::Touch { keys }),
+            b"strlen" => one("strlen", args).map(|key| Self::StrLen { key }),
+            b"type" => one("type", args).map(|key| Self::Type { key }),
+            b"ttl" => one("ttl", args).map(|key| Self::Ttl { key }),
+            b"pttl" => one("pttl", args).map(|key| Self::PTtl { key }),
+            b"getrange" => get_range("getrange", args),
+            b"substr" => get_range("substr", args),
+            b"object" => object(args),
+            b"scan" => scan(args).map(Self::Scan),
+            b"keys" => one("keys", args).map(|pattern| Self::Keys { pattern }),
+            b"randomkey" => none("randomkey", args, Self::RandomKey),
+            b"dbsize" => none("dbsize", args, Self::DbSize),
+            b"ping" if count <= 1 => Ok(Self::Ping { message: args.next() }),
+            b"ping" => Err(Refusal::WrongArity { command: "ping" }),
+            b"echo" => one("echo", args).map(|message| Self::Echo { message }),
+            b"time" => none("time", args, Self::Time),
+            b"info" => Ok(Self::Info { sections: args }),
+            b"config" => config(args),
+            b"command" => connection::command(args).map(Self::Command),
+            b"client" => connection::client(args).map(Self::Client),
+            b"hello" => connection::hello(args).map(Self::Hello),
+            b"auth" => connection::auth(args),
+            b"select" => match decimal::canonical(one("select", args)?) {
+                Some(0) => Ok(Self::Select),
+                Some(_) => Err(Refusal::DatabaseIndex),
+                None => Err(Refusal::NotAnInteger),
+            },
+            b"readonly" => none("readonly", args, Self::ReadOnly),
+            b"readwrite" => none("readwrite", args, Self::ReadWrite),
+            b"reset" => none("reset", args, Self::Reset),
+            b"quit" => Ok(Self::Quit),
+            folded => match writes::find(folded) {
+                Some((_, arity)) if writes::arity_fits(arity, count + 1) => Err(Refusal::ReadOnly),
+                Some((command, _)) => Err(Refusal::WrongArity { command }),
+                None => Err(Refusal::UnknownCommand { name, args }),
+            },
+        }
+    }
+
+    /// The bytes of a value of `len` bytes that `GETRANGE` from `start` to `end` means.
+    ///
+    /// ```
+    /// use graven_wire::resp::Command;
+    /// assert_eq!(Command::part(0, 4, 10), 0..5);
+    /// assert_eq!(Command::part(-3, -1, 10), 7..10);
+    /// assert_eq!(Command::part(5, 2, 10), 0..0);
+    /// ```
+    pub fn part(start: i64, end: i64, len: usize) -> Range<usize> {
+        // Redis' own order: both ends negative and crossed is nothing, even where clamping would make them meet.
+        if start < 0 && end < 0 && start > end {
+            return 0..0;
+        }
+        let from_end = |at: i64| match usize::try_from(at) {
+            Ok(at) => at,
+            Err(_) => len.saturating_sub(usize::try_from(at.unsigned_abs()).unwrap_or(usize::MAX)),
+        };
+        let (first, last) = (from_end(start), from_end(end).min(len.saturating_sub(1)));
+        if len == 0 || first > last { 0..0 } else { first..last + 1 }
+    }
+}
+
+/// `name` in lower case; a name that is too long to be known is empty.
+pub(super) fn fold<'f>(name: &[u8], folded: &'f mut [u8; NAME_BYTES_MAX]) -> &'f [u8] {
+    let Some(folded) = folded.get_mut(..name.len()) else { return b"" };
+    folded.copy_from_slice(name);
+    folded.make_ascii_lowercase();
+    folded
+}
+
+pub(super) fn none<'b, T>(command: &'static str, args: Args<'b>, value: T) -> Result<T, Refusal<'b>> {
+    if args.len() == 0 { Ok(value) } else { Err(Refusal::WrongArity { command }) }
+}
+
+pub(super) fn one<'b>(command: &'static str, mut args: Args<'b>) -> Result<&'b [u8], Refusal<'b>> {
+    match (args.next(), args.len()) {
+        (Some(arg), 0) => Ok(arg),
+        _ => Err(Refusal::WrongArity { command }),
+    }
+}
+
+pub(super) fn at_least_one<'b>(command: &'static str, args: Args<'b>) -> Result<Args<'b>, Refusal<'b>> {
+    if args.len() > 0 { Ok(args) } else { Err(Refusal::WrongArity { command }) }
+}
+
+fn get_range<'b>(command: &'static str, mut args: Args<'b>) -> Result<Command<'b>, Refusal<'b>> {
+    let (Some(key), Some(start), Some(end), None) = (args.next(), args.next(), args.next(), args.next())
+    else {
+        return Err(Refusal::WrongArity { command });
+    };
+    match (decimal::canonical(start), decimal::canonical(end)) {
+        (Some(start), Some(end)) => Ok(Command::GetRange { key, start, end }),
+        _ => Err(Refusal::NotAnInteger),
+    }
+}
+
+fn object<'b>(mut args: Args<'b>) -> Result<Command<'b>, Refusal<'b>> {
+    let Some(name) = args.next() else { return Err(Refusal::WrongArity { command: "object" }) };
+    if !name.eq_ignore_ascii_case(b"encoding") {
+        return Err(Refusal::UnknownSubcommand { container: "OBJECT", name });
+    }
+    let key = one("object|encoding", args)?;
+    Ok(Command::Object { topic: ObjectTopic::Encoding, key })
+}
+
+fn config<'b>(mut args: Args<'b>) -> Result<Command<'b>, Refusal<'b>> {
+    let Some(name) = args.next() else { return Err(Refusal::WrongArity { command: "config" }) };
+    if !name.eq_ignore_ascii_case(b"get") {
+        return Err(Refusal::UnknownSubcommand { container: "CONFIG", name });
+    }
+    at_least_one("config|get", args).map(|patterns| Command::ConfigGet { patterns })
+}
+
+fn scan<'b>(mut args: Args<'b>) -> Result<Scan<'b>, Refusal<'b>> {
+    let Some(cursor) = args.next() else { return Err(Refusal::WrongArity { command: "scan" }) };
+    let cursor = decimal::unsigned(cursor).ok_or(Refusal::InvalidCursor)?;
+    let mut scan = Scan { cursor, pattern: None, count: SCAN_COUNT_DEFAULT, kind: None };
+    while let Some(option) = args.next() {
+        let value = args.next().ok_or(Refusal::Syntax)?;
+        if option.eq_ignore_ascii_case(b"match") {
+            scan.pattern = Some(value);
+        } else if option.eq_ignore_ascii_case(b"count") {
+            let count = decimal::canonical(value).ok_or(Refusal::NotAnInteger)?;
+            scan.count = u64::try_from(count).ok().filter(|&count| count > 0).ok_or(Refusal::Syntax)?;
+        } else if option.eq_ignore_ascii_case(b"type") {
+            scan.kind = Some(value);
+        } else {
+            return Err(Refusal::Syntax);
+        }
+    }
+    Ok(scan)
+}

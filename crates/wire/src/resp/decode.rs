@@ -1,0 +1,203 @@
+//! The server's ear: bytes in, one request out, its arguments still lying where they arrived.
+
+use super::inline::{self, Inline};
+use super::{Invalid, Limits};
+use crate::Decoded;
+
+/// One request, borrowed from the bytes it was decoded from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request<'b> {
+    /// A command and its arguments; there is at least a name.
+    Command(Args<'b>),
+    /// A command typed as a line of text.
+    Inline(Inline<'b>),
+    /// A blank line or an array of no arguments: nothing is asked, nothing is answered.
+    Empty,
+}
+
+/// Decodes requests, and remembers how far it has looked at one that is not whole yet.
+///
+/// Arguments already seen are not looked at again, so a request costs its length once, however many pieces it arrives in.
+#[derive(Clone, Debug)]
+pub struct RequestDecoder {
+    limits: Limits,
+    /// Bytes of the unfinished request already understood.
+    seen: usize,
+    /// Arguments of the unfinished array not understood yet.
+    args_left: usize,
+    args_count: usize,
+    /// Where the arguments begin, after `*N\r\n`.
+    args_start: usize,
+}
+
+impl RequestDecoder {
+    /// A decoder at the beginning of a connection.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, seen: 0, args_left: 0, args_count: 0, args_start: 0 }
+    }
+
+    /// Decodes the request that `bytes` begin with.
+    ///
+    /// After [`Decoded::NeedMore`] call again with the same bytes and more behind them. After a message call with what
+    /// follows the consumed bytes. After [`Decoded::Invalid`] the connection is lost.
+    #[inline]
+    pub fn decode<'b>(&mut self, bytes: &'b [u8]) -> Decoded<Request<'b>, Invalid> {
+        match bytes.first() {
+            None => Decoded::NeedMore,
+            Some(b'*') => self.array(bytes),
+            Some(_) => self.inline(bytes),
+        }
+    }
+
+    #[inline]
+    fn array<'b>(&mut self, bytes: &'b [u8]) -> Decoded<Request<'b>, Invalid> {
+        if self.seen == 0 {
+            match length(bytes, 1) {
+                Length::Is(0, next) => return Decoded::Message(Request::Empty, next),
+                Length::Is(count, next) if count <= self.limits.args_max => {
+                    self.args_count = count;
+                    self.args_left = count;
+                    self.args_start = next;
+                    self.seen = next;
+                }
+                Length::Unfinished => return Decoded::NeedMore,
+                _ => return negative_count(bytes),
+            }
+        }
+        let Limits { arg_bytes_max, request_bytes_max, .. } = self.limits;
+        let mut at = self.seen;
+        while self.args_left > 0 {
+            self.seen = at;
+            match bytes.get(at) {
+                Some(b'$') => {}
+                Some(&found) => return Decoded::Invalid(Invalid::ExpectedDollar(found)),
+                None => return Decoded::NeedMore,
+            }
+            let (start, len) = match length(bytes, at + 1) {
+                Length::Is(len, start) if len <= arg_bytes_max => (start, len),
+                Length::Unfinished => return Decoded::NeedMore,
+                _ => return Decoded::Invalid(Invalid::ArgumentLength),
+            };
+            at = start + len + 2;
+            if at > request_bytes_max {
+                return Decoded::Invalid(Invalid::RequestTooBig);
+            }
+            match bytes.get(at - 2..at) {
+                Some(b"\r\n") => {}
+                Some(_) => return Decoded::Invalid(Invalid::ArgumentEnd),
+                None => return Decoded::NeedMore,
+            }
+            self.args_left -= 1;
+        }
+        self.seen = 0;
+        let args = Args { bytes: &bytes[self.args_start..at], left: self.args_count };
+        Decoded::Message(Request::Command(args), at)
+    }
+
+    #[cold]
+    fn inline<'b>(&mut self, bytes: &'b [u8]) -> Decoded<Request<'b>, Invalid> {
+        let limit = self.limits.inline_bytes_max;
+        let found = memchr::memchr(b'\n', &bytes[self.seen..]).map(|at| at + self.seen);
+        let line = match found {
+            Some(end) => bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]),
+            // The last byte may be the CR of a line that is exactly as long as the limit.
+            None => bytes.strip_suffix(b"\r").unwrap_or(bytes),
+        };
+        if line.len() > limit {
+            return Decoded::Invalid(Invalid::InlineTooBig);
+        }
+        let Some(end) = found else {
+            self.seen = bytes.len();
+            return Decoded::NeedMore;
+        };
+        self.seen = 0;
+        match inline::read(line) {
+            Ok(None) => Decoded::Message(Request::Empty, end + 1),
+            Ok(Some(inline)) => Decoded::Message(Request::Inline(inline), end + 1),
+            Err(invalid) => Decoded::Invalid(invalid),
+        }
+    }
+}
+
+/// Redis takes an array of a negative number of arguments for an empty one.
+#[cold]
+fn negative_count<'b>(bytes: &'b [u8]) -> Decoded<Request<'b>, Invalid> {
+    match (bytes.get(1), length(bytes, 2)) {
+        (Some(b'-'), Length::Is(1.., next)) => Decoded::Message(Request::Empty, next),
+        (Some(b'-'), Length::Unfinished) => Decoded::NeedMore,
+        _ => Decoded::Invalid(Invalid::ArgumentCount),
+    }
+}
+
+/// A length as it stands between its type byte and CR LF.
+pub(super) enum Length {
+    /// Its value, and where the bytes after the line end begin.
+    Is(usize, usize),
+    Unfinished,
+    Wrong,
+}
+
+/// More digits than this say more than any limit allows.
+const LENGTH_DIGITS_MAX: usize = 10;
+
+#[inline]
+pub(super) fn length(bytes: &[u8], start: usize) -> Length {
+    let mut value = 0usize;
+    let mut at = start;
+    loop {
+        match bytes.get(at) {
+            Some(&digit @ b'0'..=b'9') => {
+                if (value == 0 && at > start) || at - start == LENGTH_DIGITS_MAX {
+                    return Length::Wrong;
+                }
+                value = value * 10 + usize::from(digit - b'0');
+                at += 1;
+            }
+            Some(b'\r') if at > start => {
+                return match bytes.get(at + 1) {
+                    Some(b'\n') => Length::Is(value, at + 2),
+                    Some(_) => Length::Wrong,
+                    None => Length::Unfinished,
+                };
+            }
+            Some(_) => return Length::Wrong,
+            None => return Length::Unfinished,
+        }
+    }
+}
+
+/// The arguments of a command, read from the request one at a time as they are asked for.
+///
+/// It is an iterator, and a cheap copy of it starts again where the original stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Args<'b> {
+    bytes: &'b [u8],
+    left: usize,
+}
+
+impl<'b> Iterator for Args<'b> {
+    type Item = &'b [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'b [u8]> {
+        self.left = self.left.checked_sub(1)?;
+        // The decoder has read these very bytes before, so neither of the two can fail.
+        let Length::Is(len, start) = length(self.bytes, 1) else { return None };
+        let (arg, rest) = self.bytes.get(start..)?.split_at_checked(len)?;
+        self.bytes = rest.get(2..)?;
+        Some(arg)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Args<'_> {}
+
+impl std::fmt::Debug for Args<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.map(|arg| arg.escape_ascii().to_string())).finish()
+    }
+}

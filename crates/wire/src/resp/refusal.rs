@@ -1,0 +1,131 @@
+//! Requests that are well formed and refused, in the words that Redis uses and that its clients look for.
+
+use super::{Args, reply};
+
+/// Why a command is refused. The connection goes on after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal<'b> {
+    /// No such command; clients recognise the text.
+    UnknownCommand {
+        /// Its name as it was sent.
+        name: &'b [u8],
+        /// What was sent after it.
+        args: Args<'b>,
+    },
+    /// No such subcommand of `container`, which is in capitals.
+    UnknownSubcommand {
+        /// The command before it, in capitals.
+        container: &'static str,
+        /// Its name as it was sent.
+        name: &'b [u8],
+    },
+    /// Too few or too many arguments.
+    WrongArity {
+        /// The command in lower case, with its subcommand behind a bar.
+        command: &'static str,
+    },
+    /// The command would change data.
+    ReadOnly,
+    /// An option that the command does not know, or one without its value.
+    Syntax,
+    /// An argument is no integer, or does not fit one.
+    NotAnInteger,
+    /// The cursor of `SCAN` is no number.
+    InvalidCursor,
+    /// `SELECT` of another database than 0, the only one there is.
+    DatabaseIndex,
+    /// `HELLO` with a version that is no integer.
+    VersionNotAnInteger,
+    /// `HELLO` with a version other than 2 and 3.
+    VersionUnsupported,
+    /// An option that `HELLO` does not know, or one without its values.
+    HelloOption(&'b [u8]),
+    /// A name of a connection that is not all printable ASCII without blanks.
+    ClientName,
+    /// `CLIENT SETINFO` of something else than `LIB-NAME` and `LIB-VER`.
+    ClientInfoOption(&'b [u8]),
+    /// `CLIENT SETINFO` with a value that is not all printable ASCII without blanks.
+    ClientInfoValue(&'b [u8]),
+    /// `CLIENT LIST TYPE` with a type that does not exist.
+    ClientType(&'b [u8]),
+    /// `CLIENT LIST ID` with something that is no id.
+    ClientId,
+    /// `AUTH` with a password alone, where none is set.
+    NoPasswordIsSet,
+    /// `AUTH` or `HELLO AUTH` with a name and password that are not those of a user.
+    WrongPassword,
+}
+
+/// Redis shows this much of a name, and of all arguments together.
+const SHOWN_BYTES_MAX: usize = 128;
+
+impl Refusal<'_> {
+    /// Appends the error reply.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::UnknownCommand { name, args } => {
+                let mut text = b"ERR unknown command '".to_vec();
+                text.extend_from_slice(&name[..name.len().min(SHOWN_BYTES_MAX)]);
+                text.extend_from_slice(b"', with args beginning with: ");
+                let mut shown = 0;
+                for arg in *args {
+                    if shown >= SHOWN_BYTES_MAX {
+                        break;
+                    }
+                    let part = &arg[..arg.len().min(SHOWN_BYTES_MAX - shown)];
+                    shown += part.len() + 3;
+                    text.push(b'\'');
+                    text.extend_from_slice(part);
+                    text.extend_from_slice(b"' ");
+                }
+                reply::error(out, &text);
+            }
+            Self::UnknownSubcommand { container, name } => {
+                let name = &name[..name.len().min(SHOWN_BYTES_MAX)];
+                let help = format!("'. Try {container} HELP.");
+                reply::error(out, &[b"ERR unknown subcommand '", name, help.as_bytes()].concat());
+            }
+            Self::WrongArity { command } => {
+                reply::error(
+                    out,
+                    format!("ERR wrong number of arguments for '{command}' command").as_bytes(),
+                );
+            }
+            Self::HelloOption(option) => {
+                reply::error(out, &[b"ERR Syntax error in HELLO option '", *option, b"'"].concat());
+            }
+            Self::ClientInfoOption(option) => {
+                reply::error(out, &[b"ERR Unrecognized option '", *option, b"'"].concat());
+            }
+            Self::ClientInfoValue(option) => {
+                let rest = b" cannot contain spaces, newlines or special characters.";
+                reply::error(out, &[b"ERR ", &option.to_ascii_lowercase()[..], rest].concat());
+            }
+            Self::ClientType(kind) => {
+                reply::error(out, &[b"ERR Unknown client type '", *kind, b"'"].concat());
+            }
+            Self::ReadOnly => reply::error(out, b"READONLY You can't write against a read only replica."),
+            Self::Syntax => reply::error(out, b"ERR syntax error"),
+            Self::NotAnInteger => reply::error(out, b"ERR value is not an integer or out of range"),
+            Self::InvalidCursor => reply::error(out, b"ERR invalid cursor"),
+            Self::DatabaseIndex => reply::error(out, b"ERR DB index is out of range"),
+            Self::VersionNotAnInteger => {
+                reply::error(out, b"ERR Protocol version is not an integer or out of range");
+            }
+            Self::VersionUnsupported => reply::error(out, b"NOPROTO unsupported protocol version"),
+            Self::ClientName => {
+                reply::error(out, b"ERR Client names cannot contain spaces, newlines or special characters.")
+            }
+            Self::ClientId => reply::error(out, b"ERR Invalid client ID"),
+            Self::NoPasswordIsSet => reply::error(
+                out,
+                b"ERR AUTH <password> called without any password configured for the default user. \
+                  Are you sure your configuration is correct?",
+            ),
+            Self::WrongPassword => {
+                reply::error(out, b"WRONGPASS invalid username-password pair or user is disabled.");
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The server's mouth: replies in RESP2 and RESP3. Nothing here fails, and nothing allocates but the output itself.
+
+use super::Version;
+use crate::decimal;
+
+/// The end of every line and of every bulk string.
+pub const CRLF: &[u8] = b"\r\n";
+
+/// Appends `+OK`.
+pub fn ok(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"+OK\r\n");
+}
+
+/// Appends a simple string: a word without line ends, which are written as blanks.
+pub fn simple(out: &mut Vec<u8>, text: &[u8]) {
+    line(out, b'+', text);
+}
+
+/// Appends an error: its code in capitals, a blank, and what happened. Line ends are written as blanks.
+pub fn error(out: &mut Vec<u8>, text: &[u8]) {
+    line(out, b'-', text);
+}
+
+fn line(out: &mut Vec<u8>, kind: u8, text: &[u8]) {
+    out.push(kind);
+    out.extend(text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
+    out.extend_from_slice(CRLF);
+}
+
+/// Appends an integer.
+pub fn integer(out: &mut Vec<u8>, number: i64) {
+    out.push(b':');
+    decimal::push(out, number);
+    out.extend_from_slice(CRLF);
+}
+
+/// Appends a bulk string.
+#[inline]
+pub fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+    bulk_head(out, bytes.len());
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(CRLF);
+}
+
+/// Appends what stands before a bulk string of `len` bytes; the bytes and [`CRLF`] follow by other means.
+#[inline]
+pub fn bulk_head(out: &mut Vec<u8>, len: usize) {
+    out.reserve(len + 32);
+    out.push(b'$');
+    decimal::push(out, len);
+    out.extend_from_slice(CRLF);
+}
+
+/// Appends "there is no such value".
+#[inline]
+pub fn null(out: &mut Vec<u8>, version: Version) {
+    out.extend_from_slice(match version {
+        Version::Resp2 => b"$-1\r\n",
+        Version::Resp3 => b"_\r\n",
+    });
+}
+
+/// Appends "there is no such array".
+pub fn null_array(out: &mut Vec<u8>, version: Version) {
+    out.extend_from_slice(match version {
+        Version::Resp2 => b"*-1\r\n",
+        Version::Resp3 => b"_\r\n",
+    });
+}
+
+/// Appends the announcement of an array of `count` replies, which follow.
+pub fn array_head(out: &mut Vec<u8>, count: usize) {
+    head(out, b'*', count);
+}
+
+/// Appends the announcement of a map of `pairs` keys and values, which follow in turn. RESP2 has an array of both.
+pub fn map_head(out: &mut Vec<u8>, version: Version, pairs: usize) {
+    match version {
+        Version::Resp2 => head(out, b'*', pairs * 2),
+        Version::Resp3 => head(out, b'%', pairs),
+    }
+}
+
+fn head(out: &mut Vec<u8>, kind: u8, count: usize) {
+    out.push(kind);
+    decimal::push(out, count);
+    out.extend_from_slice(CRLF);
+}
