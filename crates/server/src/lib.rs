@@ -1,1 +1,76 @@
 //! Event loops, connections and limits that put a table on the network.
+//!
+//! [`run`] takes listeners, a table, [`Options`] and a [`Shutdown`] handle, and returns when the handle was triggered and
+//! the connections have drained. It reads no argument, environment or configuration, installs no signal handler and never
+//! ends the process: all of that is its caller's. It logs through `tracing`, and nothing per request.
+//!
+//! ```
+//! use graven_format::{Duplicates, StoreBuilder};
+//! use graven_server::{Endpoint, Listener, Options, Shutdown, run};
+//!
+//! let mut builder = StoreBuilder::new(Duplicates::Last);
+//! builder.insert(b"colour", b"green")?;
+//! let store = builder.finish();
+//!
+//! let options = Options::default();
+//! let endpoint: Endpoint = "127.0.0.1:0".parse()?;
+//! let listener = Listener::bind(&endpoint, &options)?;
+//! let address = listener.endpoint().to_string();
+//! let shutdown = Shutdown::new();
+//!
+//! std::thread::scope(|scope| {
+//!     let server = scope.spawn(|| run(vec![listener], &store, &options, &shutdown));
+//!     let answer = ask(&address);
+//!     shutdown.trigger();
+//!     server.join().expect("the server does not panic")?;
+//!     assert!(answer.unwrap().ends_with("green"));
+//!     Ok::<(), graven_server::Error>(())
+//! })?;
+//! # fn ask(address: &str) -> std::io::Result<String> {
+//! #     use std::io::{Read, Write};
+//! #     let mut stream = std::net::TcpStream::connect(address)?;
+//! #     stream.write_all(b"GET /?key=colour HTTP/1.0\r\n\r\n")?;
+//! #     let mut text = String::new();
+//! #     stream.read_to_string(&mut text)?;
+//! #     Ok(text)
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod accept;
+mod answer;
+mod clock;
+mod conn;
+mod endpoint;
+mod error;
+mod event_loop;
+mod journal;
+mod listener;
+mod options;
+mod shutdown;
+mod socket;
+
+pub use endpoint::{Address, Endpoint, Speaks};
+pub use error::Error;
+pub use listener::Listener;
+pub use options::Options;
+pub use shutdown::Shutdown;
+
+use graven_format::Store;
+
+/// Answers lookups in `store` on `listeners` until `shutdown` is triggered and the connections have drained, or
+/// [`Options::drain_timeout`] has passed.
+///
+/// The calling thread becomes the first event loop, the one that accepts; the others are threads of their own.
+///
+/// # Errors
+/// [`Error::Loop`] when the operating system refuses an event loop its means. An error on a connection only ever ends
+/// that connection.
+pub fn run(
+    listeners: Vec<Listener>,
+    store: &Store,
+    options: &Options,
+    shutdown: &Shutdown,
+) -> Result<(), Error> {
+    event_loop::run(listeners, store, options, shutdown)
+}

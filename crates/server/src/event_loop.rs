@@ -1,0 +1,348 @@
+//! The event loops: each waits for news of its connections and serves them one by one.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use graven_format::Store;
+use mio::{Events, Poll, Registry, Token, Waker};
+use slab::Slab;
+
+use crate::accept::{Acceptor, Door};
+use crate::answer::Desk;
+use crate::clock::{Clock, TICK};
+use crate::conn::{Conn, Outcome, Timeouts, Turn};
+use crate::endpoint::Speaks;
+use crate::error::Error;
+use crate::journal::Journal;
+use crate::listener::Listener;
+use crate::options::Options;
+use crate::shutdown::Shutdown;
+use crate::socket::Socket;
+
+/// Bytes read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Room for answers that is kept from turn to turn.
+const OUT_KEPT_BYTES: usize = 1024 * 1024;
+
+/// News taken from the kernel at once.
+const EVENTS: usize = 256;
+
+/// Connections are looked at for timeouts in this many parts, one each tick.
+const SWEEP_PARTS: usize = 4;
+
+const WAKER: Token = Token(usize::MAX);
+
+/// The listeners' tokens count down from here.
+const FIRST_LISTENER: usize = usize::MAX - 1;
+
+pub(crate) fn run(
+    listeners: Vec<Listener>,
+    store: &Store,
+    options: &Options,
+    shutdown: &Shutdown,
+) -> Result<(), Error> {
+    let listening: Vec<String> = listeners.iter().map(|listener| listener.endpoint().to_string()).collect();
+    let mut polls = Vec::new();
+    let mut doors = Vec::new();
+    for _ in 0..options.threads.get() {
+        let poll = Poll::new().map_err(Error::doing("make an epoll instance"))?;
+        let waker = Waker::new(poll.registry(), WAKER).map_err(Error::doing("make a waker"))?;
+        doors.push(Door::new(Arc::new(waker)));
+        polls.push(poll);
+    }
+    let mut acceptor = Acceptor::new(listeners, options.connections_max);
+    for (i, listener) in acceptor.listeners().enumerate() {
+        let registered = listener.register(polls[0].registry(), FIRST_LISTENER - i);
+        registered.map_err(Error::doing("watch a listener"))?;
+    }
+    let subscribed = Subscribed { doors: &doors, shutdown };
+    subscribed.doors.iter().for_each(|door| shutdown.subscribe(Arc::clone(&door.waker)));
+    tracing::info!(threads = options.threads, ?listening, pairs = store.len(), "serving");
+
+    let mut acceptor = Some(acceptor);
+    let result = thread::scope(|scope| {
+        let mut others = Vec::new();
+        let mut first = None;
+        for (i, poll) in polls.into_iter().enumerate() {
+            let event_loop = match EventLoop::new(poll, i, &doors, acceptor.take(), store, options, shutdown)
+            {
+                Ok(event_loop) => event_loop,
+                Err(error) => {
+                    shutdown.trigger();
+                    return Err(error);
+                }
+            };
+            if i == 0 {
+                first = Some(event_loop);
+                continue;
+            }
+            let builder = thread::Builder::new().name(format!("loop-{i}"));
+            let spawned = builder.spawn_scoped(scope, move || event_loop.run());
+            match spawned {
+                Ok(thread) => others.push(thread),
+                Err(error) => {
+                    shutdown.trigger();
+                    return Err(Error::doing("start a thread")(error));
+                }
+            }
+        }
+        let mut result = first.map_or(Ok(()), EventLoop::run);
+        for other in others {
+            let ended = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            result = result.and(ended);
+        }
+        result
+    });
+    drop(subscribed);
+    tracing::info!("stopped");
+    result
+}
+
+/// The loops' wakers in the shutdown handle, for as long as the loops run.
+struct Subscribed<'a> {
+    doors: &'a [Door],
+    shutdown: &'a Shutdown,
+}
+
+impl Drop for Subscribed<'_> {
+    fn drop(&mut self) {
+        self.doors.iter().for_each(|door| self.shutdown.unsubscribe(&door.waker));
+    }
+}
+
+struct EventLoop<'a> {
+    poll: Poll,
+    door: &'a Door,
+    doors: &'a [Door],
+    /// The first loop's; none once the shutdown has begun.
+    acceptor: Option<Acceptor>,
+    shutdown: &'a Shutdown,
+    conns: Slab<Conn>,
+    /// Connections that want another turn although their socket has no news.
+    again: Vec<usize>,
+    means: Means<'a>,
+    sweep_due: Instant,
+    sweep_part: usize,
+    drain_timeout: Duration,
+    drained_at: Option<Instant>,
+}
+
+/// What the loop lends to the connection that it serves.
+struct Means<'a> {
+    registry: Registry,
+    desk: Desk<'a>,
+    room: Vec<u8>,
+    out: Vec<u8>,
+    clock: Clock,
+    journal: Journal,
+    timeouts: Timeouts,
+    held_bytes: usize,
+    held_bytes_max: usize,
+    draining: bool,
+}
+
+/// Ends all loops when one of them ends in a panic: half a server would leave its connections waiting for ever.
+struct EndsAll<'a>(&'a Shutdown);
+
+impl Drop for EndsAll<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.trigger();
+        }
+    }
+}
+
+impl<'a> EventLoop<'a> {
+    fn new(
+        poll: Poll,
+        i: usize,
+        doors: &'a [Door],
+        acceptor: Option<Acceptor>,
+        store: &'a Store,
+        options: &'a Options,
+        shutdown: &'a Shutdown,
+    ) -> Result<Self, Error> {
+        let clock = Clock::start();
+        let now = clock.now();
+        let registry = poll.registry().try_clone().map_err(Error::doing("share its epoll instance"))?;
+        let means = Means {
+            registry,
+            desk: Desk::new(store, options),
+            room: vec![0; READ_BYTES],
+            out: Vec::new(),
+            clock,
+            journal: Journal::new(now),
+            timeouts: Timeouts::new(options),
+            held_bytes: 0,
+            held_bytes_max: options.buffered_bytes_max / options.threads,
+            draining: false,
+        };
+        Ok(Self {
+            poll,
+            door: &doors[i],
+            doors,
+            acceptor,
+            shutdown,
+            conns: Slab::new(),
+            again: Vec::new(),
+            means,
+            sweep_due: now + TICK,
+            sweep_part: 0,
+            drain_timeout: options.drain_timeout,
+            drained_at: None,
+        })
+    }
+
+    fn run(mut self) -> Result<(), Error> {
+        let _ends_all = EndsAll(self.shutdown);
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            if self.drained_at.is_none() && self.shutdown.is_triggered() {
+                self.begin_drain();
+            }
+            if let Some(until) = self.drained_at
+                && (self.conns.is_empty() || self.means.clock.now() >= until)
+            {
+                return Ok(());
+            }
+            match self.poll.poll(&mut events, self.patience()) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    self.shutdown.trigger();
+                    return Err(Error::doing("wait for events")(error));
+                }
+                _ => {}
+            }
+            self.means.clock.read();
+            for token in std::mem::take(&mut self.again) {
+                self.serve(token);
+            }
+            for event in &events {
+                match event.token() {
+                    WAKER => self.welcome(),
+                    Token(conn) if conn < self.conns.capacity() => {
+                        if let Some(known) = self.conns.get_mut(conn) {
+                            let hung_up = event.is_read_closed() || event.is_error();
+                            known.note(event.is_readable(), hung_up);
+                            self.serve(conn);
+                        }
+                    }
+                    Token(listener) => {
+                        if let Some(acceptor) = &mut self.acceptor {
+                            acceptor.note(FIRST_LISTENER - listener);
+                        }
+                    }
+                }
+            }
+            self.accept();
+            self.sweep();
+        }
+    }
+
+    /// How long the loop may sleep.
+    fn patience(&self) -> Option<Duration> {
+        if !self.again.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let now = self.means.clock.now();
+        let sweep = (!self.conns.is_empty()).then(|| self.sweep_due.saturating_duration_since(now));
+        let accept = self.acceptor.as_ref().and_then(|acceptor| acceptor.due(now));
+        [sweep, accept].into_iter().flatten().min()
+    }
+
+    fn serve(&mut self, token: usize) {
+        let Some(conn) = self.conns.get_mut(token) else { return };
+        let means = &mut self.means;
+        let mut turn = Turn {
+            registry: &means.registry,
+            token,
+            desk: &mut means.desk,
+            room: &mut means.room,
+            out: &mut means.out,
+            clock: &means.clock,
+            journal: &mut means.journal,
+            held_bytes: &mut means.held_bytes,
+            held_bytes_max: means.held_bytes_max,
+            draining: means.draining,
+        };
+        let outcome = conn.serve(&mut turn);
+        if means.out.capacity() > OUT_KEPT_BYTES {
+            means.out = Vec::new();
+        }
+        match outcome {
+            Outcome::Keep => {}
+            Outcome::Again => self.again.push(token),
+            Outcome::Close => self.close(token),
+        }
+    }
+
+    fn close(&mut self, token: usize) {
+        let conn = self.conns.remove(token);
+        self.means.held_bytes -= conn.held_bytes();
+        self.door.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Takes in the connections that the first loop has handed over.
+    fn welcome(&mut self) {
+        for (socket, speaks) in self.door.arrivals() {
+            self.admit(socket, speaks);
+        }
+    }
+
+    fn admit(&mut self, socket: Socket, speaks: Speaks) {
+        let entry = self.conns.vacant_entry();
+        let token = entry.key();
+        let conn = entry.insert(Conn::new(socket, speaks, self.means.clock.ticks()));
+        if let Err(error) = conn.socket().register(&self.means.registry, token) {
+            self.means.journal.trouble(self.means.clock.now(), &error, "a connection cannot be watched");
+            self.close(token);
+        } else if self.means.draining {
+            self.again.push(token);
+        }
+    }
+
+    fn accept(&mut self) {
+        let Some(acceptor) = &mut self.acceptor else { return };
+        let now = self.means.clock.now();
+        if acceptor.due(now).is_none() {
+            return;
+        }
+        let mut own = Vec::new();
+        acceptor.accept(self.doors, &mut own, now, &mut self.means.journal);
+        for (socket, speaks) in own {
+            self.admit(socket, speaks);
+        }
+    }
+
+    fn sweep(&mut self) {
+        let now = self.means.clock.now();
+        if now < self.sweep_due {
+            return;
+        }
+        self.sweep_due = now + TICK;
+        self.sweep_part = (self.sweep_part + 1) % SWEEP_PARTS;
+        let Means { clock, journal, timeouts, .. } = &mut self.means;
+        let part = self.sweep_part;
+        let in_part = self.conns.iter_mut().filter(|(token, _)| token % SWEEP_PARTS == part);
+        let overdue: Vec<usize> = in_part
+            .filter_map(|(token, conn)| conn.is_overdue(timeouts, clock, journal).then_some(token))
+            .collect();
+        overdue.into_iter().for_each(|token| self.close(token));
+    }
+
+    /// Stops accepting, and gives every connection the chance to have answered what it has already sent.
+    fn begin_drain(&mut self) {
+        self.means.clock.read();
+        self.drained_at = Some(self.means.clock.now() + self.drain_timeout);
+        self.means.draining = true;
+        self.acceptor = None;
+        self.welcome();
+        for (token, conn) in &mut self.conns {
+            conn.note(true, false);
+            self.again.push(token);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Log lines about peers, at most a few each second, so that nobody outside decides how much is written.
+
+use std::time::{Duration, Instant};
+
+use crate::socket::Socket;
+
+/// Lines that one loop writes within one second.
+const LINES_PER_SECOND: u32 = 10;
+
+/// Writes log lines, and counts those that it leaves out.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    since: Instant,
+    written: u32,
+    left_out: u64,
+}
+
+impl Journal {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { since: now, written: 0, left_out: 0 }
+    }
+
+    /// A peer did something that ended its connection.
+    pub(crate) fn peer(&mut self, now: Instant, socket: &Socket, what: &str) {
+        if self.admit(now) {
+            tracing::info!(peer = socket.peer(), "connection closed: {what}");
+        }
+    }
+
+    /// Something went wrong on this side.
+    pub(crate) fn trouble(&mut self, now: Instant, error: &(dyn std::error::Error + 'static), what: &str) {
+        if self.admit(now) {
+            tracing::warn!(error, "{what}");
+        }
+    }
+
+    fn admit(&mut self, now: Instant) -> bool {
+        if now.duration_since(self.since) >= Duration::from_secs(1) {
+            if self.left_out > 0 {
+                tracing::info!(lines = self.left_out, "log lines left out");
+            }
+            *self = Self::new(now);
+        }
+        let admitted = self.written < LINES_PER_SECOND;
+        if admitted {
+            self.written += 1;
+        } else {
+            self.left_out += 1;
+        }
+        admitted
+    }
+}

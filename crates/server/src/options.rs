@@ -1,0 +1,60 @@
+//! Every number that the server can be told, with its default.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use graven_wire::http;
+
+/// What the server can be told. Every limit says what happens when it is passed.
+///
+/// ```
+/// let options = graven_server::Options { threads: std::num::NonZeroUsize::MIN, ..Default::default() };
+/// assert_eq!(options.connections_max, 50_000);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The number of event loops, each a thread. Default: the number of cores.
+    pub threads: NonZeroUsize,
+    /// Connections that the kernel may hold until they are accepted; the kernel has a cap of its own
+    /// (`net.core.somaxconn`). Default: 4096.
+    pub backlog: u32,
+    /// Connections that are open at once. One more is closed as soon as it is accepted. Default: 50,000.
+    pub connections_max: usize,
+    /// Limits on an HTTP request, each with its own status code.
+    pub http: http::Limits,
+    /// Answers that wait for one connection's peer to read them, in bytes. At this many the connection's further requests
+    /// wait unanswered and, once the kernel's buffer is full too, unread. A single answer may be longer than this.
+    /// Default: 256 KiB.
+    pub output_bytes_max: usize,
+    /// Bytes that wait in the buffers of all connections together, requests that are not whole and answers that are not
+    /// read. A connection that needs a buffer beyond this is closed. Default: 1 GiB.
+    pub buffered_bytes_max: usize,
+    /// How long an HTTP connection, or one that has not said anything yet, may stay open between two requests; `None`
+    /// for ever. Default: 75 seconds.
+    pub http_idle_timeout: Option<Duration>,
+    /// How long a request may take from its first byte to its last. Then an HTTP client gets 408, and the connection is
+    /// closed. Default: 30 seconds.
+    pub request_timeout: Duration,
+    /// How long a peer may leave waiting answers unread without taking a byte, before its connection is closed. Default:
+    /// 60 seconds.
+    pub write_timeout: Duration,
+    /// How long a shutdown waits for requests and answers that are under way. Default: 5 seconds.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            backlog: 4096,
+            connections_max: 50_000,
+            http: http::Limits::default(),
+            output_bytes_max: 256 * 1024,
+            buffered_bytes_max: 1024 * 1024 * 1024,
+            http_idle_timeout: Some(Duration::from_secs(75)),
+            request_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+}

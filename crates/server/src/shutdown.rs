@@ -1,0 +1,49 @@
+//! The handle by which a caller ends a server.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mio::Waker;
+
+/// Ends every server that it was given to. Clones are the same handle; any thread may hold one.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    triggered: AtomicBool,
+    wakers: Mutex<Vec<Arc<Waker>>>,
+}
+
+impl Shutdown {
+    /// A handle that was not triggered yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells the servers to stop accepting, finish what is under way, and return. Further calls do nothing.
+    pub fn trigger(&self) {
+        self.0.triggered.store(true, Ordering::SeqCst);
+        for waker in self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Err(error) = waker.wake() {
+                tracing::error!(%error, "an event loop could not be woken for the shutdown");
+            }
+        }
+    }
+
+    /// Whether [`trigger`](Self::trigger) was called.
+    pub fn is_triggered(&self) -> bool {
+        self.0.triggered.load(Ordering::SeqCst)
+    }
+
+    /// Has `waker` woken by [`trigger`](Self::trigger). The caller looks at [`is_triggered`](Self::is_triggered) before it
+    /// sleeps for the first time.
+    pub(crate) fn subscribe(&self, waker: Arc<Waker>) {
+        self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
+    }
+
+    pub(crate) fn unsubscribe(&self, waker: &Arc<Waker>) {
+        let mut wakers = self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        wakers.retain(|known| !Arc::ptr_eq(known, waker));
+    }
+}

@@ -1,0 +1,261 @@
+//! Connections as such: many at once, slow ones, silent ones, limits, and the end of a server.
+
+mod harness;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use graven_server::{Address, Error, Listener, Options};
+use harness::{Stream, serve, socket_path, table, threads};
+
+const ASK: &[u8] = b"GET /?key=k HTTP/1.1\r\nHost: x\r\n\r\n";
+
+fn one_pair() -> graven_format::Store {
+    table([(&b"k"[..], &b"value"[..])])
+}
+
+/// The answer to `ASK`, up to and including its value.
+fn answer(stream: &mut Stream) -> String {
+    String::from_utf8(stream.until(b"\r\n\r\nvalue")).unwrap()
+}
+
+#[test]
+fn a_thousand_connections_at_once_are_all_answered_soon() {
+    for count in [1, 2] {
+        serve(&one_pair(), &threads(count), &["127.0.0.1:0"], |server| {
+            let start = Instant::now();
+            let mut streams: Vec<Stream> = (0..1000).map(|_| server.connect()).collect();
+            streams.iter_mut().for_each(|stream| stream.send(ASK));
+            for stream in &mut streams {
+                assert!(answer(stream).starts_with("HTTP/1.1 200 OK\r\n"));
+            }
+            // A SYN that the backlog dropped would come again after a second.
+            assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+        });
+    }
+}
+
+#[test]
+fn ten_thousand_pipelined_requests_are_answered_in_order() {
+    let keys: Vec<String> = (0..10_000).map(|i| format!("key-{i}")).collect();
+    let store = table(keys.iter().map(|key| (key.as_bytes(), key.as_bytes())));
+    serve(&store, &threads(2), &["127.0.0.1:0"], |server| {
+        let mut stream = server.connect();
+        let mut requests = String::new();
+        for key in &keys {
+            requests.push_str(&format!("GET /v1/kv/{key} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        }
+        let Stream::Tcp(tcp) = &stream else { panic!("a TCP stream") };
+        let mut writer = tcp.try_clone().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                writer.write_all(requests.as_bytes()).unwrap();
+                writer.shutdown(std::net::Shutdown::Write).unwrap();
+            });
+            let answers = String::from_utf8(stream.rest()).unwrap();
+            let mut rest = answers.as_str();
+            for key in &keys {
+                let (head, after) = rest.split_once("\r\n\r\n").unwrap();
+                assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+                rest = after.strip_prefix(key.as_str()).unwrap();
+            }
+            assert_eq!(rest, "");
+        });
+    });
+}
+
+#[test]
+fn a_peer_that_reads_late_gets_all_answers_and_disturbs_nobody() {
+    let value = vec![b'v'; 1 << 20];
+    let store = table([(&b"k"[..], &value[..])]);
+    serve(&store, &threads(1), &["127.0.0.1:0"], |server| {
+        let mut slow = server.connect();
+        slow.send(&ASK.repeat(100));
+        assert_eq!(slow.exactly(1), b"H");
+        let mut other = server.connect();
+        other.send(b"HEAD /?key=k HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert!(other.until(b"\r\n\r\n").starts_with(b"HTTP/1.1 200 OK\r\n"));
+        slow.end_output();
+        for _ in 0..100 {
+            let head = String::from_utf8(slow.until(b"\r\n\r\n")).unwrap();
+            assert!(head.contains("\r\nContent-Length: 1048576\r\n"), "{head}");
+            assert!(slow.exactly(value.len()) == value);
+        }
+        assert_eq!(slow.rest(), b"");
+    });
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_not_read_from() {
+    let value = vec![b'v'; 1 << 20];
+    let store = table([(&b"k"[..], &value[..])]);
+    serve(&store, &threads(1), &["127.0.0.1:0"], |server| {
+        let Stream::Tcp(mut tcp) = server.connect() else { panic!("a TCP stream") };
+        tcp.set_nonblocking(true).unwrap();
+        let many = ASK.repeat(1000);
+        // The two sockets between this test and the server hold some megabytes; then a server that does not read shows.
+        let (mut sent, mut stuck) = (0, Instant::now());
+        while stuck.elapsed() < Duration::from_millis(500) {
+            match tcp.write(&many[sent % many.len()..]) {
+                Ok(bytes) => (sent, stuck) = (sent + bytes, Instant::now()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
+                Err(error) => panic!("{error}"),
+            }
+            assert!(sent < 64 << 20, "the server goes on reading");
+        }
+    });
+}
+
+#[test]
+fn connections_beyond_the_limit_are_closed_and_those_within_it_stay() {
+    let options = Options { connections_max: 3, ..threads(2) };
+    serve(&one_pair(), &options, &["127.0.0.1:0"], |server| {
+        let mut within: Vec<Stream> = (0..3).map(|_| server.connect()).collect();
+        for stream in &mut within {
+            stream.send(ASK);
+            answer(stream);
+        }
+        let mut beyond = server.connect();
+        let mut room = [0; 1];
+        let closed = beyond.read(&mut room);
+        assert!(matches!(&closed, Ok(0) | Err(_)), "{closed:?}");
+        within[0].send(ASK);
+        answer(&mut within[0]);
+    });
+}
+
+#[test]
+fn a_request_that_does_not_become_whole_gets_408() {
+    let options = Options { request_timeout: Duration::from_millis(100), ..threads(1) };
+    serve(&one_pair(), &options, &["127.0.0.1:0"], |server| {
+        let mut slow = server.connect();
+        slow.send(b"GET /?key=k HTTP/1.1\r\nHo");
+        let rest = String::from_utf8(slow.rest()).unwrap();
+        assert!(rest.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{rest}");
+    });
+}
+
+#[test]
+fn an_idle_connection_is_closed_after_its_time_without_a_word() {
+    let options = Options { http_idle_timeout: Some(Duration::from_millis(100)), ..threads(1) };
+    serve(&one_pair(), &options, &["127.0.0.1:0"], |server| {
+        let mut idle = server.connect();
+        idle.send(ASK);
+        answer(&mut idle);
+        assert_eq!(idle.rest(), b"");
+    });
+}
+
+#[test]
+fn a_peer_that_never_reads_is_closed_after_the_write_timeout() {
+    let value = vec![b'v'; 32 << 20];
+    let store = table([(&b"k"[..], &value[..])]);
+    let options = Options { write_timeout: Duration::from_millis(100), ..threads(1) };
+    serve(&store, &options, &["127.0.0.1:0"], |server| {
+        let mut deaf = server.connect();
+        deaf.send(ASK);
+        // The server's close shows in the socket's state without a byte being read.
+        let Stream::Tcp(tcp) = &deaf else { panic!("a TCP stream") };
+        let start = Instant::now();
+        while (&*tcp).write(b"G").is_ok() {
+            assert!(start.elapsed() < Duration::from_secs(15), "the connection stays open");
+            std::thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_needs_more_than_all_may_hold_together_is_closed() {
+    let value = vec![b'v'; 32 << 20];
+    let store = table([(&b"k"[..], &value[..])]);
+    let options = Options { buffered_bytes_max: 1 << 20, ..threads(1) };
+    serve(&store, &options, &["127.0.0.1:0"], |server| {
+        let mut greedy = server.connect();
+        greedy.send(ASK);
+        let mut taken = Vec::new();
+        // Closed with answers unsent: either an early end or a reset.
+        let _ = greedy.read_to_end(&mut taken);
+        assert!(taken.len() < value.len());
+    });
+}
+
+#[test]
+fn a_shutdown_answers_what_was_sent_and_closes_what_is_idle() {
+    for count in [1, 2] {
+        let value = vec![b'v'; 8 << 20];
+        let store = table([(&b"k"[..], &value[..])]);
+        serve(&store, &threads(count), &["127.0.0.1:0"], |server| {
+            let mut idle = server.connect();
+            let mut busy: Vec<Stream> = (0..4).map(|_| server.connect()).collect();
+            for stream in &mut busy {
+                stream.send(&ASK.repeat(2));
+                // The first byte of the answer says that the server is at work.
+                assert_eq!(stream.exactly(1), b"H");
+            }
+            server.shutdown.trigger();
+            assert_eq!(idle.rest(), b"");
+            for stream in &mut busy {
+                let rest = stream.rest();
+                assert!(rest.len() > 2 * value.len(), "{} bytes", rest.len());
+                assert!(rest.ends_with(&value));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_shutdown_waits_no_longer_than_its_bound() {
+    let options = Options { drain_timeout: Duration::from_millis(100), ..threads(2) };
+    let start = Instant::now();
+    serve(&one_pair(), &options, &["127.0.0.1:0"], |server| {
+        let mut half = server.connect();
+        half.send(ASK);
+        answer(&mut half);
+        half.send(b"GET /");
+        server.shutdown.trigger();
+        assert_eq!(half.rest(), b"");
+    });
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
+fn nothing_is_accepted_after_a_shutdown() {
+    let address =
+        serve(&one_pair(), &threads(1), &["127.0.0.1:0"], |server| server.endpoints[0].address.clone());
+    let Address::Tcp(host, port) = address else { panic!("a TCP address") };
+    assert_eq!(TcpStream::connect((host, port)).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn a_taken_port_is_said_to_be_taken() {
+    let options = Options::default();
+    let first = Listener::bind(&"127.0.0.1:0".parse().unwrap(), &options).unwrap();
+    let Err(error) = Listener::bind(first.endpoint(), &options) else { panic!("bound twice") };
+    assert!(matches!(error, Error::AddressInUse { .. }));
+    assert_eq!(error.to_string(), format!("{} is in use by another process", first.endpoint()));
+}
+
+#[test]
+fn an_address_of_another_machine_is_said_to_be_foreign() {
+    let error = Listener::bind(&"192.0.2.1:0".parse().unwrap(), &Options::default()).unwrap_err();
+    assert!(matches!(error, Error::AddressNotAvailable { .. }), "{error}");
+}
+
+#[test]
+fn a_socket_file_is_taken_while_served_replaced_when_abandoned_and_removed_in_the_end() {
+    let path = socket_path();
+    let endpoint = format!("unix:{}", path.display()).parse().unwrap();
+    let options = Options::default();
+    let first = Listener::bind(&endpoint, &options).unwrap();
+    assert!(matches!(Listener::bind(&endpoint, &options), Err(Error::AddressInUse { .. })));
+    drop(first);
+    assert!(!path.exists());
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    drop(Listener::bind(&endpoint, &options).unwrap());
+    assert!(!path.exists());
+    std::fs::write(&path, "not a socket").unwrap();
+    assert!(matches!(Listener::bind(&endpoint, &options), Err(Error::AddressInUse { .. })));
+    std::fs::remove_file(&path).unwrap();
+}

@@ -1,0 +1,159 @@
+//! A server on port 0 or a Unix socket for as long as a test runs, and streams to it.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::num::NonZeroUsize;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use graven_format::{Duplicates, Store, StoreBuilder};
+use graven_server::{Address, Endpoint, Listener, Options, Shutdown, run};
+
+/// Nothing in these tests takes this long unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server that runs.
+pub(crate) struct Server {
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) shutdown: Shutdown,
+}
+
+struct TriggerOnDrop(Shutdown);
+
+impl Drop for TriggerOnDrop {
+    fn drop(&mut self) {
+        self.0.trigger();
+    }
+}
+
+/// Serves `store` on `endpoints` while `work` runs, then shuts down and waits for the end.
+pub(crate) fn serve<T>(
+    store: &Store,
+    options: &Options,
+    endpoints: &[&str],
+    work: impl FnOnce(&Server) -> T,
+) -> T {
+    let bind = |text: &&str| Listener::bind(&text.parse().expect("an endpoint"), options).expect("bound");
+    let listeners: Vec<Listener> = endpoints.iter().map(bind).collect();
+    let endpoints = listeners.iter().map(|listener| listener.endpoint().clone()).collect();
+    let server = Server { endpoints, shutdown: Shutdown::new() };
+    std::thread::scope(|scope| {
+        let shutdown = server.shutdown.clone();
+        let running = scope.spawn(move || run(listeners, store, options, &shutdown));
+        let trigger = TriggerOnDrop(server.shutdown.clone());
+        let result = work(&server);
+        drop(trigger);
+        running.join().expect("the server did not panic").expect("the server ran");
+        result
+    })
+}
+
+impl Server {
+    pub(crate) fn connect(&self) -> Stream {
+        Stream::connect(&self.endpoints[0])
+    }
+}
+
+/// A blocking stream to a server that gives up when nothing happens for long.
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    pub(crate) fn connect(endpoint: &Endpoint) -> Self {
+        match &endpoint.address {
+            Address::Tcp(host, port) => {
+                let stream = TcpStream::connect((host.as_str(), *port)).expect("connected");
+                stream.set_nodelay(true).expect("an option");
+                stream.set_read_timeout(Some(PATIENCE)).expect("an option");
+                stream.set_write_timeout(Some(PATIENCE)).expect("an option");
+                Self::Tcp(stream)
+            }
+            Address::Unix(path) => {
+                let stream = UnixStream::connect(path).expect("connected");
+                stream.set_read_timeout(Some(PATIENCE)).expect("an option");
+                stream.set_write_timeout(Some(PATIENCE)).expect("an option");
+                Self::Unix(stream)
+            }
+        }
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.write_all(bytes).expect("the server reads");
+    }
+
+    pub(crate) fn end_output(&self) {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(std::net::Shutdown::Write),
+            Self::Unix(stream) => stream.shutdown(std::net::Shutdown::Write),
+        }
+        .expect("the stream is open");
+    }
+
+    /// Everything until the server closes.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.read_to_end(&mut bytes).expect("the server closes");
+        bytes
+    }
+
+    pub(crate) fn exactly(&mut self, bytes: usize) -> Vec<u8> {
+        let mut room = vec![0; bytes];
+        self.read_exact(&mut room).expect("the server answers");
+        room
+    }
+
+    /// Everything up to and including `end`.
+    pub(crate) fn until(&mut self, end: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(end) {
+            bytes.extend(self.exactly(1));
+        }
+        bytes
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(room),
+            Self::Unix(stream) => stream.read(room),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A table of `pairs`.
+pub(crate) fn table<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Store {
+    let mut builder = StoreBuilder::new(Duplicates::Error);
+    for (key, value) in pairs {
+        builder.insert(key, value).expect("keys are distinct");
+    }
+    builder.finish()
+}
+
+pub(crate) fn threads(threads: usize) -> Options {
+    Options { threads: NonZeroUsize::new(threads).expect("at least one"), ..Options::default() }
+}
+
+/// A path for a Unix socket that no other test uses.
+pub(crate) fn socket_path() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("graven-{}-{}.sock", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    std::env::temp_dir().join(name)
+}

@@ -1,0 +1,203 @@
+//! HTTP conversations over real sockets: one table, for every kind of socket, one thread and several, cut anywhere.
+
+mod harness;
+
+use graven_format::Store;
+use harness::{Stream, serve, socket_path, table, threads};
+
+fn store() -> Store {
+    table([
+        (&b"k1"[..], &b"value 1"[..]),
+        (b"a b", b"spaced"),
+        (b"a+b", b"plus"),
+        (b"a/b", b"slash"),
+        (b"//", b"two slashes"),
+        (b"..", b"dots"),
+        (b"%41", b"escaped letter"),
+        (b"\xff\x00", b"\x00\xfe\r\n\r\n"),
+        (b"empty", b""),
+    ])
+}
+
+/// An answer: status and body, with `close` and `keep` for what its `Connection` says, `allow` for its `Allow`.
+fn reply(status: &str, said: &str, body: &str) -> String {
+    let said = match said {
+        "close" => "Connection: close\r\n",
+        "keep" => "Connection: keep-alive\r\n",
+        "allow" => "Allow: GET, HEAD\r\n",
+        _ => "",
+    };
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nContent-Type: text/plain\r\nDate: D\r\n{said}\r\n{body}"
+    )
+}
+
+/// Requests sent in one connection, whose output then ends, and all that comes back until the server closes.
+fn conversations() -> Vec<(&'static [u8], String)> {
+    let ok = |body| reply("200 OK", "", body);
+    let missing = || reply("404 Not Found", "", "Key not found");
+    let last = |body| reply("200 OK", "close", body);
+    let bad = |text| reply("400 Bad Request", "close", text);
+    vec![
+        (b"GET /?key=k1 HTTP/1.1\r\nHost: x\r\n\r\n", ok("value 1")),
+        (b"GET /?key=k2 HTTP/1.1\r\nHost: x\r\n\r\n", missing()),
+        (b"GET /?x=y&key=k1&key=k2 HTTP/1.1\r\nHost: x\r\n\r\n", ok("value 1")),
+        (b"GET /?key=a+b HTTP/1.1\r\nHost: x\r\n\r\n", ok("spaced")),
+        (b"GET /?key=a%2bb HTTP/1.1\r\nHost: x\r\n\r\n", ok("plus")),
+        (b"GET /?key=%2541 HTTP/1.1\r\nHost: x\r\n\r\n", ok("escaped letter")),
+        (b"GET /?key=empty HTTP/1.1\r\nHost: x\r\n\r\n", ok("")),
+        (b"GET /?key= HTTP/1.1\r\nHost: x\r\n\r\n", missing()),
+        (
+            b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            reply("400 Bad Request", "", "Missing 'key' parameter in the query string"),
+        ),
+        (
+            b"GET /?key=%4 HTTP/1.1\r\nHost: x\r\n\r\n",
+            reply("400 Bad Request", "", "A % in the key is not followed by two hexadecimal digits"),
+        ),
+        (b"GET /v1/kv/k1 HTTP/1.1\r\nHost: x\r\n\r\n", ok("value 1")),
+        (b"GET /v1/kv/k1?key=k2 HTTP/1.1\r\nHost: x\r\n\r\n", ok("value 1")),
+        (b"GET /v1/kv/a+b HTTP/1.1\r\nHost: x\r\n\r\n", ok("plus")),
+        (b"GET /v1/kv/a%20b HTTP/1.1\r\nHost: x\r\n\r\n", ok("spaced")),
+        (b"GET /v1/kv/a/b HTTP/1.1\r\nHost: x\r\n\r\n", ok("slash")),
+        (b"GET /v1/kv/a%2Fb HTTP/1.1\r\nHost: x\r\n\r\n", ok("slash")),
+        (b"GET /v1/kv/// HTTP/1.1\r\nHost: x\r\n\r\n", ok("two slashes")),
+        (b"GET /v1/kv/.. HTTP/1.1\r\nHost: x\r\n\r\n", ok("dots")),
+        (b"GET http://x/v1/kv/k1 HTTP/1.1\r\nHost: x\r\n\r\n", ok("value 1")),
+        (b"HEAD /?key=k1 HTTP/1.1\r\nHost: x\r\n\r\n", ok("value 1").replace("value 1", "")),
+        (b"HEAD /v1/kv/k1 HTTP/1.1\r\nHost: x\r\n\r\n", ok("value 1").replace("value 1", "")),
+        (b"HEAD /v1/kv/k2 HTTP/1.1\r\nHost: x\r\n\r\n", missing().replace("Key not found", "")),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", ok("ok")),
+        (
+            b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n",
+            reply("404 Not Found", "", "No such path: keys are answered at /?key=K and /v1/kv/K"),
+        ),
+        (
+            b"DELETE /v1/kv/k1 HTTP/1.1\r\nHost: x\r\n\r\n",
+            reply("405 Method Not Allowed", "allow", "Only GET and HEAD are answered here"),
+        ),
+        (
+            b"POST /?key=k1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhelloGET /?key=k1 HTTP/1.1\r\nHost: x\r\n\r\n",
+            reply("405 Method Not Allowed", "allow", "Only GET and HEAD are answered here") + &ok("value 1"),
+        ),
+        (
+            b"GET /?key=k1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\nGET /?key=empty HTTP/1.1\r\nHost: x\r\n\r\n",
+            ok("value 1") + &ok(""),
+        ),
+        // Several requests at once are answered in order.
+        (
+            b"GET /?key=k1 HTTP/1.1\r\nHost: x\r\n\r\nGET /?key=k2 HTTP/1.1\r\nHost: x\r\n\r\nHEAD /?key=k1 HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/kv/a%20b HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/kv/.. HTTP/1.1\r\nHost: x\r\n\r\n",
+            ok("value 1") + &missing() + &ok("value 1").replace("value 1", "") + &ok("spaced") + &ok("dots"),
+        ),
+        // Who ends the connection.
+        (
+            b"GET /?key=k1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET /?key=k1 HTTP/1.1\r\nHost: x\r\n\r\n",
+            last("value 1"),
+        ),
+        (b"GET /?key=k1 HTTP/1.0\r\n\r\nGET /?key=k1 HTTP/1.0\r\n\r\n", last("value 1")),
+        (
+            b"GET /?key=k1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /?key=k1 HTTP/1.0\r\n\r\n",
+            reply("200 OK", "keep", "value 1") + &last("value 1"),
+        ),
+        (b"GET /?key=k1 HTTP/1.1\r\nHo", String::new()),
+        // Requests that are none: what came before is answered, nothing after.
+        (
+            b"GET /?key=k1 HTTP/1.1\r\nHost: x\r\n\r\nGET /?key=k1 HTTP/1.1\r\n\r\nGET /?key=k1 HTTP/1.1\r\nHost: x\r\n\r\n",
+            ok("value 1") + &bad("An HTTP/1.1 request needs a Host header"),
+        ),
+        (
+            b"GET /?key=k1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            bad("Content-Length and Transfer-Encoding come together"),
+        ),
+        (
+            b"GET /?key=k1 HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\nhello",
+            bad("Content-Length is not a decimal number"),
+        ),
+        (b"GET /?key=k1 HTTP/1.1\nHost: x\r\n\r\n", bad("A line of the head ends in LF without CR")),
+        (b"\x16\x03\x01\x00\xa5\x01", bad("The first line is not an HTTP request or status line")),
+        (
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            reply("505 HTTP Version Not Supported", "close", "Only HTTP/1.0 and HTTP/1.1 are spoken here"),
+        ),
+    ]
+}
+
+/// What came back, with the date taken out.
+fn without_dates(bytes: &[u8]) -> String {
+    let text = String::from_utf8(bytes.to_vec()).expect("the table's answers are text");
+    let mut lines = text.split("\r\n").map(str::to_owned).collect::<Vec<_>>();
+    for line in lines.iter_mut().filter(|line| line.starts_with("Date: ")) {
+        assert_eq!(line.len(), "Date: Sun, 06 Nov 1994 08:49:37 GMT".len(), "{line}");
+        assert!(line.ends_with(" GMT"), "{line}");
+        *line = "Date: D".to_owned();
+    }
+    lines.join("\r\n")
+}
+
+fn hold(mut stream: Stream, bytes: &[u8], cut: usize) -> String {
+    stream.send(&bytes[..cut]);
+    stream.send(&bytes[cut..]);
+    stream.end_output();
+    without_dates(&stream.rest())
+}
+
+#[test]
+fn every_conversation_goes_as_the_table_says_on_every_socket_and_number_of_threads() {
+    let unix = format!("unix:{}", socket_path().display());
+    for count in [1, 3] {
+        serve(&store(), &threads(count), &["127.0.0.1:0", "http://127.0.0.1:0", &unix], |server| {
+            for endpoint in &server.endpoints {
+                for (bytes, want) in conversations() {
+                    let got = hold(Stream::connect(endpoint), bytes, bytes.len());
+                    assert_eq!(got, want, "{endpoint}, {count} threads: {}", bytes.escape_ascii());
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn the_same_bytes_cut_anywhere_get_the_same_answers() {
+    serve(&store(), &threads(1), &["127.0.0.1:0"], |server| {
+        for (bytes, want) in conversations() {
+            for cut in 1..bytes.len() {
+                let got = hold(server.connect(), bytes, cut);
+                assert_eq!(got, want, "{} cut at {cut}", bytes.escape_ascii());
+            }
+        }
+    });
+}
+
+#[test]
+fn a_value_of_any_bytes_is_answered_byte_for_byte() {
+    serve(&store(), &threads(1), &["127.0.0.1:0"], |server| {
+        let mut stream = server.connect();
+        stream.send(b"GET /v1/kv/%ff%00 HTTP/1.0\r\n\r\n");
+        let answer = stream.rest();
+        assert!(answer.ends_with(b"\r\n\r\n\x00\xfe\r\n\r\n"), "{}", answer.escape_ascii());
+        assert!(answer.windows(19).any(|line| line == b"Content-Length: 6\r\n"), "{}", answer.escape_ascii());
+    });
+}
+
+#[test]
+fn a_client_that_waits_is_told_to_continue_once() {
+    serve(&store(), &threads(1), &["127.0.0.1:0"], |server| {
+        let mut stream = server.connect();
+        stream.send(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+        assert_eq!(stream.until(b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n");
+        stream.send(b"a");
+        stream.send(b"b");
+        stream.end_output();
+        assert!(stream.rest().starts_with(b"HTTP/1.1 405 "));
+    });
+}
+
+#[test]
+fn an_idle_peer_that_closes_is_answered_with_a_close() {
+    serve(&store(), &threads(1), &["127.0.0.1:0"], |server| {
+        let mut stream = server.connect();
+        stream.end_output();
+        assert_eq!(stream.rest(), b"");
+    });
+}
