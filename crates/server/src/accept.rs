@@ -1,7 +1,7 @@
 //! New connections: accepted by the first loop, spread evenly over all loops, slowed down when the system runs out.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use crate::endpoint::Speaks;
 use crate::journal::Journal;
 use crate::listener::Listener;
 use crate::socket::Socket;
+use crate::tally::Tallies;
 
 /// How long no connection is accepted after the system had no descriptor or memory left for one.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -21,15 +22,13 @@ const ACCEPTS_PER_TURN: usize = 256;
 /// Another loop's door.
 #[derive(Debug)]
 pub(crate) struct Door {
-    /// Connections that the loop has or is about to get.
-    pub(crate) connections: AtomicUsize,
     queue: Mutex<Vec<(Socket, Speaks)>>,
     pub(crate) waker: Arc<Waker>,
 }
 
 impl Door {
     pub(crate) fn new(waker: Arc<Waker>) -> Self {
-        Self { connections: AtomicUsize::new(0), queue: Mutex::default(), waker }
+        Self { queue: Mutex::default(), waker }
     }
 
     /// What was handed in since the last call.
@@ -84,16 +83,17 @@ impl Acceptor {
             .then(|| self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)))
     }
 
-    /// Accepts what waits. The sockets that fall to the first loop, which this is, are returned in `own`.
+    /// Accepts what waits, and returns the sockets that fall to the first loop, which this is.
     pub(crate) fn accept(
         &mut self,
         doors: &[Door],
-        own: &mut Vec<(Socket, Speaks)>,
+        tallies: &Tallies,
         now: Instant,
         journal: &mut Journal,
-    ) {
+    ) -> Vec<(Socket, Speaks)> {
+        let mut own = Vec::new();
         if self.paused_until.is_some_and(|until| now < until) {
-            return;
+            return own;
         }
         self.paused_until = None;
         for i in 0..self.listeners.len() {
@@ -104,7 +104,7 @@ impl Acceptor {
             let speaks = listener.speaks();
             for _ in 0..ACCEPTS_PER_TURN {
                 match self.listeners[i].0.accept() {
-                    Ok(socket) => self.place(socket, speaks, doors, own, now, journal),
+                    Ok(socket) => own.extend(self.place(socket, speaks, doors, tallies, now, journal)),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.listeners[i].1 = Pending::None;
                         break;
@@ -112,39 +112,48 @@ impl Acceptor {
                     Err(error) if is_exhaustion(&error) => {
                         journal.trouble(now, &error, "no connection can be accepted for the moment");
                         self.paused_until = Some(now + PAUSE);
-                        return;
+                        return own;
                     }
                     // The one that was about to be accepted is gone; the next one may be well.
                     Err(_) => {}
                 }
             }
         }
+        own
     }
 
+    /// Hands a socket to the least loaded loop; returned is one that falls to the first.
     fn place(
         &mut self,
         socket: Socket,
         speaks: Speaks,
         doors: &[Door],
-        own: &mut Vec<(Socket, Speaks)>,
+        tallies: &Tallies,
         now: Instant,
         journal: &mut Journal,
-    ) {
-        let loads = doors.iter().map(|door| door.connections.load(Ordering::Relaxed));
+    ) -> Option<(Socket, Speaks)> {
+        // Connections that each loop has or is about to get.
+        let loads = tallies.connections.iter().map(|open| open.load(Ordering::Relaxed));
+        // Whoever accepts is the first loop.
+        let tally = &tallies.loops[0];
         if loads.clone().sum::<usize>() >= self.connections_max {
+            tally.connections_refused.add(1);
             journal.peer(now, &socket, "as many connections are open as may be");
-            return;
+            return None;
         }
         let from_next = |door: usize| (door + doors.len() - self.next_door) % doors.len();
         let least = loads.enumerate().min_by_key(|&(door, load)| (load, from_next(door)));
-        let Some((door, _)) = least else { return };
+        let (door, _) = least?;
         self.next_door = (door + 1) % doors.len();
-        doors[door].connections.fetch_add(1, Ordering::Relaxed);
+        tallies.connections[door].fetch_add(1, Ordering::Relaxed);
+        tally.connections_opened.add(1);
         if door == 0 {
-            own.push((socket, speaks));
-        } else if let Err(error) = doors[door].hand_in(socket, speaks) {
+            return Some((socket, speaks));
+        }
+        if let Err(error) = doors[door].hand_in(socket, speaks) {
             journal.trouble(now, &error, "an event loop could not be woken for a connection");
         }
+        None
     }
 }
 

@@ -10,6 +10,7 @@ use crate::endpoint::Speaks;
 use crate::journal::Journal;
 use crate::options::Options;
 use crate::socket::Socket;
+use crate::tally::Tally;
 
 /// Answers of at least this size that could not be written are kept by moving the buffer, smaller ones by copying them.
 const MOVE_BYTES_MIN: usize = 16 * 1024;
@@ -94,6 +95,7 @@ pub(crate) struct Turn<'a, 'store> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
     idle: u32,
+    short_lived_idle: u32,
     request: u32,
     write: u32,
 }
@@ -101,7 +103,8 @@ pub(crate) struct Timeouts {
 impl Timeouts {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
-            idle: options.http_idle_timeout.map_or(u32::MAX, ticks_of),
+            idle: options.idle_timeout.map_or(u32::MAX, ticks_of),
+            short_lived_idle: options.http_idle_timeout.map_or(u32::MAX, ticks_of),
             request: ticks_of(options.request_timeout),
             write: ticks_of(options.write_timeout),
         }
@@ -109,10 +112,10 @@ impl Timeouts {
 }
 
 impl Conn {
-    pub(crate) fn new(socket: Socket, speaks: Speaks, ticks: u32) -> Self {
+    pub(crate) fn new(socket: Socket, speaks: Speaks, options: &Options, ticks: u32) -> Self {
         Self {
             socket,
-            session: Session::new(speaks),
+            session: Session::new(speaks, options),
             input: Vec::new(),
             output: Vec::new(),
             written: 0,
@@ -138,7 +141,7 @@ impl Conn {
 
     /// Bytes in this connection's own buffers.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.input.len() + (self.output.len() - self.written)
+        self.input.len() + (self.output.len() - self.written) + self.session.held_bytes()
     }
 
     /// One turn: at most one read and one write, or two writes when answers were waiting.
@@ -207,6 +210,7 @@ impl Conn {
             }
             Err(error) => return Err(error),
         };
+        turn.desk.tally().bytes_read.add(bytes as u64);
         // A read that did not fill the room has emptied the socket, unless the end of the stream is still in it.
         self.readable = bytes == turn.room.len() || self.hung_up;
         let answered = if self.input.is_empty() {
@@ -249,6 +253,7 @@ impl Conn {
             Next::NeedMore | Next::Full => {}
             Next::Close => self.phase = Phase::Closing,
             Next::Refused(reason) => {
+                turn.desk.tally().protocol_errors.add(1);
                 turn.journal.peer(turn.clock.now(), &self.socket, reason);
                 self.phase = Phase::Refusing;
             }
@@ -281,6 +286,7 @@ impl Conn {
                 return Err(error);
             }
         };
+        turn.desk.tally().bytes_written.add(written as u64);
         if written == turn.out.len() {
             turn.out.clear();
             return Ok(true);
@@ -305,6 +311,7 @@ impl Conn {
         match self.socket.write(&self.output[self.written..]) {
             Ok(written) => {
                 self.written += written;
+                turn.desk.tally().bytes_written.add(written as u64);
                 self.since = turn.clock.ticks();
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -338,8 +345,15 @@ impl Conn {
     }
 
     /// Whether the connection has waited too long. A peer that can be told is told.
-    pub(crate) fn is_overdue(&mut self, timeouts: &Timeouts, clock: &Clock, journal: &mut Journal) -> bool {
+    pub(crate) fn is_overdue(
+        &mut self,
+        timeouts: &Timeouts,
+        clock: &Clock,
+        journal: &mut Journal,
+        tally: &Tally,
+    ) -> bool {
         let (most, reason) = match self.waits {
+            Waits::Request if self.session.is_short_lived() => (timeouts.short_lived_idle, None),
             Waits::Request => (timeouts.idle, None),
             Waits::RestOfRequest => (timeouts.request, Some("a request did not become whole in time")),
             Waits::Reader => (timeouts.write, Some("the peer does not read its answers")),
@@ -350,6 +364,7 @@ impl Conn {
         }
         if let Some(reason) = reason {
             journal.peer(clock.now(), &self.socket, reason);
+            tally.timeouts.add(1);
         }
         if self.waits == Waits::RestOfRequest {
             let mut farewell = Vec::new();

@@ -21,6 +21,7 @@ use crate::listener::Listener;
 use crate::options::Options;
 use crate::shutdown::Shutdown;
 use crate::socket::Socket;
+use crate::tally::Tallies;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -54,6 +55,7 @@ pub(crate) fn run(
         doors.push(Door::new(Arc::new(waker)));
         polls.push(poll);
     }
+    let tallies = Tallies::new(options.threads.get());
     let mut acceptor = Acceptor::new(listeners, options.connections_max);
     for (i, listener) in acceptor.listeners().enumerate() {
         let registered = listener.register(polls[0].registry(), FIRST_LISTENER - i);
@@ -68,8 +70,8 @@ pub(crate) fn run(
         let mut others = Vec::new();
         let mut first = None;
         for (i, poll) in polls.into_iter().enumerate() {
-            let event_loop = match EventLoop::new(poll, i, &doors, acceptor.take(), store, options, shutdown)
-            {
+            let all = All { doors: &doors, tallies: &tallies, store, options, shutdown };
+            let event_loop = match EventLoop::new(poll, i, all, acceptor.take()) {
                 Ok(event_loop) => event_loop,
                 Err(error) => {
                     shutdown.trigger();
@@ -114,20 +116,29 @@ impl Drop for Subscribed<'_> {
     }
 }
 
+/// What all loops share.
+#[derive(Clone, Copy)]
+struct All<'a> {
+    doors: &'a [Door],
+    tallies: &'a Tallies,
+    store: &'a Store,
+    options: &'a Options,
+    shutdown: &'a Shutdown,
+}
+
 struct EventLoop<'a> {
     poll: Poll,
-    door: &'a Door,
-    doors: &'a [Door],
+    all: All<'a>,
+    /// Which of the loops this is.
+    i: usize,
     /// The first loop's; none once the shutdown has begun.
     acceptor: Option<Acceptor>,
-    shutdown: &'a Shutdown,
     conns: Slab<Conn>,
     /// Connections that want another turn although their socket has no news.
     again: Vec<usize>,
     means: Means<'a>,
     sweep_due: Instant,
     sweep_part: usize,
-    drain_timeout: Duration,
     drained_at: Option<Instant>,
 }
 
@@ -157,21 +168,14 @@ impl Drop for EndsAll<'_> {
 }
 
 impl<'a> EventLoop<'a> {
-    fn new(
-        poll: Poll,
-        i: usize,
-        doors: &'a [Door],
-        acceptor: Option<Acceptor>,
-        store: &'a Store,
-        options: &'a Options,
-        shutdown: &'a Shutdown,
-    ) -> Result<Self, Error> {
+    fn new(poll: Poll, i: usize, all: All<'a>, acceptor: Option<Acceptor>) -> Result<Self, Error> {
+        let All { options, tallies, .. } = all;
         let clock = Clock::start();
         let now = clock.now();
         let registry = poll.registry().try_clone().map_err(Error::doing("share its epoll instance"))?;
         let means = Means {
             registry,
-            desk: Desk::new(store, options),
+            desk: Desk::new(all.store, options, tallies, &tallies.loops[i]),
             room: vec![0; READ_BYTES],
             out: Vec::new(),
             clock,
@@ -183,25 +187,23 @@ impl<'a> EventLoop<'a> {
         };
         Ok(Self {
             poll,
-            door: &doors[i],
-            doors,
+            all,
+            i,
             acceptor,
-            shutdown,
             conns: Slab::new(),
             again: Vec::new(),
             means,
             sweep_due: now + TICK,
             sweep_part: 0,
-            drain_timeout: options.drain_timeout,
             drained_at: None,
         })
     }
 
     fn run(mut self) -> Result<(), Error> {
-        let _ends_all = EndsAll(self.shutdown);
+        let _ends_all = EndsAll(self.all.shutdown);
         let mut events = Events::with_capacity(EVENTS);
         loop {
-            if self.drained_at.is_none() && self.shutdown.is_triggered() {
+            if self.drained_at.is_none() && self.all.shutdown.is_triggered() {
                 self.begin_drain();
             }
             if let Some(until) = self.drained_at
@@ -211,7 +213,7 @@ impl<'a> EventLoop<'a> {
             }
             match self.poll.poll(&mut events, self.patience()) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    self.shutdown.trigger();
+                    self.all.shutdown.trigger();
                     return Err(Error::doing("wait for events")(error));
                 }
                 _ => {}
@@ -282,12 +284,12 @@ impl<'a> EventLoop<'a> {
     fn close(&mut self, token: usize) {
         let conn = self.conns.remove(token);
         self.means.held_bytes -= conn.held_bytes();
-        self.door.connections.fetch_sub(1, Ordering::Relaxed);
+        self.all.tallies.connections[self.i].fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Takes in the connections that the first loop has handed over.
     fn welcome(&mut self) {
-        for (socket, speaks) in self.door.arrivals() {
+        for (socket, speaks) in self.all.doors[self.i].arrivals() {
             self.admit(socket, speaks);
         }
     }
@@ -295,7 +297,7 @@ impl<'a> EventLoop<'a> {
     fn admit(&mut self, socket: Socket, speaks: Speaks) {
         let entry = self.conns.vacant_entry();
         let token = entry.key();
-        let conn = entry.insert(Conn::new(socket, speaks, self.means.clock.ticks()));
+        let conn = entry.insert(Conn::new(socket, speaks, self.all.options, self.means.clock.ticks()));
         if let Err(error) = conn.socket().register(&self.means.registry, token) {
             self.means.journal.trouble(self.means.clock.now(), &error, "a connection cannot be watched");
             self.close(token);
@@ -310,8 +312,7 @@ impl<'a> EventLoop<'a> {
         if acceptor.due(now).is_none() {
             return;
         }
-        let mut own = Vec::new();
-        acceptor.accept(self.doors, &mut own, now, &mut self.means.journal);
+        let own = acceptor.accept(self.all.doors, self.all.tallies, now, &mut self.means.journal);
         for (socket, speaks) in own {
             self.admit(socket, speaks);
         }
@@ -324,11 +325,12 @@ impl<'a> EventLoop<'a> {
         }
         self.sweep_due = now + TICK;
         self.sweep_part = (self.sweep_part + 1) % SWEEP_PARTS;
-        let Means { clock, journal, timeouts, .. } = &mut self.means;
+        let Means { clock, journal, timeouts, desk, .. } = &mut self.means;
+        let tally = desk.tally();
         let part = self.sweep_part;
         let in_part = self.conns.iter_mut().filter(|(token, _)| token % SWEEP_PARTS == part);
         let overdue: Vec<usize> = in_part
-            .filter_map(|(token, conn)| conn.is_overdue(timeouts, clock, journal).then_some(token))
+            .filter_map(|(token, conn)| conn.is_overdue(timeouts, clock, journal, tally).then_some(token))
             .collect();
         overdue.into_iter().for_each(|token| self.close(token));
     }
@@ -336,7 +338,7 @@ impl<'a> EventLoop<'a> {
     /// Stops accepting, and gives every connection the chance to have answered what it has already sent.
     fn begin_drain(&mut self) {
         self.means.clock.read();
-        self.drained_at = Some(self.means.clock.now() + self.drain_timeout);
+        self.drained_at = Some(self.means.clock.now() + self.all.options.drain_timeout);
         self.means.draining = true;
         self.acceptor = None;
         self.welcome();

@@ -49,6 +49,7 @@ mod listener;
 mod options;
 mod shutdown;
 mod socket;
+mod tally;
 
 pub use endpoint::{Address, Endpoint, Speaks};
 pub use error::Error;

@@ -50,10 +50,6 @@ impl Listener {
     pub fn bind(endpoint: &Endpoint, options: &Options) -> Result<Self, Error> {
         let backlog = i32::try_from(options.backlog).unwrap_or(i32::MAX);
         let speaks = endpoint.speaks;
-        if matches!(speaks, Speaks::Resp | Speaks::Memcached) {
-            let reason = "only HTTP is spoken so far";
-            return Err(Error::BadEndpoint { endpoint: endpoint.to_string(), reason });
-        }
         match &endpoint.address {
             Address::Tcp(host, port) => {
                 let addresses = (host.as_str(), *port)

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use graven_wire::http;
+use graven_wire::{http, memcached, resp};
 
 /// What the server can be told. Every limit says what happens when it is passed.
 ///
@@ -22,6 +22,10 @@ pub struct Options {
     pub connections_max: usize,
     /// Limits on an HTTP request, each with its own status code.
     pub http: http::Limits,
+    /// Limits on a Redis command. Passed, the client gets an error in Redis' words, and the connection is closed.
+    pub resp: resp::Limits,
+    /// Limits on a memcached command. Passed, the client gets an error, and the connection is closed.
+    pub memcached: memcached::Limits,
     /// Answers that wait for one connection's peer to read them, in bytes. At this many the connection's further requests
     /// wait unanswered and, once the kernel's buffer is full too, unread. A single answer may be longer than this.
     /// Default: 256 KiB.
@@ -32,6 +36,9 @@ pub struct Options {
     /// How long an HTTP connection, or one that has not said anything yet, may stay open between two requests; `None`
     /// for ever. Default: 75 seconds.
     pub http_idle_timeout: Option<Duration>,
+    /// The same for a Redis or memcached connection; `None`, which is what those servers do and their clients' pools count
+    /// on, for ever. The kernel's keep-alive finds peers that vanished. Default: `None`.
+    pub idle_timeout: Option<Duration>,
     /// How long a request may take from its first byte to its last. Then an HTTP client gets 408, and the connection is
     /// closed. Default: 30 seconds.
     pub request_timeout: Duration,
@@ -49,9 +56,12 @@ impl Default for Options {
             backlog: 4096,
             connections_max: 50_000,
             http: http::Limits::default(),
+            resp: resp::Limits::default(),
+            memcached: memcached::Limits::default(),
             output_bytes_max: 256 * 1024,
             buffered_bytes_max: 1024 * 1024 * 1024,
             http_idle_timeout: Some(Duration::from_secs(75)),
+            idle_timeout: None,
             request_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(5),

@@ -123,10 +123,14 @@ fn conversations() -> Vec<(&'static [u8], String)> {
     ]
 }
 
-/// What came back, with the date taken out.
-fn without_dates(bytes: &[u8]) -> String {
+/// What came back, with the date and entity tags taken out.
+fn without_what_varies(bytes: &[u8]) -> String {
     let text = String::from_utf8(bytes.to_vec()).expect("the table's answers are text");
     let mut lines = text.split("\r\n").map(str::to_owned).collect::<Vec<_>>();
+    lines.retain(|line| {
+        let tag = line.strip_prefix("ETag: ");
+        tag.inspect(|tag| assert_eq!((tag.len(), tag.matches('"').count()), (18, 2), "{tag}")).is_none()
+    });
     for line in lines.iter_mut().filter(|line| line.starts_with("Date: ")) {
         assert_eq!(line.len(), "Date: Sun, 06 Nov 1994 08:49:37 GMT".len(), "{line}");
         assert!(line.ends_with(" GMT"), "{line}");
@@ -139,7 +143,7 @@ fn hold(mut stream: Stream, bytes: &[u8], cut: usize) -> String {
     stream.send(&bytes[..cut]);
     stream.send(&bytes[cut..]);
     stream.end_output();
-    without_dates(&stream.rest())
+    without_what_varies(&stream.rest())
 }
 
 #[test]
@@ -199,5 +203,49 @@ fn an_idle_peer_that_closes_is_answered_with_a_close() {
         let mut stream = server.connect();
         stream.end_output();
         assert_eq!(stream.rest(), b"");
+    });
+}
+
+#[test]
+fn a_value_is_not_sent_again_to_a_client_that_names_its_entity_tag() {
+    serve(&store(), &threads(1), &["127.0.0.1:0"], |server| {
+        let ask = |tags: &str| {
+            let mut stream = server.connect();
+            let request = format!("GET /v1/kv/k1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{tags}\r\n");
+            stream.send(request.as_bytes());
+            String::from_utf8(stream.rest()).unwrap()
+        };
+        let first = ask("");
+        let tag = first.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
+        for tags in [tag, "*", &format!("\"other\", {tag}"), &format!("W/{tag}")] {
+            let again = ask(&format!("If-None-Match: {tags}\r\n"));
+            assert!(again.starts_with("HTTP/1.1 304 Not Modified\r\n"), "{again}");
+            assert!(again.contains(tag) && again.ends_with("\r\n\r\n"), "{again}");
+        }
+        assert!(ask("If-None-Match: \"other\"\r\n").ends_with("\r\n\r\nvalue 1"));
+    });
+}
+
+#[test]
+fn the_server_tells_what_it_has_counted() {
+    serve(&store(), &threads(2), &["127.0.0.1:0"], |server| {
+        let ask = |path: &str| {
+            let mut stream = server.connect();
+            stream.send(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes());
+            String::from_utf8(stream.rest()).unwrap()
+        };
+        ask("/?key=k1");
+        ask("/v1/kv/nothing");
+        let metrics = ask("/metrics");
+        for line in [
+            "graven_hits_total{protocol=\"http\"} 1",
+            "graven_misses_total{protocol=\"http\"} 1",
+            "graven_pairs 9",
+        ] {
+            assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
+        }
+        let stats = ask("/stats.json");
+        assert!(stats.contains("\r\nContent-Type: application/json\r\n"), "{stats}");
+        assert!(stats.contains("\"http\":{\"requests\":4,\"hits\":1,\"misses\":1}"), "{stats}");
     });
 }

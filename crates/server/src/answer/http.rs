@@ -1,15 +1,18 @@
-//! HTTP requests answered: `GET|HEAD /?key=K`, `GET|HEAD /v1/kv/K`, `GET|HEAD /healthz`.
+//! HTTP requests answered, `GET` and `HEAD` alone: `/?key=K`, `/v1/kv/K`, `/healthz`, `/metrics`, `/stats.json`.
 
-use arrayvec::ArrayVec;
 use graven_wire::Decoded;
 use graven_wire::http::{
     self, Connection, Length, Method, Place, Request, ResponseHead, Version, decode_request, encode_head,
     expects_continue, find_parameter, is_plain, split_target, unescape,
 };
 
-use super::{Answered, BATCH_KEYS_MAX, Desk, Found, HttpSession, Next};
+use super::batch::{Said, Tried, Waiting};
+use super::{Answered, Desk, Next, fingerprint, report};
+use crate::tally::Requests;
 
 const TEXT: Option<&str> = Some("text/plain");
+const JSON: &str = "application/json";
+const METRICS: &str = "text/plain; version=0.0.4";
 const READING_METHODS: &str = "GET, HEAD";
 const NOT_FOUND: &str = "Key not found";
 const MISSING_KEY: &str = "Missing 'key' parameter in the query string";
@@ -23,6 +26,8 @@ const HEALTHY: &str = "ok";
 enum Route<'a> {
     Key(&'a [u8], Place),
     Text(u16, &'static str),
+    Metrics,
+    Stats,
 }
 
 fn route<'a>(request: &Request<'a>) -> Route<'a> {
@@ -33,6 +38,8 @@ fn route<'a>(request: &Request<'a>) -> Route<'a> {
             None => Route::Text(400, MISSING_KEY),
         },
         "/healthz" => Route::Text(200, HEALTHY),
+        "/metrics" => Route::Metrics,
+        "/stats.json" => Route::Stats,
         _ => match path.strip_prefix("/v1/kv/") {
             Some(key) => Route::Key(key.as_bytes(), Place::Path),
             None => return Route::Text(404, NO_SUCH_PATH),
@@ -44,11 +51,19 @@ fn route<'a>(request: &Request<'a>) -> Route<'a> {
     }
 }
 
-/// Lookups that wait to be answered together, and where in the input each request ends.
-#[derive(Default)]
-struct Waiting<'a> {
-    keys: ArrayVec<&'a [u8], BATCH_KEYS_MAX>,
-    ends: ArrayVec<usize, BATCH_KEYS_MAX>,
+/// What HTTP remembers between two requests.
+#[derive(Debug, Default)]
+pub(crate) struct HttpSession {
+    /// `100 Continue` was sent for the request that is being received.
+    continue_sent: bool,
+}
+
+/// What the answer to a batched lookup has to know of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tagged {
+    No,
+    /// The answer carries an entity tag.
+    Yes,
 }
 
 impl Desk<'_> {
@@ -59,49 +74,45 @@ impl Desk<'_> {
         date: &str,
         out: &mut Vec<u8>,
     ) -> Answered {
-        let mut waiting = Waiting::default();
-        // Requests before `done` are answered, those between `done` and `at` wait.
-        let (mut done, mut at) = (0, 0);
+        let mut waiting = Waiting::new();
+        // Requests up to `at` are read. Those that are neither answered nor wait are none.
+        let mut at = 0;
         loop {
-            if out.len() >= self.options.output_bytes_max && at < input.len() {
-                return Answered { consumed: done, next: Next::Full };
-            }
-            match decode_request(&input[at..], self.http_limits()) {
-                Decoded::Message(request, bytes) => {
-                    session.continue_sent = false;
+            let decoded = match () {
+                () if out.len() >= self.options.output_bytes_max && at < input.len() => {
+                    return Answered { consumed: at, next: Next::Full };
+                }
+                () => decode_request(&input[at..], &self.options.http),
+            };
+            if let Decoded::Message(request, bytes) = &decoded {
+                session.continue_sent = false;
+                if let Some((key, tagged)) = batched_key(request) {
                     at += bytes;
-                    if let Some(key) = batched_key(&request) {
-                        waiting.keys.push(key);
-                        waiting.ends.push(at);
-                        if waiting.keys.len() >= self.batch_keys {
-                            done = self.answer_waiting(&mut waiting, date, out);
-                            if done < at {
-                                return Answered { consumed: done, next: Next::Full };
-                            }
-                        }
+                    waiting.push(key, tagged, at);
+                    if waiting.len() < self.scratch.batch_keys {
                         continue;
                     }
-                    let before = at - bytes;
-                    if !waiting.keys.is_empty() {
-                        done = self.answer_waiting(&mut waiting, date, out);
-                        if done < before {
-                            return Answered { consumed: done, next: Next::Full };
-                        }
-                    }
-                    done = at;
+                }
+            }
+            let batched = waiting.len();
+            if batched > 0 {
+                let end = self.answer_http_waiting(&mut waiting, date, out);
+                if end < at {
+                    return Answered { consumed: end, next: Next::Full };
+                }
+            }
+            match decoded {
+                Decoded::Message(request, _) if batched_key(&request).is_some() => {}
+                Decoded::Message(request, bytes) => {
+                    at += bytes;
+                    self.tally.http.requests.add(1);
                     if !self.answer_one(&request, date, out) {
                         return Answered { consumed: at, next: Next::Close };
                     }
                 }
                 Decoded::NeedMore => {
-                    if !waiting.keys.is_empty() {
-                        done = self.answer_waiting(&mut waiting, date, out);
-                        if done < at {
-                            return Answered { consumed: done, next: Next::Full };
-                        }
-                    }
                     if at < input.len() && !session.continue_sent {
-                        session.continue_sent = expects_continue(&input[at..], self.http_limits());
+                        session.continue_sent = expects_continue(&input[at..], &self.options.http);
                         if session.continue_sent {
                             out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
                         }
@@ -109,12 +120,6 @@ impl Desk<'_> {
                     return Answered { consumed: at, next: Next::NeedMore };
                 }
                 Decoded::Invalid(error) => {
-                    if !waiting.keys.is_empty() {
-                        done = self.answer_waiting(&mut waiting, date, out);
-                        if done < at {
-                            return Answered { consumed: done, next: Next::Full };
-                        }
-                    }
                     refuse(error.status(), error.message(), date, out);
                     return Answered { consumed: input.len(), next: Next::Refused(error.message()) };
                 }
@@ -123,38 +128,19 @@ impl Desk<'_> {
     }
 
     /// Answers the lookups that wait, as far as the output has room: where in the input the last answered request ends.
-    fn answer_waiting(&mut self, waiting: &mut Waiting<'_>, date: &str, out: &mut Vec<u8>) -> usize {
-        let keys = std::mem::take(&mut waiting.keys);
-        let ends = std::mem::take(&mut waiting.ends);
-        let last = ends[ends.len() - 1];
-        if keys.len() == 1 || !self.get_many(&keys) {
-            // One by one, so that a damaged place costs only its own key.
-            for (&key, &end) in keys.iter().zip(&ends) {
-                let found = self.get(key);
-                self.answer_found(found, ONE, date, out);
-                if out.len() >= self.options.output_bytes_max {
-                    return end;
-                }
-            }
-            return last;
-        }
-        let (mut value_bytes, mut answered) = (0, last);
-        for (i, &end) in ends.iter().enumerate() {
-            match self.batch.value(i) {
-                Some(value) => {
-                    value_bytes += value.len();
-                    encode_head(&ResponseHead { length: Length::Bytes(value.len()), ..head(200, date) }, out);
-                    out.extend_from_slice(value);
-                }
-                None => text(404, NOT_FOUND, ONE, date, out),
-            }
-            if out.len() >= self.options.output_bytes_max {
-                answered = end;
-                break;
-            }
-        }
-        self.batch_is_answered(keys.len(), value_bytes);
-        answered
+    #[inline]
+    fn answer_http_waiting(
+        &mut self,
+        waiting: &mut Waiting<'_, Tagged>,
+        date: &str,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let (end, tried) = self.answer_waiting(waiting, out, |tagged, _, said, out| {
+            found(said, *tagged, None, PLAIN, date, out);
+        });
+        self.tally.http.requests.add(tried.keys as u64);
+        count(&self.tally.http, tried);
+        end
     }
 
     /// Answers one request of any kind: whether the connection stays.
@@ -169,34 +155,99 @@ impl Desk<'_> {
         };
         match route(request) {
             Route::Text(status, words) => text(status, words, manner, date, out),
+            Route::Metrics => {
+                let page = report::metrics(self.store.len(), &self.tallies.sum());
+                document(METRICS, &page, manner, date, out);
+            }
+            Route::Stats => {
+                let page = report::stats_json(self.store.len(), &self.tallies.sum());
+                document(JSON, &page, manner, date, out);
+            }
             Route::Key(escaped, place) => {
-                let mut room = std::mem::take(&mut self.key);
+                let tagged = tagged(place);
+                let mut room = std::mem::take(&mut self.scratch.line);
                 match unescape(escaped, place, &mut room) {
                     Ok(key) => {
-                        let found = self.get(key);
-                        self.answer_found(found, manner, date, out);
+                        let said = self.get(key);
+                        let tried = Tried { keys: 1, hits: usize::from(matches!(said, Said::Value(_))) };
+                        found(said, tagged, request.if_none_match, manner, date, out);
+                        count(&self.tally.http, tried);
                     }
                     Err(http::BadEscape) => text(400, BAD_ESCAPE, manner, date, out),
                 }
-                self.key = room;
+                self.scratch.line = room;
             }
         }
         request.keep_alive
     }
+}
 
-    fn answer_found(&self, found: Found, manner: Manner, date: &str, out: &mut Vec<u8>) {
-        match found {
-            Found::Yes => {
-                let length = Length::Bytes(self.value.len());
-                encode_head(&ResponseHead { length, connection: manner.connection, ..head(200, date) }, out);
-                if manner.body {
-                    out.extend_from_slice(&self.value);
-                }
-            }
-            Found::No => text(404, NOT_FOUND, manner, date, out),
-            Found::Damaged => text(500, DAMAGED, manner, date, out),
+fn count(requests: &Requests, tried: Tried) {
+    requests.hits.add(tried.hits as u64);
+    requests.misses.add((tried.keys - tried.hits) as u64);
+}
+
+/// Entity tags are for `/v1/kv/K`; `/?key=K` answers with the value and nothing else.
+fn tagged(place: Place) -> Tagged {
+    if place == Place::Path { Tagged::Yes } else { Tagged::No }
+}
+
+#[inline]
+fn found(
+    said: Said<'_>,
+    tagged: Tagged,
+    if_none_match: Option<&[u8]>,
+    manner: Manner,
+    date: &str,
+    out: &mut Vec<u8>,
+) {
+    match said {
+        Said::Value(value) if tagged == Tagged::Yes => {
+            with_tag(value, if_none_match, manner, date, out);
         }
+        Said::Value(value) => {
+            let length = Length::Bytes(value.len());
+            encode_head(&ResponseHead { length, connection: manner.connection, ..head(200, date) }, out);
+            if manner.body {
+                out.extend_from_slice(value);
+            }
+        }
+        Said::Nothing => text(404, NOT_FOUND, manner, date, out),
+        Said::Damaged => text(500, DAMAGED, manner, date, out),
     }
+}
+
+fn with_tag(value: &[u8], if_none_match: Option<&[u8]>, manner: Manner, date: &str, out: &mut Vec<u8>) {
+    let etag = entity_tag(value);
+    let Ok(etag) = std::str::from_utf8(&etag) else {
+        unreachable!("hexadecimal digits and quotes are ASCII")
+    };
+    let connection = manner.connection;
+    if if_none_match.is_some_and(|tags| names(tags, etag)) {
+        let head = ResponseHead { content_type: None, connection, etag: Some(etag), ..head(304, date) };
+        return encode_head(&head, out);
+    }
+    let length = Length::Bytes(value.len());
+    encode_head(&ResponseHead { length, connection, etag: Some(etag), ..head(200, date) }, out);
+    if manner.body {
+        out.extend_from_slice(value);
+    }
+}
+
+/// The value's fingerprint as a strong entity tag.
+fn entity_tag(value: &[u8]) -> [u8; 18] {
+    let fingerprint = fingerprint(value);
+    std::array::from_fn(|i| match i {
+        0 | 17 => b'"',
+        _ => b"0123456789abcdef"[(fingerprint >> (4 * (16 - i)) & 15) as usize],
+    })
+}
+
+/// Whether an `If-None-Match` names `etag`, by the weak comparison that RFC 9110 wants here.
+fn names(tags: &[u8], etag: &str) -> bool {
+    tags.split(|&byte| byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
 }
 
 /// How an answer is dressed for the request that it belongs to.
@@ -208,16 +259,18 @@ struct Manner {
 }
 
 /// The answer to a plain HTTP/1.1 `GET`.
-const ONE: Manner = Manner { body: true, connection: Connection::Unsaid };
+const PLAIN: Manner = Manner { body: true, connection: Connection::Unsaid };
 
 /// The key of a request that can be answered in a batch: a plain HTTP/1.1 `GET` of a key without escapes, on a
 /// connection that stays.
-fn batched_key<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
-    if request.method != Method::Get || request.version != Version::Http11 || !request.keep_alive {
-        return None;
-    }
+#[inline]
+fn batched_key<'a>(request: &Request<'a>) -> Option<(&'a [u8], Tagged)> {
+    let is_plain_get = request.method == Method::Get
+        && request.version == Version::Http11
+        && request.keep_alive
+        && request.if_none_match.is_none();
     match route(request) {
-        Route::Key(key, place) if is_plain(key, place) => Some(key),
+        Route::Key(key, place) if is_plain_get && is_plain(key, place) => Some((key, tagged(place))),
         _ => None,
     }
 }
@@ -245,6 +298,19 @@ fn text(status: u16, words: &str, manner: Manner, date: &str, out: &mut Vec<u8>)
     encode_head(&head, out);
     if manner.body {
         out.extend_from_slice(words.as_bytes());
+    }
+}
+
+fn document(content_type: &str, page: &str, manner: Manner, date: &str, out: &mut Vec<u8>) {
+    let head = ResponseHead {
+        length: Length::Bytes(page.len()),
+        content_type: Some(content_type),
+        connection: manner.connection,
+        ..head(200, date)
+    };
+    encode_head(&head, out);
+    if manner.body {
+        out.extend_from_slice(page.as_bytes());
     }
 }
 

@@ -1,47 +1,77 @@
 //! Where a request meets the table: bytes of one connection in, answers out. No socket is known here.
 
+mod batch;
+mod detect;
 mod http;
+mod memcached;
+mod report;
+mod resp;
+mod resp_talk;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use graven_format::{Batch, Store};
-use graven_wire::http as http_wire;
 
 use crate::endpoint::Speaks;
 use crate::options::Options;
-
-/// Lookups that are handed to the table at once.
-pub(crate) const BATCH_KEYS_MAX: usize = 64;
-
-/// Scratch room above this many bytes is given back after the answer that needed it.
-const SCRATCH_KEPT_BYTES: usize = 1024 * 1024;
+use crate::tally::{Tallies, Tally};
+use detect::{Detected, Language, detect};
 
 /// What a connection speaks, and what its protocol remembers between two requests.
 #[derive(Debug)]
 pub(crate) enum Session {
-    /// Nothing has been received yet.
+    /// Nothing that tells has been received yet.
     Undecided,
     /// HTTP.
-    Http(HttpSession),
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct HttpSession {
-    /// `100 Continue` was sent for the request that is being received.
-    continue_sent: bool,
+    Http(http::HttpSession),
+    /// RESP. Boxed, because it remembers far more than the others.
+    Resp(Box<resp::RespSession>),
+    /// memcached.
+    Memcached(Box<memcached::MemcachedSession>),
 }
 
 impl Session {
-    pub(crate) fn new(speaks: Speaks) -> Self {
+    pub(crate) fn new(speaks: Speaks, options: &Options) -> Self {
         match speaks {
-            Speaks::Http => Self::Http(HttpSession::default()),
-            _ => Self::Undecided,
+            Speaks::Any => Self::Undecided,
+            Speaks::Http => Self::of(Language::Http, options),
+            Speaks::Resp => Self::of(Language::Resp, options),
+            Speaks::Memcached => Self::of(Language::Memcached, options),
+        }
+    }
+
+    fn of(language: Language, options: &Options) -> Self {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        match language {
+            Language::Http => Self::Http(http::HttpSession::default()),
+            Language::Resp => {
+                let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+                Self::Resp(Box::new(resp::RespSession::new(id, options.resp)))
+            }
+            Language::Memcached => {
+                Self::Memcached(Box::new(memcached::MemcachedSession::new(options.memcached)))
+            }
+        }
+    }
+
+    /// Whether the connection is one of those that are expected to come and go.
+    pub(crate) fn is_short_lived(&self) -> bool {
+        matches!(self, Self::Undecided | Self::Http(_))
+    }
+
+    /// Bytes of requests that are received and not yet answered in full.
+    pub(crate) fn held_bytes(&self) -> usize {
+        match self {
+            Self::Undecided | Self::Http(_) => 0,
+            Self::Resp(resp) => resp.held_bytes(),
+            Self::Memcached(memcached) => memcached.held_bytes(),
         }
     }
 
     /// What a peer is told whose request did not become whole in time; nothing where the protocol has no words for it.
     pub(crate) fn timed_out(&self, date: &str, out: &mut Vec<u8>) {
-        match self {
-            Self::Undecided => {}
-            Self::Http(_) => http::refuse(408, "The request did not become whole in time", date, out),
+        if let Self::Http(_) = self {
+            http::refuse(408, "The request did not become whole in time", date, out);
         }
     }
 }
@@ -59,7 +89,7 @@ pub(crate) struct Answered {
 pub(crate) enum Next {
     /// The rest is the beginning of a request: more has to come.
     NeedMore,
-    /// The rest holds requests that have to wait until the answers so far were read.
+    /// There are requests that have to wait until the answers so far were read.
     Full,
     /// The last answer was given.
     Close,
@@ -72,29 +102,50 @@ pub(crate) enum Next {
 pub(crate) struct Desk<'a> {
     store: &'a Store,
     options: &'a Options,
-    /// The value of a lookup that came alone.
-    value: Vec<u8>,
-    /// The values of lookups that came together.
-    batch: Batch,
-    /// A key whose escapes were undone.
-    key: Vec<u8>,
-    /// How many lookups the next batch may hold, so that its values come to about one connection's share of output.
-    batch_keys: usize,
+    tallies: &'a Tallies,
+    tally: &'a Tally,
+    scratch: Scratch,
     /// A lookup's error, for the journal.
     trouble: Option<graven_format::Error>,
 }
 
+/// Room for values and keys on their way.
+#[derive(Debug)]
+struct Scratch {
+    /// The value of a lookup that came alone.
+    value: Vec<u8>,
+    /// The values of lookups that came together.
+    batch: Batch,
+    /// A key whose escapes were undone, or a command that was typed by hand.
+    line: Vec<u8>,
+    /// How many lookups the next batch may hold, so that its values come to about one connection's share of output.
+    batch_keys: usize,
+}
+
+impl Scratch {
+    /// Room above this many bytes is given back after the answer that needed it.
+    const KEPT_BYTES: usize = 1024 * 1024;
+
+    /// Sizes the next batch by the values that were just seen, `mean_bytes` each.
+    #[inline]
+    fn expect_values_of(&mut self, mean_bytes: usize, options: &Options) {
+        self.batch_keys = if mean_bytes <= options.output_bytes_max / batch::KEYS_MAX {
+            batch::KEYS_MAX
+        } else {
+            (options.output_bytes_max / mean_bytes).max(1)
+        };
+    }
+}
+
 impl<'a> Desk<'a> {
-    pub(crate) fn new(store: &'a Store, options: &'a Options) -> Self {
-        Self {
-            store,
-            options,
-            value: Vec::new(),
-            batch: Batch::default(),
-            key: Vec::new(),
-            batch_keys: 1,
-            trouble: None,
-        }
+    pub(crate) fn new(
+        store: &'a Store,
+        options: &'a Options,
+        tallies: &'a Tallies,
+        tally: &'a Tally,
+    ) -> Self {
+        let scratch = Scratch { value: Vec::new(), batch: Batch::default(), line: Vec::new(), batch_keys: 1 };
+        Self { store, options, tallies, tally, scratch, trouble: None }
     }
 
     /// Answers the requests in `input`, which may end in the middle of one, into `out`.
@@ -106,10 +157,15 @@ impl<'a> Desk<'a> {
         out: &mut Vec<u8>,
     ) -> Answered {
         if let Session::Undecided = session {
-            *session = Session::Http(HttpSession::default());
+            match detect(input) {
+                Detected::Is(language) => *session = Session::of(language, self.options),
+                Detected::NeedMore => return Answered { consumed: 0, next: Next::NeedMore },
+            }
         }
         match session {
             Session::Http(http) => self.answer_http(http, input, date, out),
+            Session::Resp(resp) => self.answer_resp(resp, input, out),
+            Session::Memcached(memcached) => self.answer_memcached(memcached, input, out),
             Session::Undecided => Answered { consumed: 0, next: Next::NeedMore },
         }
     }
@@ -119,54 +175,12 @@ impl<'a> Desk<'a> {
         self.trouble.take()
     }
 
-    /// Looks up one key into `self.value`.
-    fn get(&mut self, key: &[u8]) -> Found {
-        self.value.clear();
-        if self.value.capacity() > SCRATCH_KEPT_BYTES {
-            self.value = Vec::new();
-        }
-        match self.store.get(key, &mut self.value) {
-            Ok(found) => {
-                self.expect_values_of(self.value.len());
-                if found { Found::Yes } else { Found::No }
-            }
-            Err(error) => {
-                self.trouble = Some(error);
-                Found::Damaged
-            }
-        }
-    }
-
-    /// Looks up several keys into `self.batch`; `false` when the table is damaged where one of them would lie.
-    fn get_many(&mut self, keys: &[&[u8]]) -> bool {
-        if let Err(error) = self.store.get_many(keys, &mut self.batch) {
-            self.trouble = Some(error);
-            return false;
-        }
-        true
-    }
-
-    /// Sizes the next batch by the values that were just seen, `mean_bytes` each.
-    fn expect_values_of(&mut self, mean_bytes: usize) {
-        self.batch_keys = (self.options.output_bytes_max / mean_bytes.max(1)).clamp(1, BATCH_KEYS_MAX);
-    }
-
-    fn batch_is_answered(&mut self, keys: usize, value_bytes: usize) {
-        self.expect_values_of(value_bytes / keys.max(1));
-        if value_bytes > SCRATCH_KEPT_BYTES {
-            self.batch = Batch::default();
-        }
-    }
-
-    fn http_limits(&self) -> &http_wire::Limits {
-        &self.options.http
+    pub(crate) fn tally(&self) -> &'a Tally {
+        self.tally
     }
 }
 
-/// What became of a lookup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
-    Yes,
-    No,
-    Damaged,
+/// A number that stands for a value, the same in every run: CAS numbers and entity tags are made of it.
+fn fingerprint(value: &[u8]) -> u64 {
+    rapidhash::v3::rapidhash_v3(value)
 }

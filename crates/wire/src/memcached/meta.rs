@@ -100,6 +100,12 @@ impl<'b> MetaGet<'b> {
         self.asked & bit(b'v') != 0
     }
 
+    /// Whether the CAS number is wanted (`c`).
+    #[inline]
+    pub fn wants_cas(&self) -> bool {
+        self.asked & bit(b'c') != 0
+    }
+
     /// Appends the answer to a hit: `VA` with the value where it is wanted, else `HD`.
     #[inline]
     pub fn hit(&self, out: &mut Vec<u8>, item: Item, value: &[u8]) {

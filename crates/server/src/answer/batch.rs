@@ -1,0 +1,223 @@
+//! Lookups that are answered together, so that the table can fetch for all of them at once.
+
+use arrayvec::ArrayVec;
+
+use super::{Desk, Scratch};
+
+/// Lookups that are handed to the table at once.
+pub(super) const KEYS_MAX: usize = 64;
+
+/// What the table says about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said<'a> {
+    Value(&'a [u8]),
+    Nothing,
+    /// The table is damaged where the key would lie.
+    Damaged,
+}
+
+/// Requests of one key each that wait to be answered together: the key, what the answer has to know of the request, and
+/// where in the input the request ends.
+pub(super) struct Waiting<'a, R> {
+    pub(super) keys: ArrayVec<&'a [u8], KEYS_MAX>,
+    pub(super) rest: ArrayVec<(R, usize), KEYS_MAX>,
+}
+
+impl<'a, R> Waiting<'a, R> {
+    #[inline]
+    pub(super) fn new() -> Self {
+        Self { keys: ArrayVec::new(), rest: ArrayVec::new() }
+    }
+
+    /// Adds a request; the caller answers all before there are more than [`KEYS_MAX`].
+    #[inline]
+    pub(super) fn push(&mut self, key: &'a [u8], request: R, end: usize) {
+        self.keys.push(key);
+        self.rest.push((request, end));
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+}
+
+/// How many of several keys were found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tried {
+    pub(super) keys: usize,
+    pub(super) hits: usize,
+}
+
+impl Desk<'_> {
+    /// Answers the requests that wait, as far as the output has room, with what `say` writes for each. Returns where in
+    /// the input the last answered request ends, and how many were answered.
+    #[inline]
+    pub(super) fn answer_waiting<R>(
+        &mut self,
+        waiting: &mut Waiting<'_, R>,
+        out: &mut Vec<u8>,
+        mut say: impl FnMut(&R, &[u8], Said<'_>, &mut Vec<u8>),
+    ) -> (usize, Tried) {
+        let (mut end, mut i) = (0, 0);
+        let rest = &waiting.rest;
+        let tried = self.answer_keys(&waiting.keys, out, |key, said, out| {
+            let (request, request_end) = &rest[i];
+            say(request, key, said, out);
+            (end, i) = (*request_end, i + 1);
+        });
+        waiting.keys.clear();
+        waiting.rest.clear();
+        (end, tried)
+    }
+
+    /// Answers keys in order, as far as the output has room, with what `say` writes for each. At least one is answered.
+    #[inline]
+    pub(super) fn answer_keys(
+        &mut self,
+        keys: &[&[u8]],
+        out: &mut Vec<u8>,
+        mut say: impl FnMut(&[u8], Said<'_>, &mut Vec<u8>),
+    ) -> Tried {
+        let mut tried = Tried::default();
+        if keys.len() == 1 || !self.get_many(keys) {
+            // One by one, so that a damaged place costs only its own key.
+            for key in keys {
+                let said = self.get(key);
+                tried.keys += 1;
+                tried.hits += usize::from(matches!(said, Said::Value(_)));
+                say(key, said, out);
+                if out.len() >= self.options.output_bytes_max {
+                    break;
+                }
+            }
+            return tried;
+        }
+        let mut value_bytes = 0;
+        for (i, key) in keys.iter().enumerate() {
+            let said = self.scratch.batch.value(i).map_or(Said::Nothing, Said::Value);
+            if let Said::Value(value) = said {
+                tried.hits += 1;
+                value_bytes += value.len();
+            }
+            say(key, said, out);
+            tried.keys += 1;
+            if out.len() >= self.options.output_bytes_max {
+                break;
+            }
+        }
+        self.scratch.expect_values_of(value_bytes / tried.keys, self.options);
+        if value_bytes > Scratch::KEPT_BYTES {
+            self.scratch.batch = graven_format::Batch::default();
+        }
+        tried
+    }
+
+    /// Answers any number of keys in order, as far as the output has room, and returns those that are left.
+    pub(super) fn answer_many<'k, I: Iterator<Item = &'k [u8]> + Clone>(
+        &mut self,
+        mut keys: I,
+        out: &mut Vec<u8>,
+        mut say: impl FnMut(&[u8], Said<'_>, &mut Vec<u8>),
+    ) -> (Tried, I) {
+        let mut tried = Tried::default();
+        loop {
+            let several: ArrayVec<&[u8], KEYS_MAX> = keys.clone().take(self.scratch.batch_keys).collect();
+            if several.is_empty() {
+                return (tried, keys);
+            }
+            let more = self.answer_keys(&several, out, &mut say);
+            tried.keys += more.keys;
+            tried.hits += more.hits;
+            keys.by_ref().take(more.keys).for_each(drop);
+            if out.len() >= self.options.output_bytes_max {
+                return (tried, keys);
+            }
+        }
+    }
+
+    /// Looks up several keys; `false` when the table is damaged where one of them would lie.
+    fn get_many(&mut self, keys: &[&[u8]]) -> bool {
+        match self.store.get_many(keys, &mut self.scratch.batch) {
+            Ok(()) => true,
+            Err(error) => {
+                self.trouble = Some(error);
+                false
+            }
+        }
+    }
+
+    /// Looks up one key.
+    #[inline]
+    pub(super) fn get(&mut self, key: &[u8]) -> Said<'_> {
+        let Scratch { value, .. } = &mut self.scratch;
+        value.clear();
+        if value.capacity() > Scratch::KEPT_BYTES {
+            *value = Vec::new();
+        }
+        match self.store.get(key, value) {
+            Ok(true) => {
+                self.scratch.expect_values_of(self.scratch.value.len(), self.options);
+                Said::Value(&self.scratch.value)
+            }
+            Ok(false) => Said::Nothing,
+            Err(error) => {
+                self.trouble = Some(error);
+                Said::Damaged
+            }
+        }
+    }
+}
+
+/// The keys of one request that asks for many, as far as they are not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Unfinished {
+    /// Each key's length in four bytes, then the key.
+    keys: Vec<u8>,
+    at: usize,
+}
+
+impl Unfinished {
+    pub(super) fn of<'a>(keys: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut all = Vec::new();
+        for key in keys {
+            all.extend_from_slice(&(key.len() as u32).to_le_bytes());
+            all.extend_from_slice(key);
+        }
+        Self { keys: all, at: 0 }
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The keys that are left.
+    pub(super) fn left(&self) -> Left<'_> {
+        Left(&self.keys[self.at..])
+    }
+
+    /// The first `keys` of those that are left are answered.
+    pub(super) fn answered(&mut self, keys: usize) {
+        self.at += self.left().take(keys).map(|key| key.len() + 4).sum::<usize>();
+    }
+}
+
+/// The keys that are left of an [`Unfinished`] request.
+#[derive(Clone, Debug)]
+pub(super) struct Left<'a>(&'a [u8]);
+
+impl<'a> Iterator for Left<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (length, rest) = self.0.split_first_chunk::<4>()?;
+        let (key, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        self.0 = rest;
+        Some(key)
+    }
+}

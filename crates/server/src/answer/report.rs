@@ -1,0 +1,56 @@
+//! What the server says about itself to HTTP: `/metrics` for Prometheus, `/stats.json` for everybody else.
+
+use std::fmt::Write;
+
+use crate::tally::Sums;
+
+/// The version that every protocol states.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Numbers that go up and down; all others only count.
+const GAUGES: [&str; 3] = ["pairs", "connections", "uptime_seconds"];
+
+/// The text format of Prometheus, version 0.0.4.
+pub(super) fn metrics(pairs: u64, sums: &Sums) -> String {
+    let mut text = String::new();
+    for (name, number) in [("pairs", pairs)].into_iter().chain(sums.named()) {
+        let (kind, end) = if GAUGES.contains(&name) { ("gauge", "") } else { ("counter", "_total") };
+        line(&mut text, format_args!("# TYPE graven_{name}{end} {kind}"));
+        line(&mut text, format_args!("graven_{name}{end} {number}"));
+    }
+    for (i, name) in ["requests", "hits", "misses"].into_iter().enumerate() {
+        line(&mut text, format_args!("# TYPE graven_{name}_total counter"));
+        for (protocol, sums) in sums.protocols() {
+            let number = [sums.requests, sums.hits, sums.misses][i];
+            line(&mut text, format_args!("graven_{name}_total{{protocol=\"{protocol}\"}} {number}"));
+        }
+    }
+    text
+}
+
+/// One JSON object.
+pub(super) fn stats_json(pairs: u64, sums: &Sums) -> String {
+    let mut text = format!("{{\"version\":\"{VERSION}\",\"pairs\":{pairs}");
+    for (name, number) in sums.named() {
+        add(&mut text, format_args!(",\"{name}\":{number}"));
+    }
+    for (protocol, sums) in sums.protocols() {
+        let (requests, hits, misses) = (sums.requests, sums.hits, sums.misses);
+        add(
+            &mut text,
+            format_args!(",\"{protocol}\":{{\"requests\":{requests},\"hits\":{hits},\"misses\":{misses}}}"),
+        );
+    }
+    text.push_str("}\n");
+    text
+}
+
+fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    add(text, arguments);
+    text.push('\n');
+}
+
+fn add(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let _ = text.write_fmt(arguments);
+}

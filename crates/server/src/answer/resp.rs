@@ -1,0 +1,263 @@
+//! Redis commands that read the table answered; what a client says about itself and the server is answered in
+//! `resp_talk.rs`.
+
+use graven_wire::Decoded;
+use graven_wire::resp::{Args, Command, Limits, Refusal, Request, RequestDecoder, Version, reply};
+
+use super::batch::{Said, Tried, Unfinished, Waiting};
+use super::{Answered, Desk, Next};
+use crate::tally::Requests;
+
+const DAMAGED: &[u8] = b"ERR the table is damaged where this key would lie";
+const NOT_WALKED: &[u8] = b"ERR the keys of this table cannot be listed";
+
+/// What RESP remembers between two requests.
+#[derive(Debug)]
+pub(crate) struct RespSession {
+    decoder: RequestDecoder,
+    limits: Limits,
+    pub(super) version: Version,
+    pub(super) id: u64,
+    /// The name that the client gave itself.
+    pub(super) name: Vec<u8>,
+    pub(super) library: Vec<u8>,
+    pub(super) library_version: Vec<u8>,
+    /// The keys of an `MGET` that are not answered yet.
+    unfinished: Option<Unfinished>,
+}
+
+impl RespSession {
+    pub(super) fn new(id: u64, limits: Limits) -> Self {
+        Self {
+            decoder: RequestDecoder::new(limits),
+            limits,
+            version: Version::Resp2,
+            id,
+            name: Vec::new(),
+            library: Vec::new(),
+            library_version: Vec::new(),
+            unfinished: None,
+        }
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.unfinished.as_ref().map_or(0, Unfinished::held_bytes)
+    }
+}
+
+/// Whether the connection stays after a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    Stay,
+    /// The rest of this command's answer has to wait.
+    Wait,
+    Close,
+}
+
+impl Desk<'_> {
+    pub(super) fn answer_resp(
+        &mut self,
+        session: &mut RespSession,
+        input: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Answered {
+        if session.unfinished.is_some() && !self.go_on_with_mget(session, out) {
+            return Answered { consumed: 0, next: Next::Full };
+        }
+        let mut waiting = Waiting::new();
+        // Requests up to `at` are read. Those that are not answered wait.
+        let mut at = 0;
+        loop {
+            if out.len() >= self.options.output_bytes_max && at < input.len() {
+                return Answered { consumed: at, next: Next::Full };
+            }
+            let decoded = session.decoder.decode(&input[at..]);
+            let mut command = None;
+            if let Decoded::Message(Request::Command(args), bytes) = decoded {
+                match Command::parse(args) {
+                    Ok(Command::Get { key }) => {
+                        at += bytes;
+                        waiting.push(key, (), at);
+                        if waiting.len() < self.scratch.batch_keys {
+                            continue;
+                        }
+                    }
+                    other => command = Some(other),
+                }
+            }
+            let batched = !waiting.is_empty();
+            if batched {
+                let end = self.answer_gets(session.version, &mut waiting, out);
+                if end < at {
+                    // What was read beyond is read again.
+                    session.decoder = RequestDecoder::new(session.limits);
+                    return Answered { consumed: end, next: Next::Full };
+                }
+            }
+            let after = match decoded {
+                Decoded::NeedMore => return Answered { consumed: at, next: Next::NeedMore },
+                Decoded::Invalid(invalid) => {
+                    invalid.encode(out);
+                    let reason = "the peer breaks the rules of RESP";
+                    return Answered { consumed: input.len(), next: Next::Refused(reason) };
+                }
+                Decoded::Message(Request::Command(_), bytes) => match command {
+                    Some(command) => {
+                        at += bytes;
+                        self.answer_command(session, command, out)
+                    }
+                    None => After::Stay,
+                },
+                Decoded::Message(Request::Inline(inline), bytes) => {
+                    at += bytes;
+                    let mut line = std::mem::take(&mut self.scratch.line);
+                    let after = self.answer_command(session, Command::parse(inline.to_args(&mut line)), out);
+                    self.scratch.line = line;
+                    after
+                }
+                Decoded::Message(Request::Empty, bytes) => {
+                    at += bytes;
+                    After::Stay
+                }
+            };
+            match after {
+                After::Stay => {}
+                After::Wait => return Answered { consumed: at, next: Next::Full },
+                After::Close => return Answered { consumed: at, next: Next::Close },
+            }
+        }
+    }
+
+    #[inline]
+    fn answer_gets(&mut self, version: Version, waiting: &mut Waiting<'_, ()>, out: &mut Vec<u8>) -> usize {
+        let (end, tried) =
+            self.answer_waiting(waiting, out, |(), _, said, out| value_or_null(said, version, out));
+        self.tally.resp.requests.add(tried.keys as u64);
+        count(&self.tally.resp, tried);
+        end
+    }
+
+    fn answer_command(
+        &mut self,
+        session: &mut RespSession,
+        command: Result<Command<'_>, Refusal<'_>>,
+        out: &mut Vec<u8>,
+    ) -> After {
+        self.tally.resp.requests.add(1);
+        let command = match command {
+            Ok(command) => command,
+            Err(refusal) => {
+                refusal.encode(out);
+                return After::Stay;
+            }
+        };
+        let version = session.version;
+        match command {
+            Command::Get { key } => {
+                let said = self.get_counted(key);
+                value_or_null(said, version, out);
+            }
+            Command::MGet { keys } => {
+                reply::array_head(out, keys.len());
+                return self.mget(session, keys, out);
+            }
+            Command::Exists { keys } | Command::Touch { keys } => self.exists(keys, out),
+            Command::StrLen { key } => match self.get_counted(key) {
+                Said::Value(value) => reply::integer(out, integer(value.len())),
+                Said::Nothing => reply::integer(out, 0),
+                Said::Damaged => reply::error(out, DAMAGED),
+            },
+            Command::GetRange { key, start, end } => match self.get_counted(key) {
+                Said::Value(value) => reply::bulk(out, &value[Command::part(start, end, value.len())]),
+                Said::Nothing => reply::bulk(out, b""),
+                Said::Damaged => reply::error(out, DAMAGED),
+            },
+            Command::Type { key } => match self.get_counted(key) {
+                Said::Value(_) => reply::simple(out, b"string"),
+                Said::Nothing => reply::simple(out, b"none"),
+                Said::Damaged => reply::error(out, DAMAGED),
+            },
+            Command::Ttl { key } | Command::PTtl { key } => match self.get_counted(key) {
+                Said::Value(_) => reply::integer(out, -1),
+                Said::Nothing => reply::integer(out, -2),
+                Said::Damaged => reply::error(out, DAMAGED),
+            },
+            Command::Object { key, .. } => match self.get_counted(key) {
+                // As Redis does it: strings of up to 44 bytes are embedded in their object.
+                Said::Value(value) if value.len() <= 44 => reply::bulk(out, b"embstr"),
+                Said::Value(_) => reply::bulk(out, b"raw"),
+                Said::Nothing => reply::null(out, version),
+                Said::Damaged => reply::error(out, DAMAGED),
+            },
+            Command::DbSize => reply::integer(out, i64::try_from(self.store.len()).unwrap_or(i64::MAX)),
+            Command::Scan(_) | Command::Keys { .. } | Command::RandomKey => reply::error(out, NOT_WALKED),
+            other => return self.talk(session, other, out),
+        }
+        After::Stay
+    }
+
+    fn get_counted(&mut self, key: &[u8]) -> Said<'_> {
+        let tally = self.tally;
+        let said = self.get(key);
+        count(&tally.resp, Tried { keys: 1, hits: usize::from(matches!(said, Said::Value(_))) });
+        said
+    }
+
+    fn exists(&mut self, keys: Args<'_>, out: &mut Vec<u8>) {
+        let (mut there, mut damaged, total) = (0, false, keys.len());
+        for key in keys {
+            match self.get(key) {
+                Said::Value(_) => there += 1,
+                Said::Nothing => {}
+                Said::Damaged => damaged = true,
+            }
+        }
+        count(&self.tally.resp, Tried { keys: total, hits: there });
+        if damaged { reply::error(out, DAMAGED) } else { reply::integer(out, integer(there)) }
+    }
+
+    /// Answers the keys of an `MGET` as far as the output has room, and remembers the others.
+    fn mget(&mut self, session: &mut RespSession, keys: Args<'_>, out: &mut Vec<u8>) -> After {
+        let version = session.version;
+        let (tried, left) = self.answer_many(keys, out, |_, said, out| value_or_null(said, version, out));
+        count(&self.tally.resp, tried);
+        if left.len() == 0 {
+            return After::Stay;
+        }
+        session.unfinished = Some(Unfinished::of(left));
+        After::Wait
+    }
+
+    /// Goes on with an `MGET` that had to wait: whether it is finished.
+    fn go_on_with_mget(&mut self, session: &mut RespSession, out: &mut Vec<u8>) -> bool {
+        let Some(mut unfinished) = session.unfinished.take() else { return true };
+        let version = session.version;
+        let (tried, mut left) =
+            self.answer_many(unfinished.left(), out, |_, said, out| value_or_null(said, version, out));
+        count(&self.tally.resp, tried);
+        let finished = left.next().is_none();
+        if !finished {
+            unfinished.answered(tried.keys);
+            session.unfinished = Some(unfinished);
+        }
+        finished
+    }
+}
+
+fn count(requests: &Requests, tried: Tried) {
+    requests.hits.add(tried.hits as u64);
+    requests.misses.add((tried.keys - tried.hits) as u64);
+}
+
+#[inline]
+fn value_or_null(said: Said<'_>, version: Version, out: &mut Vec<u8>) {
+    match said {
+        Said::Value(value) => reply::bulk(out, value),
+        Said::Nothing => reply::null(out, version),
+        Said::Damaged => reply::error(out, DAMAGED),
+    }
+}
+
+pub(super) fn integer(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
