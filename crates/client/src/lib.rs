@@ -1,1 +1,141 @@
-//! A small blocking client.
+//! A small blocking client: one connection to one server, lookups one by one or pipelined.
+//!
+//! It knows sockets and time-outs; the bytes on the line are `graven-wire`'s. Each language that it speaks is a file with
+//! two functions, one that writes a lookup and one that reads its answer; today that is HTTP alone.
+//!
+//! ```no_run
+//! use graven_client::{Client, Timeouts};
+//!
+//! let mut client = Client::connect(&"127.0.0.1:8000".parse()?, Timeouts::default())?;
+//! assert_eq!(client.get(b"colour")?, Some(b"green".to_vec()));
+//! # Ok::<(), graven_client::Error>(())
+//! ```
+
+mod connection;
+mod error;
+mod http;
+mod target;
+
+use connection::Connection;
+
+pub use connection::Timeouts;
+pub use error::Error;
+pub use target::Target;
+
+/// The longest answer that is taken, in bytes: the longest value that a table holds. Passed: [`Error::Malformed`].
+pub const ANSWER_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// Lookups that are sent before the first of their answers is read.
+const PIPELINE_LOOKUPS_MAX: usize = 256;
+/// Bytes of lookups that are sent before the first of their answers is read, but for a lookup that is longer alone. They
+/// fit the buffers of both kernels, so that this side never waits for a server that waits for this side.
+const PIPELINE_BYTES_MAX: usize = 16 * 1024;
+
+/// A connection to a server, made again when the server closes it between two answers.
+#[derive(Debug)]
+pub struct Client {
+    target: Target,
+    timeouts: Timeouts,
+    connection: Connection,
+    requests: Vec<u8>,
+}
+
+impl Client {
+    /// Connects to `target`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownHost`] and [`Error::Connect`].
+    pub fn connect(target: &Target, timeouts: Timeouts) -> Result<Self, Error> {
+        let connection = Connection::open(target, timeouts)?;
+        Ok(Self { target: target.clone(), timeouts, connection, requests: Vec::new() })
+    }
+
+    /// The value of `key`, or `None` when the server does not have it.
+    ///
+    /// # Errors
+    /// As [`get_many`](Self::get_many).
+    pub fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let mut found = None;
+        self.get_many(&[key], |_, value| {
+            found = value.map(<[u8]>::to_vec);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Looks all `keys` up, many to a round trip, and hands each answer to `each` in the order of the keys: the index of
+    /// the key, and its value or `None`. The first error that `each` gives ends it.
+    ///
+    /// The first lookup on a connection travels alone: only its answer tells whether the server keeps the connection
+    /// open, and lookups sent to one that does not would be lost.
+    ///
+    /// # Errors
+    /// [`Error::Status`] when the server refuses a lookup, [`Error::Malformed`] when it does not speak HTTP,
+    /// [`Error::TimedOut`], [`Error::Broken`] and [`Error::Closed`] when the connection fails, and those of connecting
+    /// when the server had closed it.
+    pub fn get_many<K, E>(
+        &mut self,
+        keys: &[K],
+        mut each: impl FnMut(usize, Option<&[u8]>) -> Result<(), E>,
+    ) -> Result<(), E>
+    where
+        K: AsRef<[u8]>,
+        E: From<Error>,
+    {
+        let outcome = self.get_in_order(keys, &mut each);
+        if outcome.is_err() {
+            // Answers that are still on their way would be taken for those of later lookups.
+            self.connection.end();
+        }
+        outcome
+    }
+
+    fn get_in_order<K, E>(
+        &mut self,
+        keys: &[K],
+        each: &mut impl FnMut(usize, Option<&[u8]>) -> Result<(), E>,
+    ) -> Result<(), E>
+    where
+        K: AsRef<[u8]>,
+        E: From<Error>,
+    {
+        let mut answered = 0;
+        while answered < keys.len() {
+            if self.connection.is_over() {
+                self.connection = Connection::open(&self.target, self.timeouts)?;
+            }
+            let sent = answered + self.encode_some(&keys[answered..]);
+            let mut outcome = self.connection.send(&self.requests);
+            while outcome.is_ok() && answered < sent && !self.connection.is_over() {
+                match self.connection.receive() {
+                    Ok(value) => {
+                        each(answered, value)?;
+                        answered += 1;
+                    }
+                    Err(error) => outcome = Err(error),
+                }
+            }
+            match outcome {
+                Err(error) if !self.connection.may_be_stale(&error) => return Err(error.into()),
+                Err(_) => self.connection.end(),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills `requests` with the lookups of the first of `keys`, and says of how many.
+    fn encode_some(&mut self, keys: &[impl AsRef<[u8]>]) -> usize {
+        let lookups_max = if self.connection.keeps_open() { PIPELINE_LOOKUPS_MAX } else { 1 };
+        self.requests.clear();
+        for (lookups, key) in keys.iter().take(lookups_max).enumerate() {
+            let end = self.requests.len();
+            http::encode_lookup(&self.target, key.as_ref(), &mut self.requests);
+            if lookups > 0 && self.requests.len() > PIPELINE_BYTES_MAX {
+                self.requests.truncate(end);
+                return lookups;
+            }
+        }
+        keys.len().min(lookups_max)
+    }
+}
