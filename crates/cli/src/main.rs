@@ -1,3 +1,46 @@
-//! `graven`: one binary, one file a subcommand; `main` tells the story.
+//! `graven`: one binary, one file a subcommand. This room reads the command line, hands over to the subcommand, and
+//! turns what came of it into an exit status.
 
-fn main() {}
+mod commands;
+mod failure;
+mod output;
+mod resident;
+mod sample;
+mod text_file;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{generate, get, serve};
+
+/// Serves tables that are written once and read forever.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_STATUS)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Gen(generate::Arguments),
+    Serve(serve::Arguments),
+    Get(get::Arguments),
+}
+
+/// The exit statuses, the same for every subcommand; 2 is also what clap gives for a command line it cannot read.
+const EXIT_STATUS: &str =
+    "Exit status: 0 when it was done, 1 when the answer is no (a key is missing), 2 for everything else.";
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Gen(arguments) => generate::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Get(arguments) => get::run(&arguments),
+    };
+    done.unwrap_or_else(|failure| {
+        eprintln!("graven: {failure}");
+        ExitCode::from(2)
+    })
+}

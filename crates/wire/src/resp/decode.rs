@@ -78,7 +78,7 @@ impl RequestDecoder {
                 Length::Unfinished => return Decoded::NeedMore,
                 _ => return Decoded::Invalid(Invalid::ArgumentLength),
             };
-            at = start.saturating_add(len).saturating_add(2);
+            at = start + len + 2;
             if at > request_bytes_max {
                 return Decoded::Invalid(Invalid::RequestTooBig);
             }
@@ -142,18 +142,6 @@ const LENGTH_DIGITS_MAX: usize = 10;
 
 #[inline]
 pub(super) fn length(bytes: &[u8], start: usize) -> Length {
-    // Nearly all lengths have one digit or two.
-    match bytes.get(start..) {
-        Some([one @ b'0'..=b'9', b'\r', b'\n', ..]) => Length::Is(usize::from(one - b'0'), start + 3),
-        Some([ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', b'\n', ..]) => {
-            Length::Is(usize::from(ten - b'0') * 10 + usize::from(one - b'0'), start + 4)
-        }
-        _ => long_length(bytes, start),
-    }
-}
-
-#[inline(never)]
-fn long_length(bytes: &[u8], start: usize) -> Length {
     let mut value = 0usize;
     let mut at = start;
     loop {
@@ -162,12 +150,7 @@ fn long_length(bytes: &[u8], start: usize) -> Length {
                 if (value == 0 && at > start) || at - start == LENGTH_DIGITS_MAX {
                     return Length::Wrong;
                 }
-                let Some(next) =
-                    value.checked_mul(10).and_then(|ten| ten.checked_add(usize::from(digit - b'0')))
-                else {
-                    return Length::Wrong;
-                };
-                value = next;
+                value = value * 10 + usize::from(digit - b'0');
                 at += 1;
             }
             Some(b'\r') if at > start => {

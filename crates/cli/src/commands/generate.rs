@@ -1,0 +1,73 @@
+//! `graven gen`: writes a sample table as `.data` text, in constant memory.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::failure::{Failure, Outcome, reason};
+use crate::output::Output;
+use crate::sample::{LINE_BYTES_MAX, Sample, Values};
+
+/// Write a sample table: random UUIDs and random values, the same for the same seed
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// How many lines
+    #[arg(short = 'n', value_name = "LINES")]
+    lines: u64,
+    /// Where to write; `-` is standard output. A file appears when it is complete
+    #[arg(short, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// The same seed gives the same bytes, in every release
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// What the values look like
+    #[arg(long, value_enum, default_value_t = Values::Letters)]
+    values: Values,
+}
+
+/// Bytes handed to the system at a time.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
+    let stopped = stop_signals()?;
+    let mut output = Output::create(&arguments.output)?;
+    match write_lines(arguments, &stopped, &mut output).and_then(|()| output.finish()) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // Whoever read the pipe has had enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            Err(Failure::new(format!("cannot write {}: {}", arguments.output.display(), reason(&error))))
+        }
+    }
+}
+
+fn write_lines(arguments: &Arguments, stopped: &AtomicBool, output: &mut Output) -> io::Result<()> {
+    let mut sample = Sample::new(arguments.seed, arguments.values);
+    let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+    for _ in 0..arguments.lines {
+        if chunk.len() + LINE_BYTES_MAX > CHUNK_BYTES {
+            output.write_all(&chunk)?;
+            chunk.clear();
+            if stopped.load(Ordering::Relaxed) {
+                return Err(io::Error::other("stopped by a signal; what was there before is untouched"));
+            }
+        }
+        sample.append_line(&mut chunk);
+    }
+    output.write_all(&chunk)
+}
+
+/// SIGINT and SIGTERM set a flag, so that the temporary file is removed; a second one ends the process.
+fn stop_signals() -> Outcome<Arc<AtomicBool>> {
+    let stopped = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stopped))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stopped)))
+            .map_err(|error| Failure::new(format!("cannot watch for signals: {}", reason(&error))))?;
+    }
+    Ok(stopped)
+}

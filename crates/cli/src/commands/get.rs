@@ -1,0 +1,195 @@
+//! `graven get`: prints the values of keys that a server or a file holds.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use graven_client::{Client, Target, Timeouts};
+use graven_format::KEY_BYTES_MAX;
+
+use crate::failure::{Failure, Outcome, reason};
+use crate::text_file::TextFile;
+
+/// Print the values of keys, one a line, in the order of the keys
+#[derive(clap::Args)]
+#[command(
+    after_help = "Exit status: 0 when every key was found, 1 when one was missing (it is named on standard \
+    error, and no line is printed for it), 2 for everything else."
+)]
+pub(crate) struct Arguments {
+    /// HOST:PORT or http://HOST[:PORT][/PATH] of a server, or the path of a file; what exists as a file is a file
+    target: OsString,
+    /// The keys; `-` alone reads them from standard input, one a line
+    #[arg(value_name = "KEY", required = true)]
+    keys: Vec<OsString>,
+}
+
+/// Where the values are.
+enum Table {
+    Server(Box<Client>),
+    Text(PathBuf),
+}
+
+/// Keys read from a pipe before they are looked up together.
+const BATCH_KEYS_MAX: usize = 1024;
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
+    let mut table = Table::open(&arguments.target)?;
+    let mut answers = Answers { out: BufWriter::new(io::stdout().lock()), missing: false };
+    let looked_up = match &arguments.keys[..] {
+        [dash] if dash == "-" => look_up_lines(&mut table, &mut answers),
+        keys => look_up(&mut table, &keys.iter().map(|key| key.as_bytes()).collect::<Vec<_>>(), &mut answers),
+    };
+    match looked_up.and_then(|()| answers.out.flush().map_err(Stop::Output)) {
+        Ok(()) if answers.missing => Ok(ExitCode::from(1)),
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // Whoever read the pipe has had enough.
+        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(Stop::Output(error)) => Err(Failure::new(format!("cannot write the values: {}", reason(&error)))),
+        Err(Stop::Failure(failure)) => Err(failure),
+    }
+}
+
+/// Why the lookups ended early.
+enum Stop {
+    Output(io::Error),
+    Failure(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<graven_client::Error> for Stop {
+    fn from(error: graven_client::Error) -> Self {
+        Self::Failure(explain(error))
+    }
+}
+
+impl Table {
+    fn open(target: &OsString) -> Outcome<Self> {
+        let path = Path::new(target);
+        let text = target.to_string_lossy();
+        if !text.contains("://") && path.exists() {
+            return Ok(Self::Text(path.to_owned()));
+        }
+        match text.parse::<Target>() {
+            Ok(server) => {
+                let client = Client::connect(&server, Timeouts::default()).map_err(explain)?;
+                Ok(Self::Server(Box::new(client)))
+            }
+            Err(error) if text.contains("://") => Err(Failure::new(error.to_string())),
+            Err(_) => Err(Failure::new(format!(
+                "{text} is neither a file here nor a server; name a file that exists, or HOST:PORT as in 127.0.0.1:8000"
+            ))),
+        }
+    }
+
+    /// Hands the value of each of `keys` to `each`, in their order.
+    fn look_up<K: AsRef<[u8]>>(
+        &mut self,
+        keys: &[K],
+        mut each: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        match self {
+            Self::Server(client) => client.get_many(keys, |i, value| each(keys[i].as_ref(), value)),
+            Self::Text(path) => {
+                let mut values: HashMap<&[u8], Option<Vec<u8>>> =
+                    keys.iter().map(|key| (key.as_ref(), None)).collect();
+                // The last value of a key counts, as when the text is served.
+                TextFile::open(path)?.for_each_pair(|pair| {
+                    if let Some(value) = values.get_mut(pair.key) {
+                        *value = Some(pair.value.to_vec());
+                    }
+                    Ok(())
+                })?;
+                keys.iter().try_for_each(|key| each(key.as_ref(), values[key.as_ref()].as_deref()))
+            }
+        }
+    }
+}
+
+/// Where values and the names of missing keys go.
+struct Answers<W: Write> {
+    out: W,
+    missing: bool,
+}
+
+fn look_up<K: AsRef<[u8]>>(
+    table: &mut Table,
+    keys: &[K],
+    answers: &mut Answers<impl Write>,
+) -> Result<(), Stop> {
+    if let Some(long) = keys.iter().map(AsRef::as_ref).find(|key| key.len() > KEY_BYTES_MAX) {
+        let start = long[..20].escape_ascii();
+        return Err(Failure::new(format!(
+            "the key that begins with {start} is longer than {KEY_BYTES_MAX} bytes"
+        ))
+        .into());
+    }
+    table.look_up(keys, |key, value| match value {
+        Some(value) => {
+            answers.out.write_all(value).and_then(|()| answers.out.write_all(b"\n")).map_err(Stop::Output)
+        }
+        None => {
+            answers.missing = true;
+            eprintln!("graven: the key {} is not there", key.escape_ascii());
+            Ok(())
+        }
+    })
+}
+
+/// Looks up the keys that standard input gives, as many together as are there: a pipe is answered in batches, and whoever
+/// types is answered line by line. A text file is read once, for all of them.
+fn look_up_lines(table: &mut Table, answers: &mut Answers<impl Write>) -> Result<(), Stop> {
+    let mut input = BufReader::with_capacity(64 * 1024, io::stdin().lock());
+    let keys_max = if matches!(table, Table::Server(_)) { BATCH_KEYS_MAX } else { usize::MAX };
+    let mut keys: Vec<Vec<u8>> = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        let bytes =
+            io::Read::take(&mut input, KEY_BYTES_MAX as u64 + 3).read_until(b'\n', &mut line).map_err(
+                |error| Failure::new(format!("cannot read keys from standard input: {}", reason(&error))),
+            )?;
+        if line.ends_with(b"\n") {
+            line.pop();
+            if line.ends_with(b"\r") {
+                line.pop();
+            }
+        }
+        if !line.is_empty() {
+            keys.push(line);
+        }
+        let more_is_here = bytes > 0 && input.buffer().contains(&b'\n');
+        if bytes == 0 || keys.len() >= keys_max || (keys_max == BATCH_KEYS_MAX && !more_is_here) {
+            look_up(table, &keys, answers)?;
+            answers.out.flush().map_err(Stop::Output)?;
+            keys.clear();
+        }
+        if bytes == 0 {
+            return Ok(());
+        }
+    }
+}
+
+fn explain(error: graven_client::Error) -> Failure {
+    use graven_client::Error;
+    Failure::new(match error {
+        Error::Connect { target, source } if source.kind() == io::ErrorKind::ConnectionRefused => format!(
+            "nothing listens on {target}; start a server there with `graven serve FILE --listen {target}`"
+        ),
+        Error::Connect { target, source } => format!("cannot connect to {target}: {}", reason(&source)),
+        Error::UnknownHost { target, .. } => {
+            format!("the host of {target} is not known; check its spelling")
+        }
+        error @ Error::TimedOut { .. } => {
+            format!("{error}; check the server and the network, then try again")
+        }
+        error => error.to_string(),
+    })
+}

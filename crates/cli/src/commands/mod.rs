@@ -1,0 +1,8 @@
+//! The subcommands, one file each: its arguments as clap reads them, and `run`, which tells what it does.
+//!
+//! A subcommand gives the exit status, or a [`Failure`](crate::failure::Failure) that `main` prints. Only subcommands
+//! write to standard output.
+
+pub(crate) mod generate;
+pub(crate) mod get;
+pub(crate) mod serve;

@@ -1,0 +1,195 @@
+//! `graven get` as a process, on files and on servers.
+
+mod support;
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::{
+    Ended, Serving, assert_refused, example_data, example_pairs, file_with, graven, run, run_with_input,
+};
+
+const TABLE: &[u8] =
+    b"colour green\nempty\nspaces  a  b \ncolour blue\na/b%2F+?&= c\nweird\x01\xff \xfe\x00bytes\n";
+
+/// The same table as a file and as a server.
+fn both() -> (tempfile::TempDir, Serving, [String; 3]) {
+    let (directory, path) = file_with(TABLE);
+    let serving = Serving::start(&[&path]);
+    let targets = [
+        path.to_str().unwrap().to_owned(),
+        serving.address().to_owned(),
+        format!("http://{}/", serving.address()),
+    ];
+    (directory, serving, targets)
+}
+
+fn ended(status: i32, out: &str, err: &str) -> Ended {
+    Ended { status: Some(status), out: out.into(), err: err.into() }
+}
+
+#[test]
+fn values_come_one_a_line_in_the_order_of_the_keys() {
+    let (_directory, _serving, targets) = both();
+    for target in &targets {
+        assert_eq!(run(&["get", target, "colour"]), ended(0, "blue\n", ""));
+        assert_eq!(
+            run(&["get", target, "spaces", "empty", "colour", "spaces"]),
+            ended(0, " a  b \n\nblue\n a  b \n", "")
+        );
+    }
+}
+
+#[test]
+fn a_missing_key_is_named_and_the_status_is_1() {
+    let (_directory, _serving, targets) = both();
+    for target in &targets {
+        let expected = ended(1, "blue\n\n", "graven: the key gr\\xfcn is not there\n");
+        let keys = [OsStr::new("colour"), OsStr::from_bytes(b"gr\xfcn"), OsStr::new("empty")];
+        assert_eq!(run(&[&[OsStr::new("get"), OsStr::new(target)], &keys[..]].concat()), expected);
+    }
+}
+
+#[test]
+fn keys_and_values_may_hold_any_bytes() {
+    let (_directory, _serving, targets) = both();
+    for target in &targets {
+        let output =
+            graven().args(["get", target]).arg(OsStr::from_bytes(b"weird\x01\xff")).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"\xfe\x00bytes\n"[..]));
+        assert_eq!(run(&["get", target, "a/b%2F+?&="]), ended(0, "c\n", ""));
+    }
+}
+
+#[test]
+fn keys_are_read_from_standard_input_one_a_line() {
+    let (_directory, _serving, targets) = both();
+    for target in &targets {
+        let read = |input: &[u8]| run_with_input(&["get", target, "-"], input);
+        assert_eq!(read(b"colour\nempty\r\n\nspaces"), ended(0, "blue\n\n a  b \n", ""));
+        assert_eq!(read(b"colour\nnone\n"), ended(1, "blue\n", "graven: the key none is not there\n"));
+        assert_eq!(read(b""), ended(0, "", ""));
+    }
+}
+
+#[test]
+fn ten_thousand_keys_from_standard_input_get_their_values() {
+    let serving = Serving::start(&[example_data()]);
+    let pairs = example_pairs();
+    let keys: String = pairs.iter().map(|(key, _)| format!("{key}\n")).collect();
+    let values: String = pairs.iter().map(|(_, value)| format!("{value}\n")).collect();
+    for target in [example_data().to_str().unwrap(), serving.address()] {
+        let got = run_with_input(&["get", target, "-"], keys.as_bytes());
+        assert_eq!((got.status, got.err.as_str()), (Some(0), ""));
+        assert!(got.out == values, "all values, byte for byte, in order");
+    }
+}
+
+#[test]
+fn whoever_types_keys_is_answered_line_by_line() {
+    let (_directory, serving, _) = both();
+    let mut child = graven()
+        .args(["get", serving.address(), "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap());
+    for (key, value) in [("colour", "blue\n"), ("spaces", " a  b \n")] {
+        writeln!(stdin, "{key}").unwrap();
+        let mut line = String::new();
+        answers.read_line(&mut line).unwrap();
+        assert_eq!(line, value);
+    }
+    drop(stdin);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_target_that_is_neither_file_nor_server_is_status_2() {
+    assert_refused(
+        &["get", "nowhere.data", "k"],
+        "nowhere.data is neither a file here nor a server; name a file that exists, or HOST:PORT as in 127.0.0.1:8000",
+    );
+    assert_refused(
+        &["get", "https://localhost/", "k"],
+        "`https://localhost/` names no server: TLS is not spoken here; use http:// or a proxy that speaks it",
+    );
+    assert_refused(
+        &["get", "nobody.invalid:8000", "k"],
+        "the host of nobody.invalid:8000 is not known; check its spelling",
+    );
+    let (directory, _path) = file_with(b"");
+    let directory = directory.path().to_str().unwrap();
+    assert_refused(&["get", directory, "k"], &format!("{directory} is a directory; name one file in it"));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_status_2() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let sentence =
+        format!("nothing listens on {free}; start a server there with `graven serve FILE --listen {free}`");
+    assert_refused(&["get", &free.to_string(), "k"], &sentence);
+}
+
+#[test]
+fn a_server_that_speaks_something_else_is_status_2() {
+    for (answer, what) in [
+        (
+            &b"SSH-2.0-OpenSSH_9.2\r\n"[..],
+            "does not answer in HTTP/1.1: Only HTTP/1.0 and HTTP/1.1 are spoken here",
+        ),
+        (b"", "closed the connection before it had answered"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfour", "closed the connection before it had answered"),
+        (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 8\r\n\r\nLoading\n", "answered 503: Loading"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert_ne!(stream.read(&mut [0; 1024]).unwrap(), 0);
+            stream.write_all(answer).unwrap();
+        });
+        assert_refused(&["get", &address, "k"], &format!("{address} {what}"));
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_file_with_a_bad_line_is_status_2() {
+    let (_directory, path) = file_with(b"a 1\n b\n");
+    let path = path.to_str().unwrap();
+    assert_refused(
+        &["get", path, "a"],
+        &format!("{path}:2: the line begins with a separator; a key must come first"),
+    );
+}
+
+#[test]
+fn a_key_that_no_table_can_hold_is_status_2() {
+    let (_directory, serving, _) = both();
+    let got = run_with_input(&["get", serving.address(), "-"], &[b'k'; 70_000]);
+    let sentence = "graven: the key that begins with kkkkkkkkkkkkkkkkkkkk is longer than 65536 bytes\n";
+    assert_eq!(got, ended(2, "", sentence));
+}
+
+#[test]
+fn a_lookup_takes_less_than_5_ms_from_start_to_end() {
+    let serving = Serving::start(&[example_data()]);
+    let (key, value) = &example_pairs()[5000];
+    // The best of many, because other tests run beside this one.
+    let mut best = Duration::MAX;
+    for _ in 0..100 {
+        let started = Instant::now();
+        let got = run(&["get", serving.address(), key]);
+        best = best.min(started.elapsed());
+        assert_eq!(got, ended(0, &format!("{value}\n"), ""));
+    }
+    assert!(best < Duration::from_millis(5), "the best of 100 took {best:?}");
+}

@@ -1,0 +1,279 @@
+//! `graven serve` as a process: what it says, how it refuses to start, how it stops.
+
+mod support;
+
+use std::fs;
+use std::io::{BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+use support::{Serving, assert_refused, example_data, file_with, graven, run, run_with_input};
+
+/// Sends `request` on a connection of its own and gives the whole answer.
+fn ask(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The body that comes for `key`.
+fn value_of(address: &str, key: &str) -> String {
+    let answer = ask(address, &format!("GET /?key={key} HTTP/1.0\r\n\r\n"));
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[test]
+fn it_says_what_it_loaded_and_where_it_listens() {
+    let path = example_data();
+    let serving = Serving::start(&[&path]);
+    let [line] = &serving.said[..] else { panic!("{:?}", serving.said) };
+    let rest =
+        line.strip_prefix(&format!("loaded {}: 10000 pairs, 0.7 MB of text, in ", path.display())).unwrap();
+    let (seconds, rest) = rest.split_once(" s, ").unwrap();
+    assert!(seconds.parse::<f64>().unwrap() < 10.0);
+    let megabytes: f64 = rest.strip_suffix(" MB resident").unwrap().parse().unwrap();
+    assert!((1.0..100.0).contains(&megabytes), "{line}");
+    let port = serving.address().strip_prefix("127.0.0.1:").unwrap();
+    assert_ne!(port.parse::<u16>().unwrap(), 0);
+}
+
+#[test]
+fn it_listens_on_every_address_that_it_is_told() {
+    let (directory, path) = file_with(b"a 1\n");
+    let socket = directory.path().join("graven.sock");
+    let unix = format!("unix:{}", socket.display());
+    let arguments = [
+        path.to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+        "--listen",
+        "http://127.0.0.1:0",
+        "--listen",
+        &unix,
+    ];
+    let serving = Serving::start(&arguments);
+    assert_eq!(value_of(&serving.endpoints[0], "a"), "1");
+    assert_eq!(value_of(serving.endpoints[1].strip_prefix("http://").unwrap(), "a"), "1");
+    assert_eq!(serving.endpoints[2], unix);
+    assert!(socket.exists());
+}
+
+#[test]
+fn a_table_may_come_from_standard_input() {
+    let serving = Serving::start_with_input(&["-"], b"a 1\nb 2\n");
+    assert!(serving.said[0].starts_with("loaded standard input: 2 pairs, "), "{:?}", serving.said);
+    assert_eq!(value_of(serving.address(), "b"), "2");
+}
+
+#[test]
+fn the_last_of_a_keys_values_counts_unless_told_otherwise_and_the_rest_are_counted() {
+    let (_directory, path) = file_with(b"a 1\nb 2\na 3\na 4\n");
+    let path = path.to_str().unwrap();
+    for (arguments, value, said) in [
+        (&[path][..], "4", "2 pairs were replaced, because their key came again"),
+        (&[path, "--duplicates", "last"], "4", "2 pairs were replaced, because their key came again"),
+        (&[path, "--duplicates", "first"], "1", "2 pairs were skipped, because their key had come before"),
+    ] {
+        let serving = Serving::start(arguments);
+        assert_eq!(value_of(serving.address(), "a"), value);
+        assert!(serving.said[0].contains(": 2 pairs, "), "{:?}", serving.said);
+        assert_eq!(serving.said[1], said);
+    }
+    let advice = "keep one of its values with `--duplicates last` or `--duplicates first`";
+    assert_refused(
+        &["serve", path, "--listen", "127.0.0.1:0", "--duplicates", "error"],
+        &format!("{path}:3: the key a comes more than once; {advice}"),
+    );
+}
+
+#[test]
+fn a_table_without_duplicates_says_nothing_about_them() {
+    let (_directory, path) = file_with(b"a 1\nb 2\n");
+    assert_eq!(Serving::start(&[&path]).said.len(), 1);
+}
+
+#[test]
+fn a_signal_ends_it_with_status_0() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let serving = Serving::start(&[example_data()]);
+        serving.signal(signal);
+        assert_eq!(serving.ended(), Some(0));
+    }
+}
+
+#[test]
+fn a_signal_lets_a_request_in_flight_finish_and_accepts_no_more() {
+    let (_directory, path) = file_with(b"a 1\n");
+    let serving = Serving::start(&[&path]);
+    let address = serving.address().to_owned();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.write_all(b"GET /?key=a HTTP/1.1\r\nHost: a\r\n\r\nGET /?key=a HT").unwrap();
+    // The first answer shows that the server holds the beginning of the second request.
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut first = Vec::new();
+    while !first.ends_with(b"\r\n\r\n1") {
+        let mut byte = [0];
+        reader.read_exact(&mut byte).unwrap();
+        first.push(byte[0]);
+    }
+    serving.signal(Signal::TERM);
+    while TcpStream::connect(&address).is_ok() {
+        std::thread::yield_now();
+    }
+    stream.write_all(b"TP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut second = String::new();
+    reader.read_to_string(&mut second).unwrap();
+    assert!(second.starts_with("HTTP/1.1 200 ") && second.ends_with("\r\n\r\n1"), "{second}");
+    assert_eq!(serving.ended(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (_directory, path) = file_with(b"a 1\n");
+    let serving = Serving::start(&[&path]);
+    let address = serving.address().to_owned();
+    // A request that never comes to its end keeps the server draining.
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.write_all(b"GET /?key=a HTTP/1.1\r\nHost: a\r\n\r\nGET").unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+    serving.signal(Signal::INT);
+    while TcpStream::connect(&address).is_ok() {
+        std::thread::yield_now();
+    }
+    serving.signal(Signal::INT);
+    assert_eq!(serving.ended(), Some(128 + 2));
+}
+
+#[test]
+fn a_taken_port_is_named_with_the_next_step() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap();
+    let next = taken.port().checked_add(1).unwrap_or(0);
+    assert_refused(
+        &["serve", example_data().to_str().unwrap(), "--listen", &taken.to_string()],
+        &format!(
+            "{taken} is in use by another process; stop that process, or try `--listen 127.0.0.1:{next}`"
+        ),
+    );
+}
+
+#[test]
+fn a_taken_port_is_told_before_the_table_is_read() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let refused = run(&["serve", "nowhere.data", "--listen", &taken]);
+    assert!(refused.err.contains("is in use by another process"), "{}", refused.err);
+}
+
+#[test]
+fn an_address_of_another_machine_is_named_with_the_next_step() {
+    assert_refused(
+        &["serve", example_data().to_str().unwrap(), "--listen", "192.0.2.1:8000"],
+        "192.0.2.1:8000 is not an address of this machine; try `--listen 127.0.0.1:8000`, or an address that \
+         `ip address` lists",
+    );
+}
+
+#[test]
+fn an_address_that_is_none_is_status_2() {
+    let refused = run(&["serve", example_data().to_str().unwrap(), "--listen", "127.0.0.1"]);
+    assert_eq!(refused.status, Some(2));
+    assert!(refused.err.contains("`127.0.0.1` is no address: the port is missing"), "{}", refused.err);
+}
+
+#[test]
+fn a_file_that_is_missing_is_named_with_the_next_step() {
+    assert_refused(
+        &["serve", "nowhere.data", "--listen", "127.0.0.1:0"],
+        "nowhere.data does not exist; check the path, or make a sample with `graven gen -n 10000 -o nowhere.data`",
+    );
+}
+
+#[test]
+fn a_directory_is_no_table() {
+    let (directory, _path) = file_with(b"");
+    let directory = directory.path().to_str().unwrap();
+    assert_refused(
+        &["serve", directory, "--listen", "127.0.0.1:0"],
+        &format!("{directory} is a directory; name one file in it"),
+    );
+}
+
+#[test]
+fn a_file_without_pairs_is_nothing_to_serve() {
+    for (bytes, what) in [(&b""[..], "is empty"), (b"\n\r\n\n", "holds only empty lines")] {
+        let (_directory, path) = file_with(bytes);
+        let path = path.to_str().unwrap();
+        assert_refused(
+            &["serve", path, "--listen", "127.0.0.1:0"],
+            &format!(
+                "{path} {what}, so there is nothing to serve; write one `key value` pair a line into it"
+            ),
+        );
+    }
+    let refused = run_with_input(&["serve", "-", "--listen", "127.0.0.1:0"], b"");
+    assert!(refused.err.starts_with("graven: standard input is empty, "), "{}", refused.err);
+}
+
+#[test]
+fn a_bad_line_is_named_with_file_line_and_reason() {
+    let long_key = [&b"a 1\nb 2\n"[..], &[b'k'; 65_537], b" v\n"].concat();
+    for (bytes, place) in [
+        (&b"a 1\n\n\tb\n"[..], "3: the line begins with a separator; a key must come first"),
+        (&long_key, "3: the key is longer than 65536 bytes"),
+    ] {
+        let (_directory, path) = file_with(bytes);
+        let path = path.to_str().unwrap();
+        assert_refused(&["serve", path, "--listen", "127.0.0.1:0"], &format!("{path}:{place}"));
+    }
+    let refused = run_with_input(&["serve", "-", "--listen", "127.0.0.1:0"], b"a 1\n b\n");
+    assert_eq!(
+        refused.err,
+        "graven: standard input:2: the line begins with a separator; a key must come first\n"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_any_further_is_named() {
+    // The memory of a process is a file whose first page nobody can read.
+    assert_refused(
+        &["serve", "/proc/self/mem", "--listen", "127.0.0.1:0"],
+        "/proc/self/mem:1: cannot read further: input/output error",
+    );
+}
+
+#[test]
+fn a_file_that_this_user_may_not_read_is_named_with_the_next_step() {
+    let (directory, path) = file_with(b"a 1\n");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+    let mut command = graven();
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        // Root may read everything, so another user has to try, with a binary that this user can reach.
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let reachable = directory.path().join("graven");
+        fs::copy(env!("CARGO_BIN_EXE_graven"), &reachable).unwrap();
+        command = Command::new(reachable);
+        command.uid(65534).gid(65534).current_dir("/");
+    }
+    let output = command.arg("serve").arg(&path).args(["--listen", "127.0.0.1:0"]).output().unwrap();
+    let path = path.display();
+    let sentence =
+        format!("{path} may not be read by this user; allow it with `chmod a+r {path}` or run as its owner");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("graven: {sentence}\n"));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_failed_start_leaves_no_socket_file() {
+    let (directory, path) = file_with(b"");
+    let socket = directory.path().join("graven.sock");
+    let unix = format!("unix:{}", socket.display());
+    assert_eq!(run(&["serve", path.to_str().unwrap(), "--listen", &unix]).status, Some(2));
+    assert!(!Path::new(&socket).exists());
+}

@@ -1,0 +1,171 @@
+//! Runs `graven` as a process: to its end, or as a server that is asked and stopped.
+#![allow(dead_code, reason = "every test program takes from here what it needs")]
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Nothing here takes this long unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The repository's table of 10,000 pairs.
+pub(crate) fn example_data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/example.data").canonicalize().unwrap()
+}
+
+/// The pairs of the example, cut at the first space by the plainest means.
+pub(crate) fn example_pairs() -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(example_data()).unwrap();
+    text.lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect()
+}
+
+pub(crate) fn graven() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_graven"))
+}
+
+/// What a process came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) status: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// Runs `graven` with `arguments` and an empty standard input.
+pub(crate) fn run(arguments: &[impl AsRef<OsStr>]) -> Ended {
+    run_with_input(arguments, b"")
+}
+
+/// Runs `graven` with `arguments`, feeding it `input`.
+pub(crate) fn run_with_input(arguments: &[impl AsRef<OsStr>], input: &[u8]) -> Ended {
+    let mut child = graven()
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // A process that ends without reading all of its input is not at fault for that.
+    let feeder = thread::spawn(move || drop(stdin.write_all(&input)));
+    let ended = child.wait_with_output().unwrap().into();
+    feeder.join().unwrap();
+    ended
+}
+
+/// Asserts that `graven` refuses `arguments` with exit status 2, prints nothing on standard output, and says `sentence`.
+#[track_caller]
+pub(crate) fn assert_refused(arguments: &[impl AsRef<OsStr>], sentence: &str) {
+    let expected = Ended { status: Some(2), out: String::new(), err: format!("graven: {sentence}\n") };
+    assert_eq!(run(arguments), expected);
+}
+
+/// A file with `bytes` in a directory of its own, which goes when the directory is dropped.
+pub(crate) fn file_with(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("table.data");
+    std::fs::write(&path, bytes).unwrap();
+    (directory, path)
+}
+
+/// A server that runs until it is stopped or dropped.
+pub(crate) struct Serving {
+    child: Child,
+    lines: Receiver<String>,
+    /// What it printed before it was ready.
+    pub(crate) said: Vec<String>,
+    /// The endpoints that it listens on.
+    pub(crate) endpoints: Vec<String>,
+}
+
+impl Serving {
+    /// Starts `graven serve` with `arguments`, and returns when it has said where it listens.
+    pub(crate) fn start(arguments: &[impl AsRef<OsStr>]) -> Self {
+        Self::start_with_input(arguments, b"")
+    }
+
+    /// As [`start`](Self::start), with the table on standard input.
+    pub(crate) fn start_with_input(arguments: &[impl AsRef<OsStr>], input: &[u8]) -> Self {
+        let listeners = arguments.iter().filter(|argument| argument.as_ref() == "--listen").count();
+        let mut command = graven();
+        command.args(["serve", "--log", "warn"]).args(arguments);
+        if listeners == 0 {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        feed(child.stdin.take().unwrap(), input.to_vec());
+        let lines = lines_of(child.stdout.take().unwrap());
+        let mut serving = Self { child, lines, said: Vec::new(), endpoints: Vec::new() };
+        while serving.endpoints.len() < listeners.max(1) {
+            let line = serving.lines.recv_timeout(PATIENCE).expect("the server says where it listens");
+            match line.strip_prefix("listening on ") {
+                Some(endpoint) => serving.endpoints.push(endpoint.to_owned()),
+                None => serving.said.push(line),
+            }
+        }
+        serving
+    }
+
+    /// The first endpoint.
+    pub(crate) fn address(&self) -> &str {
+        &self.endpoints[0]
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for the end and gives the exit status.
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Err(RecvTimeoutError::Disconnected) => self.child.wait().unwrap().code(),
+            Ok(line) => panic!("the server said more: {line}"),
+            Err(RecvTimeoutError::Timeout) => panic!("the server did not end"),
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It has ended already unless the test failed or had no use for its end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn feed(mut stdin: ChildStdin, input: Vec<u8>) {
+    thread::spawn(move || drop(stdin.write_all(&input)));
+}
+
+fn lines_of(source: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(source).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
