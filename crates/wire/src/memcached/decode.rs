@@ -64,7 +64,8 @@ impl RequestDecoder {
     /// Decodes the request that `bytes` begin with.
     ///
     /// After [`Decoded::NeedMore`] call again with the same bytes and more behind them. After a message call with what
-    /// follows the consumed bytes. After [`Decoded::Invalid`] the connection is lost.
+    /// follows the consumed bytes. After [`Decoded::Invalid`] the connection is lost. To go back to an earlier request, go
+    /// on there with a clone of the decoder as it was before that request.
     #[inline]
     pub fn decode<'b>(&mut self, bytes: &'b [u8]) -> Decoded<Request<'b>, Invalid> {
         if self.discard > 0 {

@@ -1,0 +1,70 @@
+//! HTTP: the same bytes mean the same however they arrive, bodies are as long as they say, keys survive escaping.
+
+use graven_wire::http::{self, Body, Limits, Method, Place};
+
+use crate::pieces::same_in_pieces;
+
+const LIMITS: Limits = Limits { head_bytes_max: 400, headers_max: 8, body_bytes_max: 200 };
+
+/// The request decoder, targets and escapes.
+pub fn request(input: &[u8]) {
+    same_in_pieces(input, || {
+        |bytes: &[u8]| {
+            http::decode_request(bytes, &LIMITS).map(|request| {
+                check_body(request.body);
+                let (path, query) = http::split_target(request.target);
+                check_escapes(path.as_bytes(), Place::Path);
+                if let Some(key) = query.and_then(|query| http::find_parameter(query, b"key")) {
+                    check_escapes(key, Place::Query);
+                }
+                Some(format!(
+                    "{:?} {:?}",
+                    http::Request { body: Body::default(), ..request },
+                    body(request.body)
+                ))
+            })
+        }
+    });
+}
+
+fn body(body: Body<'_>) -> Vec<u8> {
+    let mut data = Vec::new();
+    body.append_to(&mut data);
+    data
+}
+
+fn check_body(body: Body<'_>) {
+    let length: usize = body.pieces().map(<[u8]>::len).sum();
+    assert_eq!(length, body.len());
+    assert!(length <= LIMITS.body_bytes_max);
+}
+
+fn check_escapes(escaped: &[u8], place: Place) {
+    let mut room = Vec::new();
+    let Ok(key) = http::unescape(escaped, place, &mut room) else { return };
+    if http::is_plain(escaped, place) {
+        assert_eq!(key, escaped);
+    }
+    let mut again = Vec::new();
+    http::escape(key, &mut again);
+    let mut room = Vec::new();
+    assert_eq!(http::unescape(&again, place, &mut room), Ok(key));
+}
+
+/// The response decoder.
+pub fn response(input: &[u8]) {
+    let Some((&first, input)) = input.split_first() else { return };
+    let method = if first & 1 == 0 { Method::Get } else { Method::Head };
+    same_in_pieces(input, || {
+        |bytes: &[u8]| {
+            http::decode_response(bytes, method, false, &LIMITS).map(|response| {
+                check_body(response.body);
+                Some(format!(
+                    "{:?} {:?}",
+                    http::Response { body: Body::default(), ..response },
+                    body(response.body)
+                ))
+            })
+        }
+    });
+}
