@@ -1,20 +1,24 @@
 //! Decimal numbers as text: exact, without signs, spaces or zeros that the language at hand does not allow.
 
 /// The value of a run of ASCII digits; leading zeros are allowed, a sign is not.
+#[inline]
 pub(crate) fn unsigned(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+    if text.is_empty() {
         return None;
     }
-    std::str::from_utf8(text).ok()?.parse().ok()
+    text.iter().try_fold(0u64, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then_some(())?;
+        value.checked_mul(10)?.checked_add(u64::from(digit))
+    })
 }
 
 /// The value of a run of ASCII digits with an optional `-` before it.
 pub(crate) fn signed(text: &[u8]) -> Option<i64> {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
+    match text.strip_prefix(b"-") {
+        Some(digits) => 0i64.checked_sub_unsigned(unsigned(digits)?),
+        None => unsigned(text)?.try_into().ok(),
     }
-    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// The value of an integer written the one way that Redis writes it: no leading zero, no `-0`.

@@ -21,3 +21,14 @@ pub enum Decoded<T, E> {
     /// No bytes that could follow would make this a message.
     Invalid(E),
 }
+
+impl<T, E> Decoded<T, E> {
+    /// Makes another message of the message, if there is one.
+    pub fn map<U>(self, message: impl FnOnce(T) -> U) -> Decoded<U, E> {
+        match self {
+            Self::Message(found, consumed) => Decoded::Message(message(found), consumed),
+            Self::NeedMore => Decoded::NeedMore,
+            Self::Invalid(invalid) => Decoded::Invalid(invalid),
+        }
+    }
+}

@@ -71,13 +71,13 @@ impl RequestDecoder {
         if self.discard > 0 {
             return self.discard(bytes);
         }
+        if bytes.first() == Some(&0x80) {
+            return Decoded::Invalid(Invalid::BinaryProtocol);
+        }
         let found = memchr::memchr(b'\n', &bytes[self.searched..]);
         let end = found.map_or(bytes.len(), |at| self.searched + at);
         if end > self.limits.line_bytes_max && self.is_too_long(bytes, end) {
             return Decoded::Invalid(Invalid::LineTooLong);
-        }
-        if bytes.first() == Some(&0x80) {
-            return Decoded::Invalid(Invalid::BinaryProtocol);
         }
         if found.is_none() {
             self.searched = end;

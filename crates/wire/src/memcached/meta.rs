@@ -27,9 +27,6 @@ pub struct Item {
     pub cas: u64,
 }
 
-/// `mg` takes no more flags than this.
-const FLAGS_MAX: usize = 20;
-
 /// An opaque token takes no more bytes than this.
 const OPAQUE_BYTES_MAX: usize = 31;
 
@@ -47,10 +44,7 @@ pub(super) fn read(rest: &[u8]) -> Request<'_> {
         return Request::Mistake(Mistake::BadFormat);
     }
     let mut get = MetaGet { key_as_sent: key, flags: words, asked: 0 };
-    for (at, flag) in words.enumerate() {
-        if at == FLAGS_MAX {
-            return Request::Mistake(Mistake::FlagsTooMany);
-        }
+    for flag in words {
         let (Some(&letter @ b'A'..=b'z'), token) = (flag.first(), &flag[1..]) else {
             return Request::Mistake(Mistake::FlagInvalid);
         };

@@ -16,8 +16,6 @@ pub enum Mistake {
     FlagInvalid,
     /// A flag twice.
     FlagTwice,
-    /// More than 20 flags.
-    FlagsTooMany,
     /// A flag's number is none.
     FlagToken,
     /// An opaque token (`O`) of more than 31 bytes.
@@ -35,7 +33,6 @@ impl Mistake {
             Self::Exptime => b"CLIENT_ERROR invalid exptime argument\r\n",
             Self::FlagInvalid => b"CLIENT_ERROR invalid flag\r\n",
             Self::FlagTwice => b"CLIENT_ERROR duplicate flag\r\n",
-            Self::FlagsTooMany => b"CLIENT_ERROR options flags are too long\r\n",
             Self::FlagToken => b"CLIENT_ERROR bad token in command line format\r\n",
             Self::OpaqueTooLong => b"CLIENT_ERROR opaque token too long\r\n",
             Self::KeyEncoding => b"CLIENT_ERROR error decoding key\r\n",

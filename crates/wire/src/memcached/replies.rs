@@ -216,8 +216,8 @@ impl ReplyDecoder {
         let Some(len) = usize::try_from(len).ok().filter(|&len| len <= self.limits.value_bytes_max) else {
             return Decoded::Invalid(InvalidReply::ValueTooLarge);
         };
-        let end = start + len;
-        match bytes.get(end..end + 2) {
+        let end = start.saturating_add(len);
+        match bytes.get(end..end.saturating_add(2)) {
             None => Decoded::NeedMore,
             Some(b"\r\n") => {
                 self.searched = 0;

@@ -161,18 +161,19 @@ impl<'b> Command<'b> {
         let mut rest = args;
         let name = rest.next().unwrap_or_default();
         // The two that a server hears most, before all others.
-        if name.eq_ignore_ascii_case(b"get") {
+        if let [b'g' | b'G', b'e' | b'E', b't' | b'T'] = name {
             return match (rest.next(), rest.len()) {
                 (Some(key), 0) => Ok(Self::Get { key }),
                 _ => Err(Refusal::WrongArity { command: "get" }),
             };
         }
-        if name.eq_ignore_ascii_case(b"mget") && rest.len() > 0 {
+        if let ([b'm' | b'M', b'g' | b'G', b'e' | b'E', b't' | b'T'], 1..) = (name, rest.len()) {
             return Ok(Self::MGet { keys: rest });
         }
         Self::parse_other(name, rest)
     }
 
+    #[inline(never)]
     fn parse_other(name: &'b [u8], mut args: Args<'b>) -> Result<Self, Refusal<'b>> {
         let mut folded = [0; NAME_BYTES_MAX];
         let count = args.len();

@@ -79,7 +79,7 @@ impl RequestDecoder {
                 Length::Unfinished => return Decoded::NeedMore,
                 _ => return Decoded::Invalid(Invalid::ArgumentLength),
             };
-            at = start + len + 2;
+            at = start.saturating_add(len).saturating_add(2);
             if at > request_bytes_max {
                 return Decoded::Invalid(Invalid::RequestTooBig);
             }
@@ -143,6 +143,18 @@ const LENGTH_DIGITS_MAX: usize = 10;
 
 #[inline]
 pub(super) fn length(bytes: &[u8], start: usize) -> Length {
+    // Nearly all lengths have one digit or two.
+    match bytes.get(start..) {
+        Some([one @ b'0'..=b'9', b'\r', b'\n', ..]) => Length::Is(usize::from(one - b'0'), start + 3),
+        Some([ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', b'\n', ..]) => {
+            Length::Is(usize::from(ten - b'0') * 10 + usize::from(one - b'0'), start + 4)
+        }
+        _ => long_length(bytes, start),
+    }
+}
+
+#[inline(never)]
+fn long_length(bytes: &[u8], start: usize) -> Length {
     let mut value = 0usize;
     let mut at = start;
     loop {
@@ -151,7 +163,12 @@ pub(super) fn length(bytes: &[u8], start: usize) -> Length {
                 if (value == 0 && at > start) || at - start == LENGTH_DIGITS_MAX {
                     return Length::Wrong;
                 }
-                value = value * 10 + usize::from(digit - b'0');
+                let Some(next) =
+                    value.checked_mul(10).and_then(|ten| ten.checked_add(usize::from(digit - b'0')))
+                else {
+                    return Length::Wrong;
+                };
+                value = next;
                 at += 1;
             }
             Some(b'\r') if at > start => {

@@ -136,8 +136,8 @@ fn blob(bytes: &[u8], at: usize, kind: u8) -> Element<'_> {
         Length::Unfinished => return Element::Unfinished,
         Length::Wrong => return null_of_old(bytes, at, kind == b'$'),
     };
-    let end = start + len;
-    match bytes.get(end..end + 2) {
+    let end = start.saturating_add(len);
+    match bytes.get(end..end.saturating_add(2)) {
         Some(b"\r\n") => {}
         Some(_) => return Element::Wrong(InvalidReply::BulkEnd),
         None => return Element::Unfinished,

@@ -125,7 +125,15 @@ impl ReplyDecoder {
     ///
     /// After [`Decoded::NeedMore`] call again with the same bytes and more behind them. After a message call with what
     /// follows the consumed bytes. After [`Decoded::Invalid`] the connection is lost.
+    #[inline]
     pub fn decode<'b>(&mut self, bytes: &'b [u8]) -> Decoded<Reply<'b>, InvalidReply> {
+        // Most replies hold no others and need no walk.
+        if self.walk.is_new()
+            && let Element::Leaf(reply, end) = element(bytes, 0)
+            && end <= self.limits.reply_bytes_max
+        {
+            return Decoded::Message(reply, end);
+        }
         match self.walk.run(bytes, self.limits.depth_max, self.limits.reply_bytes_max) {
             Ok(None) => Decoded::NeedMore,
             Err(invalid) => Decoded::Invalid(invalid),
@@ -157,6 +165,10 @@ impl Walk {
         Self { seen: 0, left, depth: 0 }
     }
 
+    fn is_new(&self) -> bool {
+        self.seen == 0
+    }
+
     /// Where the reply ends; `None` when its end is not among `bytes`. After an end the walk is a new one.
     pub(super) fn run(
         &mut self,
@@ -164,8 +176,10 @@ impl Walk {
         depth_max: usize,
         bytes_max: usize,
     ) -> Result<Option<usize>, InvalidReply> {
+        // What lies beyond the limit is never looked at, so that it does not matter whether it is there yet.
+        let within = &bytes[..bytes.len().min(bytes_max)];
         loop {
-            match element(bytes, self.seen) {
+            match element(within, self.seen) {
                 Element::Leaf(_, end) => {
                     self.seen = end;
                     self.left[self.depth] -= 1;
@@ -180,14 +194,11 @@ impl Walk {
                     }
                     self.depth += 1;
                     let pairs = matches!(kind, Group::Map | Group::Attribute);
-                    self.left[self.depth] = if pairs { count * 2 } else { count };
+                    self.left[self.depth] = if pairs { count.saturating_mul(2) } else { count };
                 }
                 Element::Wrong(invalid) => return Err(invalid),
                 Element::Unfinished if bytes.len() > bytes_max => return Err(InvalidReply::TooBig),
                 Element::Unfinished => return Ok(None),
-            }
-            if self.seen > bytes_max {
-                return Err(InvalidReply::TooBig);
             }
             while self.left[self.depth] == 0 {
                 if self.depth == 0 {

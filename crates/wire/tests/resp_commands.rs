@@ -1,0 +1,255 @@
+//! Every command that a read-only Redis server knows: how it is understood, and the words in which it is refused.
+//!
+//! The refusals were compared with a running Redis 7.0; docs/PROTOCOLS.md lists where they differ, and why.
+
+use graven_wire::Decoded;
+use graven_wire::resp::{
+    Args, ClientFilter, ClientTopic, Command, CommandTopic, Hello, Limits, ObjectTopic, Refusal, Request,
+    RequestDecoder, Scan, Version, request,
+};
+
+fn with_args<T>(args: &[&[u8]], then: impl FnOnce(Args<'_>) -> T) -> T {
+    let mut bytes = Vec::new();
+    request::encode(&mut bytes, args.iter().copied());
+    match RequestDecoder::new(Limits::default()).decode(&bytes) {
+        Decoded::Message(Request::Command(args), _) => then(args),
+        other => panic!("{other:?} is no command"),
+    }
+}
+
+fn refusal(args: &[&[u8]]) -> String {
+    with_args(args, |args| match Command::parse(args) {
+        Ok(command) => format!("{command:?} was understood"),
+        Err(refusal) => {
+            let mut out = Vec::new();
+            refusal.encode(&mut out);
+            String::from_utf8(out).unwrap()
+        }
+    })
+}
+
+fn refusal_of_line(line: &str) -> String {
+    refusal(&line.split(' ').map(str::as_bytes).collect::<Vec<_>>())
+}
+
+#[test]
+fn every_command_of_the_list_is_understood_in_any_case() {
+    let table: &[(&str, Command<'_>)] = &[
+        ("GET a", Command::Get { key: b"a" }),
+        ("gEt a", Command::Get { key: b"a" }),
+        ("STRLEN a", Command::StrLen { key: b"a" }),
+        ("GETRANGE a 0 -1", Command::GetRange { key: b"a", start: 0, end: -1 }),
+        ("substr a 1 2", Command::GetRange { key: b"a", start: 1, end: 2 }),
+        ("TYPE a", Command::Type { key: b"a" }),
+        ("TTL a", Command::Ttl { key: b"a" }),
+        ("PTTL a", Command::PTtl { key: b"a" }),
+        ("OBJECT encoding a", Command::Object { topic: ObjectTopic::Encoding, key: b"a" }),
+        ("SCAN 0", Command::Scan(Scan { cursor: 0, pattern: None, count: 10, kind: None })),
+        (
+            "scan 18446744073709551615 match a* COUNT 100 Type string",
+            Command::Scan(Scan { cursor: u64::MAX, pattern: Some(b"a*"), count: 100, kind: Some(b"string") }),
+        ),
+        ("KEYS *", Command::Keys { pattern: b"*" }),
+        ("RANDOMKEY", Command::RandomKey),
+        ("DBSIZE", Command::DbSize),
+        ("PING", Command::Ping { message: None }),
+        ("ping hi", Command::Ping { message: Some(b"hi") }),
+        ("ECHO hi", Command::Echo { message: b"hi" }),
+        ("TIME", Command::Time),
+        ("COMMAND", Command::Command(CommandTopic::All)),
+        ("COMMAND COUNT", Command::Command(CommandTopic::Count)),
+        ("CLIENT ID", Command::Client(ClientTopic::Id)),
+        ("client info", Command::Client(ClientTopic::Info)),
+        ("CLIENT LIST", Command::Client(ClientTopic::List(ClientFilter::All))),
+        ("CLIENT LIST TYPE NORMAL", Command::Client(ClientTopic::List(ClientFilter::All))),
+        ("CLIENT LIST TYPE pubsub", Command::Client(ClientTopic::List(ClientFilter::Nobody))),
+        ("CLIENT GETNAME", Command::Client(ClientTopic::GetName)),
+        ("CLIENT SETNAME me", Command::Client(ClientTopic::SetName { name: b"me" })),
+        ("CLIENT SETINFO LIB-NAME py", Command::Client(ClientTopic::LibraryName { name: b"py" })),
+        ("CLIENT SETINFO lib-ver 8.0", Command::Client(ClientTopic::LibraryVersion { version: b"8.0" })),
+        ("HELLO", Command::Hello(Hello { version: None, auth: None, name: None })),
+        ("HELLO 2", Command::Hello(Hello { version: Some(Version::Resp2), auth: None, name: None })),
+        (
+            "hello 3 setname me auth default secret",
+            Command::Hello(Hello {
+                version: Some(Version::Resp3),
+                auth: Some((b"default", b"secret")),
+                name: Some(b"me"),
+            }),
+        ),
+        ("AUTH secret", Command::Auth { user: None, password: b"secret" }),
+        ("AUTH me secret", Command::Auth { user: Some(b"me"), password: b"secret" }),
+        ("SELECT 0", Command::Select),
+        ("READONLY", Command::ReadOnly),
+        ("READWRITE", Command::ReadWrite),
+        ("RESET", Command::Reset),
+        ("QUIT", Command::Quit),
+        ("QUIT now", Command::Quit),
+    ];
+    for (line, expected) in table {
+        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        with_args(&args, |args| assert_eq!(Command::parse(args).as_ref(), Ok(expected), "{line}"));
+    }
+}
+
+#[test]
+fn commands_of_many_arguments_hand_them_on_in_order() {
+    let listed = |command: &Command<'_>| {
+        match command {
+            Command::MGet { keys } | Command::Exists { keys } | Command::Touch { keys } => Some(*keys),
+            Command::Info { sections } => Some(*sections),
+            Command::ConfigGet { patterns } => Some(*patterns),
+            Command::Command(CommandTopic::Info { names } | CommandTopic::Docs { names }) => Some(*names),
+            Command::Client(ClientTopic::List(ClientFilter::Ids(ids))) => Some(*ids),
+            _ => None,
+        }
+        .map(|args| args.map(|arg| String::from_utf8_lossy(arg).into_owned()).collect::<Vec<_>>())
+    };
+    for (line, expected) in [
+        ("MGET a b a", vec!["a", "b", "a"]),
+        ("exists a b", vec!["a", "b"]),
+        ("TOUCH a", vec!["a"]),
+        ("INFO", vec![]),
+        ("INFO server keyspace", vec!["server", "keyspace"]),
+        ("CONFIG GET save appendonly", vec!["save", "appendonly"]),
+        ("COMMAND INFO", vec![]),
+        ("COMMAND DOCS get", vec!["get"]),
+        ("CLIENT LIST ID 1 2", vec!["1", "2"]),
+    ] {
+        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        with_args(&args, |args| {
+            let command = Command::parse(args).unwrap();
+            assert_eq!(listed(&command).unwrap(), expected, "{line}");
+        });
+    }
+}
+
+#[test]
+fn refusals_have_the_words_of_redis() {
+    for (line, expected) in [
+        ("foo", "-ERR unknown command 'foo', with args beginning with: \r\n"),
+        ("hget a b", "-ERR unknown command 'hget', with args beginning with: 'a' 'b' \r\n"),
+        ("get", "-ERR wrong number of arguments for 'get' command\r\n"),
+        ("GET a b", "-ERR wrong number of arguments for 'get' command\r\n"),
+        ("MGET", "-ERR wrong number of arguments for 'mget' command\r\n"),
+        ("client", "-ERR wrong number of arguments for 'client' command\r\n"),
+        ("client foo", "-ERR unknown subcommand 'foo'. Try CLIENT HELP.\r\n"),
+        ("CLIENT SETNAME", "-ERR wrong number of arguments for 'client|setname' command\r\n"),
+        ("client id x", "-ERR wrong number of arguments for 'client|id' command\r\n"),
+        ("client list type x", "-ERR Unknown client type 'x'\r\n"),
+        ("client list id x", "-ERR Invalid client ID\r\n"),
+        ("client list foo", "-ERR syntax error\r\n"),
+        ("client setinfo foo x", "-ERR Unrecognized option 'foo'\r\n"),
+        (
+            "CLIENT MAINT_NOTIFICATIONS ON",
+            "-ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.\r\n",
+        ),
+        ("config", "-ERR wrong number of arguments for 'config' command\r\n"),
+        ("config get", "-ERR wrong number of arguments for 'config|get' command\r\n"),
+        ("config foo", "-ERR unknown subcommand 'foo'. Try CONFIG HELP.\r\n"),
+        ("hello 4", "-NOPROTO unsupported protocol version\r\n"),
+        ("hello 1", "-NOPROTO unsupported protocol version\r\n"),
+        ("hello x", "-ERR Protocol version is not an integer or out of range\r\n"),
+        ("hello 3 auth a", "-ERR Syntax error in HELLO option 'auth'\r\n"),
+        ("hello 3 foo", "-ERR Syntax error in HELLO option 'foo'\r\n"),
+        ("auth", "-ERR wrong number of arguments for 'auth' command\r\n"),
+        ("auth a b c", "-ERR syntax error\r\n"),
+        ("select 16", "-ERR DB index is out of range\r\n"),
+        ("select -1", "-ERR DB index is out of range\r\n"),
+        ("select x", "-ERR value is not an integer or out of range\r\n"),
+        ("select", "-ERR wrong number of arguments for 'select' command\r\n"),
+        ("ping a b", "-ERR wrong number of arguments for 'ping' command\r\n"),
+        ("reset x", "-ERR wrong number of arguments for 'reset' command\r\n"),
+        ("object", "-ERR wrong number of arguments for 'object' command\r\n"),
+        ("object encoding", "-ERR wrong number of arguments for 'object|encoding' command\r\n"),
+        ("object foo k", "-ERR unknown subcommand 'foo'. Try OBJECT HELP.\r\n"),
+        ("getrange k a b", "-ERR value is not an integer or out of range\r\n"),
+        ("getrange k 0", "-ERR wrong number of arguments for 'getrange' command\r\n"),
+        ("getrange k 0 9223372036854775808", "-ERR value is not an integer or out of range\r\n"),
+        ("scan", "-ERR wrong number of arguments for 'scan' command\r\n"),
+        ("scan x", "-ERR invalid cursor\r\n"),
+        ("scan 18446744073709551616", "-ERR invalid cursor\r\n"),
+        ("scan 0 count 0", "-ERR syntax error\r\n"),
+        ("scan 0 count -1", "-ERR syntax error\r\n"),
+        ("scan 0 count x", "-ERR value is not an integer or out of range\r\n"),
+        ("scan 0 foo", "-ERR syntax error\r\n"),
+        ("scan 0 match", "-ERR syntax error\r\n"),
+        ("keys", "-ERR wrong number of arguments for 'keys' command\r\n"),
+        ("randomkey a", "-ERR wrong number of arguments for 'randomkey' command\r\n"),
+        ("command count x", "-ERR wrong number of arguments for 'command|count' command\r\n"),
+        ("command foo", "-ERR unknown subcommand 'foo'. Try COMMAND HELP.\r\n"),
+        ("SET a b", "-READONLY You can't write against a read only replica.\r\n"),
+        ("set a", "-ERR wrong number of arguments for 'set' command\r\n"),
+        ("DEL a b c", "-READONLY You can't write against a read only replica.\r\n"),
+        ("FLUSHALL", "-READONLY You can't write against a read only replica.\r\n"),
+        ("incr a b", "-ERR wrong number of arguments for 'incr' command\r\n"),
+    ] {
+        assert_eq!(refusal_of_line(line), expected, "{line}");
+    }
+    let special = "-ERR Client names cannot contain spaces, newlines or special characters.\r\n";
+    assert_eq!(refusal(&[b"client", b"setname", b"a b"]), special);
+    assert_eq!(refusal(&[b"hello", b"3", b"setname", b"a\n"]), special);
+    let info = "-ERR lib-name cannot contain spaces, newlines or special characters.\r\n";
+    assert_eq!(refusal(&[b"client", b"setinfo", b"LIB-NAME", b"a b"]), info);
+}
+
+#[test]
+fn an_unknown_command_is_shown_cut_short_and_on_one_line() {
+    let long = [b'x'; 200];
+    assert_eq!(
+        refusal(&[b"f\r\n'o", b"a", b"b\r\nc"]),
+        "-ERR unknown command 'f  'o', with args beginning with: 'a' 'b  c' \r\n"
+    );
+    assert_eq!(
+        refusal(&[b"foo", b"a", &long, b"d"]),
+        format!("-ERR unknown command 'foo', with args beginning with: 'a' '{}' \r\n", "x".repeat(124))
+    );
+    assert_eq!(
+        refusal(&[&long, b"a"]),
+        format!("-ERR unknown command '{}', with args beginning with: 'a' \r\n", "x".repeat(128))
+    );
+    assert_eq!(refusal(&[b""]), "-ERR unknown command '', with args beginning with: \r\n");
+}
+
+#[test]
+fn passwords_are_refused_as_where_none_is_set() {
+    let text = |refusal: Refusal<'_>| {
+        let mut out = Vec::new();
+        refusal.encode(&mut out);
+        String::from_utf8(out).unwrap()
+    };
+    assert_eq!(
+        text(Refusal::NoPasswordIsSet),
+        "-ERR AUTH <password> called without any password configured for the default user. Are you sure your \
+         configuration is correct?\r\n"
+    );
+    assert_eq!(
+        text(Refusal::WrongPassword),
+        "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+    );
+}
+
+#[test]
+fn a_part_of_a_value_is_cut_as_redis_cuts_it() {
+    // Every row was asked of Redis 7.0 with GETRANGE on the value 0123456789.
+    for (start, end, expected) in [
+        (0, -1, 0..10),
+        (0, 0, 0..1),
+        (3, 5, 3..6),
+        (-3, -1, 7..10),
+        (-100, 2, 0..3),
+        (5, 100, 5..10),
+        (9, 9, 9..10),
+        (10, 10, 0..0),
+        (5, 2, 0..0),
+        (-1, -5, 0..0),
+        (-100, -50, 0..1),
+        (-50, -100, 0..0),
+        (0, -100, 0..1),
+        (i64::MIN, i64::MAX, 0..10),
+        (i64::MAX, i64::MIN, 0..0),
+    ] {
+        assert_eq!(Command::part(start, end, 10), expected, "{start} {end}");
+    }
+    assert_eq!(Command::part(0, -1, 0), 0..0);
+}
