@@ -1,0 +1,199 @@
+//! The house rules that no compiler keeps: the walls between the crates, the first line of every file, where `unsafe` may
+//! stand, and that the documents name what exists.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::Table;
+
+/// Which crates of the workspace a crate may name, its tests included. `docs/ARCHITECTURE.md` says why.
+const EDGES: [(&str, &[&str]); 5] = [
+    ("graven-format", &[]),
+    ("graven-wire", &[]),
+    ("graven-server", &["graven-format", "graven-wire"]),
+    ("graven-client", &["graven-wire"]),
+    ("graven", &["graven-client", "graven-format", "graven-server", "graven-wire"]),
+];
+
+/// The files in which `unsafe` may stand, each with its reason.
+const UNSAFE: [(&str, &str); 0] = [];
+
+/// A room with more lines than this holds more than one purpose.
+const LINES_MAX: usize = 900;
+
+/// What must not be left in the code; written in two parts, so that this file does not hold it.
+const LEFTOVERS: [&str; 5] = [
+    concat!("to", "do!("),
+    concat!("un", "implemented!("),
+    concat!("db", "g!("),
+    concat!("FIX", "ME"),
+    concat!("TO", "DO"),
+];
+
+/// Bytes that depend on the machine that wrote them.
+const HOST_BYTES: [&str; 5] = [
+    concat!("to_", "ne_bytes"),
+    concat!("from_", "ne_bytes"),
+    concat!("usize", "::from_le_bytes"),
+    concat!("usize", "::to_le_bytes"),
+    concat!("size_of", "::<usize>"),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// Every file below `folder` that ends in `.rs`, with its path from the root and its text.
+fn rust_files(folder: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                if path.file_name().is_none_or(|name| name != "target") {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+                files.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    assert!(folder != "crates" || files.len() > 20, "the walk found {} files", files.len());
+    files
+}
+
+fn all_rust_files() -> Vec<(String, String)> {
+    ["crates", "fuzz", "compare"].into_iter().flat_map(rust_files).collect()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The lines of code: what is not a comment.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim_start().starts_with("//"))
+}
+
+#[test]
+fn every_file_opens_by_saying_what_it_is_for() {
+    for (name, text) in all_rust_files() {
+        assert!(text.starts_with("//! "), "{name} does not begin with a `//!` line");
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_a_room_should_be() {
+    for (name, text) in all_rust_files() {
+        let lines = text.lines().count();
+        assert!(lines <= LINES_MAX, "{name} has {lines} lines, more than {LINES_MAX}: part it by purpose");
+    }
+}
+
+#[test]
+fn nothing_unfinished_is_left_in_the_code() {
+    for (name, text) in all_rust_files() {
+        for leftover in LEFTOVERS {
+            assert!(!text.contains(leftover), "{name} holds `{leftover}`");
+        }
+    }
+}
+
+#[test]
+fn unsafe_stands_only_in_files_that_are_listed_with_their_reason() {
+    let holds_unsafe = |text: &str| {
+        let forms =
+            ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "unsafe trait", "(unsafe_code)"];
+        code(text).any(|line| forms.iter().any(|form| line.contains(form)))
+    };
+    let this_file = "crates/cli/tests/tidy.rs";
+    for (name, text) in all_rust_files() {
+        let listed = UNSAFE.iter().any(|(listed, _)| *listed == name);
+        if name != this_file {
+            assert_eq!(holds_unsafe(&text), listed, "{name}: `unsafe` and the list in {this_file} disagree");
+        }
+    }
+    for (name, reason) in UNSAFE {
+        assert!(root().join(name).exists(), "{name} is listed for `unsafe` and does not exist");
+        assert!(!reason.is_empty(), "{name} is listed for `unsafe` without a reason");
+    }
+}
+
+#[test]
+fn bytes_do_not_depend_on_the_machine() {
+    for (name, text) in all_rust_files() {
+        for host_bytes in HOST_BYTES {
+            assert!(!code(&text).any(|line| line.contains(host_bytes)), "{name} holds `{host_bytes}`");
+        }
+    }
+}
+
+#[test]
+fn crates_name_only_the_crates_below_them() {
+    let mut seen = 0;
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let path = entry.unwrap().path().join("Cargo.toml");
+        let manifest: Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        let name = manifest["package"]["name"].as_str().unwrap();
+        let (_, allowed) =
+            EDGES.iter().find(|(of, _)| *of == name).unwrap_or_else(|| panic!("{name} has no walls"));
+        for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let Some(dependencies) = manifest.get(kind) else { continue };
+            for dependency in
+                dependencies.as_table().unwrap().keys().filter(|name| name.starts_with("graven"))
+            {
+                assert!(allowed.contains(&dependency.as_str()), "{name} must not know {dependency} ({kind})");
+            }
+        }
+        assert!(
+            manifest["lints"]["workspace"].as_bool().unwrap(),
+            "{name} does not take the workspace's lints"
+        );
+        seen += 1;
+    }
+    assert_eq!(seen, EDGES.len(), "every crate with walls exists");
+}
+
+#[test]
+fn the_table_and_the_languages_know_no_runtime_no_arguments_and_no_log() {
+    for name in ["format", "wire"] {
+        let manifest: Table = read(&format!("crates/{name}/Cargo.toml")).parse().unwrap();
+        for dependency in manifest["dependencies"].as_table().unwrap().keys() {
+            let banned = ["tokio", "mio", "socket2", "clap", "tracing", "log", "indicatif"];
+            assert!(!banned.contains(&dependency.as_str()), "{name} must not know {dependency}");
+        }
+    }
+}
+
+#[test]
+fn every_page_that_a_page_links_to_exists() {
+    let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.chain(["README.md", "CHANGELOG.md"].map(|page| root().join(page)));
+    let mut links = 0;
+    for page in pages.filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            assert!(page.parent().unwrap().join(target).exists(), "{} links to {target}", page.display());
+            links += 1;
+        }
+    }
+    assert!(links > 3, "the pages link to each other");
+}
+
+#[test]
+fn the_readme_and_the_checks_run_the_same_tests() {
+    let command = "cargo test --workspace";
+    for page in ["README.md", ".ci/run"] {
+        assert!(
+            read(page).lines().any(|line| line.trim().starts_with(command)),
+            "{page} does not run `{command}`"
+        );
+    }
+}
