@@ -27,7 +27,9 @@ pub struct Options {
     /// Limits on a memcached command. Passed, the client gets an error, and the connection is closed.
     pub memcached: memcached::Limits,
     /// Answers that wait for one connection's peer to read them, in bytes. At this many the connection's further requests
-    /// wait unanswered and, once the kernel's buffer is full too, unread. A single answer may be longer than this.
+    /// wait unanswered and, once the kernel's buffer is full too, unread. A single answer may be longer than this. Besides,
+    /// each loop may hold the values of one batch for the moment in which they are answered: as many as came to this
+    /// many bytes by the measure of the batch before, and 64 at most.
     /// Default: 256 KiB.
     pub output_bytes_max: usize,
     /// Bytes that wait in the buffers of all connections together, requests that are not whole and answers that are not

@@ -228,6 +228,88 @@ fn nothing_is_accepted_after_a_shutdown() {
 }
 
 #[test]
+fn a_pipeline_of_a_million_commands_is_answered_to_the_last() {
+    const DEEP: usize = 1_000_000;
+    serve(&one_pair(), &threads(1), &["127.0.0.1:0"], |server| {
+        let Stream::Tcp(mut tcp) = server.connect() else { panic!("a TCP stream") };
+        let mut writer = tcp.try_clone().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                writer.write_all(&b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".repeat(DEEP)).unwrap();
+                writer.shutdown(std::net::Shutdown::Write).unwrap();
+            });
+            let (mut room, mut at) = (vec![0; 1 << 16], 0);
+            let answer = b"$5\r\nvalue\r\n";
+            loop {
+                let bytes = tcp.read(&mut room).unwrap();
+                if bytes == 0 {
+                    break;
+                }
+                for byte in &room[..bytes] {
+                    assert_eq!(*byte, answer[at % answer.len()]);
+                    at += 1;
+                }
+            }
+            assert_eq!(at, DEEP * answer.len());
+        });
+    });
+}
+
+/// Set in the process that has few descriptors.
+const FEW_DESCRIPTORS: &str = "GRAVEN_TEST_FEW_DESCRIPTORS";
+
+#[test]
+fn when_descriptors_run_out_accepting_waits_without_spinning_and_goes_on_later() {
+    if std::env::var_os(FEW_DESCRIPTORS).is_none() {
+        let name = "when_descriptors_run_out_accepting_waits_without_spinning_and_goes_on_later";
+        let status = std::process::Command::new("sh")
+            .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(FEW_DESCRIPTORS, "1")
+            .status()
+            .unwrap();
+        return assert!(status.success());
+    }
+    serve(&one_pair(), &threads(1), &["127.0.0.1:0"], |server| {
+        let mut early = server.connect();
+        early.send(ASK);
+        answer(&mut early);
+        let status = std::fs::File::open("/proc/self/stat").unwrap();
+        let mut fillers: Vec<std::fs::File> =
+            std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        // One descriptor is left for the client's end of a connection, none for the server's.
+        fillers.pop();
+        let mut late = server.connect();
+        late.send(ASK);
+        let Stream::Tcp(tcp) = &late else { panic!("a TCP stream") };
+        tcp.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let busy_before = busy_ticks(&status);
+        assert!(matches!(
+            late.read(&mut [0]).unwrap_err().kind(),
+            ErrorKind::WouldBlock | ErrorKind::TimedOut
+        ));
+        let busy = busy_ticks(&status) - busy_before;
+        assert!(busy < 20, "{busy} hundredths of a second of work in half a second of waiting");
+        early.send(ASK);
+        answer(&mut early);
+        drop(fillers);
+        assert!(answer(&mut late).starts_with("HTTP/1.1 200 OK\r\n"));
+    });
+}
+
+/// The processor time that this process has used, in hundredths of a second.
+fn busy_ticks(mut status: &std::fs::File) -> u64 {
+    use std::io::{Seek, SeekFrom};
+    let mut text = String::new();
+    status.seek(SeekFrom::Start(0)).unwrap();
+    status.read_to_string(&mut text).unwrap();
+    // After the name in parentheses, user and system time are the 12th and 13th fields.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
 fn a_taken_port_is_said_to_be_taken() {
     let options = Options::default();
     let first = Listener::bind(&"127.0.0.1:0".parse().unwrap(), &options).unwrap();

@@ -112,7 +112,8 @@ impl Desk<'_> {
             }
         }
         self.scratch.expect_values_of(value_bytes / tried.keys, self.options);
-        if value_bytes > Scratch::KEPT_BYTES {
+        // The batch holds the values that found no room in the output, too.
+        if value_bytes / tried.keys * keys.len() > Scratch::KEPT_BYTES {
             self.scratch.batch = graven_format::Batch::default();
         }
         tried
