@@ -1,4 +1,5 @@
-//! HTTP requests answered, `GET` and `HEAD` alone: `/?key=K`, `/v1/kv/K`, `/healthz`, `/metrics`, `/stats.json`.
+//! HTTP requests answered, `GET` and `HEAD` alone: `/?key=K`, `/v1/kv/K`, `/healthz`, `/metrics`, `/stats.json`; and
+//! `POST /v1/mget`, whose body is understood in `mget.rs`.
 
 use graven_wire::Decoded;
 use graven_wire::http::{
@@ -7,18 +8,20 @@ use graven_wire::http::{
 };
 
 use super::batch::{Said, Tried, Waiting};
+use super::mget::{Answering, Ending, Layout};
 use super::{Answered, Desk, Next, fingerprint, report};
 use crate::tally::Requests;
 
 const TEXT: Option<&str> = Some("text/plain");
 const JSON: &str = "application/json";
+const LINES: &str = "application/x-ndjson";
 const METRICS: &str = "text/plain; version=0.0.4";
 const READING_METHODS: &str = "GET, HEAD";
 const NOT_FOUND: &str = "Key not found";
 const MISSING_KEY: &str = "Missing 'key' parameter in the query string";
 const BAD_ESCAPE: &str = "A % in the key is not followed by two hexadecimal digits";
-const NO_SUCH_PATH: &str = "No such path: keys are answered at /?key=K and /v1/kv/K";
-const BAD_METHOD: &str = "Only GET and HEAD are answered here";
+const NO_SUCH_PATH: &str = "No such path: keys are answered at /?key=K, /v1/kv/K and /v1/mget";
+const BAD_METHOD: &str = "This path is not answered to this method, but to those that Allow names";
 const DAMAGED: &str = "The table is damaged where this key would lie";
 const HEALTHY: &str = "ok";
 
@@ -26,6 +29,8 @@ const HEALTHY: &str = "ok";
 enum Route<'a> {
     Key(&'a [u8], Place),
     Text(u16, &'static str),
+    ManyKeys,
+    BadMethod(&'static str),
     Metrics,
     Stats,
 }
@@ -37,6 +42,8 @@ fn route<'a>(request: &Request<'a>) -> Route<'a> {
             Some(key) => Route::Key(key, Place::Query),
             None => Route::Text(400, MISSING_KEY),
         },
+        "/v1/mget" if request.method == Method::Post => return Route::ManyKeys,
+        "/v1/mget" => return Route::BadMethod("POST"),
         "/healthz" => Route::Text(200, HEALTHY),
         "/metrics" => Route::Metrics,
         "/stats.json" => Route::Stats,
@@ -47,7 +54,7 @@ fn route<'a>(request: &Request<'a>) -> Route<'a> {
     };
     match request.method {
         Method::Get | Method::Head => known,
-        _ => Route::Text(405, BAD_METHOD),
+        _ => Route::BadMethod(READING_METHODS),
     }
 }
 
@@ -56,6 +63,14 @@ fn route<'a>(request: &Request<'a>) -> Route<'a> {
 pub(crate) struct HttpSession {
     /// `100 Continue` was sent for the request that is being received.
     continue_sent: bool,
+    /// An answer to many keys that is on its way.
+    answering: Option<Box<Answering>>,
+}
+
+impl HttpSession {
+    pub(super) fn held_bytes(&self) -> usize {
+        self.answering.as_ref().map_or(0, |answering| answering.held_bytes())
+    }
 }
 
 /// What the answer to a batched lookup has to know of its request.
@@ -74,6 +89,12 @@ impl Desk<'_> {
         date: &str,
         out: &mut Vec<u8>,
     ) -> Answered {
+        if session.answering.is_some() {
+            match self.go_on(session, out) {
+                Next::NeedMore => {}
+                next => return Answered { consumed: 0, next },
+            }
+        }
         let mut waiting = Waiting::new();
         // Requests up to `at` are read. Those that are neither answered nor wait are none.
         let mut at = 0;
@@ -106,8 +127,9 @@ impl Desk<'_> {
                 Decoded::Message(request, bytes) => {
                     at += bytes;
                     self.tally.http.requests.add(1);
-                    if !self.answer_one(&request, date, out) {
-                        return Answered { consumed: at, next: Next::Close };
+                    match self.answer_one(session, &request, date, out) {
+                        Next::NeedMore => {}
+                        next => return Answered { consumed: at, next },
                     }
                 }
                 Decoded::NeedMore => {
@@ -143,8 +165,14 @@ impl Desk<'_> {
         end
     }
 
-    /// Answers one request of any kind: whether the connection stays.
-    fn answer_one(&mut self, request: &Request<'_>, date: &str, out: &mut Vec<u8>) -> bool {
+    /// Answers one request of any kind. [`Next::NeedMore`] when the next one may follow.
+    fn answer_one(
+        &mut self,
+        session: &mut HttpSession,
+        request: &Request<'_>,
+        date: &str,
+        out: &mut Vec<u8>,
+    ) -> Next {
         let manner = Manner {
             body: request.method != Method::Head,
             connection: match (request.keep_alive, request.version) {
@@ -155,6 +183,15 @@ impl Desk<'_> {
         };
         match route(request) {
             Route::Text(status, words) => text(status, words, manner, date, out),
+            Route::ManyKeys => return self.begin_mget(session, request, manner, date, out),
+            Route::BadMethod(allow) => {
+                let length = Length::Bytes(BAD_METHOD.len());
+                let connection = manner.connection;
+                encode_head(&ResponseHead { length, connection, allow: Some(allow), ..head(405, date) }, out);
+                if manner.body {
+                    out.extend_from_slice(BAD_METHOD.as_bytes());
+                }
+            }
             Route::Metrics => {
                 let page = report::metrics(self.store.len(), &self.tallies.sum());
                 document(METRICS, &page, manner, date, out);
@@ -178,11 +215,55 @@ impl Desk<'_> {
                 self.scratch.line = room;
             }
         }
-        request.keep_alive
+        if request.keep_alive { Next::NeedMore } else { Next::Close }
+    }
+
+    /// Begins the answer to a request for many keys.
+    fn begin_mget(
+        &mut self,
+        session: &mut HttpSession,
+        request: &Request<'_>,
+        manner: Manner,
+        date: &str,
+        out: &mut Vec<u8>,
+    ) -> Next {
+        let lines = request.accept.is_some_and(|accept| {
+            accept.to_ascii_lowercase().windows(LINES.len()).any(|part| part == LINES.as_bytes())
+        });
+        let layout = if lines { Layout::Lines } else { Layout::Document };
+        let (ending, keep_alive, length) = match request.version {
+            Version::Http11 => (Ending::Chunked, request.keep_alive, Length::Chunked),
+            Version::Http10 => (Ending::Closing, false, Length::Untold),
+        };
+        let mut body = Vec::new();
+        request.body.append_to(&mut body);
+        match Answering::read(&body, layout, ending, keep_alive) {
+            Ok(answering) => {
+                let connection = if keep_alive { manner.connection } else { Connection::Close };
+                let content_type = Some(layout.content_type());
+                encode_head(&ResponseHead { length, content_type, connection, ..head(200, date) }, out);
+                session.answering = Some(Box::new(answering));
+                self.go_on(session, out)
+            }
+            Err(reason) => {
+                text(400, &reason, manner, date, out);
+                if request.keep_alive { Next::NeedMore } else { Next::Close }
+            }
+        }
+    }
+
+    /// Goes on with an answer to many keys. [`Next::NeedMore`] when it is finished and the next request may follow.
+    fn go_on(&mut self, session: &mut HttpSession, out: &mut Vec<u8>) -> Next {
+        let Some(mut answering) = session.answering.take() else { return Next::NeedMore };
+        if !self.go_on_with_http_mget(&mut answering, out) {
+            session.answering = Some(answering);
+            return Next::Full;
+        }
+        if answering.keep_alive { Next::NeedMore } else { Next::Close }
     }
 }
 
-fn count(requests: &Requests, tried: Tried) {
+pub(super) fn count(requests: &Requests, tried: Tried) {
     requests.hits.add(tried.hits as u64);
     requests.misses.add((tried.keys - tried.hits) as u64);
 }
@@ -292,7 +373,6 @@ fn text(status: u16, words: &str, manner: Manner, date: &str, out: &mut Vec<u8>)
     let head = ResponseHead {
         length: Length::Bytes(words.len()),
         connection: manner.connection,
-        allow: (status == 405).then_some(READING_METHODS),
         ..head(status, date)
     };
     encode_head(&head, out);

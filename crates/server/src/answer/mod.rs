@@ -4,6 +4,7 @@ mod batch;
 mod detect;
 mod http;
 mod memcached;
+mod mget;
 mod report;
 mod resp;
 mod resp_talk;
@@ -62,7 +63,8 @@ impl Session {
     /// Bytes of requests that are received and not yet answered in full.
     pub(crate) fn held_bytes(&self) -> usize {
         match self {
-            Self::Undecided | Self::Http(_) => 0,
+            Self::Undecided => 0,
+            Self::Http(http) => http.held_bytes(),
             Self::Resp(resp) => resp.held_bytes(),
             Self::Memcached(memcached) => memcached.held_bytes(),
         }

@@ -1,9 +1,7 @@
 //! HTTP conversations over real sockets: one table, for every kind of socket, one thread and several, cut anywhere.
 
-mod harness;
-
+use crate::harness::{Stream, serve, socket_path, table, threads};
 use graven_format::Store;
-use harness::{Stream, serve, socket_path, table, threads};
 
 fn store() -> Store {
     table([
@@ -71,15 +69,15 @@ fn conversations() -> Vec<(&'static [u8], String)> {
         (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", ok("ok")),
         (
             b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n",
-            reply("404 Not Found", "", "No such path: keys are answered at /?key=K and /v1/kv/K"),
+            reply("404 Not Found", "", "No such path: keys are answered at /?key=K, /v1/kv/K and /v1/mget"),
         ),
         (
             b"DELETE /v1/kv/k1 HTTP/1.1\r\nHost: x\r\n\r\n",
-            reply("405 Method Not Allowed", "allow", "Only GET and HEAD are answered here"),
+            reply("405 Method Not Allowed", "allow", "This path is not answered to this method, but to those that Allow names"),
         ),
         (
             b"POST /?key=k1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhelloGET /?key=k1 HTTP/1.1\r\nHost: x\r\n\r\n",
-            reply("405 Method Not Allowed", "allow", "Only GET and HEAD are answered here") + &ok("value 1"),
+            reply("405 Method Not Allowed", "allow", "This path is not answered to this method, but to those that Allow names") + &ok("value 1"),
         ),
         (
             b"GET /?key=k1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\nGET /?key=empty HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -1,13 +1,11 @@
 //! Connections as such: many at once, slow ones, silent ones, limits, and the end of a server.
 
-mod harness;
-
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use crate::harness::{Stream, serve, socket_path, table, threads};
 use graven_server::{Address, Error, Listener, Options};
-use harness::{Stream, serve, socket_path, table, threads};
 
 const ASK: &[u8] = b"GET /?key=k HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -261,7 +259,7 @@ const FEW_DESCRIPTORS: &str = "GRAVEN_TEST_FEW_DESCRIPTORS";
 #[test]
 fn when_descriptors_run_out_accepting_waits_without_spinning_and_goes_on_later() {
     if std::env::var_os(FEW_DESCRIPTORS).is_none() {
-        let name = "when_descriptors_run_out_accepting_waits_without_spinning_and_goes_on_later";
+        let name = "connections::when_descriptors_run_out_accepting_waits_without_spinning_and_goes_on_later";
         let status = std::process::Command::new("sh")
             .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
             .arg(std::env::current_exe().unwrap())

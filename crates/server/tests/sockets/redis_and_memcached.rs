@@ -1,10 +1,8 @@
 //! Redis and memcached conversations on the port that speaks everything, on ports of their own, and cut anywhere.
 
-mod harness;
-
+use crate::harness::{Stream, serve, socket_path, table, threads};
 use graven_format::Store;
 use graven_server::Options;
-use harness::{Stream, serve, socket_path, table, threads};
 
 fn store() -> Store {
     table([(&b"k1"[..], &b"value 1"[..]), (b"k2", b"\r\n\0\xff"), (b"empty", b"")])

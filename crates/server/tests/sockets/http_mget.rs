@@ -1,0 +1,118 @@
+//! Many keys in one HTTP request: documents, lines, bytes that are no text, and answers larger than any buffer.
+
+use crate::harness::{serve, table, threads};
+use graven_format::Store;
+use graven_server::Options;
+use graven_wire::Decoded;
+use graven_wire::http::{Limits, Method, RequestHead, decode_response, encode_request};
+
+fn store() -> Store {
+    table([(&b"a"[..], &b"1"[..]), (b"quote", b"\"\n"), (b"\xff", b"\x00\xfe"), (b"empty", b"")])
+}
+
+/// Posts `body`, and returns the status, the content type and the body of the answer.
+fn post(store: &Store, options: &Options, accept: &str, body: &str) -> (u16, String, String) {
+    serve(store, options, &["127.0.0.1:0"], |server| {
+        let mut request = Vec::new();
+        let headers = [("Accept", accept)];
+        let head = RequestHead {
+            method: "POST",
+            target: b"/v1/mget",
+            host: "x",
+            close: true,
+            headers: &headers,
+            body: Some(body.as_bytes()),
+        };
+        encode_request(&head, &mut request);
+        let mut stream = server.connect();
+        stream.send(&request);
+        let bytes = stream.rest();
+        let limits = Limits { body_bytes_max: 1 << 30, ..Limits::default() };
+        let Decoded::Message(response, consumed) = decode_response(&bytes, Method::Post, true, &limits)
+        else {
+            panic!("{}", bytes.escape_ascii())
+        };
+        assert_eq!(consumed, bytes.len());
+        let mut body = Vec::new();
+        response.body.append_to(&mut body);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (response.status, text(response.content_type.unwrap()), text(&body))
+    })
+}
+
+#[test]
+fn values_come_in_the_order_of_the_keys_as_text_base64_or_null() {
+    let body = r#"{"keys":["a","b",{"base64":"/w=="},"quote","empty"]}"#;
+    let (status, kind, body) = post(&store(), &threads(1), "*/*", body);
+    assert_eq!((status, kind.as_str()), (200, "application/json"));
+    assert_eq!(body, "{\"values\":[\"1\",null,{\"base64\":\"AP4=\"},\"\\\"\\n\",\"\"]}\n");
+}
+
+#[test]
+fn no_keys_get_no_values() {
+    assert_eq!(post(&store(), &threads(1), "*/*", r#"{"keys":[]}"#).2, "{\"values\":[]}\n");
+    assert_eq!(post(&store(), &threads(1), "application/x-ndjson", r#"{"keys":[]}"#).2, "");
+}
+
+#[test]
+fn lines_name_their_keys() {
+    let body = r#"{"keys":["a",{"base64":"/w=="},"b"]}"#;
+    let (status, kind, body) = post(&store(), &threads(1), "Application/x-NDJSON, */*;q=0.1", body);
+    assert_eq!((status, kind.as_str()), (200, "application/x-ndjson"));
+    let want = "{\"key\":\"a\",\"value\":\"1\"}\n\
+                {\"key\":{\"base64\":\"/w==\"},\"value\":{\"base64\":\"AP4=\"}}\n\
+                {\"key\":\"b\",\"value\":null}\n";
+    assert_eq!(body, want);
+}
+
+#[test]
+fn a_body_that_is_no_list_of_keys_gets_400_and_the_reason() {
+    for (body, reason) in [
+        ("", "The body is not of the form {\"keys\":[\"a\",\"b\"]}: EOF"),
+        (r#"{"keys":[1]}"#, "The body is not of the form"),
+        (r#"{"key":["a"]}"#, "The body is not of the form"),
+        (r#"{"keys":[{"base64":"?"}]}"#, "A key is not base64: "),
+    ] {
+        let (status, _, text) = post(&store(), &threads(1), "*/*", body);
+        assert_eq!(status, 400);
+        assert!(text.starts_with(reason), "{text}");
+    }
+}
+
+#[test]
+fn an_answer_far_larger_than_its_buffer_comes_whole() {
+    let value = "v".repeat(10_000);
+    let store = table([(&b"k"[..], value.as_bytes())]);
+    let options = Options { output_bytes_max: 1_000, ..threads(1) };
+    let keys = vec!["\"k\""; 1_000].join(",");
+    let (_, _, body) = post(&store, &options, "*/*", &format!("{{\"keys\":[{keys}]}}"));
+    let want = vec![format!("\"{value}\""); 1_000].join(",");
+    assert_eq!(body, format!("{{\"values\":[{want}]}}\n"));
+}
+
+#[test]
+fn requests_after_one_for_many_keys_are_answered_after_it() {
+    serve(&store(), &Options { output_bytes_max: 1, ..threads(1) }, &["127.0.0.1:0"], |server| {
+        let mut stream = server.connect();
+        stream.send(
+            b"POST /v1/mget HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n{\"keys\":[\"a\",\"a\"]}\
+              GET /?key=a HTTP/1.1\r\nHost: x\r\n\r\n",
+        );
+        stream.end_output();
+        let text = String::from_utf8(stream.rest()).unwrap();
+        let (many, one) = text.split_once("0\r\n\r\n").unwrap();
+        assert!(many.starts_with("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"), "{many}");
+        assert!(one.starts_with("HTTP/1.1 200 OK\r\n") && one.ends_with("\r\n\r\n1"), "{one}");
+    });
+}
+
+#[test]
+fn an_http_1_0_client_gets_the_values_until_the_close() {
+    serve(&store(), &threads(1), &["127.0.0.1:0"], |server| {
+        let mut stream = server.connect();
+        stream.send(b"POST /v1/mget HTTP/1.0\r\nContent-Length: 14\r\n\r\n{\"keys\":[\"a\"]}");
+        let text = String::from_utf8(stream.rest()).unwrap();
+        assert!(!text.contains("Transfer-Encoding"), "{text}");
+        assert!(text.ends_with("\r\n\r\n{\"values\":[\"1\"]}\n"), "{text}");
+    });
+}
