@@ -20,7 +20,7 @@ use crate::text_file::TextFile;
     error, and no line is printed for it), 2 for everything else."
 )]
 pub(crate) struct Arguments {
-    /// HOST:PORT or http://HOST[:PORT][/PATH] of a server, or the path of a file; what exists as a file is a file
+    /// A server as HOST:PORT or `http://HOST:PORT/`, or the path of a file; what exists as a file is a file
     target: OsString,
     /// The keys; `-` alone reads them from standard input, one a line
     #[arg(value_name = "KEY", required = true)]
