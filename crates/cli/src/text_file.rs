@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use graven_format::text::{Block, Blocks, Error, Pair};
-use graven_format::{Duplicates, Store, StoreBuilder};
+use graven_format::{Builder, Duplicates, Options, Progress, Source, Store};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::{Failure, Outcome, reason};
@@ -16,7 +18,7 @@ const STANDARD_INPUT: &str = "standard input";
 
 /// Text that is open for reading.
 pub(crate) struct TextFile {
-    source: Box<dyn Read>,
+    source: Box<dyn Read + Send>,
     name: String,
     /// Unknown for a pipe.
     bytes: Option<u64>,
@@ -36,11 +38,7 @@ impl TextFile {
     /// Opens `path`, where `-` is standard input.
     pub(crate) fn open(path: &Path) -> Outcome<Self> {
         if path == Path::new("-") {
-            return Ok(Self {
-                source: Box::new(io::stdin().lock()),
-                name: STANDARD_INPUT.into(),
-                bytes: None,
-            });
+            return Ok(Self { source: Box::new(io::stdin()), name: STANDARD_INPUT.into(), bytes: None });
         }
         let name = path.display().to_string();
         let file = File::open(path).map_err(|error| Failure::new(match error.kind() {
@@ -70,14 +68,20 @@ impl TextFile {
     pub(crate) fn load(self, duplicates: Duplicates) -> Outcome<Loaded> {
         let started = Instant::now();
         let name = self.name.clone();
-        let mut builder = StoreBuilder::new(duplicates);
-        let text_bytes = self.for_each_pair(|pair| {
-            builder.insert(pair.key, pair.value).map_err(|error| {
-                format!("{error}; keep one of its values with `--duplicates last` or `--duplicates first`")
-            })
-        })?;
-        let duplicates = builder.duplicates();
-        let store = builder.finish();
+        // What is carved in memory is not written to disk in between.
+        let options = Options { duplicates, memory_bytes: u64::MAX, ..Options::default() };
+        let bar = progress_bar(self.bytes);
+        let done = Done::default();
+        let carved = thread::scope(|scope| {
+            scope.spawn(|| follow(&options.progress, &bar, &done));
+            let _last = done.at_the_end();
+            let mut builder = Builder::new(options.clone());
+            builder.add_text(Source::Stream(self.source))?;
+            builder.finish()
+        });
+        bar.finish_and_clear();
+        let (store, built) = carved.map_err(|error| explain(&name, error))?;
+        let (text_bytes, duplicates) = (built.input_bytes, built.duplicates);
         if store.is_empty() {
             let what = if text_bytes == 0 { "is empty" } else { "holds only empty lines" };
             return Err(Failure::new(format!(
@@ -94,15 +98,7 @@ impl TextFile {
         let mut blocks = Blocks::new(source);
         let mut block = Block::default();
         let mut bytes_read = 0;
-        let at = |error: Error| {
-            Failure::new(match error {
-                Error::Line { line, reason } => format!("{name}:{line}: {reason}"),
-                Error::Read { line, source } => {
-                    format!("{name}:{line}: cannot read further: {}", reason(&source))
-                }
-                other => format!("{name}: {other}"),
-            })
-        };
+        let at = |error: Error| explain(&name, error.into());
         while blocks.next_into(&mut block).map_err(at)? {
             for pair in block.lines() {
                 let pair = pair.map_err(at)?;
@@ -113,6 +109,55 @@ impl TextFile {
         }
         bar.finish_and_clear();
         Ok(bytes_read)
+    }
+}
+
+/// A failure with the place in the text that `name` is.
+fn explain(name: &str, error: graven_format::Error) -> Failure {
+    Failure::new(match error {
+        graven_format::Error::Text(Error::Line { line, reason }) => format!("{name}:{line}: {reason}"),
+        graven_format::Error::Text(Error::Read { line, source }) => {
+            format!("{name}:{line}: cannot read further: {}", reason(&source))
+        }
+        graven_format::Error::DuplicateKey { key } => format!(
+            "{name}: the key {} comes more than once; keep one of its values with `--duplicates last` or \
+             `--duplicates first`",
+            key.escape_ascii()
+        ),
+        other => format!("{name}: {other}"),
+    })
+}
+
+/// Whether the work that a bar follows is done.
+#[derive(Default)]
+struct Done {
+    done: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Done {
+    /// Says so when what it returns is dropped, however the work ends.
+    fn at_the_end(&self) -> impl Drop {
+        struct AtTheEnd<'a>(&'a Done);
+        impl Drop for AtTheEnd<'_> {
+            fn drop(&mut self) {
+                *self.0.done.lock().unwrap_or_else(PoisonError::into_inner) = true;
+                self.0.changed.notify_all();
+            }
+        }
+        AtTheEnd(self)
+    }
+}
+
+/// How often a bar moves.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// Moves `bar` until the work is done.
+fn follow(progress: &Progress, bar: &ProgressBar, done: &Done) {
+    let mut finished = done.done.lock().unwrap_or_else(PoisonError::into_inner);
+    while !*finished {
+        bar.set_position(progress.now().1);
+        finished = done.changed.wait_timeout(finished, REDRAW).unwrap_or_else(PoisonError::into_inner).0;
     }
 }
 

@@ -2,9 +2,27 @@
 //!
 //! This crate knows bytes and files. It opens no socket, prints nothing, and does not know that protocols exist.
 
+mod bucket;
+mod build;
+mod checksum;
+mod codec;
+mod cpu;
+mod error;
+mod header;
+mod home;
+mod index;
+mod key;
+pub mod layout;
 mod limits;
+mod region;
 mod store;
 pub mod text;
+mod walk;
 
+pub use build::{Builder, Built, CodecChoice, Duplicates, Options, Progress, Purpose, Source, Stage};
+pub use codec::Codec;
+pub use error::{Error, Problem};
+pub use key::KeyKind;
 pub use limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-pub use store::{Batch, Duplicates, Error, Store, StoreBuilder};
+pub use store::{Batch, Store};
+pub use walk::Entry;

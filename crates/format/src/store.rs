@@ -1,41 +1,48 @@
-//! A table in memory that answers lookups: one arena of bytes and a hash table of places in it.
+//! The reader: a carved table that answers lookups.
+//!
+//! `unsafe` here is nothing but calls of functions compiled for the processor that was found.
+#![allow(unsafe_code)]
 
-use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
+use std::path::Path;
 
-use hashbrown::HashTable;
+use crate::bucket::{Bucket, BucketShape, LargeReference, ValuePlace};
+use crate::checksum::crc32c;
+use crate::codec::{Codec, Decoder, SymbolTable};
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::X86;
+use crate::cpu::{Cpu, Portable};
+use crate::error::{Error, Problem};
+use crate::header::Header;
+use crate::home::Home;
+use crate::index::{self, Line};
+use crate::key::{KeyMap, Place};
+use crate::layout::{HEADER_BYTES, LINE_BYTES, Section};
+use crate::region::Region;
 
-/// What to do when a key comes more than once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Duplicates {
-    /// The last value of the key counts, as in a hash map that is filled in order.
-    #[default]
-    Last,
-    /// The first value of the key counts.
-    First,
-    /// A second value is an error.
-    Error,
-}
-
-/// Where a pair lies in the arena.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    start: u64,
-    key_bytes: u32,
-    value_bytes: u32,
-}
+/// Keys of a batch whose waits for memory overlap: more than a processor core can wait for at a time.
+const OVERLAP: usize = 32;
 
 /// A table that is complete: it only answers.
-#[derive(Debug, Default)]
+///
+/// No answer is wrong whatever happened to the bytes: those in memory were all checked when they were loaded, and those
+/// that are read from a file are checked as they are read.
+#[derive(Debug)]
 pub struct Store {
-    arena: Vec<u8>,
-    places: HashTable<Place>,
-    hasher: RandomState,
+    pub(crate) header: Header,
+    pub(crate) keys: KeyMap,
+    pub(crate) buckets: BucketShape,
+    key_decoder: Option<Decoder>,
+    value_decoder: Option<Decoder>,
+    home: Home,
+    #[cfg(target_arch = "x86_64")]
+    cpu: Option<X86>,
 }
 
 /// The answers to a batch of keys; reused, it allocates nothing once it has grown.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
+    places: Vec<Option<(Place, Range<usize>)>>,
     bytes: Vec<u8>,
     found: Vec<Option<Range<usize>>>,
 }
@@ -51,142 +58,472 @@ impl Batch {
 }
 
 impl Store {
+    /// Opens a carved file, which takes the same time whatever its size. Lookups read the file until [`Self::load`] has
+    /// brought it into memory.
+    ///
+    /// # Errors
+    /// [`Error::NotCarved`] when the file is something else, [`Error::Io`] when it cannot be read, and the other errors when
+    /// it is not whole.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::from_home(Home::file(path)?)
+    }
+
+    /// Opens a carved table that is in memory, whose bytes are copied and checked.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    ///
+    /// ```
+    /// use graven_format::{Error, Store};
+    ///
+    /// assert!(matches!(Store::from_bytes(b"key value\n"), Err(Error::NotCarved)));
+    /// ```
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let region =
+            Region::read(bytes, bytes.len()).map_err(|source| Error::Io { doing: "get memory", source })?;
+        let mut store = Self::from_home(Home::Doubtful(region))?;
+        if let Home::Doubtful(region) = &store.home
+            && store.check_whole(region).is_ok()
+        {
+            store.home = store.home.trusted();
+        }
+        Ok(store)
+    }
+
+    /// A table that was just carved.
+    pub(crate) fn from_region(region: Region) -> Result<Self, Error> {
+        Self::from_home(Home::Memory(region))
+    }
+
+    fn from_home(home: Home) -> Result<Self, Error> {
+        let mut scratch = Vec::new();
+        let header_len = home.len().min(HEADER_BYTES as u64) as usize;
+        let header = Header::from_bytes(home.read(0..header_len, &mut scratch)?, home.len())?;
+        let tables = header.section(Section::Tables);
+        let range = tables.offset as usize..(tables.offset + tables.len) as usize;
+        let mut scratch = Vec::new();
+        let bytes = &home.read(range.clone(), &mut scratch)?[..range.len()];
+        let (expected, found) = (tables.crc, crc32c(0, bytes));
+        if expected != found {
+            return Err(damaged(Section::Tables, range.start, Problem::Checksum { expected, found }));
+        }
+        let (key_decoder, rest) = read_table(header.key_codec, bytes, range.start)?;
+        let (value_decoder, _) = read_table(header.value_codec, rest, range.end - rest.len())?;
+        let keys = KeyMap::new(header.keys.clone(), header.seed, header.bucket_bits);
+        let buckets = BucketShape {
+            count_width: header.count_width,
+            key_width: header.key_width,
+            rest_bits: keys.rest_bits(),
+            rest_mask: u128::MAX.unbounded_shr(128 - keys.rest_bits()),
+            value_width: header.value_width,
+            value_fixed: header.value_fixed,
+        };
+        Ok(Self {
+            header,
+            keys,
+            buckets,
+            key_decoder,
+            value_decoder,
+            home,
+            #[cfg(target_arch = "x86_64")]
+            cpu: X86::detect(),
+        })
+    }
+
+    /// Brings the whole file into memory and checks it, after which lookups neither read the file nor check again. Lookups
+    /// go on meanwhile, on other threads. A table that is in memory is left as it is.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file cannot be read or there is no memory, [`Error::Damaged`] when it is not whole; the table
+    /// then goes on answering from the file, with errors for what is damaged.
+    pub fn load(&self) -> Result<(), Error> {
+        let Home::File { memory, .. } = &self.home else { return Ok(()) };
+        if memory.get().is_some() {
+            return Ok(());
+        }
+        let region = self.home.load()?;
+        self.check_whole(&region)?;
+        let _ = memory.set(region);
+        Ok(())
+    }
+
+    /// Whether the table is in memory, and checked.
+    pub fn is_loaded(&self) -> bool {
+        self.home.memory().is_some()
+    }
+
     /// The number of pairs.
     pub fn len(&self) -> u64 {
-        self.places.len() as u64
+        self.header.pairs
     }
 
     /// Whether the table holds nothing.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.header.pairs == 0
     }
 
-    /// Bytes of memory that the table itself takes.
-    pub fn memory_bytes(&self) -> u64 {
-        (self.arena.capacity() + self.places.allocation_size()) as u64
+    /// Bytes of the carved table.
+    pub fn carved_bytes(&self) -> u64 {
+        self.header.file_bytes
     }
 
-    /// Appends the value of `key` to `value`; `false`, and nothing appended, when the table does not hold the key.
+    /// Appends the value of `key` to `value`; `false`, and nothing appended, when the table does not hold the key. Takes the
+    /// same time whatever the number of pairs, and in memory waits for memory twice.
     ///
     /// # Errors
-    /// When the table is damaged where the key would lie.
+    /// When the table is damaged where the key would lie, or its file cannot be read.
+    #[inline]
     pub fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Error> {
-        let found = self.find(key);
-        if let Some(found) = found {
-            value.extend_from_slice(found);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(cpu) = self.cpu {
+            // SAFETY: `cpu` says that the processor has the features.
+            return unsafe { self.get_x86(cpu, key, value) };
         }
-        Ok(found.is_some())
+        self.get_on(Portable, key, value)
     }
 
-    /// Answers all of `keys` into `batch`, whose former answers are dropped.
+    /// Answers all of `keys` into `batch`, whose former answers are dropped. The memory that the answers lie in is asked for
+    /// before the first is read, so that the waits overlap.
     ///
     /// # Errors
-    /// When the table is damaged where one of the keys would lie.
+    /// When the table is damaged where one of the keys would lie, or its file cannot be read.
     pub fn get_many(&self, keys: &[&[u8]], batch: &mut Batch) -> Result<(), Error> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(cpu) = self.cpu {
+            // SAFETY: `cpu` says that the processor has the features.
+            return unsafe { self.get_many_x86(cpu, keys, batch) };
+        }
+        self.get_many_on(Portable, keys, batch)
+    }
+
+    /// Whether the table holds `key`.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn contains(&self, key: &[u8]) -> Result<bool, Error> {
+        let Some(order) = self.keys.order(Portable, key) else { return Ok(false) };
+        let place = self.keys.place(order);
+        let mut scratch = Vec::new();
+        let range = self.range(place.bucket, &mut scratch)?;
+        let mut scratch = Vec::new();
+        let bucket = self.bucket(Portable, place.bucket, range.clone(), &mut scratch)?;
+        Ok(self.find(&bucket, range.start, place, key)?.is_some())
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,sse4.2")]
+    fn get_x86(&self, cpu: X86, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Error> {
+        self.get_on(cpu, key, value)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,sse4.2")]
+    fn get_many_x86(&self, cpu: X86, keys: &[&[u8]], batch: &mut Batch) -> Result<(), Error> {
+        self.get_many_on(cpu, keys, batch)
+    }
+
+    #[inline(always)]
+    fn get_on(&self, cpu: impl Cpu, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Error> {
+        let Some(order) = self.keys.order(cpu, key) else { return Ok(false) };
+        let place = self.keys.place(order);
+        match self.home.memory() {
+            Some(region) => {
+                let range = self.range_in(region, place)?;
+                self.get_in(cpu, region, place, range, key, value)
+            }
+            None => self.get_checked(place, key, value),
+        }
+    }
+
+    #[inline(always)]
+    fn get_many_on(&self, cpu: impl Cpu, keys: &[&[u8]], batch: &mut Batch) -> Result<(), Error> {
         batch.bytes.clear();
         batch.found.clear();
-        for key in keys {
-            let start = batch.bytes.len();
-            let found = self.get(key, &mut batch.bytes)?;
-            batch.found.push(found.then(|| start..batch.bytes.len()));
-        }
-        Ok(())
-    }
-
-    fn find(&self, key: &[u8]) -> Option<&[u8]> {
-        let place = self.places.find(self.hasher.hash_one(key), |place| place.key(&self.arena) == key)?;
-        Some(place.value(&self.arena))
-    }
-}
-
-impl Place {
-    fn key(self, arena: &[u8]) -> &[u8] {
-        let start = self.start as usize;
-        &arena[start..start + self.key_bytes as usize]
-    }
-
-    fn value(self, arena: &[u8]) -> &[u8] {
-        let start = self.start as usize + self.key_bytes as usize;
-        &arena[start..start + self.value_bytes as usize]
-    }
-}
-
-/// Why a table could not be built or could not answer.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Error {
-    /// A key came a second time, and [`Duplicates::Error`] was asked for.
-    DuplicateKey {
-        /// The key.
-        key: Vec<u8>,
-    },
-}
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::DuplicateKey { key } => write!(f, "the key {} comes more than once", key.escape_ascii()),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
-/// Takes pairs and makes a [`Store`] of them.
-#[derive(Debug, Default)]
-pub struct StoreBuilder {
-    store: Store,
-    duplicates: Duplicates,
-    duplicates_seen: u64,
-}
-
-impl StoreBuilder {
-    /// An empty table.
-    pub fn new(duplicates: Duplicates) -> Self {
-        Self { duplicates, ..Self::default() }
-    }
-
-    /// Adds a pair.
-    ///
-    /// # Errors
-    /// [`Error::DuplicateKey`] when the key was there and duplicates are errors.
-    pub fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        let Store { arena, places, hasher } = &mut self.store;
-        let hash = hasher.hash_one(key);
-        let place =
-            Place { start: arena.len() as u64, key_bytes: key.len() as u32, value_bytes: value.len() as u32 };
-        match places.find_mut(hash, |place| place.key(arena) == key) {
-            None => {
-                let start = place.start;
-                arena.extend_from_slice(key);
-                arena.extend_from_slice(value);
-                places
-                    .insert_unique(hash, Place { start, ..place }, |place| hasher.hash_one(place.key(arena)));
+        let Some(region) = self.home.memory() else {
+            for key in keys {
+                let start = batch.bytes.len();
+                let found = self.get(key, &mut batch.bytes)?;
+                batch.found.push(found.then_some(start..batch.bytes.len()));
             }
-            Some(old) => {
-                match self.duplicates {
-                    Duplicates::Error => return Err(Error::DuplicateKey { key: key.to_vec() }),
-                    Duplicates::First => {}
-                    Duplicates::Last => {
-                        *old = place;
-                        arena.extend_from_slice(key);
-                        arena.extend_from_slice(value);
-                    }
+            return Ok(());
+        };
+        for keys in keys.chunks(OVERLAP) {
+            batch.places.clear();
+            for key in keys {
+                let place = self.keys.order(cpu, key).map(|order| self.keys.place(order));
+                if let Some(place) = place {
+                    region.prefetch(self.line_offset(place.bucket), 1);
                 }
-                self.duplicates_seen += 1;
+                batch.places.push(place.map(|place| (place, 0..0)));
+            }
+            for (place, range) in batch.places.iter_mut().flatten() {
+                *range = self.range_in(region, *place)?;
+                region.prefetch(range.start, range.len());
+            }
+            for (key, place) in keys.iter().zip(&batch.places) {
+                let start = batch.bytes.len();
+                let found = match place {
+                    Some((place, range)) => {
+                        self.get_in(cpu, region, *place, range.clone(), key, &mut batch.bytes)?
+                    }
+                    None => false,
+                };
+                batch.found.push(found.then_some(start..batch.bytes.len()));
             }
         }
         Ok(())
     }
 
-    /// How many pairs had a key that was there already: under [`Duplicates::Last`] they replaced a value, under
-    /// [`Duplicates::First`] they were passed over.
-    pub fn duplicates(&self) -> u64 {
-        self.duplicates_seen
+    /// Where the line of the index that `bucket` is in lies in the file.
+    #[inline(always)]
+    fn line_offset(&self, bucket: u64) -> usize {
+        self.header.section(Section::Index).offset as usize + index::line_of(bucket).0 as usize * LINE_BYTES
     }
 
-    /// The finished table.
-    pub fn finish(self) -> Store {
-        self.store
+    /// Where a bucket lies in the file, by its line of the index.
+    #[inline(always)]
+    fn range_by(&self, line: &Line, bucket: u64) -> Result<Range<usize>, Error> {
+        let range = index::range(line, index::line_of(bucket).1);
+        let records = self.header.section(Section::Records);
+        if range.end > records.len {
+            return Err(self.beyond_records(bucket, range.end));
+        }
+        Ok((records.offset + range.start) as usize..(records.offset + range.end) as usize)
+    }
+
+    #[cold]
+    fn beyond_records(&self, bucket: u64, found: u64) -> Error {
+        let most = self.header.section(Section::Records).len;
+        let problem = Problem::Range { field: "the end of a bucket", most, found };
+        damaged(Section::Index, self.line_offset(bucket), problem)
+    }
+
+    #[inline(always)]
+    fn range_in(&self, region: &Region, place: Place) -> Result<Range<usize>, Error> {
+        let offset = self.line_offset(place.bucket);
+        match region.bytes().get(offset..).and_then(|bytes| bytes.first_chunk()) {
+            Some(line) => self.range_by(line, place.bucket),
+            None => Err(self.beyond_records(place.bucket, u64::MAX)),
+        }
+    }
+
+    /// Where a bucket lies in the file.
+    pub(crate) fn range(&self, bucket: u64, scratch: &mut Vec<u8>) -> Result<Range<usize>, Error> {
+        let line = self.line(bucket, scratch)?;
+        self.range_by(&line, bucket)
+    }
+
+    fn line(&self, bucket: u64, scratch: &mut Vec<u8>) -> Result<Line, Error> {
+        let offset = self.line_offset(bucket);
+        let bytes = self.home.read(offset..offset + LINE_BYTES, scratch)?;
+        bytes.first_chunk().copied().ok_or_else(|| self.beyond_records(bucket, u64::MAX))
+    }
+
+    /// A bucket that was not checked before.
+    pub(crate) fn bucket<'s, C: Cpu>(
+        &'s self,
+        cpu: C,
+        number: u64,
+        range: Range<usize>,
+        scratch: &'s mut Vec<u8>,
+    ) -> Result<Bucket<'s, C>, Error> {
+        let bytes = self.home.read(range.clone(), scratch)?;
+        let opened = self.buckets.open_checked(cpu, number, bytes, range.len());
+        opened.map_err(|problem| damaged(Section::Records, range.start, problem))
+    }
+
+    #[inline(always)]
+    fn find<C: Cpu>(
+        &self,
+        bucket: &Bucket<'_, C>,
+        start: usize,
+        place: Place,
+        key: &[u8],
+    ) -> Result<Option<usize>, Error> {
+        if self.keys.is_numeric() {
+            return Ok(bucket.find_number(place));
+        }
+        self.find_bytes(bucket, place, key).map_err(|problem| damaged(Section::Records, start, problem))
+    }
+
+    #[inline(never)]
+    fn find_bytes<C: Cpu>(
+        &self,
+        bucket: &Bucket<'_, C>,
+        place: Place,
+        key: &[u8],
+    ) -> Result<Option<usize>, Problem> {
+        let wanted = self.keys.stored_bytes(key);
+        let mut decoded = Vec::new();
+        let mut problem = None;
+        let found = bucket.find(place.tag, |i| {
+            decoded.clear();
+            let same = self.append_key(bucket, i, &mut decoded).map(|()| decoded == wanted);
+            same.unwrap_or_else(|why| {
+                problem = Some(why);
+                true
+            })
+        });
+        problem.map_or(Ok(found), Err)
+    }
+
+    /// Appends the key of record `i`, but for the prefix, where keys are bytes.
+    fn append_key<C: Cpu>(&self, bucket: &Bucket<'_, C>, i: usize, key: &mut Vec<u8>) -> Result<(), Problem> {
+        let range = bucket.key(i)?;
+        append(self.key_decoder.as_ref(), bucket.bytes_from(range.start), range.len(), key)
+    }
+
+    /// A lookup in memory that was checked.
+    #[inline(always)]
+    fn get_in(
+        &self,
+        cpu: impl Cpu,
+        region: &Region,
+        place: Place,
+        range: Range<usize>,
+        key: &[u8],
+        value: &mut Vec<u8>,
+    ) -> Result<bool, Error> {
+        let at = |problem| damaged(Section::Records, range.start, problem);
+        let bucket = self.buckets.open(cpu, region.bytes_from(range.start), range.len()).map_err(at)?;
+        let Some(i) = self.find(&bucket, range.start, place, key)? else { return Ok(false) };
+        match bucket.value(i).map_err(at)? {
+            ValuePlace::Inline(inside) => {
+                self.append_stored_value(bucket.bytes_from(inside.start), inside.len(), value).map_err(at)?;
+            }
+            ValuePlace::Large(reference) => self.append_large(place.bucket, reference, value)?,
+        }
+        Ok(true)
+    }
+
+    /// A lookup in bytes that were not checked.
+    #[inline(never)]
+    fn get_checked(&self, place: Place, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Error> {
+        let mut scratch = Vec::new();
+        let range = self.range(place.bucket, &mut scratch)?;
+        let start = range.start;
+        let bucket = self.bucket(Portable, place.bucket, range, &mut scratch)?;
+        let Some(i) = self.find(&bucket, start, place, key)? else { return Ok(false) };
+        let at = |problem| damaged(Section::Records, start, problem);
+        match bucket.value(i).map_err(at)? {
+            ValuePlace::Inline(inside) => {
+                self.append_stored_value(bucket.bytes_from(inside.start), inside.len(), value).map_err(at)?;
+            }
+            ValuePlace::Large(reference) => self.append_large(place.bucket, reference, value)?,
+        }
+        Ok(true)
+    }
+
+    /// Appends the key of record `i` of bucket `number`.
+    pub(crate) fn append_whole_key<C: Cpu>(
+        &self,
+        bucket: &Bucket<'_, C>,
+        number: u64,
+        i: usize,
+        key: &mut Vec<u8>,
+    ) -> Result<(), Problem> {
+        if self.keys.is_numeric() {
+            let place = Place { bucket: number, tag: bucket.tag(i), rest: bucket.rest(i) };
+            self.keys.write_number(place, key);
+            return Ok(());
+        }
+        key.extend_from_slice(&self.keys.shape().prefix);
+        self.append_key(bucket, i, key)
+    }
+
+    /// Appends the value whose stored bytes are the first `len` of `stored`.
+    #[inline(always)]
+    pub(crate) fn append_stored_value(
+        &self,
+        stored: &[u8],
+        len: usize,
+        value: &mut Vec<u8>,
+    ) -> Result<(), Problem> {
+        append(self.value_decoder.as_ref(), stored, len, value)
+    }
+
+    /// Bytes of the file.
+    pub(crate) fn read<'s>(
+        &'s self,
+        range: Range<usize>,
+        scratch: &'s mut Vec<u8>,
+    ) -> Result<&'s [u8], Error> {
+        self.home.read(range, scratch)
+    }
+
+    /// Appends a value that is not in its bucket.
+    #[inline(never)]
+    pub(crate) fn append_large(
+        &self,
+        bucket: u64,
+        reference: LargeReference,
+        value: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let records = self.header.section(Section::Records);
+        let mut scratch = Vec::new();
+        let base = index::base(&self.line(bucket, &mut scratch)?);
+        let start = base.saturating_add(reference.offset);
+        let end = start.saturating_add(reference.len.into());
+        if end > records.len {
+            let problem = Problem::Range { field: "the end of a large value", most: records.len, found: end };
+            return Err(damaged(
+                Section::Records,
+                (records.offset + base.min(records.len)) as usize,
+                problem,
+            ));
+        }
+        let (start, len) = ((records.offset + start) as usize, reference.len as usize);
+        let stored = self.home.read(start..start + len, &mut scratch)?;
+        let found = crc32c(0, &stored[..len]);
+        if found != reference.crc {
+            return Err(damaged(
+                Section::Records,
+                start,
+                Problem::Checksum { expected: reference.crc, found },
+            ));
+        }
+        self.append_stored_value(stored, len, value)
+            .map_err(|problem| damaged(Section::Records, start, problem))
+    }
+}
+
+/// Appends what the first `len` of `stored` stand for.
+#[inline(always)]
+fn append(decoder: Option<&Decoder>, stored: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), Problem> {
+    match decoder {
+        Some(decoder) => decoder.decode(stored, len, out).map_err(|_| Problem::Codec),
+        None => {
+            copy(stored, len, out);
+            Ok(())
+        }
+    }
+}
+
+/// Appends the first `len` of `stored`. Short values are copied in one block of fixed size, because a length that has just
+/// been loaded is a branch that cannot be predicted.
+#[inline(always)]
+fn copy(stored: &[u8], len: usize, out: &mut Vec<u8>) {
+    match stored.first_chunk::<64>() {
+        Some(block) if len <= 64 => {
+            let start = out.len();
+            out.extend_from_slice(block);
+            out.truncate(start + len);
+        }
+        _ => out.extend_from_slice(&stored[..len]),
+    }
+}
+
+#[cold]
+pub(crate) fn damaged(section: Section, offset: usize, problem: Problem) -> Error {
+    Error::Damaged { section: section.name(), offset: offset as u64, problem }
+}
+
+fn read_table(codec: Codec, bytes: &[u8], offset: usize) -> Result<(Option<Decoder>, &[u8]), Error> {
+    if codec == Codec::Raw {
+        return Ok((None, bytes));
+    }
+    match SymbolTable::read(bytes) {
+        Some((table, rest)) => Ok((Some(Decoder::new(&table)), rest)),
+        None => Err(damaged(Section::Tables, offset, Problem::Codec)),
     }
 }

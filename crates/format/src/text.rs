@@ -115,7 +115,12 @@ pub struct Blocks<R> {
 impl<R: Read> Blocks<R> {
     /// Starts at the first line of `source`, which needs no buffer of its own.
     pub fn new(source: R) -> Self {
-        Self { source, tail: Vec::new(), next_line: 1, ended: false }
+        Self::from_line(source, 1)
+    }
+
+    /// Starts at what is line number `line` of the whole text.
+    pub(crate) fn from_line(source: R, line: u64) -> Self {
+        Self { source, tail: Vec::new(), next_line: line, ended: false }
     }
 
     /// Fills `block` with the next lines, at least one and about [`BLOCK_BYTES`] of them; `false` at the end of the text.

@@ -5,12 +5,12 @@
 //! ends the process: all of that is its caller's. It logs through `tracing`, and nothing per request.
 //!
 //! ```
-//! use graven_format::{Duplicates, StoreBuilder};
+//! use graven_format::{Builder, Options as Build};
 //! use graven_server::{Endpoint, Listener, Options, Shutdown, run};
 //!
-//! let mut builder = StoreBuilder::new(Duplicates::Last);
-//! builder.insert(b"colour", b"green")?;
-//! let store = builder.finish();
+//! let mut builder = Builder::new(Build::default());
+//! builder.add(b"colour", b"green")?;
+//! let (store, _) = builder.finish()?;
 //!
 //! let options = Options::default();
 //! let endpoint: Endpoint = "127.0.0.1:0".parse()?;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use graven_format::{Duplicates, Store, StoreBuilder};
+use graven_format::{Builder, Duplicates, Store};
 use graven_server::{Address, Endpoint, Listener, Options, Shutdown, run};
 
 /// Nothing in these tests takes this long unless it hangs.
@@ -143,11 +143,12 @@ impl Write for Stream {
 
 /// A table of `pairs`.
 pub(crate) fn table<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Store {
-    let mut builder = StoreBuilder::new(Duplicates::Error);
+    let build = graven_format::Options { duplicates: Duplicates::Error, ..Default::default() };
+    let mut builder = Builder::new(build);
     for (key, value) in pairs {
-        builder.insert(key, value).expect("keys are distinct");
+        builder.add(key, value).expect("pairs are within the limits");
     }
-    builder.finish()
+    builder.finish().expect("keys are distinct").0
 }
 
 pub(crate) fn threads(threads: usize) -> Options {

@@ -1,0 +1,375 @@
+//! The builder: pairs in, a carved table out, in bounded memory, on all cores, and always the same bytes for the same
+//! pairs and options.
+//!
+//! Everything is read once to learn what keys and values have in common (`survey`), then a second time into partitions,
+//! each a run of whole lines of the index, records already in their stored form (`partitions`). Each partition is then
+//! sorted, rid of duplicates and carved into buckets (`carve`), and written in its turn (`output`).
+
+mod carve;
+mod input;
+mod options;
+mod output;
+mod partitions;
+mod plan;
+mod progress;
+mod record;
+mod sample;
+mod survey;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::checksum::crc32c;
+use crate::codec::Encoder;
+use crate::cpu::Portable;
+use crate::error::Error;
+use crate::header::{Header, SectionEntry};
+use crate::index;
+use crate::layout::{HEADER_BYTES, LINE_BYTES, TAIL_BYTES};
+use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::store::Store;
+use crate::text::{self, Block};
+use carve::Carved;
+pub use input::Source;
+use input::{Chunk, FRAMED_BYTES, FirstPass, Kept, SecondPass};
+pub use options::{Built, CodecChoice, Duplicates, Options, Purpose};
+use output::Output;
+use partitions::Partitions;
+use plan::Plan;
+pub use progress::{Progress, Stage};
+use record::Unplaced;
+use survey::Survey;
+
+/// Takes pairs and carves a table of them.
+///
+/// ```
+/// use graven_format::{Builder, Options};
+///
+/// let mut builder = Builder::new(Options::default());
+/// builder.add(b"answer", b"42")?;
+/// let (store, built) = builder.finish()?;
+/// assert_eq!(built.pairs, 1);
+/// let mut value = Vec::new();
+/// assert!(store.get(b"answer", &mut value)?);
+/// assert_eq!(value, b"42");
+/// # Ok::<(), graven_format::Error>(())
+/// ```
+pub struct Builder {
+    options: Options,
+    survey: Survey,
+    kept: Kept,
+    chunk: Chunk,
+}
+
+impl Builder {
+    /// A table without pairs yet.
+    pub fn new(options: Options) -> Self {
+        let kept = Kept::new(&options.temporary_dir, options.memory_bytes / 3);
+        Self { options, survey: Survey::default(), kept, chunk: Chunk::framed() }
+    }
+
+    /// Adds a pair.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] when key or value exceed [`KEY_BYTES_MAX`] or [`VALUE_BYTES_MAX`], [`Error::Io`] when a temporary
+    /// file cannot be written.
+    pub fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let limits = [
+            ("a key's length", key.len(), KEY_BYTES_MAX),
+            ("a value's length", value.len(), VALUE_BYTES_MAX),
+        ];
+        if let Some(&(what, found, most)) = limits.iter().find(|(_, len, most)| len > most) {
+            return Err(Error::TooLarge { what, most: most as u64, found: found as u64 });
+        }
+        self.survey.see(key, value);
+        self.chunk.push(key, value);
+        if self.chunk.block.bytes.len() >= FRAMED_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Adds all pairs of a text in the `.data` form; see [`crate::text`].
+    ///
+    /// # Errors
+    /// [`Error::Text`] at the first line that is not a pair, [`Error::Io`] when a temporary file cannot be written.
+    pub fn add_text(&mut self, source: Source<'_>) -> Result<(), Error> {
+        self.flush()?;
+        let progress = self.options.progress.clone();
+        let threads = self.threads();
+        let pass = Mutex::new(FirstPass::new(source, &mut self.kept)?);
+        let surveys = on_threads(threads, |failed| {
+            let (mut survey, mut block) = (Survey::default(), Block::default());
+            loop {
+                let next = {
+                    let mut pass = lock(&pass);
+                    progress.set(pass.bytes());
+                    pass.next(&mut block)?
+                };
+                let Some((number, keep)) = next.filter(|_| !failed()) else { return Ok(survey) };
+                for pair in block.lines() {
+                    let pair = pair?;
+                    survey.see(pair.key, pair.value);
+                }
+                if keep {
+                    lock(&pass).give_back(number, std::mem::take(&mut block));
+                }
+            }
+        })?;
+        surveys.into_iter().for_each(|survey| self.survey.merge(survey));
+        Ok(())
+    }
+
+    /// Carves the table in memory.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateKey`] where duplicates are errors, [`Error::Io`] when a temporary file or memory fails.
+    pub fn finish(self) -> Result<(Store, Built), Error> {
+        let (output, built) = self.carve_to(Output::memory())?;
+        Ok((Store::from_region(output.into_region(built.carved_bytes)?)?, built))
+    }
+
+    /// Carves the table into a file, which appears under its name when it is whole and on disk; until then a file that had
+    /// the name keeps it.
+    ///
+    /// # Errors
+    /// As [`Self::finish`], and [`Error::Io`] when the file cannot be written.
+    pub fn write(self, path: &Path) -> Result<Built, Error> {
+        let (output, built) = self.carve_to(Output::file(path)?)?;
+        output.publish()?;
+        Ok(built)
+    }
+
+    fn threads(&self) -> usize {
+        match self.options.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        if self.chunk.block.bytes.is_empty() {
+            return Ok(());
+        }
+        self.kept.push(std::mem::replace(&mut self.chunk, Chunk::framed()))
+    }
+}
+
+/// Partitions that were carved, waiting for their turn to be written.
+struct Ordered {
+    output: Output,
+    next: usize,
+    waiting: std::collections::BTreeMap<usize, Carved>,
+    index_offset: u64,
+    index_bytes: u64,
+    index_crc: u32,
+    records_offset: u64,
+    records_bytes: u64,
+    records_crc: u32,
+    built: Built,
+    key_bytes: u64,
+    value_bytes: u64,
+}
+
+impl Ordered {
+    /// Takes a carved partition and writes all whose turn has come.
+    fn add(&mut self, number: usize, carved: Carved) -> Result<(), Error> {
+        self.waiting.insert(number, carved);
+        while let Some(mut carved) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            carved.lines.iter_mut().for_each(|line| index::rebase(line, self.records_bytes));
+            let lines = carved.lines.concat();
+            self.index_crc = crc32c(self.index_crc, &lines);
+            self.records_crc = crc32c(self.records_crc, &carved.records);
+            let (lines_len, records_len) = (lines.len() as u64, carved.records.len() as u64);
+            self.output.write(self.index_offset + self.index_bytes, lines)?;
+            self.output.write(self.records_offset + self.records_bytes, carved.records)?;
+            self.index_bytes += lines_len;
+            self.records_bytes += records_len;
+            self.built.pairs += carved.pairs;
+            self.built.duplicates += carved.duplicates;
+            self.key_bytes += carved.key_bytes;
+            self.value_bytes += carved.value_bytes;
+        }
+        Ok(())
+    }
+}
+
+impl Builder {
+    fn carve_to(mut self, output: Output) -> Result<(Output, Built), Error> {
+        self.flush()?;
+        let threads = self.threads();
+        let plan = Plan::new(&self.survey, &self.options, threads);
+        let partitions = index::lines(1 << plan.bucket_bits).div_ceil(plan.partition_lines) as usize;
+        let partitions =
+            Partitions::new(partitions, self.options.memory_bytes / 3, &self.options.temporary_dir);
+        let input_bytes = self.kept.bytes();
+        let progress = &self.options.progress;
+        progress.begin(Stage::Partition, input_bytes);
+        partition(&plan, SecondPass::new(self.kept), &partitions, threads, progress)?;
+
+        let mut tables = Vec::new();
+        plan.key_table.iter().chain(&plan.value_table).for_each(|table| table.write(&mut tables));
+        let tables_section =
+            SectionEntry { offset: HEADER_BYTES as u64, len: tables.len() as u64, crc: crc32c(0, &tables) };
+        let index_offset = tables_section.offset + tables_section.len;
+        let index_len = index::lines(1 << plan.bucket_bits) * LINE_BYTES as u64;
+        let ordered = Mutex::new(Ordered {
+            output,
+            next: 0,
+            waiting: Default::default(),
+            index_offset,
+            index_bytes: 0,
+            index_crc: 0,
+            records_offset: index_offset + index_len,
+            records_bytes: 0,
+            records_crc: 0,
+            built: Built { input_bytes, ..Built::default() },
+            key_bytes: 0,
+            value_bytes: 0,
+        });
+        progress.begin(Stage::Carve, partitions.len() as u64);
+        let turn = AtomicUsize::new(0);
+        on_threads(threads, |failed| {
+            loop {
+                let number = turn.fetch_add(1, Ordering::Relaxed);
+                if number >= partitions.len() || failed() {
+                    return Ok(());
+                }
+                let carved = plan.carve(number, &partitions.take(number)?)?;
+                lock(&ordered).add(number, carved)?;
+                progress.set(number as u64 + 1);
+            }
+        })?;
+
+        let Ordered {
+            mut output,
+            mut built,
+            index_crc,
+            records_crc,
+            records_offset,
+            records_bytes,
+            key_bytes,
+            value_bytes,
+            ..
+        } = ordered.into_inner().unwrap_or_else(PoisonError::into_inner);
+        built.carved_bytes = records_offset + records_bytes + TAIL_BYTES as u64;
+        let header = Header {
+            file_bytes: built.carved_bytes,
+            pairs: built.pairs,
+            seed: plan.seed,
+            key_bytes,
+            value_bytes,
+            keys: plan.keys.shape().clone(),
+            key_width: plan.buckets.key_width,
+            value_width: plan.buckets.value_width,
+            count_width: plan.buckets.count_width,
+            bucket_bits: plan.bucket_bits,
+            key_codec: plan.key_codec,
+            value_codec: plan.value_codec,
+            value_fixed: plan.buckets.value_fixed,
+            inline_max: plan.inline_max,
+            sections: [
+                tables_section,
+                SectionEntry { offset: index_offset, len: index_len, crc: index_crc },
+                SectionEntry { offset: records_offset, len: records_bytes, crc: records_crc },
+            ],
+        };
+        output.write(0, [header.to_bytes().as_slice(), &tables].concat())?;
+        output.write(records_offset + records_bytes, vec![0; TAIL_BYTES])?;
+        Ok((output, built))
+    }
+}
+
+/// The second reading: every pair in its stored form into its partition.
+fn partition(
+    plan: &Plan,
+    pass: SecondPass,
+    partitions: &Partitions,
+    threads: usize,
+    progress: &Progress,
+) -> Result<(), Error> {
+    let pass = Mutex::new(pass);
+    let key_encoder = plan.key_table.as_ref().map(Encoder::new);
+    let value_encoder = plan.value_table.as_ref().map(Encoder::new);
+    on_threads(threads, |failed| {
+        let mut chunk = Chunk::default();
+        let mut records = vec![Vec::new(); partitions.len()];
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        loop {
+            let next = {
+                let mut pass = lock(&pass);
+                progress.set(pass.bytes());
+                pass.next(&mut chunk)?
+            };
+            let Some(number) = next.filter(|_| !failed()) else { return Ok(()) };
+            chunk.for_each(|pair| {
+                // The survey has seen every key, so one that does not fit was not there then.
+                let order = plan.keys.order(Portable, pair.key).ok_or(Error::InputChanged)?;
+                let given = (pair.key.len(), pair.value.len());
+                let mut record = Unplaced { order, key: &[], value: pair.value, given };
+                if !plan.keys.is_numeric() {
+                    record.key = plan.keys.stored_bytes(pair.key);
+                    if let Some(encoder) = &key_encoder {
+                        key.clear();
+                        encoder.encode(record.key, &mut key);
+                        record.key = &key;
+                    }
+                }
+                if let Some(encoder) = &value_encoder {
+                    value.clear();
+                    encoder.encode(pair.value, &mut value);
+                    record.value = &value;
+                }
+                record::write(&plan.keys, record, &mut records[plan.partition_of(order)]);
+                Ok(())
+            })?;
+            partitions.add(number, &mut records)?;
+        }
+    })
+    .map(drop)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `work` on so many threads and gathers what they return, or the first error in the order of the input. `work` is
+/// given a function that says whether another thread has failed.
+fn on_threads<T: Send>(
+    threads: usize,
+    work: impl Fn(&dyn Fn() -> bool) -> Result<T, Error> + Sync,
+) -> Result<Vec<T>, Error> {
+    let failed = AtomicBool::new(false);
+    let results: Vec<Result<T, Error>> = std::thread::scope(|scope| {
+        let spawn = |_| {
+            scope.spawn(|| {
+                let result = work(&|| failed.load(Ordering::Relaxed));
+                failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                result
+            })
+        };
+        let handles: Vec<_> = (0..threads).map(spawn).collect();
+        handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    let (mut done, mut first) = (Vec::new(), None);
+    for result in results {
+        match result {
+            Ok(value) => done.push(value),
+            Err(error) if first.as_ref().is_none_or(|first| line(&error) < line(first)) => {
+                first = Some(error)
+            }
+            Err(_) => {}
+        }
+    }
+    first.map_or(Ok(done), Err)
+}
+
+/// Where in the input an error is.
+fn line(error: &Error) -> u64 {
+    match error {
+        Error::Text(text::Error::Line { line, .. } | text::Error::Read { line, .. }) => *line,
+        _ => u64::MAX,
+    }
+}

@@ -1,0 +1,142 @@
+//! Pairs on their way from the order of the input to the order of the file: in partitions, each a run of whole lines of
+//! the index, in memory as long as they fit, then in an unnamed temporary file.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::Error;
+
+/// The records of one block that fall into one partition, in the order of the input.
+#[derive(Debug)]
+struct Segment {
+    block: u64,
+    records: Vec<u8>,
+}
+
+/// A segment that was written to the temporary file.
+#[derive(Clone, Copy, Debug)]
+struct Spilled {
+    block: u64,
+    offset: u64,
+    len: usize,
+}
+
+#[derive(Debug, Default)]
+struct Partition {
+    segments: Vec<Segment>,
+    spilled: Vec<Spilled>,
+}
+
+/// All partitions.
+#[derive(Debug)]
+pub(crate) struct Partitions {
+    partitions: Vec<Mutex<Partition>>,
+    bytes: AtomicU64,
+    memory_bytes: u64,
+    spill: Mutex<Option<(File, u64)>>,
+    beside: PathBuf,
+}
+
+fn spilling(source: io::Error) -> Error {
+    Error::Io { doing: "keep records in a temporary file beside the output", source }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Partitions {
+    /// `count` empty partitions that may take `memory_bytes` of memory; a temporary file goes into `beside`.
+    pub(crate) fn new(count: usize, memory_bytes: u64, beside: &Path) -> Self {
+        let partitions = (0..count).map(|_| Mutex::default()).collect();
+        let bytes = AtomicU64::new(0);
+        Self { partitions, bytes, memory_bytes, spill: Mutex::new(None), beside: beside.into() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.partitions.len()
+    }
+
+    /// Takes the records of block number `block`, those of each partition in the vector of its number, and leaves the
+    /// vectors empty.
+    pub(crate) fn add(&self, block: u64, records: &mut [Vec<u8>]) -> Result<(), Error> {
+        for (partition, records) in self.partitions.iter().zip(records) {
+            if !records.is_empty() {
+                self.bytes.fetch_add(records.len() as u64, Ordering::Relaxed);
+                let room = records.len() + records.len() / 8;
+                let records = std::mem::replace(records, Vec::with_capacity(room));
+                lock(partition).segments.push(Segment { block, records });
+            }
+        }
+        if self.bytes.load(Ordering::Relaxed) > self.memory_bytes { self.spill() } else { Ok(()) }
+    }
+
+    /// Writes all segments in memory to the temporary file.
+    fn spill(&self) -> Result<(), Error> {
+        let mut spill = lock(&self.spill);
+        if self.bytes.load(Ordering::Relaxed) <= self.memory_bytes {
+            return Ok(());
+        }
+        if spill.is_none() {
+            *spill = Some((tempfile::tempfile_in(&self.beside).map_err(spilling)?, 0));
+        }
+        let Some((file, end)) = spill.as_mut() else { return Ok(()) };
+        let mut run = Vec::new();
+        for partition in &self.partitions {
+            let mut partition = lock(partition);
+            let segments = std::mem::take(&mut partition.segments);
+            run.clear();
+            for Segment { block, records } in segments {
+                partition.spilled.push(Spilled {
+                    block,
+                    offset: *end + run.len() as u64,
+                    len: records.len(),
+                });
+                run.extend_from_slice(&records);
+            }
+            drop(partition);
+            file.write_all_at(&run, *end).map_err(spilling)?;
+            *end += run.len() as u64;
+            self.bytes.fetch_sub(run.len() as u64, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Takes out all records of a partition, in the order of the input.
+    pub(crate) fn take(&self, number: usize) -> Result<Vec<u8>, Error> {
+        let Partition { segments, spilled } = std::mem::take(&mut *lock(&self.partitions[number]));
+        let file = match lock(&self.spill).as_ref() {
+            Some((file, _)) => Some(file.try_clone().map_err(spilling)?),
+            None => None,
+        };
+        let mut sources: Vec<(u64, Result<Vec<u8>, Spilled>)> =
+            Vec::with_capacity(segments.len() + spilled.len());
+        sources.extend(segments.into_iter().map(|segment| (segment.block, Ok(segment.records))));
+        sources.extend(spilled.into_iter().map(|spilled| (spilled.block, Err(spilled))));
+        sources.sort_unstable_by_key(|&(block, _)| block);
+        let bytes = sources
+            .iter()
+            .map(|(_, source)| source.as_ref().map_or_else(|spilled| spilled.len, Vec::len))
+            .sum();
+        let mut records = Vec::with_capacity(bytes);
+        for (_, source) in sources {
+            match (source, &file) {
+                (Ok(segment), _) => {
+                    self.bytes.fetch_sub(segment.len() as u64, Ordering::Relaxed);
+                    records.extend_from_slice(&segment);
+                }
+                (Err(spilled), Some(file)) => {
+                    let start = records.len();
+                    records.resize(start + spilled.len, 0);
+                    file.read_exact_at(&mut records[start..], spilled.offset).map_err(spilling)?;
+                }
+                (Err(_), None) => {}
+            }
+        }
+        Ok(records)
+    }
+}

@@ -1,0 +1,100 @@
+//! Reading what was stored through a prefix code.
+
+use super::bits::load;
+use super::{SYMBOL_BYTES_MAX, SymbolTable, WINDOW_BITS};
+
+/// Stored bytes that end in the middle of a symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// Symbols that one load of 64 bits is sure to hold.
+const STEPS: usize = 4;
+
+/// A table that finds, from the next [`WINDOW_BITS`] bits, all symbols that lie wholly in them.
+#[derive(Clone, Debug)]
+pub(crate) struct Decoder {
+    /// The lowest four bits of an entry are the bits it takes, the next three the bytes it gives, and the bytes begin at
+    /// bit 8. An entry of 0 is the escape.
+    entries: Box<[u64; 1 << WINDOW_BITS]>,
+    escape_bits: u32,
+}
+
+impl Decoder {
+    pub(crate) fn new(table: &SymbolTable) -> Self {
+        const WINDOWS: usize = 1 << WINDOW_BITS;
+        let mut single = vec![None; WINDOWS];
+        for (i, symbol) in table.symbols.iter().enumerate() {
+            let bits = u32::from(table.lengths[i]);
+            for window in (table.codes[i] as usize..WINDOWS).step_by(1 << bits) {
+                single[window] = Some((symbol, bits));
+            }
+        }
+        let mut entries = Box::new([0; WINDOWS]);
+        for (window, entry) in entries.iter_mut().enumerate() {
+            let (mut taken, mut given, mut bytes) = (0, 0, 0);
+            while let Some((symbol, bits)) = single[window >> taken] {
+                let len = usize::from(symbol.len);
+                if taken + bits > WINDOW_BITS || given + len > SYMBOL_BYTES_MAX {
+                    break;
+                }
+                bytes |= symbol.bytes << (8 * given);
+                taken += bits;
+                given += len;
+            }
+            *entry = u64::from(taken) | (given as u64) << 4 | bytes << 8;
+        }
+        Self { entries, escape_bits: table.escape_bits() }
+    }
+
+    /// Appends what the first `stored` bytes of `bytes` stand for; the bytes behind them are loaded but do not count.
+    #[inline(always)]
+    pub(crate) fn decode(&self, bytes: &[u8], stored: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let end = stored * 8;
+        let mut at = 0;
+        loop {
+            let before = at;
+            at = self.steps(bytes, at, end, out);
+            if at >= end {
+                return if at == end { Ok(()) } else { Err(Malformed) };
+            }
+            if at == before {
+                match self.escape(bytes, at, end)? {
+                    Some(byte) => out.push(byte),
+                    None => return Ok(()),
+                }
+                at += self.escape_bits as usize + 8;
+            }
+        }
+    }
+
+    /// Takes the symbols of [`STEPS`] windows, fewer where the end or an escape comes first, and says where it stopped.
+    #[inline(always)]
+    fn steps(&self, bytes: &[u8], mut at: usize, end: usize, out: &mut Vec<u8>) -> usize {
+        let mut window = load(bytes, at / 8) >> (at % 8) | u64::MAX.unbounded_shl((end - at) as u32);
+        let mut block = [0_u8; 8 * STEPS + 8];
+        let mut given = 0;
+        for _ in 0..STEPS {
+            let entry = self.entries[(window % (1 << WINDOW_BITS)) as usize];
+            block[given..given + 8].copy_from_slice(&(entry >> 8).to_le_bytes());
+            given += (entry >> 4 & 7) as usize;
+            let taken = entry as u32 & 15;
+            window >>= taken;
+            at += taken as usize;
+        }
+        let start = out.len();
+        out.extend_from_slice(&block[..8 * STEPS]);
+        out.truncate(start + given);
+        at
+    }
+
+    /// The byte behind an escape, or `None` where what is left are the ones that fill the last byte.
+    #[cold]
+    fn escape(&self, bytes: &[u8], at: usize, end: usize) -> Result<Option<u8>, Malformed> {
+        let left = (end - at) as u32;
+        if left >= 8 + self.escape_bits {
+            let window = load(bytes, at / 8) >> (at % 8);
+            return Ok(Some((window >> self.escape_bits) as u8));
+        }
+        if left < 8 { Ok(None) } else { Err(Malformed) }
+    }
+}

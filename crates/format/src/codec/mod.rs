@@ -1,0 +1,50 @@
+//! How keys and values are stored: as they are, or through a prefix code over short strings.
+//!
+//! One decoder serves both compressed codecs. [`Codec::Huffman`] has a symbol for each byte, [`Codec::Symbols`] one for
+//! each of a few thousand strings found in a sample (after FSST, Boncz et al., VLDB 2020, with Huffman's codes in place of
+//! one byte a string). The decoder looks at the next bits and finds in one table all symbols that lie wholly in them.
+
+mod bits;
+mod code;
+mod decode;
+mod encode;
+mod symbols;
+mod train;
+
+pub(crate) use decode::Decoder;
+pub(crate) use encode::Encoder;
+pub(crate) use symbols::SymbolTable;
+pub(crate) use train::train;
+
+/// How a column of a table is stored. On disk: never change a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Codec {
+    /// Byte for byte.
+    Raw = 0,
+    /// An order-0 Huffman code with a static table: for short random text.
+    Huffman = 1,
+    /// A Huffman code over strings of up to seven bytes: for text and JSON.
+    Symbols = 2,
+}
+
+impl Codec {
+    /// All codecs.
+    pub const ALL: [Self; 3] = [Self::Raw, Self::Huffman, Self::Symbols];
+
+    /// The name that `--codec` and `graven info` use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Huffman => "huffman",
+            Self::Symbols => "symbols",
+        }
+    }
+}
+
+/// Bits that the decoder looks at at a time, and so the longest code.
+const WINDOW_BITS: u32 = 12;
+
+/// The longest symbol, in bytes.
+const SYMBOL_BYTES_MAX: usize = 7;

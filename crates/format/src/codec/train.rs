@@ -1,0 +1,88 @@
+//! Choosing symbols and codes from a sample.
+
+use std::collections::HashMap;
+
+use super::symbols::Symbol;
+use super::{Codec, Encoder, SYMBOL_BYTES_MAX, SymbolTable};
+
+/// How many symbols a table of strings has at most: enough that more do not pay, and few enough that codes stay within
+/// the window with room to differ.
+const SYMBOLS_MAX: usize = 2048;
+
+/// How often the sample is spelled and the symbols are chosen anew. Symbols can double in length each time.
+const ROUNDS: usize = 6;
+
+/// The table of `codec` for data like `sample`; `None` for [`Codec::Raw`], which needs none.
+pub(crate) fn train(codec: Codec, sample: &[&[u8]]) -> Option<SymbolTable> {
+    match codec {
+        Codec::Raw => None,
+        Codec::Huffman => Some(SymbolTable::from_weights(bytes(sample))),
+        Codec::Symbols => Some(strings(sample)),
+    }
+}
+
+/// The bytes that the sample has, with how often.
+fn bytes(sample: &[&[u8]]) -> Vec<(Symbol, u64)> {
+    let mut counts = [0_u64; 256];
+    sample.iter().flat_map(|text| text.iter()).for_each(|&byte| counts[usize::from(byte)] += 1);
+    let seen = (0..=255).filter(|&byte| counts[usize::from(byte)] > 0);
+    let mut symbols: Vec<_> = seen.map(|byte| (Symbol::new(&[byte]), counts[usize::from(byte)])).collect();
+    if symbols.is_empty() {
+        symbols.push((Symbol::new(&[0]), 1));
+    }
+    symbols
+}
+
+/// Grows strings from bytes: each round spells the sample with what there is, counts the symbols and the neighbours that
+/// fit into one, and keeps those that save most.
+fn strings(sample: &[&[u8]]) -> SymbolTable {
+    let mut table = SymbolTable::from_weights(bytes(sample));
+    for round in 0..ROUNDS {
+        let encoder = Encoder::new(&table);
+        let mut counts: HashMap<Symbol, u64> = HashMap::new();
+        let mut total = 0;
+        for text in sample {
+            let mut before: &[u8] = &[];
+            let mut at = 0;
+            encoder.for_each_symbol(text, |symbol| {
+                *counts.entry(Symbol::new(symbol)).or_default() += 1;
+                total += 1;
+                let joined = before.len() + symbol.len();
+                if round + 1 < ROUNDS && !before.is_empty() && joined <= SYMBOL_BYTES_MAX {
+                    *counts.entry(Symbol::new(&text[at - before.len()..at + symbol.len()])).or_default() += 1;
+                }
+                at += symbol.len();
+                before = symbol;
+            });
+        }
+        table = SymbolTable::from_weights(choose(counts, total, sample));
+    }
+    table
+}
+
+/// The symbols that save most: every byte of the sample, and the strings for which count times (bits spelled in bytes less
+/// bits as one symbol) is greatest.
+fn choose(counts: HashMap<Symbol, u64>, total: u64, sample: &[&[u8]]) -> Vec<(Symbol, u64)> {
+    let bytes = bytes(sample);
+    let byte_total: u64 = bytes.iter().map(|&(_, count)| count).sum();
+    let cost = |count: u64, total: u64| (total.max(1) as f64 / count.max(1) as f64).log2();
+    let mut byte_bits = [0_f64; 256];
+    for &(symbol, count) in &bytes {
+        byte_bits[symbol.bytes as usize] = cost(count, byte_total);
+    }
+    let mut ranked: Vec<(f64, Symbol, u64)> = counts
+        .iter()
+        .filter(|&(symbol, &count)| symbol.len > 1 && count > 1)
+        .map(|(&symbol, &count)| {
+            let text = symbol.bytes.to_le_bytes();
+            let spelled: f64 =
+                text[..usize::from(symbol.len)].iter().map(|&byte| byte_bits[usize::from(byte)]).sum();
+            (count as f64 * (spelled - cost(count, total)), symbol, count)
+        })
+        .filter(|&(saved, ..)| saved > 0.0)
+        .collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    ranked.truncate(SYMBOLS_MAX.saturating_sub(bytes.len()));
+    let singles = bytes.iter().map(|&(symbol, _)| (symbol, counts.get(&symbol).copied().unwrap_or(0)));
+    singles.chain(ranked.iter().map(|&(_, symbol, count)| (symbol, count))).collect()
+}

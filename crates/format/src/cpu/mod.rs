@@ -1,0 +1,50 @@
+//! The few inner steps of a lookup that a processor's own instructions do several times faster, behind one trait.
+//!
+//! A lookup is compiled once for each implementation, and the store picks one when it is opened. Both give the same
+//! answers on all bytes; tests hold them against each other.
+
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub(crate) use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::X86;
+
+/// Bytes of tags or lengths that are looked at at a time.
+pub(crate) const LANES: usize = 16;
+
+/// The inner steps of a lookup.
+pub(crate) trait Cpu: Copy {
+    /// The number that a canonical lower-case UUID stands for.
+    fn parse_uuid(self, text: &[u8]) -> Option<u128>;
+
+    /// The bits of `number` under `mask`, moved together.
+    fn gather(self, number: u64, mask: u64) -> u64;
+
+    /// CRC-32C of the first `len` of `bytes` and as many zeros as make a multiple of eight, continued from `before`
+    /// without the inversions at both ends.
+    fn crc32c_words(self, before: u32, bytes: &[u8], len: usize) -> u32;
+
+    /// A bit for each lane that equals `tag`, the lowest for the first.
+    fn equal(self, lanes: [u8; LANES], tag: u8) -> u32;
+
+    /// The sum of the first `count` lanes, at most 16, in which a lane of 255 counts `large`.
+    fn sum(self, lanes: [u8; LANES], count: usize, large: u8) -> usize;
+}
+
+/// The first sixteen of `bytes`, with zeros where there are fewer.
+#[inline(always)]
+pub(crate) fn lanes(bytes: &[u8]) -> [u8; LANES] {
+    match bytes.first_chunk::<LANES>() {
+        Some(lanes) => *lanes,
+        None => last_lanes(bytes),
+    }
+}
+
+#[cold]
+fn last_lanes(bytes: &[u8]) -> [u8; LANES] {
+    let mut lanes = [0; LANES];
+    lanes[..bytes.len()].copy_from_slice(bytes);
+    lanes
+}

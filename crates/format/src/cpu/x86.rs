@@ -1,0 +1,194 @@
+//! The inner steps with the instructions that x86-64 processors have had since 2013 (AVX2, BMI2, SSE4.2).
+//!
+//! A UUID's 36 bytes are parsed in some forty instructions where plain code takes four times as many; that decides whether
+//! the waits for memory of two lookups overlap, because the processor looks only a few hundred instructions ahead.
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::{Cpu, LANES};
+
+/// A processor that was seen to have the instructions: only [`X86::detect`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct X86(());
+
+impl X86 {
+    /// `Some` where this processor has the instructions.
+    pub(crate) fn detect() -> Option<Self> {
+        let has = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt")
+            && is_x86_feature_detected!("sse4.2");
+        has.then_some(Self(()))
+    }
+}
+
+/// Bytes of a UUID's text.
+const UUID_BYTES: usize = 36;
+
+/// Where the dashes of a UUID are.
+const DASHES: i32 = 1 << 8 | 1 << 13 | 1 << 18 | 1 << 23;
+
+impl Cpu for X86 {
+    #[inline(always)]
+    fn parse_uuid(self, text: &[u8]) -> Option<u128> {
+        let text: &[u8; UUID_BYTES] = text.try_into().ok()?;
+        // SAFETY: `self` says that the processor has AVX2; the loads are of bytes 0..16, 16..32 and 20..36 of the 36.
+        unsafe {
+            let first = _mm_loadu_si128(text.as_ptr().cast());
+            let middle = _mm_loadu_si128(text.as_ptr().add(16).cast());
+            let last = _mm_loadu_si128(text.as_ptr().add(20).cast());
+            let whole = _mm256_set_m128i(middle, first);
+            let dashes = _mm256_movemask_epi8(_mm256_cmpeq_epi8(whole, _mm256_set1_epi8(b'-'.cast_signed())));
+            // The first sixteen digits are bytes 0-7, 9-12 and 14-17, the others 19-22 and 24-35.
+            let high = _mm_or_si128(
+                _mm_shuffle_epi8(first, _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, -1, -1)),
+                _mm_shuffle_epi8(
+                    middle,
+                    _mm_setr_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 1),
+                ),
+            );
+            let low = _mm_or_si128(
+                _mm_shuffle_epi8(
+                    middle,
+                    _mm_setr_epi8(3, 4, 5, 6, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1),
+                ),
+                _mm_shuffle_epi8(
+                    last,
+                    _mm_setr_epi8(-1, -1, -1, -1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                ),
+            );
+            let text = _mm256_set_m128i(low, high);
+            let above = |bound: u8| _mm256_cmpgt_epi8(text, _mm256_set1_epi8(bound.cast_signed() - 1));
+            let digit = _mm256_andnot_si256(above(b'9' + 1), above(b'0'));
+            let letter = _mm256_andnot_si256(above(b'f' + 1), above(b'a'));
+            let spelled = _mm256_movemask_epi8(_mm256_or_si256(digit, letter));
+            if spelled != -1 || dashes & DASHES != DASHES {
+                return None;
+            }
+            let shifted = _mm256_and_si256(letter, _mm256_set1_epi8((b'a' - b'0' - 10).cast_signed()));
+            let nibbles =
+                _mm256_sub_epi8(_mm256_sub_epi8(text, _mm256_set1_epi8(b'0'.cast_signed())), shifted);
+            let pairs = _mm256_maddubs_epi16(nibbles, _mm256_set1_epi16(0x0110));
+            let bytes = _mm256_packus_epi16(pairs, pairs);
+            let high = _mm256_extract_epi64::<0>(bytes).cast_unsigned();
+            let low = _mm256_extract_epi64::<2>(bytes).cast_unsigned();
+            Some(u128::from(high.swap_bytes()) << 64 | u128::from(low.swap_bytes()))
+        }
+    }
+
+    #[inline(always)]
+    fn gather(self, number: u64, mask: u64) -> u64 {
+        // SAFETY: `self` says that the processor has BMI2.
+        unsafe { _pext_u64(number, mask) }
+    }
+
+    #[inline(always)]
+    fn crc32c_words(self, before: u32, bytes: &[u8], len: usize) -> u32 {
+        let words = len.next_multiple_of(8);
+        let Some(padded) = bytes.get(..words) else {
+            return super::Portable.crc32c_words(before, bytes, len);
+        };
+        let whole = len / 8;
+        let mut crc = u64::from(before);
+        let (words, _) = padded.as_chunks::<8>();
+        for word in &words[..whole] {
+            // SAFETY: `self` says that the processor has SSE4.2.
+            crc = unsafe { _mm_crc32_u64(crc, u64::from_le_bytes(*word)) };
+        }
+        if let Some(last) = words.get(whole) {
+            let kept = u64::from_le_bytes(*last) & (u64::MAX >> (64 - 8 * (len % 8)));
+            // SAFETY: as above.
+            crc = unsafe { _mm_crc32_u64(crc, kept) };
+        }
+        crc as u32
+    }
+
+    #[inline(always)]
+    fn equal(self, lanes: [u8; LANES], tag: u8) -> u32 {
+        // SAFETY: SSE2 is part of every x86_64; the load is of the whole array.
+        unsafe {
+            let lanes = _mm_loadu_si128(lanes.as_ptr().cast());
+            _mm_movemask_epi8(_mm_cmpeq_epi8(lanes, _mm_set1_epi8(tag.cast_signed()))).cast_unsigned()
+        }
+    }
+
+    #[inline(always)]
+    fn sum(self, lanes: [u8; LANES], count: usize, large: u8) -> usize {
+        const FIRST: [u8; 2 * LANES] = {
+            let mut window = [0; 2 * LANES];
+            let mut i = 0;
+            while i < LANES {
+                window[i] = 255;
+                i += 1;
+            }
+            window
+        };
+        let first = super::lanes(&FIRST[LANES - count.min(LANES)..]);
+        // SAFETY: SSE2 is part of every x86_64; the loads are of whole arrays.
+        unsafe {
+            let kept =
+                _mm_and_si128(_mm_loadu_si128(lanes.as_ptr().cast()), _mm_loadu_si128(first.as_ptr().cast()));
+            let less = _mm_and_si128(
+                _mm_cmpeq_epi8(kept, _mm_set1_epi8(-1)),
+                _mm_set1_epi8((255 - large).cast_signed()),
+            );
+            let sums = _mm_sad_epu8(_mm_sub_epi8(kept, less), _mm_setzero_si128());
+            (_mm_cvtsi128_si64(sums) + _mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums))).cast_unsigned()
+                as usize
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Portable;
+    use super::*;
+
+    fn both() -> Option<(X86, Portable)> {
+        X86::detect().map(|x86| (x86, Portable))
+    }
+
+    #[test]
+    fn both_parse_the_same_uuids() {
+        let Some((x86, portable)) = both() else { return };
+        let text = *b"8a35eb59-62b3-481c-8875-1f248df4c952";
+        assert_eq!(x86.parse_uuid(&text), portable.parse_uuid(&text));
+        assert!(x86.parse_uuid(&text).is_some());
+        for at in 0..text.len() {
+            for byte in 0..=255 {
+                let mut other = text;
+                other[at] = byte;
+                assert_eq!(x86.parse_uuid(&other), portable.parse_uuid(&other), "{at} {byte}");
+            }
+        }
+        assert_eq!(x86.parse_uuid(&text[1..]), None);
+    }
+
+    #[test]
+    fn both_gather_and_sum_and_compare_alike() {
+        let Some((x86, portable)) = both() else { return };
+        let number = 0x8a35_eb59_62b3_481c;
+        for mask in [0, 1, u64::MAX, 0xFFFF_FFFF_FFFF_0FFF, 0x5555 << 40, 1 << 63] {
+            assert_eq!(x86.gather(number, mask), portable.gather(number, mask));
+        }
+        let lanes: [u8; LANES] = std::array::from_fn(|i| [3, 255, 0, 254, 17, 255, 3][i % 7]);
+        for tag in [0, 3, 17, 255, 9] {
+            assert_eq!(x86.equal(lanes, tag), portable.equal(lanes, tag));
+        }
+        for count in 0..=LANES {
+            assert_eq!(x86.sum(lanes, count, 16), portable.sum(lanes, count, 16));
+        }
+    }
+
+    #[test]
+    fn both_have_the_same_checksum_of_every_length() {
+        let Some((x86, portable)) = both() else { return };
+        let bytes: Vec<u8> = (0..100_u8).map(|i| i.wrapping_mul(7)).collect();
+        for len in 0..=bytes.len() {
+            assert_eq!(x86.crc32c_words(9, &bytes, len), portable.crc32c_words(9, &bytes, len), "{len}");
+        }
+    }
+}

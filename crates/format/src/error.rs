@@ -1,0 +1,154 @@
+//! What can go wrong with a table, and what to do about it.
+
+use std::fmt;
+use std::io;
+
+use crate::text;
+
+/// Why a table could not be built, opened or asked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system refused to read or write.
+    Io {
+        /// What was being done, as in "read the index".
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The bytes do not begin as a carved file does.
+    NotCarved,
+    /// The file has a version that this program does not read.
+    Version {
+        /// The version that the file names.
+        found: u32,
+    },
+    /// The file uses features that this program does not know.
+    Flags {
+        /// The bits of the unknown features.
+        found: u32,
+    },
+    /// The file is shorter or longer than its header says.
+    Length {
+        /// Bytes that the header names.
+        expected: u64,
+        /// Bytes that are there.
+        found: u64,
+    },
+    /// Bytes are not what was written.
+    Damaged {
+        /// The part of the file.
+        section: &'static str,
+        /// Where the part that is damaged begins, in bytes from the start of the file.
+        offset: u64,
+        /// What is wrong.
+        problem: Problem,
+    },
+    /// A key came a second time, and [`Duplicates::Error`](crate::Duplicates::Error) was asked for.
+    DuplicateKey {
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// A pair is larger than a table can hold.
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// The most it may be.
+        most: u64,
+        /// What it is.
+        found: u64,
+    },
+    /// The text that the table is read from is not right.
+    Text(text::Error),
+    /// The input was changed while it was read.
+    InputChanged,
+}
+
+/// What is wrong with a damaged part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The checksum of the bytes is not the one stored with them.
+    Checksum {
+        /// The checksum that is stored.
+        expected: u32,
+        /// The checksum that the bytes have.
+        found: u32,
+    },
+    /// A number is outside the range it can have.
+    Range {
+        /// Which number.
+        field: &'static str,
+        /// The most it can be here.
+        most: u64,
+        /// What it is.
+        found: u64,
+    },
+    /// Bytes that no codec writes.
+    Codec,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Checksum { expected, found } => {
+                write!(f, "expected the checksum {expected:08x}, found {found:08x}")
+            }
+            Self::Range { field, most, found } => {
+                write!(f, "expected {field} to be at most {most}, found {found}")
+            }
+            Self::Codec => f.write_str("expected bytes that its codec writes, found others"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { doing, source } => write!(f, "cannot {doing}: {source}"),
+            Self::NotCarved => f.write_str("not a carved file; `graven build` makes one from text"),
+            Self::Version { found } => {
+                write!(f, "the file has version {found}, this program reads version 1; build the file anew")
+            }
+            Self::Flags { found } => {
+                write!(
+                    f,
+                    "the file uses features {found:#x} that this program does not know; use a newer one"
+                )
+            }
+            Self::Length { expected, found } => {
+                write!(
+                    f,
+                    "the file has {found} bytes where its header says {expected}; copy or build it anew"
+                )
+            }
+            Self::Damaged { section, offset, problem } => {
+                write!(f, "damaged {section} at byte {offset}: {problem}; copy or build the file anew")
+            }
+            Self::DuplicateKey { key } => write!(
+                f,
+                "the key {} comes more than once; --duplicates last or first says which value counts",
+                key.escape_ascii()
+            ),
+            Self::TooLarge { what, most, found } => write!(f, "{what} is {found}, the most is {most}"),
+            Self::Text(error) => error.fmt(f),
+            Self::InputChanged => f.write_str("the input was changed while it was read; try again"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Text(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<text::Error> for Error {
+    fn from(error: text::Error) -> Self {
+        Self::Text(error)
+    }
+}

@@ -1,0 +1,101 @@
+//! Where the bytes of a table are: in memory, checked or not, or in a file.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use crate::error::Error;
+use crate::layout::TAIL_BYTES;
+use crate::region::Region;
+
+/// Where the bytes of a table are.
+#[derive(Debug)]
+pub(crate) enum Home {
+    /// In memory, and all checksums were seen to be right.
+    Memory(Region),
+    /// In memory, and something in it is damaged or was not checked yet.
+    Doubtful(Region),
+    /// In a file, until all of it is in memory and was checked.
+    File { file: File, len: u64, memory: OnceLock<Region> },
+}
+
+impl Home {
+    pub(crate) fn file(path: &Path) -> Result<Self, Error> {
+        let io = |doing| move |source| Error::Io { doing, source };
+        let file = File::open(path).map_err(io("open the file"))?;
+        let len = file.metadata().map_err(io("read the size of the file"))?.len();
+        Ok(Self::File { file, len, memory: OnceLock::new() })
+    }
+
+    /// The same bytes, now that they were checked.
+    pub(crate) fn trusted(self) -> Self {
+        match self {
+            Self::Doubtful(region) => Self::Memory(region),
+            other => other,
+        }
+    }
+
+    /// Bytes of the table.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Memory(region) | Self::Doubtful(region) => region.bytes().len() as u64,
+            Self::File { len, .. } => *len,
+        }
+    }
+
+    /// The whole table in memory, checked.
+    #[inline(always)]
+    pub(crate) fn memory(&self) -> Option<&Region> {
+        match self {
+            Self::Memory(region) => Some(region),
+            Self::Doubtful(_) => None,
+            Self::File { memory, .. } => memory.get(),
+        }
+    }
+
+    /// The bytes of `range`, and behind them as many of the next as a reader may touch; from a file they come into
+    /// `scratch`.
+    pub(crate) fn read<'s>(
+        &'s self,
+        range: Range<usize>,
+        scratch: &'s mut Vec<u8>,
+    ) -> Result<&'s [u8], Error> {
+        let io = |source| Error::Io { doing: "read the file", source };
+        let cut = || io(std::io::ErrorKind::UnexpectedEof.into());
+        match self {
+            Self::Memory(region) | Self::Doubtful(region) => {
+                let bytes = region.bytes_from(range.start);
+                if bytes.len() < range.len() { Err(cut()) } else { Ok(bytes) }
+            }
+            Self::File { file, len, memory } => {
+                if let Some(region) = memory.get() {
+                    return Ok(region.bytes_from(range.start));
+                }
+                if range.end as u64 > *len {
+                    return Err(cut());
+                }
+                scratch.clear();
+                scratch.resize(range.len() + TAIL_BYTES, 0);
+                file.read_exact_at(&mut scratch[..range.len()], range.start as u64).map_err(io)?;
+                Ok(scratch)
+            }
+        }
+    }
+
+    /// Reads the whole file into memory.
+    pub(crate) fn load(&self) -> Result<Region, Error> {
+        let io = |source| Error::Io { doing: "read the file into memory", source };
+        match self {
+            Self::File { file, len, .. } => {
+                let mut region = Region::zeroed(*len as usize).map_err(io)?;
+                file.read_exact_at(region.bytes_mut(), 0).map_err(io)?;
+                Ok(region)
+            }
+            Self::Memory(region) | Self::Doubtful(region) => {
+                Region::read(region.bytes(), region.bytes().len()).map_err(io)
+            }
+        }
+    }
+}
