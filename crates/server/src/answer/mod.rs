@@ -8,6 +8,7 @@ mod mget;
 mod report;
 mod resp;
 mod resp_talk;
+mod resp_walk;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -8,8 +8,7 @@ use super::batch::{Said, Tried, Unfinished, Waiting};
 use super::{Answered, Desk, Next};
 use crate::tally::Requests;
 
-const DAMAGED: &[u8] = b"ERR the table is damaged where this key would lie";
-const NOT_WALKED: &[u8] = b"ERR the keys of this table cannot be listed";
+pub(super) const DAMAGED: &[u8] = b"ERR the table is damaged where this key would lie";
 
 /// What RESP remembers between two requests.
 #[derive(Debug)]
@@ -190,7 +189,9 @@ impl Desk<'_> {
                 Said::Damaged => reply::error(out, DAMAGED),
             },
             Command::DbSize => reply::integer(out, i64::try_from(self.store.len()).unwrap_or(i64::MAX)),
-            Command::Scan(_) | Command::Keys { .. } | Command::RandomKey => reply::error(out, NOT_WALKED),
+            Command::Scan(scan) => self.scan(scan, out),
+            Command::Keys { pattern } => self.keys(pattern, out),
+            Command::RandomKey => self.random_key(version, out),
             other => return self.talk(session, other, out),
         }
         After::Stay
@@ -206,10 +207,12 @@ impl Desk<'_> {
     fn exists(&mut self, keys: Args<'_>, out: &mut Vec<u8>) {
         let (mut there, mut damaged, total) = (0, false, keys.len());
         for key in keys {
-            match self.get(key) {
-                Said::Value(_) => there += 1,
-                Said::Nothing => {}
-                Said::Damaged => damaged = true,
+            match self.store.contains(key) {
+                Ok(found) => there += usize::from(found),
+                Err(error) => {
+                    self.trouble = Some(error);
+                    damaged = true;
+                }
             }
         }
         count(&self.tally.resp, Tried { keys: total, hits: there });

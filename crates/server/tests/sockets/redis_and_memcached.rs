@@ -184,3 +184,43 @@ fn what_was_counted_is_told_in_every_protocol() {
         assert!(stats.contains("STAT curr_items 3\r\n"), "{stats}");
     });
 }
+
+#[test]
+fn a_scan_from_0_to_0_gives_every_key_once_whatever_its_count() {
+    let keys: Vec<String> = (0..500).map(|i| format!("key-{i}")).collect();
+    let store = table(keys.iter().map(|key| (key.as_bytes(), key.as_bytes())));
+    serve(&store, &threads(1), &["127.0.0.1:0"], |server| {
+        let mut stream = server.connect();
+        for (options, want) in
+            [("", 500), ("COUNT 7", 500), ("COUNT 9999 MATCH key-4*", 111), ("TYPE list", 0)]
+        {
+            let (mut cursor, mut found) = ("0".to_owned(), Vec::new());
+            loop {
+                stream.send(format!("SCAN {cursor} {options}\r\n").as_bytes());
+                let mut line = || String::from_utf8(stream.until(b"\r\n")).unwrap().trim_end().to_owned();
+                assert_eq!(line(), "*2");
+                line();
+                cursor = line();
+                let count: usize = line().strip_prefix('*').unwrap().parse().unwrap();
+                for _ in 0..count {
+                    line();
+                    found.push(line());
+                }
+                if cursor == "0" {
+                    break;
+                }
+            }
+            found.sort();
+            found.dedup();
+            assert_eq!(found.len(), want, "{options}");
+            assert!(found.iter().all(|key| keys.contains(key)));
+        }
+        stream.send(b"KEYS key-49?\r\n");
+        assert_eq!(stream.until(b"\r\n"), b"*10\r\n");
+        stream.exactly(10 * "$7\r\nkey-490\r\n".len());
+        stream.send(b"RANDOMKEY\r\n");
+        stream.until(b"\r\n");
+        let key = String::from_utf8(stream.until(b"\r\n")).unwrap();
+        assert!(keys.contains(&key.trim_end().to_owned()), "{key}");
+    });
+}
