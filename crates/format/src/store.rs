@@ -229,6 +229,7 @@ impl Store {
         match self.home.memory() {
             Some(region) => {
                 let range = self.range_in(region, place)?;
+                region.prefetch(range.start, range.len());
                 self.get_in(cpu, region, place, range, key, value)
             }
             None => self.get_checked(place, key, value),

@@ -89,6 +89,7 @@ impl Decoder {
 
     /// The byte behind an escape, or `None` where what is left are the ones that fill the last byte.
     #[cold]
+    #[inline(never)]
     fn escape(&self, bytes: &[u8], at: usize, end: usize) -> Result<Option<u8>, Malformed> {
         let left = (end - at) as u32;
         if left >= 8 + self.escape_bits {

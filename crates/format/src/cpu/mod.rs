@@ -43,6 +43,7 @@ pub(crate) fn lanes(bytes: &[u8]) -> [u8; LANES] {
 }
 
 #[cold]
+#[inline(never)]
 fn last_lanes(bytes: &[u8]) -> [u8; LANES] {
     let mut lanes = [0; LANES];
     lanes[..bytes.len()].copy_from_slice(bytes);
