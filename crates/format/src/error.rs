@@ -62,6 +62,8 @@ pub enum Error {
     Text(text::Error),
     /// The input was changed while it was read.
     InputChanged,
+    /// The build was told to stop, by [`Progress::stop`](crate::Progress::stop).
+    Stopped,
 }
 
 /// What is wrong with a damaged part.
@@ -132,6 +134,7 @@ impl fmt::Display for Error {
             ),
             Self::TooLarge { what, most, found } => write!(f, "{what} is {found}, the most is {most}"),
             Self::Text(error) => error.fmt(f),
+            Self::Stopped => f.write_str("stopped before it was done"),
             Self::InputChanged => f.write_str("the input was changed while it was read; try again"),
         }
     }

@@ -22,6 +22,8 @@ pub(crate) struct Header {
     pub(crate) seed: u64,
     pub(crate) key_bytes: u64,
     pub(crate) value_bytes: u64,
+    pub(crate) stored_key_bytes: u64,
+    pub(crate) stored_value_bytes: u64,
     pub(crate) keys: KeyShape,
     pub(crate) key_width: u8,
     pub(crate) value_width: u8,
@@ -56,6 +58,8 @@ impl Header {
         put(&mut bytes, SEED_OFFSET, self.seed.to_le_bytes());
         put(&mut bytes, KEY_BYTES_OFFSET, self.key_bytes.to_le_bytes());
         put(&mut bytes, VALUE_BYTES_OFFSET, self.value_bytes.to_le_bytes());
+        put(&mut bytes, STORED_KEY_BYTES_OFFSET, self.stored_key_bytes.to_le_bytes());
+        put(&mut bytes, STORED_VALUE_BYTES_OFFSET, self.stored_value_bytes.to_le_bytes());
         put(&mut bytes, KEY_MASK_OFFSET, self.keys.mask.to_le_bytes());
         put(&mut bytes, KEY_FIXED_OFFSET, self.keys.fixed.to_le_bytes());
         put(&mut bytes, KEY_KIND_OFFSET, [self.keys.kind as u8]);
@@ -116,8 +120,7 @@ impl Header {
         let codec = |offset, field| {
             byte(offset, field, Codec::ALL.len() as u8 - 1).map(|i| Codec::ALL[usize::from(i)])
         };
-        let prefix_bytes =
-            usize::from(byte(PREFIX_OFFSET, "the length of the prefix", PREFIX_BYTES_MAX as u8)?);
+        let prefix_bytes = usize::from(bytes[PREFIX_OFFSET]);
         let (mask, fixed) = (
             u128::from_le_bytes(get(bytes, KEY_MASK_OFFSET)),
             u128::from_le_bytes(get(bytes, KEY_FIXED_OFFSET)),
@@ -131,6 +134,8 @@ impl Header {
             seed: number(SEED_OFFSET),
             key_bytes: number(KEY_BYTES_OFFSET),
             value_bytes: number(VALUE_BYTES_OFFSET),
+            stored_key_bytes: number(STORED_KEY_BYTES_OFFSET),
+            stored_value_bytes: number(STORED_VALUE_BYTES_OFFSET),
             keys: KeyShape {
                 kind,
                 prefix: bytes[PREFIX_OFFSET + 1..][..prefix_bytes].to_vec(),

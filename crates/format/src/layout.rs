@@ -27,8 +27,12 @@ pub const SEED_OFFSET: usize = PAIRS_OFFSET + 8;
 pub const KEY_BYTES_OFFSET: usize = SEED_OFFSET + 8;
 /// `u64`: sum of the lengths of all values, in bytes.
 pub const VALUE_BYTES_OFFSET: usize = KEY_BYTES_OFFSET + 8;
+/// `u64`: sum of the lengths of all keys as they are stored, in bytes; 0 where keys are numbers.
+pub const STORED_KEY_BYTES_OFFSET: usize = VALUE_BYTES_OFFSET + 8;
+/// `u64`: sum of the lengths of all values as they are stored, in bytes.
+pub const STORED_VALUE_BYTES_OFFSET: usize = STORED_KEY_BYTES_OFFSET + 8;
 /// `u128`: the bits of a numeric key that are not the same in all keys.
-pub const KEY_MASK_OFFSET: usize = VALUE_BYTES_OFFSET + 8;
+pub const KEY_MASK_OFFSET: usize = STORED_VALUE_BYTES_OFFSET + 8;
 /// `u128`: the bits of a numeric key that are the same in all keys.
 pub const KEY_FIXED_OFFSET: usize = KEY_MASK_OFFSET + 16;
 /// `u8`: a [`KeyKind`](crate::key::KeyKind).
@@ -60,7 +64,8 @@ pub const SECTIONS: usize = 3;
 /// `u8` length, then bytes: what all keys begin with.
 pub const PREFIX_OFFSET: usize = SECTIONS_OFFSET + SECTIONS * SECTION_BYTES;
 /// The longest common beginning that is taken out of the keys.
-pub const PREFIX_BYTES_MAX: usize = HEADER_CRC_OFFSET - PREFIX_OFFSET - 1;
+pub const PREFIX_BYTES_MAX: usize = 255;
+const _: () = assert!(PREFIX_OFFSET + 1 + PREFIX_BYTES_MAX <= HEADER_CRC_OFFSET);
 /// `u32`: CRC-32C of all header bytes before it.
 pub const HEADER_CRC_OFFSET: usize = HEADER_BYTES - 4;
 

@@ -11,6 +11,7 @@ mod error;
 mod header;
 mod home;
 mod index;
+mod info;
 mod key;
 pub mod layout;
 mod limits;
@@ -19,9 +20,12 @@ mod store;
 pub mod text;
 mod walk;
 
-pub use build::{Builder, Built, CodecChoice, Duplicates, Options, Progress, Purpose, Source, Stage};
+pub use build::{
+    BUCKET_RECORDS_MAX, Builder, Built, CodecChoice, Duplicates, Options, Progress, Purpose, Source, Stage,
+};
 pub use codec::Codec;
 pub use error::{Error, Problem};
+pub use info::{Info, SectionInfo};
 pub use key::KeyKind;
 pub use limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use store::{Batch, Store};

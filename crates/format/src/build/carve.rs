@@ -19,6 +19,8 @@ pub(crate) struct Carved {
     pub(crate) duplicates: u64,
     pub(crate) key_bytes: u64,
     pub(crate) value_bytes: u64,
+    pub(crate) stored_key_bytes: u64,
+    pub(crate) stored_value_bytes: u64,
 }
 
 impl Plan {
@@ -45,6 +47,8 @@ impl Plan {
             duplicates,
             key_bytes: records.iter().map(|record| record.given.0 as u64).sum(),
             value_bytes: records.iter().map(|record| record.given.1 as u64).sum(),
+            stored_key_bytes: records.iter().map(|record| record.key.len() as u64).sum(),
+            stored_value_bytes: records.iter().map(|record| record.value.len() as u64).sum(),
         };
 
         let first_line = number as u64 * self.partition_lines;

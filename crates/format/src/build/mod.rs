@@ -33,7 +33,7 @@ use crate::text::{self, Block};
 use carve::Carved;
 pub use input::Source;
 use input::{Chunk, FRAMED_BYTES, FirstPass, Kept, SecondPass};
-pub use options::{Built, CodecChoice, Duplicates, Options, Purpose};
+pub use options::{BUCKET_RECORDS_MAX, Built, CodecChoice, Duplicates, Options, Purpose};
 use output::Output;
 use partitions::Partitions;
 use plan::Plan;
@@ -99,6 +99,7 @@ impl Builder {
         let surveys = on_threads(threads, |failed| {
             let (mut survey, mut block) = (Survey::default(), Block::default());
             loop {
+                progress.check()?;
                 let next = {
                     let mut pass = lock(&pass);
                     progress.set(pass.bytes());
@@ -167,6 +168,8 @@ struct Ordered {
     built: Built,
     key_bytes: u64,
     value_bytes: u64,
+    stored_key_bytes: u64,
+    stored_value_bytes: u64,
 }
 
 impl Ordered {
@@ -188,6 +191,8 @@ impl Ordered {
             self.built.duplicates += carved.duplicates;
             self.key_bytes += carved.key_bytes;
             self.value_bytes += carved.value_bytes;
+            self.stored_key_bytes += carved.stored_key_bytes;
+            self.stored_value_bytes += carved.stored_value_bytes;
         }
         Ok(())
     }
@@ -225,11 +230,14 @@ impl Builder {
             built: Built { input_bytes, ..Built::default() },
             key_bytes: 0,
             value_bytes: 0,
+            stored_key_bytes: 0,
+            stored_value_bytes: 0,
         });
         progress.begin(Stage::Carve, partitions.len() as u64);
         let turn = AtomicUsize::new(0);
         on_threads(threads, |failed| {
             loop {
+                progress.check()?;
                 let number = turn.fetch_add(1, Ordering::Relaxed);
                 if number >= partitions.len() || failed() {
                     return Ok(());
@@ -249,6 +257,8 @@ impl Builder {
             records_bytes,
             key_bytes,
             value_bytes,
+            stored_key_bytes,
+            stored_value_bytes,
             ..
         } = ordered.into_inner().unwrap_or_else(PoisonError::into_inner);
         built.carved_bytes = records_offset + records_bytes + TAIL_BYTES as u64;
@@ -258,6 +268,8 @@ impl Builder {
             seed: plan.seed,
             key_bytes,
             value_bytes,
+            stored_key_bytes,
+            stored_value_bytes,
             keys: plan.keys.shape().clone(),
             key_width: plan.buckets.key_width,
             value_width: plan.buckets.value_width,
@@ -295,6 +307,7 @@ fn partition(
         let mut records = vec![Vec::new(); partitions.len()];
         let (mut key, mut value) = (Vec::new(), Vec::new());
         loop {
+            progress.check()?;
             let next = {
                 let mut pass = lock(&pass);
                 progress.set(pass.bytes());

@@ -39,6 +39,9 @@ pub enum Purpose {
     Disk,
 }
 
+/// The most records in a bucket on average: with more, a lookup reads more than it needs to.
+pub const BUCKET_RECORDS_MAX: u16 = 1024;
+
 /// How to build a table.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -46,6 +49,9 @@ pub struct Options {
     pub codec: CodecChoice,
     /// What the table is built for.
     pub purpose: Purpose,
+    /// Records in a bucket on average, within a factor of the square root of two, from 1 to [`BUCKET_RECORDS_MAX`]; `None`
+    /// leaves it to the purpose.
+    pub bucket_records: Option<u16>,
     /// What happens when a key comes more than once.
     pub duplicates: Duplicates,
     /// Bytes of memory that the build may use; what does not fit is written to unnamed temporary files.
@@ -63,6 +69,7 @@ impl Default for Options {
         Self {
             codec: CodecChoice::Auto,
             purpose: Purpose::Ram,
+            bucket_records: None,
             duplicates: Duplicates::Last,
             memory_bytes: 1 << 30,
             temporary_dir: PathBuf::from("."),

@@ -1,6 +1,6 @@
 //! What a table will look like, decided from what the survey learnt.
 
-use super::options::{CodecChoice, Duplicates, Options, Purpose};
+use super::options::{BUCKET_RECORDS_MAX, CodecChoice, Duplicates, Options, Purpose};
 use super::survey::Survey;
 use crate::bucket::BucketShape;
 use crate::codec::{Codec, Encoder, SymbolTable, train};
@@ -64,9 +64,11 @@ impl Plan {
         let pairs = survey.pairs.min(survey.sample.distinct());
         let record_bytes =
             survey.value_bytes.checked_div(survey.pairs).unwrap_or(0) + if numeric { 14 } else { 24 };
-        let bucket_records = match options.purpose {
-            Purpose::Ram => RAM_BUCKET_RECORDS,
-            Purpose::Disk => (DISK_BUCKET_BYTES / record_bytes).clamp(1, 1024),
+        let most = BUCKET_RECORDS_MAX.into();
+        let bucket_records = match (options.bucket_records, options.purpose) {
+            (Some(records), _) => u64::from(records).clamp(1, most),
+            (None, Purpose::Ram) => RAM_BUCKET_RECORDS,
+            (None, Purpose::Disk) => (DISK_BUCKET_BYTES / record_bytes).clamp(1, most),
         };
         let widest = if numeric { shape.mask.count_ones() } else { 64 };
         let bucket_bits = bucket_bits(pairs, bucket_records).min(widest.min(BUCKET_BITS_MAX.into()) as u8);

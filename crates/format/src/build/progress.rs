@@ -1,6 +1,8 @@
-//! How far a build is, for another thread to look at.
+//! How far a build is, for another thread to look at, and whether it is to stop.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+
+use crate::error::Error;
 
 /// What a build is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,12 +19,13 @@ pub enum Stage {
     Carve = 2,
 }
 
-/// How far a build is.
+/// How far a build is, and whether it is to stop.
 #[derive(Debug, Default)]
 pub struct Progress {
     stage: AtomicU8,
     done: AtomicU64,
     total: AtomicU64,
+    stopped: AtomicBool,
 }
 
 impl Progress {
@@ -34,6 +37,16 @@ impl Progress {
             _ => Stage::Carve,
         };
         (stage, self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
+    }
+
+    /// Has the build end soon, with [`Error::Stopped`].
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// An error when the build is to stop.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.stopped.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
     }
 
     pub(crate) fn begin(&self, stage: Stage, total: u64) {

@@ -1,0 +1,82 @@
+//! What a table says of itself, and that options do what they say.
+
+use graven_format::{Builder, Codec, CodecChoice, Error, KeyKind, Options, Store};
+
+fn table(options: Options, pairs: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Store {
+    let mut builder = Builder::new(options);
+    pairs.into_iter().for_each(|(key, value)| builder.add(&key, &value).unwrap());
+    builder.finish().unwrap().0
+}
+
+fn numbered(prefix: &str, count: u32) -> Vec<(Vec<u8>, Vec<u8>)> {
+    (0..count)
+        .map(|i| (format!("{prefix}{i:x}/"), format!("value {i}")))
+        .map(|(k, v)| (k.into(), v.into()))
+        .collect()
+}
+
+#[test]
+fn keys_may_begin_alike_for_longer_than_a_header_can_say() {
+    for len in [0, 1, 75, 76, 254, 255, 256, 300, 400, 5000] {
+        let prefix = "p".repeat(len);
+        let pairs = numbered(&prefix, 100);
+        let store = table(Options::default(), pairs.clone());
+        assert_eq!(store.info().key_prefix, &prefix.as_bytes()[..len.min(255)]);
+        for (key, value) in pairs {
+            let mut found = Vec::new();
+            assert!(store.get(&key, &mut found).unwrap(), "a prefix of {len} bytes");
+            assert_eq!(found, value);
+        }
+    }
+}
+
+#[test]
+fn a_bucket_holds_as_many_records_as_it_is_told_within_the_square_root_of_two() {
+    for records in [1, 2, 5, 33, 100, 1024] {
+        let pairs = numbered("", 4000);
+        let store = table(Options { bucket_records: Some(records), ..Options::default() }, pairs.clone());
+        let mean = store.info().records_per_bucket() / f64::from(records);
+        assert!((0.5_f64.sqrt() * 0.95..2.0_f64.sqrt() * 1.05).contains(&mean), "{records}: {mean}");
+        store.verify().unwrap();
+        assert_eq!(store.iter().count(), pairs.len());
+    }
+}
+
+#[test]
+fn what_a_codec_saves_is_told() {
+    let text = |codec| {
+        let pairs = numbered("k", 5000);
+        let options = Options { codec: CodecChoice::Fixed(codec), ..Options::default() };
+        (table(options, pairs.clone()).info(), pairs.iter().map(|(_, value)| value.len() as u64).sum::<u64>())
+    };
+    let (raw, bytes) = text(Codec::Raw);
+    assert_eq!((raw.value_codec, raw.value_bytes, raw.stored_value_bytes), (Codec::Raw, bytes, bytes));
+    assert_eq!(raw.value_gain(), 0.0);
+    for codec in [Codec::Huffman, Codec::Symbols] {
+        let (info, bytes) = text(codec);
+        assert_eq!((info.value_codec, info.value_bytes), (codec, bytes));
+        assert!((0.3..0.9).contains(&info.value_gain()), "{codec:?} saves {}", info.value_gain());
+    }
+}
+
+#[test]
+fn the_parts_of_a_table_lie_one_behind_the_other() {
+    let info = table(Options::default(), numbered("", 1000)).info();
+    assert_eq!((info.key_kind, info.key_gain().is_some()), (KeyKind::Bytes, true));
+    let mut at = info.sections[0].offset;
+    for section in info.sections {
+        assert_eq!(section.offset, at, "{}", section.section.name());
+        at += section.bytes;
+    }
+    assert_eq!(info.index_bits_per_pair(), Some(info.sections[1].bytes as f64 * 8.0 / 1000.0));
+    assert_eq!(table(Options::default(), []).info().bytes_per_pair(), None);
+}
+
+#[test]
+fn a_build_that_is_told_to_stop_stops() {
+    let options = Options::default();
+    let mut builder = Builder::new(options.clone());
+    builder.add(b"a", b"1").unwrap();
+    options.progress.stop();
+    assert!(matches!(builder.finish(), Err(Error::Stopped)));
+}
