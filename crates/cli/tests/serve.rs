@@ -3,14 +3,14 @@
 mod support;
 
 use std::fs;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use support::{Serving, assert_refused, example_data, file_with, graven, run, run_with_input};
 
 /// Sends `request` on a connection of its own and gives the whole answer.
@@ -96,6 +96,25 @@ fn the_last_of_a_keys_values_counts_unless_told_otherwise_and_the_rest_are_count
 fn a_table_without_duplicates_says_nothing_about_them() {
     let (_directory, path) = file_with(b"a 1\nb 2\n");
     assert_eq!(Serving::start(&[&path]).said.len(), 1);
+}
+
+#[test]
+fn the_log_goes_to_standard_error_and_is_as_long_as_told() {
+    for (level, lines) in [("info", 2), ("off", 0)] {
+        let mut child = graven()
+            .args(["serve", "-", "--listen", "127.0.0.1:0", "--log", level])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"a 1\n").unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(said.any(|line| line.starts_with("listening on ")));
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        let log = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+        assert_eq!(log.lines().count(), lines, "{level}: {log}");
+    }
 }
 
 #[test]
