@@ -276,7 +276,9 @@ fn a_file_that_this_user_may_not_read_is_named_with_the_next_step() {
         // Root may read everything, so another user has to try, with a binary that this user can reach.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let reachable = directory.path().join("graven");
-        fs::copy(env!("CARGO_BIN_EXE_graven"), &reachable).unwrap();
+        // By a process of its own: a file that this one has open for writing cannot be run by a fork of another test.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_graven")).arg(&reachable).status().unwrap();
+        assert!(copied.success());
         command = Command::new(reachable);
         command.uid(65534).gid(65534).current_dir("/");
     }
