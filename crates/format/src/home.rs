@@ -21,6 +21,14 @@ pub(crate) enum Home {
     File { file: File, len: u64, memory: OnceLock<Region> },
 }
 
+/// Bytes of a file that were read before they were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    start: usize,
+    /// Those bytes, and behind them as many as a reader may touch.
+    bytes: Vec<u8>,
+}
+
 impl Home {
     pub(crate) fn file(path: &Path) -> Result<Self, Error> {
         let io = |doing| move |source| Error::Io { doing, source };
@@ -82,6 +90,34 @@ impl Home {
                 Ok(scratch)
             }
         }
+    }
+
+    /// As [`Self::read`], for who goes through the file: what has to be read is read into `window` with `ahead` bytes of what
+    /// comes next.
+    pub(crate) fn read_ahead<'s>(
+        &'s self,
+        range: Range<usize>,
+        ahead: usize,
+        window: &'s mut Window,
+    ) -> Result<&'s [u8], Error> {
+        let Self::File { len, memory, .. } = self else { return self.read(range, &mut window.bytes) };
+        if let Some(region) = memory.get() {
+            return Ok(region.bytes_from(range.start));
+        }
+        let there = range.start.checked_sub(window.start).filter(|at| {
+            at.checked_add(range.len() + TAIL_BYTES).is_some_and(|end| end <= window.bytes.len())
+        });
+        if let Some(at) = there {
+            return Ok(&window.bytes[at..]);
+        }
+        let wide = range.start..range.end.saturating_add(ahead).min(*len as usize).max(range.end);
+        window.start = range.start;
+        // What comes next may be unreadable where this is not.
+        if self.read(wide, &mut window.bytes).is_err() {
+            window.bytes.clear();
+            return self.read(range, &mut window.bytes);
+        }
+        Ok(&window.bytes)
     }
 
     /// Reads the whole file into memory.

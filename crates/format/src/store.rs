@@ -14,7 +14,7 @@ use crate::cpu::X86;
 use crate::cpu::{Cpu, Portable};
 use crate::error::{Error, Problem};
 use crate::header::Header;
-use crate::home::Home;
+use crate::home::{Home, Window};
 use crate::index::{self, Line};
 use crate::key::{KeyMap, Place};
 use crate::layout::{HEADER_BYTES, LINE_BYTES, Section};
@@ -34,7 +34,7 @@ pub struct Store {
     pub(crate) buckets: BucketShape,
     key_decoder: Option<Decoder>,
     value_decoder: Option<Decoder>,
-    home: Home,
+    pub(crate) home: Home,
     #[cfg(target_arch = "x86_64")]
     cpu: Option<X86>,
 }
@@ -312,6 +312,19 @@ impl Store {
     pub(crate) fn range(&self, bucket: u64, scratch: &mut Vec<u8>) -> Result<Range<usize>, Error> {
         let line = self.line(bucket, scratch)?;
         self.range_by(&line, bucket)
+    }
+
+    /// As [`Self::range`], for who goes through the buckets.
+    pub(crate) fn range_ahead(
+        &self,
+        bucket: u64,
+        ahead: usize,
+        window: &mut Window,
+    ) -> Result<Range<usize>, Error> {
+        let offset = self.line_offset(bucket);
+        let bytes = self.home.read_ahead(offset..offset + LINE_BYTES, ahead, window)?;
+        let line = bytes.first_chunk().ok_or_else(|| self.beyond_records(bucket, u64::MAX))?;
+        self.range_by(line, bucket)
     }
 
     fn line(&self, bucket: u64, scratch: &mut Vec<u8>) -> Result<Line, Error> {

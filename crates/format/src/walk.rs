@@ -4,12 +4,29 @@ use crate::bucket::ValuePlace;
 use crate::checksum::crc32c;
 use crate::cpu::Portable;
 use crate::error::{Error, Problem};
+use crate::home::Window;
 use crate::layout::{HEADER_BYTES, Section, TAIL_BYTES};
 use crate::region::Region;
 use crate::store::{Store, damaged};
 
 /// Bytes that are read and checked at a time.
 const STEP_BYTES: usize = 1 << 20;
+
+/// Buckets after which a walk tells how far it is.
+const TOLD_BUCKETS: u64 = 1 << 12;
+
+/// What is kept from one bucket to the next.
+#[derive(Default)]
+struct Walk {
+    /// Bytes that are read before they are asked for.
+    ahead: usize,
+    index: Window,
+    records: Window,
+    key: Vec<u8>,
+    value: Vec<u8>,
+    /// Where the bucket ended.
+    end: usize,
+}
 
 /// A key and its value, borrowed from where the walk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +53,7 @@ impl Store {
         if bucket >= self.buckets() {
             return Ok(());
         }
-        let (mut key, mut value) = (Vec::new(), Vec::new());
-        self.walk_bucket(bucket, &mut key, &mut value, |entry| {
+        self.walk_bucket(bucket, &mut Walk::default(), |entry| {
             each(entry);
             Ok(())
         })
@@ -60,10 +76,13 @@ impl Store {
     /// # Ok::<(), graven_format::Error>(())
     /// ```
     pub fn iter(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), Error>> + '_ {
-        (0..self.buckets()).flat_map(|bucket| {
+        let mut walk = Walk { ahead: STEP_BYTES, ..Walk::default() };
+        (0..self.buckets()).flat_map(move |bucket| {
             let mut pairs = Vec::new();
-            let result =
-                self.scan(bucket, |entry| pairs.push(Ok((entry.key.to_vec(), entry.value.to_vec()))));
+            let result = self.walk_bucket(bucket, &mut walk, |entry| {
+                pairs.push(Ok((entry.key.to_vec(), entry.value.to_vec())));
+                Ok(())
+            });
             pairs.extend(result.err().map(Err));
             pairs
         })
@@ -74,18 +93,32 @@ impl Store {
     /// # Errors
     /// The first damage, by the order of the file.
     pub fn verify(&self) -> Result<(), Error> {
-        let (mut pairs, mut key, mut value) = (0, Vec::new(), Vec::new());
-        let whole = self.check_section(Section::Index);
+        self.verify_with(|_, _| {})
+    }
+
+    /// As [`Self::verify`], calling `told` every now and then with how many bytes were checked and how many there are to
+    /// check. Some are checked twice, so that there are more than the file has.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn verify_with(&self, mut told: impl FnMut(u64, u64)) -> Result<(), Error> {
+        let (index, records) = (self.header.section(Section::Index), self.header.section(Section::Records));
+        let total = index.len + 2 * records.len;
+        let whole = self.check_section(Section::Index, |done| told(done, total));
+        let (mut pairs, mut walk) = (0, Walk { ahead: STEP_BYTES, ..Walk::default() });
         for bucket in 0..self.buckets() {
-            pairs += self.walk_bucket(bucket, &mut key, &mut value, |entry| {
+            pairs += self.walk_bucket(bucket, &mut walk, |entry| {
                 let placed = self.keys.order(Portable, entry.key).map(|order| self.keys.place(order).bucket);
                 if placed == Some(bucket) { Ok(()) } else { Err(Problem::Codec) }
             })?;
+            if bucket % TOLD_BUCKETS == 0 {
+                told(index.len + (walk.end as u64).saturating_sub(records.offset), total);
+            }
         }
         // Checksums of buckets cover all that lookups use, so damage is found there first, where it is; a section's own
         // checksum covers the rest.
         whole?;
-        self.check_section(Section::Records)?;
+        self.check_section(Section::Records, |done| told(index.len + records.len + done, total))?;
         if pairs != self.header.pairs {
             let problem =
                 Problem::Range { field: "the number of pairs", most: pairs, found: self.header.pairs };
@@ -107,13 +140,15 @@ impl Store {
         }
     }
 
-    fn check_section(&self, section: Section) -> Result<(), Error> {
+    /// Checks the checksum of a section, calling `told` with how many bytes of it were read.
+    fn check_section(&self, section: Section, mut told: impl FnMut(u64)) -> Result<(), Error> {
         let entry = self.header.section(section);
         let (mut found, mut scratch) = (0, Vec::new());
         let end = (entry.offset + entry.len) as usize;
         for start in (entry.offset as usize..end).step_by(STEP_BYTES) {
             let len = STEP_BYTES.min(end - start);
             found = crc32c(found, &self.read(start..start + len, &mut scratch)?[..len]);
+            told((start + len) as u64 - entry.offset);
         }
         compare(section, entry.offset, entry.crc, found)
     }
@@ -132,19 +167,20 @@ impl Store {
         Ok(())
     }
 
-    /// Calls `each` with the pairs of a bucket and says how many there were; `key` and `value` are scratch.
+    /// Calls `each` with the pairs of a bucket and says how many there were.
     fn walk_bucket(
         &self,
         number: u64,
-        key: &mut Vec<u8>,
-        value: &mut Vec<u8>,
+        walk: &mut Walk,
         mut each: impl FnMut(Entry<'_>) -> Result<(), Problem>,
     ) -> Result<u64, Error> {
-        let (mut line, mut scratch) = (Vec::new(), Vec::new());
-        let range = self.range(number, &mut line)?;
+        let Walk { ahead, index, records, key, value, end } = walk;
+        let range = self.range_ahead(number, *ahead, index)?;
         let start = range.start;
+        *end = range.end;
         let at = |problem| damaged(Section::Records, start, problem);
-        let bucket = self.bucket(Portable, number, range, &mut scratch)?;
+        let bytes = self.home.read_ahead(range.clone(), *ahead, records)?;
+        let bucket = self.buckets.open_checked(Portable, number, bytes, range.len()).map_err(at)?;
         for i in 0..bucket.count() {
             key.clear();
             value.clear();
