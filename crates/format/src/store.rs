@@ -536,8 +536,8 @@ fn read_table(codec: Codec, bytes: &[u8], offset: usize) -> Result<(Option<Decod
     if codec == Codec::Raw {
         return Ok((None, bytes));
     }
-    match SymbolTable::read(bytes) {
-        Some((table, rest)) => Ok((Some(Decoder::new(&table)), rest)),
+    match SymbolTable::read(codec, bytes) {
+        Some((table, rest)) => Ok((Decoder::new(codec, &table), rest)),
         None => Err(damaged(Section::Tables, offset, Problem::Codec)),
     }
 }

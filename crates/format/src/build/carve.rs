@@ -94,9 +94,9 @@ impl Plan {
             return key;
         }
         key.extend_from_slice(&self.keys.shape().prefix);
-        match &self.key_table {
+        match self.key_table.as_ref().and_then(|table| Decoder::new(self.key_codec, table)) {
             // What this build has encoded decodes.
-            Some(table) => drop(Decoder::new(table).decode(record.key, record.key.len(), &mut key)),
+            Some(decoder) => drop(decoder.decode(record.key, record.key.len(), &mut key)),
             None => key.extend_from_slice(record.key),
         }
         key

@@ -32,6 +32,12 @@ const WORTH: u64 = 20;
 /// Two codecs within one part in this many of each other are alike in size.
 const ALIKE: u64 = 50;
 
+/// Codecs are trained on at most one part in so many of the data, so that a small table is built at once.
+const TRAINING_PART: u64 = 8;
+
+/// Bytes that codecs are trained on where there are as many, however small the data.
+const TRAINING_BYTES_MIN: u64 = 16 << 10;
+
 /// What all partitions of a table have in common.
 pub(crate) struct Plan {
     pub(crate) keys: KeyMap,
@@ -52,13 +58,13 @@ impl Plan {
     pub(crate) fn new(survey: &Survey, options: &Options, threads: usize) -> Self {
         let shape = survey.keys.shape();
         let numeric = shape.kind != crate::key::KeyKind::Bytes;
-        let (value_codec, value_table) = choose(options.codec, &survey.sample.values());
+        let (value_codec, value_table) = choose(options.codec, &survey.sample.values(), survey.value_bytes);
         let stems: Vec<&[u8]> =
             survey.sample.keys().into_iter().map(|key| &key[shape.prefix.len()..]).collect();
         let (key_codec, key_table) = match options.codec {
             _ if numeric => (Codec::Raw, None),
             CodecChoice::Fixed(Codec::Raw) => (Codec::Raw, None),
-            _ => choose(CodecChoice::Auto, &stems),
+            _ => choose(CodecChoice::Auto, &stems, survey.keys.bytes),
         };
 
         let pairs = survey.pairs.min(survey.sample.distinct());
@@ -137,8 +143,14 @@ fn key_width(shape: &KeyShape, longest: usize) -> u8 {
     }
 }
 
-/// The codec, with its table, that `choice` comes to for data like `sample`.
-fn choose(choice: CodecChoice, sample: &[&[u8]]) -> (Codec, Option<SymbolTable>) {
+/// The codec, with its table, that `choice` comes to for data of `bytes` bytes that is like `sample`.
+fn choose(choice: CodecChoice, sample: &[&[u8]], bytes: u64) -> (Codec, Option<SymbolTable>) {
+    let mut room = (bytes / TRAINING_PART).max(TRAINING_BYTES_MIN);
+    let enough = sample.iter().position(|text| {
+        room = room.saturating_sub(text.len() as u64);
+        room == 0
+    });
+    let sample = &sample[..enough.map_or(sample.len(), |at| at + 1)];
     let wanted = match choice {
         CodecChoice::Fixed(codec) => return (codec, train(codec, sample)),
         CodecChoice::Auto => [Codec::Huffman, Codec::Symbols],

@@ -1,7 +1,7 @@
 //! Reading what was stored through a prefix code.
 
 use super::bits::load;
-use super::{SYMBOL_BYTES_MAX, SymbolTable, WINDOW_BITS};
+use super::{Codec, NARROW_BITS, SYMBOL_BYTES_MAX, SymbolTable, WIDE_BITS};
 
 /// Stored bytes that end in the middle of a symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,31 +10,61 @@ pub(crate) struct Malformed;
 /// Symbols that one load of 64 bits is sure to hold.
 const STEPS: usize = 4;
 
-/// A table that finds, from the next [`WINDOW_BITS`] bits, all symbols that lie wholly in them.
+/// The decoder of a column.
 #[derive(Clone, Debug)]
-pub(crate) struct Decoder {
-    /// The lowest four bits of an entry are the bits it takes, the next three the bytes it gives, and the bytes begin at
-    /// bit 8. An entry of 0 is the escape.
-    entries: Box<[u64; 1 << WINDOW_BITS]>,
-    escape_bits: u32,
+pub(crate) enum Decoder {
+    /// Of [`Codec::Huffman`].
+    Narrow(Windows<{ 1 << NARROW_BITS }>),
+    /// Of [`Codec::Symbols`].
+    Wide(Windows<{ 1 << WIDE_BITS }>),
 }
 
 impl Decoder {
-    pub(crate) fn new(table: &SymbolTable) -> Self {
-        const WINDOWS: usize = 1 << WINDOW_BITS;
-        let mut single = vec![None; WINDOWS];
+    /// The decoder of `codec` with `table`; `None` for [`Codec::Raw`], which has none.
+    pub(crate) fn new(codec: Codec, table: &SymbolTable) -> Option<Self> {
+        match codec {
+            Codec::Raw => None,
+            Codec::Huffman => Some(Self::Narrow(Windows::new(table))),
+            Codec::Symbols => Some(Self::Wide(Windows::new(table))),
+        }
+    }
+
+    /// Appends what the first `stored` bytes of `bytes` stand for; the bytes behind them are loaded but do not count.
+    #[inline(always)]
+    pub(crate) fn decode(&self, bytes: &[u8], stored: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        match self {
+            Self::Narrow(windows) => windows.decode(bytes, stored, out),
+            Self::Wide(windows) => windows.decode(bytes, stored, out),
+        }
+    }
+}
+
+/// A table that finds, from the next bits, all symbols that lie wholly in them; it has an entry for each value of the bits.
+#[derive(Clone, Debug)]
+pub(crate) struct Windows<const ENTRIES: usize> {
+    /// The lowest four bits of an entry are the bits it takes, the next three the bytes it gives, and the bytes begin at
+    /// bit 8. An entry of 0 is the escape.
+    entries: Box<[u64; ENTRIES]>,
+    escape_bits: u32,
+}
+
+impl<const ENTRIES: usize> Windows<ENTRIES> {
+    const BITS: u32 = ENTRIES.ilog2();
+
+    fn new(table: &SymbolTable) -> Self {
+        let mut single = vec![None; ENTRIES];
         for (i, symbol) in table.symbols.iter().enumerate() {
             let bits = u32::from(table.lengths[i]);
-            for window in (table.codes[i] as usize..WINDOWS).step_by(1 << bits) {
+            for window in (table.codes[i] as usize..ENTRIES).step_by(1 << bits) {
                 single[window] = Some((symbol, bits));
             }
         }
-        let mut entries = Box::new([0; WINDOWS]);
+        let mut entries = Box::new([0; ENTRIES]);
         for (window, entry) in entries.iter_mut().enumerate() {
             let (mut taken, mut given, mut bytes) = (0, 0, 0);
             while let Some((symbol, bits)) = single[window >> taken] {
                 let len = usize::from(symbol.len);
-                if taken + bits > WINDOW_BITS || given + len > SYMBOL_BYTES_MAX {
+                if taken + bits > Self::BITS || given + len > SYMBOL_BYTES_MAX {
                     break;
                 }
                 bytes |= symbol.bytes << (8 * given);
@@ -46,9 +76,8 @@ impl Decoder {
         Self { entries, escape_bits: table.escape_bits() }
     }
 
-    /// Appends what the first `stored` bytes of `bytes` stand for; the bytes behind them are loaded but do not count.
     #[inline(always)]
-    pub(crate) fn decode(&self, bytes: &[u8], stored: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    fn decode(&self, bytes: &[u8], stored: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let end = stored * 8;
         let mut at = 0;
         loop {
@@ -74,7 +103,7 @@ impl Decoder {
         let mut block = [0_u8; 8 * STEPS + 8];
         let mut given = 0;
         for _ in 0..STEPS {
-            let entry = self.entries[(window % (1 << WINDOW_BITS)) as usize];
+            let entry = self.entries[window as usize % ENTRIES];
             block[given..given + 8].copy_from_slice(&(entry >> 8).to_le_bytes());
             given += (entry >> 4 & 7) as usize;
             let taken = entry as u32 & 15;

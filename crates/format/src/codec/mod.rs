@@ -43,8 +43,23 @@ impl Codec {
     }
 }
 
-/// Bits that the decoder looks at at a time, and so the longest code.
-const WINDOW_BITS: u32 = 12;
+impl Codec {
+    /// Bits that the decoder looks at at a time, and so the longest code: for bytes as many as keep the decoder's table
+    /// in the nearest cache, for strings more, because more strings save more than the farther cache costs. On disk by
+    /// their effect: never change.
+    pub(crate) const fn window_bits(self) -> u32 {
+        match self {
+            Self::Raw | Self::Huffman => NARROW_BITS,
+            Self::Symbols => WIDE_BITS,
+        }
+    }
+}
+
+/// The window of [`Codec::Huffman`].
+const NARROW_BITS: u32 = 12;
+
+/// The window of [`Codec::Symbols`].
+const WIDE_BITS: u32 = 14;
 
 /// The longest symbol, in bytes.
 const SYMBOL_BYTES_MAX: usize = 7;

@@ -1,7 +1,7 @@
 //! The symbols of a code and their lengths, as they are written into a file.
 
 use super::code::{canonical_codes, code_lengths};
-use super::{SYMBOL_BYTES_MAX, WINDOW_BITS};
+use super::{Codec, SYMBOL_BYTES_MAX};
 
 /// A string of 1 to 7 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,15 +32,16 @@ pub(crate) struct SymbolTable {
 }
 
 impl SymbolTable {
-    /// The best code for symbols that come so often, of which there are at least one and fewer than `1 << WINDOW_BITS`.
-    pub(crate) fn from_weights(mut weighted: Vec<(Symbol, u64)>) -> Self {
+    /// The best code of `codec` for symbols that come so often, of which there are at least one and fewer than its window
+    /// has values.
+    pub(crate) fn from_weights(codec: Codec, mut weighted: Vec<(Symbol, u64)>) -> Self {
         weighted.sort_unstable();
         let mut weights: Vec<u64> = weighted.iter().map(|&(_, weight)| weight.max(1)).collect();
         weights.push(0);
-        let lengths = code_lengths(&weights, WINDOW_BITS);
+        let lengths = code_lengths(&weights, codec.window_bits());
         let symbols = weighted.into_iter().map(|(symbol, _)| symbol).collect();
         // The escape weighs least and comes last, so it has the last of the longest codes: all ones.
-        let codes = canonical_codes(&lengths, WINDOW_BITS).unwrap_or_default();
+        let codes = canonical_codes(&lengths, codec.window_bits()).unwrap_or_default();
         Self { symbols, lengths, codes }
     }
 
@@ -56,11 +57,11 @@ impl SymbolTable {
         out.extend(self.lengths.last());
     }
 
-    /// Reads a table and the bytes behind it; `None` when it is none.
-    pub(crate) fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+    /// Reads a table of `codec` and the bytes behind it; `None` when it is none.
+    pub(crate) fn read(codec: Codec, bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (count, mut rest) = bytes.split_first_chunk::<2>()?;
         let count = usize::from(u16::from_le_bytes(*count));
-        if count == 0 || count >= 1 << WINDOW_BITS {
+        if count == 0 || count >= 1 << codec.window_bits() {
             return None;
         }
         let (mut symbols, mut lengths) = (Vec::with_capacity(count), Vec::with_capacity(count + 1));
@@ -80,7 +81,7 @@ impl SymbolTable {
             return None;
         }
         lengths.push(bits);
-        let codes = canonical_codes(&lengths, WINDOW_BITS)?;
+        let codes = canonical_codes(&lengths, codec.window_bits())?;
         Some((Self { symbols, lengths, codes }, rest))
     }
 

@@ -7,16 +7,16 @@ use super::{Codec, Encoder, SYMBOL_BYTES_MAX, SymbolTable};
 
 /// How many symbols a table of strings has at most: enough that more do not pay, and few enough that codes stay within
 /// the window with room to differ.
-const SYMBOLS_MAX: usize = 2048;
+const SYMBOLS_MAX: usize = 4096;
 
 /// How often the sample is spelled and the symbols are chosen anew. Symbols can double in length each time.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 8;
 
 /// The table of `codec` for data like `sample`; `None` for [`Codec::Raw`], which needs none.
 pub(crate) fn train(codec: Codec, sample: &[&[u8]]) -> Option<SymbolTable> {
     match codec {
         Codec::Raw => None,
-        Codec::Huffman => Some(SymbolTable::from_weights(bytes(sample))),
+        Codec::Huffman => Some(SymbolTable::from_weights(codec, bytes(sample))),
         Codec::Symbols => Some(strings(sample)),
     }
 }
@@ -36,7 +36,7 @@ fn bytes(sample: &[&[u8]]) -> Vec<(Symbol, u64)> {
 /// Grows strings from bytes: each round spells the sample with what there is, counts the symbols and the neighbours that
 /// fit into one, and keeps those that save most.
 fn strings(sample: &[&[u8]]) -> SymbolTable {
-    let mut table = SymbolTable::from_weights(bytes(sample));
+    let mut table = SymbolTable::from_weights(Codec::Symbols, bytes(sample));
     for round in 0..ROUNDS {
         let encoder = Encoder::new(&table);
         let mut counts: HashMap<Symbol, u64> = HashMap::new();
@@ -55,7 +55,7 @@ fn strings(sample: &[&[u8]]) -> SymbolTable {
                 before = symbol;
             });
         }
-        table = SymbolTable::from_weights(choose(counts, total, sample));
+        table = SymbolTable::from_weights(Codec::Symbols, choose(counts, total, sample));
     }
     table
 }
