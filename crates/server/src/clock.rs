@@ -10,22 +10,30 @@ pub(crate) const TICK: Duration = Duration::from_millis(250);
 pub(crate) struct Clock {
     start: Instant,
     now: Instant,
+    ticks: u32,
     date: String,
-    date_due: Instant,
+    tick_due: Instant,
 }
 
 impl Clock {
     pub(crate) fn start() -> Self {
         let now = Instant::now();
-        Self { start: now, now, date: httpdate::fmt_http_date(SystemTime::now()), date_due: now + TICK }
+        Self {
+            start: now,
+            now,
+            ticks: 0,
+            date: httpdate::fmt_http_date(SystemTime::now()),
+            tick_due: now + TICK,
+        }
     }
 
     /// Looks at the time. The date is late by a tick at most.
     pub(crate) fn read(&mut self) {
         self.now = Instant::now();
-        if self.now >= self.date_due {
+        if self.now >= self.tick_due {
+            self.ticks = (self.now.duration_since(self.start).as_millis() / TICK.as_millis()) as u32;
             self.date = httpdate::fmt_http_date(SystemTime::now());
-            self.date_due = self.now + TICK;
+            self.tick_due = self.start + TICK * (self.ticks + 1);
         }
     }
 
@@ -35,7 +43,7 @@ impl Clock {
 
     /// Ticks since the loop began.
     pub(crate) fn ticks(&self) -> u32 {
-        (self.now.duration_since(self.start).as_millis() / TICK.as_millis()) as u32
+        self.ticks
     }
 
     /// The value of a `Date` header.

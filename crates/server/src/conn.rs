@@ -4,13 +4,12 @@ use std::io;
 
 use mio::Registry;
 
-use crate::answer::{Answered, Desk, Next, Session};
+use crate::answer::{Answered, Desk, Lone, Next, Session};
 use crate::clock::{Clock, ticks_of};
 use crate::endpoint::Speaks;
 use crate::journal::Journal;
 use crate::options::Options;
 use crate::socket::Socket;
-use crate::tally::Tally;
 
 /// Answers of at least this size that could not be written are kept by moving the buffer, smaller ones by copying them.
 const MOVE_BYTES_MIN: usize = 16 * 1024;
@@ -40,6 +39,10 @@ pub(crate) struct Conn {
     watched: bool,
     /// `input` holds whole requests.
     stalled: bool,
+    /// Bytes in the buffers after the last turn.
+    held_bytes: usize,
+    /// Its turn is about to come.
+    called: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,19 +76,34 @@ pub(crate) enum Outcome {
     Close,
 }
 
+/// What the first half of a turn has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// There is nothing to answer.
+    Nothing(Outcome),
+    /// So many bytes were read into the room, and nothing else is to be answered.
+    Bytes(usize),
+    /// The connection holds requests that may be whole.
+    More,
+}
+
 /// What a loop lends to a connection while it is served.
 pub(crate) struct Turn<'a, 'store> {
-    pub(crate) registry: &'a Registry,
+    pub(crate) means: &'a mut Means<'store>,
     pub(crate) token: usize,
-    pub(crate) desk: &'a mut Desk<'store>,
-    /// What is read lands here.
-    pub(crate) room: &'a mut [u8],
-    /// Answers gather here; empty between two turns.
+    /// Answers to the connection gather here; empty between two turns.
     pub(crate) out: &'a mut Vec<u8>,
-    pub(crate) clock: &'a Clock,
-    pub(crate) journal: &'a mut Journal,
-    /// Bytes that the loop's connections hold, and how many they may.
-    pub(crate) held_bytes: &'a mut usize,
+}
+
+/// What all connections of a loop share.
+pub(crate) struct Means<'store> {
+    pub(crate) registry: Registry,
+    pub(crate) desk: Desk<'store>,
+    pub(crate) clock: Clock,
+    pub(crate) journal: Journal,
+    pub(crate) timeouts: Timeouts,
+    /// Bytes that the connections hold, and how many they may.
+    pub(crate) held_bytes: usize,
     pub(crate) held_bytes_max: usize,
     /// The server is shutting down.
     pub(crate) draining: bool,
@@ -126,6 +144,8 @@ impl Conn {
             hung_up: false,
             watched: false,
             stalled: false,
+            held_bytes: 0,
+            called: false,
         }
     }
 
@@ -139,34 +159,86 @@ impl Conn {
         self.hung_up |= hung_up;
     }
 
-    /// Bytes in this connection's own buffers.
+    /// Bytes in this connection's own buffers after its last turn.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.input.len() + (self.output.len() - self.written) + self.session.held_bytes()
+        self.held_bytes
     }
 
-    /// One turn: at most one read and one write, or two writes when answers were waiting.
-    pub(crate) fn serve(&mut self, turn: &mut Turn<'_, '_>) -> Outcome {
-        let held_before = self.held_bytes();
-        let outcome = match self.progress(turn) {
+    /// Notes that its turn comes: whether that is news.
+    pub(crate) fn call(&mut self) -> bool {
+        !std::mem::replace(&mut self.called, true)
+    }
+
+    /// The first half of a turn: writes answers that were waiting, and reads at most once.
+    pub(crate) fn hear(&mut self, turn: &mut Turn<'_, '_>, room: &mut [u8]) -> io::Result<Heard> {
+        self.called = false;
+        if !self.output.is_empty() && !self.write_waiting(turn)? {
+            return Ok(Heard::Nothing(Outcome::Keep));
+        }
+        match self.phase {
+            Phase::Open if self.stalled => Ok(Heard::More),
+            Phase::Open if self.readable => self.read(turn, room),
+            Phase::Open => Ok(Heard::Nothing(Outcome::Keep)),
+            Phase::Closing | Phase::Refusing => self.end().map(Heard::Nothing),
+            Phase::Lingering => self.linger(room).map(Heard::Nothing),
+        }
+    }
+
+    /// The key and the manner of a request that was read as `input` and came alone, so that it can be looked up together
+    /// with those of other connections.
+    pub(crate) fn lone<'i>(&mut self, input: &'i [u8], turn: &Turn<'_, '_>) -> Option<Lone<'i>> {
+        let lone = turn.means.desk.lone(&self.session, input)?;
+        self.since = turn.means.clock.ticks();
+        Some(lone)
+    }
+
+    /// Answers what was read as `input`, and keeps what is not answered.
+    pub(crate) fn answer_read(&mut self, input: &[u8], turn: &mut Turn<'_, '_>) -> Next {
+        let answered = self.answer(input, turn);
+        self.input.extend_from_slice(&input[answered.consumed..]);
+        answered.next
+    }
+
+    /// Answers what the connection holds.
+    pub(crate) fn answer_held(&mut self, turn: &mut Turn<'_, '_>) -> Next {
+        let mut input = std::mem::take(&mut self.input);
+        let answered = self.answer(&input, turn);
+        input.drain(..answered.consumed);
+        self.input = input;
+        answered.next
+    }
+
+    /// The end of a turn: keeps the books, and says how it goes on.
+    pub(crate) fn settle(&mut self, outcome: io::Result<Outcome>, turn: &mut Turn<'_, '_>) -> Outcome {
+        let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Outcome::Again,
             // The peer is gone; there is nobody to tell.
             Err(_) => Outcome::Close,
         };
-        let held = self.held_bytes();
-        *turn.held_bytes = *turn.held_bytes + held - held_before;
+        let held_now = self.own_bytes();
+        let held_before = std::mem::replace(&mut self.held_bytes, held_now);
+        turn.means.held_bytes = turn.means.held_bytes + self.held_bytes - held_before;
         let waits = self.waiting_for();
         if waits != self.waits {
-            (self.waits, self.since) = (waits, turn.clock.ticks());
+            (self.waits, self.since) = (waits, turn.means.clock.ticks());
         }
-        if held > held_before && *turn.held_bytes > turn.held_bytes_max {
-            turn.journal.peer(turn.clock.now(), &self.socket, "all connections together hold too many bytes");
+        if self.held_bytes > held_before && turn.means.held_bytes > turn.means.held_bytes_max {
+            turn.means.journal.peer(
+                turn.means.clock.now(),
+                &self.socket,
+                "all connections together hold too many bytes",
+            );
             return Outcome::Close;
         }
-        if turn.draining && outcome == Outcome::Keep && waits == Waits::Request && !self.readable {
+        if turn.means.draining && outcome == Outcome::Keep && waits == Waits::Request && !self.readable {
             return Outcome::Close;
         }
         outcome
+    }
+
+    fn own_bytes(&self) -> usize {
+        self.input.len() + (self.output.len() - self.written) + self.session.held_bytes()
     }
 
     fn waiting_for(&self) -> Waits {
@@ -181,80 +253,47 @@ impl Conn {
         }
     }
 
-    fn progress(&mut self, turn: &mut Turn<'_, '_>) -> io::Result<Outcome> {
-        if !self.output.is_empty() && !self.write_waiting(turn)? {
-            return Ok(Outcome::Keep);
-        }
-        match self.phase {
-            Phase::Open if self.stalled => {
-                let input = std::mem::take(&mut self.input);
-                let answered = self.answer(&input, turn);
-                self.input = input;
-                self.input.drain(..answered.consumed);
-                self.deliver(answered.next, turn)
-            }
-            Phase::Open if self.readable => self.read(turn),
-            Phase::Open => Ok(Outcome::Keep),
-            Phase::Closing | Phase::Refusing => self.end(),
-            Phase::Lingering => self.linger(turn),
-        }
-    }
-
-    fn read(&mut self, turn: &mut Turn<'_, '_>) -> io::Result<Outcome> {
-        let bytes = match self.socket.read(turn.room) {
-            Ok(0) => return Ok(Outcome::Close),
+    fn read(&mut self, turn: &Turn<'_, '_>, room: &mut [u8]) -> io::Result<Heard> {
+        let bytes = match self.socket.read(room) {
+            Ok(0) => return Ok(Heard::Nothing(Outcome::Close)),
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.readable = false;
-                return Ok(Outcome::Keep);
+                return Ok(Heard::Nothing(Outcome::Keep));
             }
             Err(error) => return Err(error),
         };
-        turn.desk.tally().bytes_read.add(bytes as u64);
+        turn.means.desk.tally().bytes_read.add(bytes as u64);
         // A read that did not fill the room has emptied the socket, unless the end of the stream is still in it.
-        self.readable = bytes == turn.room.len() || self.hung_up;
-        let answered = if self.input.is_empty() {
-            let room = std::mem::take(&mut turn.room);
-            let answered = self.answer(&room[..bytes], turn);
-            if answered.consumed < bytes {
-                self.input.extend_from_slice(&room[answered.consumed..bytes]);
-            }
-            turn.room = room;
-            answered
-        } else {
-            self.input.extend_from_slice(&turn.room[..bytes]);
-            let mut input = std::mem::take(&mut self.input);
-            let answered = self.answer(&input, turn);
-            if answered.consumed < input.len() {
-                input.drain(..answered.consumed);
-                self.input = input;
-            }
-            answered
-        };
-        self.deliver(answered.next, turn)
+        self.readable = bytes == room.len() || self.hung_up;
+        if self.input.is_empty() {
+            return Ok(Heard::Bytes(bytes));
+        }
+        self.input.extend_from_slice(&room[..bytes]);
+        Ok(Heard::More)
     }
 
     fn answer(&mut self, input: &[u8], turn: &mut Turn<'_, '_>) -> Answered {
-        let answered = turn.desk.answer(&mut self.session, input, turn.clock.date(), turn.out);
+        let answered = turn.means.desk.answer(&mut self.session, input, turn.means.clock.date(), turn.out);
         if answered.consumed > 0 {
             // A request became whole: the time for the next one begins.
-            self.since = turn.clock.ticks();
+            self.since = turn.means.clock.ticks();
         }
         answered
     }
 
-    /// Writes the answers that have gathered, and decides how it goes on.
-    fn deliver(&mut self, next: Next, turn: &mut Turn<'_, '_>) -> io::Result<Outcome> {
-        if let Some(error) = turn.desk.take_trouble() {
-            turn.journal.trouble(turn.clock.now(), &error, "a lookup failed");
+    /// The second half of a turn: writes the answers that have gathered, and decides how it goes on.
+    pub(crate) fn deliver(&mut self, next: Next, turn: &mut Turn<'_, '_>) -> io::Result<Outcome> {
+        if let Some(error) = turn.means.desk.take_trouble() {
+            turn.means.journal.trouble(turn.means.clock.now(), &error, "a lookup failed");
         }
         self.stalled = next == Next::Full;
         match next {
             Next::NeedMore | Next::Full => {}
             Next::Close => self.phase = Phase::Closing,
             Next::Refused(reason) => {
-                turn.desk.tally().protocol_errors.add(1);
-                turn.journal.peer(turn.clock.now(), &self.socket, reason);
+                turn.means.desk.tally().protocol_errors.add(1);
+                turn.means.journal.peer(turn.means.clock.now(), &self.socket, reason);
                 self.phase = Phase::Refusing;
             }
         }
@@ -286,7 +325,7 @@ impl Conn {
                 return Err(error);
             }
         };
-        turn.desk.tally().bytes_written.add(written as u64);
+        turn.means.desk.tally().bytes_written.add(written as u64);
         if written == turn.out.len() {
             turn.out.clear();
             return Ok(true);
@@ -300,7 +339,7 @@ impl Conn {
             turn.out.clear();
         }
         if !self.watched {
-            self.socket.watch_writable(turn.registry, turn.token)?;
+            self.socket.watch_writable(&turn.means.registry, turn.token)?;
             self.watched = true;
         }
         Ok(false)
@@ -311,8 +350,8 @@ impl Conn {
         match self.socket.write(&self.output[self.written..]) {
             Ok(written) => {
                 self.written += written;
-                turn.desk.tally().bytes_written.add(written as u64);
-                self.since = turn.clock.ticks();
+                turn.means.desk.tally().bytes_written.add(written as u64);
+                self.since = turn.means.clock.ticks();
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
@@ -335,8 +374,8 @@ impl Conn {
         Ok(Outcome::Again)
     }
 
-    fn linger(&mut self, turn: &mut Turn<'_, '_>) -> io::Result<Outcome> {
-        match self.socket.read(turn.room) {
+    fn linger(&mut self, room: &mut [u8]) -> io::Result<Outcome> {
+        match self.socket.read(room) {
             Ok(0) => Ok(Outcome::Close),
             Ok(_) => Ok(Outcome::Again),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Outcome::Keep),
@@ -345,13 +384,8 @@ impl Conn {
     }
 
     /// Whether the connection has waited too long. A peer that can be told is told.
-    pub(crate) fn is_overdue(
-        &mut self,
-        timeouts: &Timeouts,
-        clock: &Clock,
-        journal: &mut Journal,
-        tally: &Tally,
-    ) -> bool {
+    pub(crate) fn is_overdue(&mut self, means: &mut Means<'_>) -> bool {
+        let Means { timeouts, clock, journal, desk, .. } = means;
         let (most, reason) = match self.waits {
             Waits::Request if self.session.is_short_lived() => (timeouts.short_lived_idle, None),
             Waits::Request => (timeouts.idle, None),
@@ -364,7 +398,7 @@ impl Conn {
         }
         if let Some(reason) = reason {
             journal.peer(clock.now(), &self.socket, reason);
-            tally.timeouts.add(1);
+            desk.tally().timeouts.add(1);
         }
         if self.waits == Waits::RestOfRequest {
             let mut farewell = Vec::new();

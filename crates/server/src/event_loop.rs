@@ -7,13 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use graven_format::Store;
-use mio::{Events, Poll, Registry, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
 use crate::accept::{Acceptor, Door};
 use crate::answer::Desk;
 use crate::clock::{Clock, TICK};
-use crate::conn::{Conn, Outcome, Timeouts, Turn};
+use crate::conn::{Conn, Means, Outcome, Timeouts};
 use crate::endpoint::Speaks;
 use crate::error::Error;
 use crate::journal::Journal;
@@ -22,12 +22,7 @@ use crate::options::Options;
 use crate::shutdown::Shutdown;
 use crate::socket::Socket;
 use crate::tally::Tallies;
-
-/// Bytes read at once.
-const READ_BYTES: usize = 64 * 1024;
-
-/// Room for answers that is kept from turn to turn.
-const OUT_KEPT_BYTES: usize = 1024 * 1024;
+use crate::wave::{WAVE, Wave};
 
 /// News taken from the kernel at once.
 const EVENTS: usize = 256;
@@ -137,23 +132,12 @@ struct EventLoop<'a> {
     /// Connections that want another turn although their socket has no news.
     again: Vec<usize>,
     means: Means<'a>,
+    wave: Wave,
+    /// Connections with news, in the order in which they get their turns.
+    called: Vec<usize>,
     sweep_due: Instant,
     sweep_part: usize,
     drained_at: Option<Instant>,
-}
-
-/// What the loop lends to the connection that it serves.
-struct Means<'a> {
-    registry: Registry,
-    desk: Desk<'a>,
-    room: Vec<u8>,
-    out: Vec<u8>,
-    clock: Clock,
-    journal: Journal,
-    timeouts: Timeouts,
-    held_bytes: usize,
-    held_bytes_max: usize,
-    draining: bool,
 }
 
 /// Ends all loops when one of them ends in a panic: half a server would leave its connections waiting for ever.
@@ -176,8 +160,6 @@ impl<'a> EventLoop<'a> {
         let means = Means {
             registry,
             desk: Desk::new(all.store, options, tallies, &tallies.loops[i]),
-            room: vec![0; READ_BYTES],
-            out: Vec::new(),
             clock,
             journal: Journal::new(now),
             timeouts: Timeouts::new(options),
@@ -193,6 +175,8 @@ impl<'a> EventLoop<'a> {
             conns: Slab::new(),
             again: Vec::new(),
             means,
+            wave: Wave::new(),
+            called: Vec::new(),
             sweep_due: now + TICK,
             sweep_part: 0,
             drained_at: None,
@@ -220,8 +204,9 @@ impl<'a> EventLoop<'a> {
             }
             self.means.clock.read();
             for token in std::mem::take(&mut self.again) {
-                self.serve(token);
+                self.call(token);
             }
+            self.serve();
             for event in &events {
                 match event.token() {
                     WAKER => self.welcome(),
@@ -229,7 +214,7 @@ impl<'a> EventLoop<'a> {
                         if let Some(known) = self.conns.get_mut(conn) {
                             let hung_up = event.is_read_closed() || event.is_error();
                             known.note(event.is_readable(), hung_up);
-                            self.serve(conn);
+                            self.call(conn);
                         }
                     }
                     Token(listener) => {
@@ -239,6 +224,7 @@ impl<'a> EventLoop<'a> {
                     }
                 }
             }
+            self.serve();
             self.accept();
             self.sweep();
         }
@@ -255,30 +241,27 @@ impl<'a> EventLoop<'a> {
         [sweep, accept].into_iter().flatten().min()
     }
 
-    fn serve(&mut self, token: usize) {
-        let Some(conn) = self.conns.get_mut(token) else { return };
-        let means = &mut self.means;
-        let mut turn = Turn {
-            registry: &means.registry,
-            token,
-            desk: &mut means.desk,
-            room: &mut means.room,
-            out: &mut means.out,
-            clock: &means.clock,
-            journal: &mut means.journal,
-            held_bytes: &mut means.held_bytes,
-            held_bytes_max: means.held_bytes_max,
-            draining: means.draining,
-        };
-        let outcome = conn.serve(&mut turn);
-        if means.out.capacity() > OUT_KEPT_BYTES {
-            means.out = Vec::new();
+    /// Has a connection get its turn, once however often it is called.
+    fn call(&mut self, token: usize) {
+        if self.conns.get_mut(token).is_some_and(Conn::call) {
+            self.called.push(token);
         }
-        match outcome {
-            Outcome::Keep => {}
-            Outcome::Again => self.again.push(token),
-            Outcome::Close => self.close(token),
+    }
+
+    /// Gives each of the connections that were called its turn.
+    fn serve(&mut self) {
+        let called = std::mem::take(&mut self.called);
+        for some in called.chunks(WAVE) {
+            for (token, outcome) in self.wave.serve(some, &mut self.conns, &mut self.means) {
+                match outcome {
+                    Outcome::Keep => {}
+                    Outcome::Again => self.again.push(token),
+                    Outcome::Close => self.close(token),
+                }
+            }
         }
+        self.called = called;
+        self.called.clear();
     }
 
     fn close(&mut self, token: usize) {
@@ -325,13 +308,10 @@ impl<'a> EventLoop<'a> {
         }
         self.sweep_due = now + TICK;
         self.sweep_part = (self.sweep_part + 1) % SWEEP_PARTS;
-        let Means { clock, journal, timeouts, desk, .. } = &mut self.means;
-        let tally = desk.tally();
-        let part = self.sweep_part;
+        let (means, part) = (&mut self.means, self.sweep_part);
         let in_part = self.conns.iter_mut().filter(|(token, _)| token % SWEEP_PARTS == part);
-        let overdue: Vec<usize> = in_part
-            .filter_map(|(token, conn)| conn.is_overdue(timeouts, clock, journal, tally).then_some(token))
-            .collect();
+        let overdue: Vec<usize> =
+            in_part.filter_map(|(token, conn)| conn.is_overdue(means).then_some(token)).collect();
         overdue.into_iter().for_each(|token| self.close(token));
     }
 

@@ -50,6 +50,7 @@ mod options;
 mod shutdown;
 mod socket;
 mod tally;
+mod wave;
 
 pub use endpoint::{Address, Endpoint, Speaks};
 pub use error::Error;

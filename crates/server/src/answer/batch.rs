@@ -1,5 +1,7 @@
 //! Lookups that are answered together, so that the table can fetch for all of them at once.
 
+use std::ops::ControlFlow;
+
 use arrayvec::ArrayVec;
 
 use super::{Desk, Scratch};
@@ -84,6 +86,20 @@ impl Desk<'_> {
         out: &mut Vec<u8>,
         mut say: impl FnMut(&[u8], Said<'_>, &mut Vec<u8>),
     ) -> Tried {
+        let output_bytes_max = self.options.output_bytes_max;
+        self.answer_each(keys, |key, said| {
+            say(key, said, out);
+            if out.len() >= output_bytes_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    }
+
+    /// Has `say` told about keys in order, until it wants no more.
+    #[inline]
+    pub(super) fn answer_each(
+        &mut self,
+        keys: &[&[u8]],
+        mut say: impl FnMut(&[u8], Said<'_>) -> ControlFlow<()>,
+    ) -> Tried {
         let mut tried = Tried::default();
         if keys.len() == 1 || !self.get_many(keys) {
             // One by one, so that a damaged place costs only its own key.
@@ -91,8 +107,7 @@ impl Desk<'_> {
                 let said = self.get(key);
                 tried.keys += 1;
                 tried.hits += usize::from(matches!(said, Said::Value(_)));
-                say(key, said, out);
-                if out.len() >= self.options.output_bytes_max {
+                if say(key, said).is_break() {
                     break;
                 }
             }
@@ -105,15 +120,15 @@ impl Desk<'_> {
                 tried.hits += 1;
                 value_bytes += value.len();
             }
-            say(key, said, out);
             tried.keys += 1;
-            if out.len() >= self.options.output_bytes_max {
+            if say(key, said).is_break() {
                 break;
             }
         }
-        self.scratch.expect_values_of(value_bytes / tried.keys, self.options);
+        let mean_bytes = value_bytes.checked_div(tried.keys).unwrap_or_default();
+        self.scratch.expect_values_of(mean_bytes, self.options);
         // The batch holds the values that found no room in the output, too.
-        if value_bytes / tried.keys * keys.len() > Scratch::KEPT_BYTES {
+        if mean_bytes * keys.len() > Scratch::KEPT_BYTES {
             self.scratch.batch = graven_format::Batch::default();
         }
         tried

@@ -75,7 +75,7 @@ impl HttpSession {
 
 /// What the answer to a batched lookup has to know of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tagged {
+pub(super) enum Tagged {
     No,
     /// The answer carries an entity tag.
     Yes,
@@ -158,7 +158,7 @@ impl Desk<'_> {
         out: &mut Vec<u8>,
     ) -> usize {
         let (end, tried) = self.answer_waiting(waiting, out, |tagged, _, said, out| {
-            found(said, *tagged, None, PLAIN, date, out);
+            found_plain(said, *tagged, date, out);
         });
         self.tally.http.requests.add(tried.keys as u64);
         count(&self.tally.http, tried);
@@ -298,6 +298,12 @@ fn found(
     }
 }
 
+/// What a plain HTTP/1.1 `GET` is answered.
+#[inline]
+pub(super) fn found_plain(said: Said<'_>, tagged: Tagged, date: &str, out: &mut Vec<u8>) {
+    found(said, tagged, None, PLAIN, date, out);
+}
+
 fn with_tag(value: &[u8], if_none_match: Option<&[u8]>, manner: Manner, date: &str, out: &mut Vec<u8>) {
     let etag = entity_tag(value);
     let Ok(etag) = std::str::from_utf8(&etag) else {
@@ -345,7 +351,7 @@ const PLAIN: Manner = Manner { body: true, connection: Connection::Unsaid };
 /// The key of a request that can be answered in a batch: a plain HTTP/1.1 `GET` of a key without escapes, on a
 /// connection that stays.
 #[inline]
-fn batched_key<'a>(request: &Request<'a>) -> Option<(&'a [u8], Tagged)> {
+pub(super) fn batched_key<'a>(request: &Request<'a>) -> Option<(&'a [u8], Tagged)> {
     let is_plain_get = request.method == Method::Get
         && request.version == Version::Http11
         && request.keep_alive

@@ -25,6 +25,12 @@ impl MemcachedSession {
         Self { decoder: RequestDecoder::new(limits), limits, unfinished: None }
     }
 
+    /// The request that `input` begins with, decoded as if nobody had looked.
+    #[inline]
+    pub(super) fn decode_lone<'i>(&self, input: &'i [u8]) -> Decoded<Request<'i>, Invalid> {
+        self.decoder.clone().decode(input)
+    }
+
     pub(super) fn held_bytes(&self) -> usize {
         self.unfinished.as_ref().map_or(0, |(unfinished, _)| unfinished.held_bytes())
     }
@@ -32,21 +38,21 @@ impl MemcachedSession {
 
 /// Whether values carry a CAS number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cas {
+pub(super) enum Cas {
     Without,
     With,
 }
 
 /// A request of one key, which can be answered in a batch.
 #[derive(Clone, Copy, Debug)]
-enum One<'b> {
+pub(super) enum One<'b> {
     Get(Cas),
     Meta(MetaGet<'b>),
 }
 
 impl One<'_> {
     #[inline]
-    fn answer(&self, key: &[u8], said: Said<'_>, out: &mut Vec<u8>) {
+    pub(super) fn answer(&self, key: &[u8], said: Said<'_>, out: &mut Vec<u8>) {
         match (self, said) {
             (Self::Get(cas), said) => {
                 if value_or_nothing(*cas, key, said, out) {
@@ -66,7 +72,7 @@ impl One<'_> {
 
 /// The one key of a request that can be answered in a batch.
 #[inline]
-fn batched<'b>(request: &Request<'b>) -> Option<(&'b [u8], One<'b>)> {
+pub(super) fn batched<'b>(request: &Request<'b>) -> Option<(&'b [u8], One<'b>)> {
     match request {
         Request::Get { with_cas, keys } => {
             let mut keys = *keys;

@@ -3,6 +3,7 @@
 mod batch;
 mod detect;
 mod http;
+mod lone;
 mod memcached;
 mod mget;
 mod report;
@@ -18,6 +19,7 @@ use crate::endpoint::Speaks;
 use crate::options::Options;
 use crate::tally::{Tallies, Tally};
 use detect::{Detected, Language, detect};
+pub(crate) use lone::Lone;
 
 /// What a connection speaks, and what its protocol remembers between two requests.
 #[derive(Debug)]

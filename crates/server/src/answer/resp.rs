@@ -2,7 +2,7 @@
 //! `resp_talk.rs`.
 
 use graven_wire::Decoded;
-use graven_wire::resp::{Args, Command, Limits, Refusal, Request, RequestDecoder, Version, reply};
+use graven_wire::resp::{Args, Command, Invalid, Limits, Refusal, Request, RequestDecoder, Version, reply};
 
 use super::batch::{Said, Tried, Unfinished, Waiting};
 use super::{Answered, Desk, Next};
@@ -37,6 +37,12 @@ impl RespSession {
             library_version: Vec::new(),
             unfinished: None,
         }
+    }
+
+    /// The request that `input` begins with, decoded as if nobody had looked.
+    #[inline]
+    pub(super) fn decode_lone<'i>(&self, input: &'i [u8]) -> Decoded<Request<'i>, Invalid> {
+        self.decoder.clone().decode(input)
     }
 
     pub(super) fn held_bytes(&self) -> usize {
@@ -253,7 +259,7 @@ fn count(requests: &Requests, tried: Tried) {
 }
 
 #[inline]
-fn value_or_null(said: Said<'_>, version: Version, out: &mut Vec<u8>) {
+pub(super) fn value_or_null(said: Said<'_>, version: Version, out: &mut Vec<u8>) {
     match said {
         Said::Value(value) => reply::bulk(out, value),
         Said::Nothing => reply::null(out, version),
