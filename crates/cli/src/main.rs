@@ -3,6 +3,8 @@
 
 mod commands;
 mod failure;
+mod load;
+mod load_progress;
 mod output;
 mod resident;
 mod sample;
@@ -12,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{generate, get, serve};
+use crate::commands::{bench, generate, get, serve};
 
 /// Serves tables that are written once and read forever.
 #[derive(Parser)]
@@ -27,6 +29,7 @@ enum Command {
     Gen(generate::Arguments),
     Serve(serve::Arguments),
     Get(get::Arguments),
+    Bench(Box<bench::Arguments>),
 }
 
 /// The exit statuses, the same for every subcommand; 2 is also what clap gives for a command line it cannot read.
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Gen(arguments) => generate::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     done.unwrap_or_else(|failure| {
         eprintln!("graven: {failure}");

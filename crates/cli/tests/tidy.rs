@@ -162,6 +162,19 @@ fn crates_name_only_the_crates_below_them() {
 }
 
 #[test]
+fn the_load_tester_measures_from_outside() {
+    let rooms = rust_files("crates").into_iter().filter(|(name, _)| name.starts_with("crates/cli/src/load/"));
+    let mut seen = 0;
+    for (name, text) in rooms {
+        for inside in ["graven_server", "graven_format", "graven_client"] {
+            assert!(!code(&text).any(|line| line.contains(inside)), "{name} must not know {inside}");
+        }
+        seen += 1;
+    }
+    assert!(seen > 10, "the walk found {seen} files of the load tester");
+}
+
+#[test]
 fn the_table_and_the_languages_know_no_runtime_no_arguments_and_no_log() {
     for name in ["format", "wire"] {
         let manifest: Table = read(&format!("crates/{name}/Cargo.toml")).parse().unwrap();

@@ -3,6 +3,7 @@
 //! A subcommand gives the exit status, or a [`Failure`](crate::failure::Failure) that `main` prints. Only subcommands
 //! write to standard output.
 
+pub(crate) mod bench;
 pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod serve;

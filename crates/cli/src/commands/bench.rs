@@ -1,0 +1,451 @@
+//! `graven bench`: asks a server for your own keys and says how fast it is, and how bad the tail.
+
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use graven_format::Store;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::failure::{Failure, Outcome, reason};
+use crate::load::{
+    self, Arrivals, CONNECTIONS_MAX, Document, Draw, Keys, Language, Live, Manner, PIPELINE_MAX, Pace, Plan,
+    Pool, Report, Spread, Sweep, THREADS_MAX, Target, Think,
+};
+use crate::load_progress::Progress;
+use crate::output::Output;
+use crate::text_file::TextFile;
+
+/// Measure how fast a server answers for your own keys: any HTTP, Redis or memcached server
+#[derive(clap::Args)]
+#[command(
+    after_help = "Exit status: 0 when the run was made; 1 when, under --verify, anything at all went wrong; 2 when it \
+    could not be made, or nothing was answered. docs/BENCHMARKING.md explains every figure and has recipes."
+)]
+pub(crate) struct Arguments {
+    /// HOST:PORT (HTTP), `http://HOST:PORT/PATH?key={key}`, `redis://HOST[:PORT]`, `memcached://HOST[:PORT]`, or
+    /// [redis+|memcached+]unix:PATH
+    #[arg(required_unless_present = "compare")]
+    target: Option<Target>,
+    /// The keys: `.data` text, a carved file, or a list of keys, one a line; `-` is standard input
+    #[arg(long, value_name = "FILE", required_unless_present = "compare")]
+    keys: Option<PathBuf>,
+    /// How many connections
+    #[arg(short = 'c', long, default_value = "50")]
+    connections: NonZeroUsize,
+    /// For how long requests are sent [default: 10s, unless -n is given]
+    #[arg(short = 'd', long, value_name = "TIME", value_parser = load::duration)]
+    duration: Option<Duration>,
+    /// How many requests are sent
+    #[arg(short = 'n', long, value_name = "REQUESTS")]
+    requests: Option<u64>,
+    /// How many threads send; one is enough for several hundred thousand requests a second
+    #[arg(long, default_value = "1")]
+    threads: NonZeroUsize,
+    /// How many requests may be in flight on each connection
+    #[arg(long, value_name = "DEPTH", default_value = "1", conflicts_with_all = ["new_connection", "users"])]
+    pipeline: NonZeroUsize,
+    /// Send this many requests a second whatever the server does, and measure from when each was meant to be sent
+    #[arg(long, value_name = "PER_SECOND", value_parser = rate, conflicts_with = "users")]
+    rate: Option<f64>,
+    /// How the requests of --rate, or of a sweep of rates, are spread over time
+    #[arg(long, value_enum, default_value_t = Spacing::Constant)]
+    arrivals: Spacing,
+    /// Send for this long before anything is measured
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = load::duration)]
+    warmup: Duration,
+    /// Which keys are asked for how often: uniform, zipf:S, sequential, or hot:P/Q (P% of the requests to Q% of the keys)
+    #[arg(long, value_name = "HOW", default_value = "uniform")]
+    dist: Spread,
+    /// The part of the keys that are certain not to be there, from 0 to 1
+    #[arg(long, value_name = "PART", default_value = "0", value_parser = part)]
+    miss: f64,
+    /// Ask for this many keys in each request
+    #[arg(long, value_name = "KEYS", default_value = "1")]
+    mget: NonZeroUsize,
+    /// The same seed draws the same requests
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Compare every answer with the data; exit status 1 when anything at all went wrong
+    #[arg(long)]
+    verify: bool,
+    /// Open a new connection for each request
+    #[arg(long)]
+    new_connection: bool,
+    /// Instead of -c: this many people, each of whom waits --think after every answer
+    #[arg(long, value_name = "PEOPLE", conflicts_with = "connections", requires = "think")]
+    users: Option<NonZeroUsize>,
+    /// How long people wait: a TIME, or a range as 1s..5s
+    #[arg(long, value_name = "TIME", requires = "users")]
+    think: Option<Think>,
+    /// How long an answer may take
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout)]
+    timeout: Duration,
+    /// A header line of HTTP requests, as `Name: value`. May be repeated
+    #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// Several runs, each with the next of these values: connections=1,2,4,… or rate=1000,2000,…
+    #[arg(long, value_name = "WHAT=LIST", value_parser = steps, conflicts_with = "users")]
+    sweep: Option<Steps>,
+    /// Further percentiles, as 99.5,99.999
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = percent)]
+    percentiles: Vec<f64>,
+    /// Print one JSON document instead of the summary, as docs/bench.schema.json describes it
+    #[arg(long)]
+    json: bool,
+    /// Write the run over time as CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Write the latency distribution in HdrHistogram's text format
+    #[arg(long, value_name = "FILE")]
+    hgrm: Option<PathBuf>,
+    /// Print two JSON documents of earlier runs side by side
+    #[arg(long, num_args = 2, value_names = ["A.json", "B.json"], exclusive = true)]
+    compare: Option<Vec<PathBuf>>,
+}
+
+/// [`Arrivals`] as the command line spells them.
+#[derive(Clone, Copy, ValueEnum)]
+enum Spacing {
+    /// Evenly
+    Constant,
+    /// Independently of each other, as those of many people
+    Poisson,
+}
+
+/// What a sweep goes through.
+#[derive(Clone, Debug)]
+enum Steps {
+    Connections(Vec<usize>),
+    Rates(Vec<f64>),
+}
+
+/// Runs of a sweep, and keys of a request.
+const STEPS_MAX: usize = 100;
+const MGET_MAX: usize = 10_000;
+
+/// The most requests a second that can be asked for.
+const RATE_MAX: f64 = 1e9;
+
+/// How long a run is unless something else is said.
+const DURATION: Duration = Duration::from_secs(10);
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
+    if let Some(files) = &arguments.compare {
+        return compare(files);
+    }
+    let (Some(target), Some(path)) = (&arguments.target, &arguments.keys) else {
+        return Err(Failure::new("a target and --keys FILE are needed; see `graven bench --help`"));
+    };
+    let plan = plan(arguments, target)?;
+    let pool = draw(&plan, path)?;
+    let stop = stop_signals()?;
+    let document = measure(arguments, &plan, &pool, &stop)?;
+    write_files(arguments, &document)?;
+    print(arguments, &document)?;
+    let answered: u64 = document.runs.iter().map(Report::answers).sum();
+    if answered == 0 && !stop.load(Ordering::Relaxed) {
+        return Err(Failure::new(format!("{target} answered nothing; what it did instead stands above")));
+    }
+    let is_bad = arguments.verify && document.runs.iter().any(Report::went_wrong);
+    Ok(if is_bad { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn plan(arguments: &Arguments, target: &Target) -> Outcome<Plan> {
+    let connections = arguments.users.unwrap_or(arguments.connections).get();
+    let largest = match &arguments.sweep {
+        Some(Steps::Connections(steps)) => steps.iter().copied().max().unwrap_or(connections),
+        _ => connections,
+    };
+    for (what, value, most) in [
+        ("connections", largest, CONNECTIONS_MAX),
+        ("--threads", arguments.threads.get(), THREADS_MAX),
+        ("--pipeline", arguments.pipeline.get(), PIPELINE_MAX),
+        ("--mget", arguments.mget.get(), MGET_MAX),
+    ] {
+        if value > most {
+            return Err(Failure::new(format!("{value} is too much for {what}; at most {most} are possible")));
+        }
+    }
+    if arguments.mget.get() > 1 && !target.takes_many() {
+        return Err(Failure::new(format!(
+            "{target} asks for one key at a time; --mget needs HOST:PORT, whose /v1/mget is asked, or another language"
+        )));
+    }
+    if !arguments.headers.is_empty() && target.language != Language::Http {
+        return Err(Failure::new(format!("{target} is not asked over HTTP; leave -H out")));
+    }
+    let pace = match (arguments.rate, arguments.think) {
+        (Some(rate), _) => Pace::Open { rate, arrivals: arguments.arrivals.into() },
+        (None, Some(think)) => Pace::Users(think),
+        (None, None) => Pace::Closed,
+    };
+    let is_endless = arguments.duration.is_none() && arguments.requests.is_none();
+    Ok(Plan {
+        target: target.clone(),
+        connections,
+        threads: arguments.threads.get().min(connections),
+        pipeline: arguments.pipeline.get(),
+        duration: arguments.duration.or(is_endless.then_some(DURATION)),
+        requests: arguments.requests,
+        pace,
+        warm_up: arguments.warmup,
+        timeout: arguments.timeout,
+        new_connection: arguments.new_connection,
+        headers: arguments.headers.clone(),
+        draw: Draw {
+            spread: arguments.dist,
+            miss: arguments.miss,
+            keys_per_request: arguments.mget.get(),
+            seed: arguments.seed,
+            verify: arguments.verify,
+            requests_max: if arguments.warmup.is_zero() { arguments.requests } else { None },
+        },
+    })
+}
+
+fn draw(plan: &Plan, path: &Path) -> Outcome<Pool> {
+    let mut keys = read_keys(path, plan.draw.verify)?;
+    keys.retain(|key| plan.target.takes(key));
+    if keys.passed_over() > 0 {
+        eprintln!(
+            "graven: {} keys are not asked for: the limits are in docs/BENCHMARKING.md",
+            keys.passed_over()
+        );
+    }
+    if keys.len() == 0 {
+        return Err(Failure::new(format!(
+            "{} holds no key that can be asked for; write one key, or one `key value` pair, a line into it",
+            path.display()
+        )));
+    }
+    if plan.draw.verify && !keys.has_values() {
+        return Err(Failure::new(format!(
+            "{} holds keys without values, so --verify has nothing to compare with; give it `key value` pairs",
+            path.display()
+        )));
+    }
+    let manner = Manner {
+        headers: &plan.headers,
+        close: plan.new_connection && plan.target.language == Language::Http,
+    };
+    Ok(Pool::draw(&keys, &plan.target, manner, &plan.draw))
+}
+
+/// The keys of a carved file, or of text.
+fn read_keys(path: &Path, values_wanted: bool) -> Outcome<Keys> {
+    let mut keys = Keys::new(values_wanted);
+    if path != Path::new("-") {
+        match Store::open(path) {
+            Ok(store) => {
+                for pair in store.iter() {
+                    let (key, value) =
+                        pair.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+                    keys.push(&key, &value);
+                }
+                return Ok(keys);
+            }
+            // Text says for itself why it cannot be read.
+            Err(graven_format::Error::NotCarved | graven_format::Error::Io { .. }) => {}
+            Err(error) => return Err(Failure::new(format!("{}: {error}", path.display()))),
+        }
+    }
+    TextFile::open(path)?.for_each_pair(|pair| {
+        keys.push(pair.key, pair.value);
+        Ok(())
+    })?;
+    Ok(keys)
+}
+
+/// SIGINT and SIGTERM end the run, and what was measured is printed; a second one ends the process.
+fn stop_signals() -> Outcome<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .map_err(|error| Failure::new(format!("cannot watch for signals: {}", reason(&error))))?;
+    }
+    Ok(stop)
+}
+
+fn measure(arguments: &Arguments, plan: &Plan, pool: &Pool, stop: &AtomicBool) -> Outcome<Document> {
+    let (sweep, plans) = match &arguments.sweep {
+        None => (None, vec![plan.clone()]),
+        Some(Steps::Connections(steps)) => {
+            let at = |&connections: &usize| {
+                let threads = arguments.threads.get().min(connections);
+                Plan { connections, threads, ..plan.clone() }
+            };
+            (Some(Sweep::Connections), steps.iter().map(at).collect())
+        }
+        Some(Steps::Rates(rates)) => {
+            let arrivals = arguments.arrivals.into();
+            let at = |&rate: &f64| Plan { pace: Pace::Open { rate, arrivals }, ..plan.clone() };
+            (Some(Sweep::Rate), rates.iter().map(at).collect())
+        }
+    };
+    let mut runs = Vec::new();
+    for plan in &plans {
+        let live = io::stderr().is_terminal().then(Live::new);
+        let progress = live.as_ref().map(|live| Progress::new(live, plan));
+        let measured = match progress {
+            Some(progress) => progress.follow(|| load::run(plan, pool, stop, live.as_ref())),
+            None => load::run(plan, pool, stop, None),
+        };
+        let measured = measured.map_err(|error| explain(&plan.target, error))?;
+        runs.push(Report::new(plan, &measured, &arguments.percentiles));
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    Ok(Document::new(sweep, runs))
+}
+
+fn explain(target: &Target, error: load::Error) -> Failure {
+    Failure::new(match error {
+        load::Error::UnknownHost(error) => {
+            format!("the host of {target} is not known ({}); check its spelling", reason(&error))
+        }
+        load::Error::Unconnected(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            format!("nothing listens on {target}; start a server there, as with `graven serve FILE`")
+        }
+        load::Error::Unconnected(error) => {
+            format!("cannot connect to {target}: {}; check the address and the server", reason(&error))
+        }
+        load::Error::System(error) => format!("the run had to be given up: {}", reason(&error)),
+    })
+}
+
+fn write_files(arguments: &Arguments, document: &Document) -> Outcome<()> {
+    if let Some(path) = &arguments.csv {
+        write_file(path, |out| load::write_csv(document, out))?;
+    }
+    if let Some(path) = &arguments.hgrm {
+        // Of a sweep the last run, which is where the load was highest.
+        let timings = document.runs.last().map(Report::timings).unwrap_or_default();
+        match timings.first() {
+            Some((_, timing)) => write_file(path, |out| load::write_hgrm(timing.honest(), out))?,
+            None => eprintln!("graven: {} is not written, for nothing was answered", path.display()),
+        }
+    }
+    Ok(())
+}
+
+fn write_file(path: &Path, write: impl FnOnce(&mut Output) -> io::Result<()>) -> Outcome<()> {
+    let mut output = Output::create(path)?;
+    write(&mut output)
+        .and_then(|()| output.finish())
+        .map_err(|error| Failure::new(format!("cannot write {}: {}", path.display(), reason(&error))))
+}
+
+fn print(arguments: &Arguments, document: &Document) -> Outcome<()> {
+    let text = if arguments.json {
+        let json = serde_json::to_string_pretty(document);
+        json.map_err(|error| Failure::new(format!("cannot write JSON: {error}")))? + "\n"
+    } else if document.sweep.is_some() {
+        load::sweep_table(document)
+    } else {
+        document.runs.iter().map(load::summary).collect()
+    };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever read the pipe has had enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => {
+            written.map_err(|error| Failure::new(format!("cannot write the summary: {}", reason(&error))))
+        }
+    }
+}
+
+fn compare(files: &[PathBuf]) -> Outcome<ExitCode> {
+    let [a, b] = files else {
+        return Err(Failure::new("two files are compared; write `graven bench --compare a.json b.json`"));
+    };
+    let documents = [read_document(a)?, read_document(b)?];
+    let names = [a, b].map(|path| path.display().to_string());
+    let table = load::compare([&names[0], &names[1]], [&documents[0], &documents[1]])
+        .ok_or_else(|| Failure::new("one of the two documents holds no run"))?;
+    match io::stdout().lock().write_all(table.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write the comparison: {}", reason(&error))))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn read_document(path: &Path) -> Outcome<Document> {
+    let name = path.display();
+    let file = File::open(path).map_err(|error| {
+        let advice = "make it with `graven bench … --json > FILE`";
+        Failure::new(format!("cannot open {name}: {}; {advice}", reason(&error)))
+    })?;
+    serde_json::from_reader(BufReader::new(file))
+        .map_err(|error| Failure::new(format!("{name} is no document of `graven bench --json`: {error}")))
+}
+
+impl From<Spacing> for Arrivals {
+    fn from(spacing: Spacing) -> Self {
+        match spacing {
+            Spacing::Constant => Self::Constant,
+            Spacing::Poisson => Self::Poisson,
+        }
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| *rate >= 0.001 && *rate <= RATE_MAX);
+    rate.ok_or_else(|| format!("write a number of requests a second, from 0.001 to {RATE_MAX}"))
+}
+
+fn part(text: &str) -> Result<f64, String> {
+    let part = text.parse().ok().filter(|part| (0.0..=1.0).contains(part));
+    part.ok_or_else(|| "write a number from 0 to 1, as 0.1 for a tenth".into())
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let percent = text.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
+    percent.ok_or_else(|| "write numbers from 0 to 100 with commas between them".into())
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let timeout = load::duration(text)?;
+    if timeout.is_zero() { Err("an answer needs some time, as in 5s".into()) } else { Ok(timeout) }
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write `Name: value`")?;
+    let value = value.trim();
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err("the name of a header is letters, digits and -".into());
+    }
+    if value.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err("the value of a header holds no control characters".into());
+    }
+    let framing = ["content-length", "transfer-encoding", "connection"];
+    if framing.iter().any(|taken| name.eq_ignore_ascii_case(taken)) {
+        return Err(format!("{name} is written by graven bench itself"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn steps(text: &str) -> Result<Steps, String> {
+    let advice = "write connections=1,2,4 or rate=1000,2000";
+    let (what, list) = text.split_once('=').ok_or(advice)?;
+    if list.split(',').count() > STEPS_MAX {
+        return Err(format!("at most {STEPS_MAX} steps"));
+    }
+    match what {
+        "connections" => {
+            let steps = list.split(',').map(|step| step.parse().ok().filter(|&step| step > 0));
+            steps.collect::<Option<_>>().map(Steps::Connections).ok_or_else(|| advice.into())
+        }
+        "rate" => list.split(',').map(rate).collect::<Result<_, _>>().map(Steps::Rates),
+        _ => Err(advice.into()),
+    }
+}

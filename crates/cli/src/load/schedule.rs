@@ -1,0 +1,261 @@
+//! When requests are meant to be sent: absolute times that do not move when the server is slow, so that what waits in
+//! front of a stalled server is measured from when it should have gone out.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use rand_distr::{Distribution, Exp1};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+
+use super::pick::{unit, whole};
+
+/// Nanoseconds in a second.
+pub(crate) const SECOND: u64 = 1_000_000_000;
+
+/// How requests of an open loop are spread over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrivals {
+    /// One every 1 / rate seconds.
+    Constant,
+    /// Independently of each other, as those of many people: the gaps are exponentially distributed.
+    Poisson,
+}
+
+/// What decides when a request is sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Pace {
+    /// As soon as the answer before it has come: a closed loop.
+    Closed,
+    /// At this many requests a second, whatever the server does: an open loop.
+    Open { rate: f64, arrivals: Arrivals },
+    /// Every connection is a person who waits a while after each answer.
+    Users(Think),
+}
+
+/// How long a person waits before the next request: a time drawn from an interval, every one as likely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Think {
+    pub(crate) least: Duration,
+    pub(crate) most: Duration,
+}
+
+impl Think {
+    /// A waiting time in nanoseconds.
+    pub(crate) fn draw(self, random: &mut Xoshiro256PlusPlus) -> u64 {
+        let (least, most) = (self.least.as_nanos() as f64, self.most.as_nanos() as f64);
+        whole(least + unit(random) * (most - least))
+    }
+}
+
+impl FromStr for Think {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (least, most) = text.split_once("..").unwrap_or((text, text));
+        let (least, most) = (duration(least)?, duration(most)?);
+        if least > most {
+            return Err(format!("the shorter time comes first, as in {}..{}", Shown(most), Shown(least)));
+        }
+        Ok(Self { least, most })
+    }
+}
+
+impl fmt::Display for Think {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.least == self.most {
+            return Shown(self.least).fmt(f);
+        }
+        write!(f, "{}..{}", Shown(self.least), Shown(self.most))
+    }
+}
+
+/// A duration as it is typed.
+struct Shown(Duration);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}s", self.0.as_secs_f64())
+    }
+}
+
+/// The longest time that any flag takes.
+const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// A duration as it is typed: a number and `us`, `ms`, `s`, `m` or `h`; without a unit it is seconds.
+///
+/// # Errors
+/// A sentence for the person who typed it.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit {
+        "us" => Some(1e-6),
+        "ms" => Some(1e-3),
+        "" | "s" => Some(1.0),
+        "m" => Some(60.0),
+        "h" => Some(3600.0),
+        _ => None,
+    };
+    match (number.parse::<f64>(), seconds) {
+        (Ok(number), Some(seconds)) => Duration::try_from_secs_f64(number * seconds)
+            .ok()
+            .filter(|duration| *duration <= DURATION_MAX)
+            .ok_or_else(|| "at most seven days".to_owned()),
+        _ => Err("write a number and a unit (us, ms, s, m, h), as in 30s".to_owned()),
+    }
+}
+
+/// The times of one thread's requests, in nanoseconds of the clock, each not before the one before it.
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    start: u64,
+    next: u64,
+    gaps: Gaps,
+}
+
+#[derive(Debug)]
+enum Gaps {
+    Constant { rate: f64, first: u64, each: u64, sent: u64 },
+    Poisson { mean: f64, at: f64, random: Xoshiro256PlusPlus },
+}
+
+impl Schedule {
+    /// The part of thread `index` out of `threads` in `rate` requests a second that begin at `start`.
+    pub(crate) fn new(
+        rate: f64,
+        arrivals: Arrivals,
+        start: u64,
+        (index, threads): (usize, usize),
+        seed: u64,
+    ) -> Self {
+        let gaps = match arrivals {
+            Arrivals::Constant => Gaps::Constant { rate, first: index as u64, each: threads as u64, sent: 0 },
+            Arrivals::Poisson => Gaps::Poisson {
+                mean: SECOND as f64 * threads as f64 / rate,
+                at: 0.0,
+                random: Xoshiro256PlusPlus::seed_from_u64(seed ^ (index as u64 + 1).rotate_left(32)),
+            },
+        };
+        let mut schedule = Self { start, next: start, gaps };
+        schedule.draw();
+        schedule
+    }
+
+    /// When the next request is meant to be sent.
+    #[inline]
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Goes on to the request after it.
+    pub(crate) fn advance(&mut self) {
+        if let Gaps::Constant { sent, .. } = &mut self.gaps {
+            *sent += 1;
+        }
+        self.draw();
+    }
+
+    fn draw(&mut self) {
+        let after_start = match &mut self.gaps {
+            // From the number and not from the time before, so that nothing adds up however long a run is.
+            Gaps::Constant { rate, first, each, sent } => {
+                (*first + *each * *sent) as f64 * (SECOND as f64 / *rate)
+            }
+            Gaps::Poisson { mean, at, random } => {
+                let gap: f64 = Exp1.sample(random);
+                *at += gap * *mean;
+                *at
+            }
+        };
+        self.next = self.start + whole(after_start);
+    }
+
+    /// About how many requests are meant to be sent from the next one up to `end`.
+    pub(crate) fn left_until(&self, end: u64) -> u64 {
+        let gap = match &self.gaps {
+            Gaps::Constant { rate, each, .. } => SECOND as f64 / rate * *each as f64,
+            Gaps::Poisson { mean, .. } => *mean,
+        };
+        if self.next >= end { 0 } else { whole(((end - self.next) as f64 / gap).ceil()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(schedule: &mut Schedule, count: usize) -> Vec<u64> {
+        (0..count)
+            .map(|_| {
+                let next = schedule.next();
+                schedule.advance();
+                next
+            })
+            .collect()
+    }
+
+    #[test]
+    fn constant_arrivals_are_evenly_spaced_from_the_start() {
+        let mut schedule = Schedule::new(4.0, Arrivals::Constant, 1_000, (0, 1), 0);
+        assert_eq!(times(&mut schedule, 4), [1_000, 250_001_000, 500_001_000, 750_001_000]);
+        assert_eq!(schedule.left_until(2 * SECOND + 1_000), 4);
+        assert_eq!(schedule.left_until(SECOND), 0);
+    }
+
+    #[test]
+    fn the_parts_of_all_threads_are_the_whole_schedule() {
+        let mut all: Vec<u64> = (0..3)
+            .flat_map(|i| times(&mut Schedule::new(7.0, Arrivals::Constant, 0, (i, 3), 0), 10))
+            .collect();
+        all.sort_unstable();
+        assert_eq!(all, times(&mut Schedule::new(7.0, Arrivals::Constant, 0, (0, 1), 0), 30));
+    }
+
+    #[test]
+    fn a_constant_schedule_does_not_drift() {
+        let mut schedule = Schedule::new(3.0, Arrivals::Constant, 0, (0, 1), 0);
+        let last = *times(&mut schedule, 3_000_001).last().unwrap();
+        assert!(last.abs_diff(1_000_000 * SECOND) <= 200, "{last}");
+    }
+
+    #[test]
+    fn poisson_gaps_have_the_mean_and_the_deviation_of_an_exponential() {
+        let mut schedule = Schedule::new(1_000.0, Arrivals::Poisson, 0, (0, 1), 5);
+        let times = times(&mut schedule, 200_000);
+        let gaps: Vec<f64> = times.windows(2).map(|pair| (pair[1] - pair[0]) as f64 / 1e6).collect();
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+        assert!((mean - 1.0).abs() < 0.01, "{mean}");
+        assert!((variance.sqrt() - 1.0).abs() < 0.01, "{variance}");
+    }
+
+    #[test]
+    fn durations_are_read_as_people_type_them() {
+        for (text, micros) in [
+            ("30s", 30_000_000),
+            ("1.5", 1_500_000),
+            ("250ms", 250_000),
+            ("5us", 5),
+            ("2m", 120_000_000),
+            ("1h", 3_600_000_000),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_micros(micros)), "{text}");
+        }
+        for text in ["", "s", "-1s", "1d", "1 s", "8000h", "1.2.3"] {
+            assert!(duration(text).is_err(), "{text} was taken");
+        }
+    }
+
+    #[test]
+    fn thinking_takes_a_time_from_the_interval() {
+        let think: Think = "1s..3s".parse().unwrap();
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+        let drawn: Vec<u64> = (0..1_000).map(|_| think.draw(&mut random)).collect();
+        assert!(drawn.iter().all(|time| (SECOND..3 * SECOND).contains(time)));
+        assert!(drawn.iter().max().unwrap() - drawn.iter().min().unwrap() > 19 * SECOND / 10);
+        assert!("3s..1s".parse::<Think>().is_err());
+        assert_eq!("2s".parse::<Think>().unwrap().draw(&mut random), 2 * SECOND);
+    }
+}

@@ -1,0 +1,330 @@
+//! What is counted and measured while a run goes on, in a space that does not grow: counters, and histograms of a fixed
+//! size. Every thread has its own; they are added up at the end.
+
+use hdrhistogram::Histogram;
+
+use super::answers::{Outcome, Verdict};
+use super::schedule::SECOND;
+use super::series::Series;
+
+/// The longest time that a histogram tells from a longer one: one hour, in nanoseconds.
+const TIME_MAX: u64 = 3_600 * SECOND;
+
+/// Significant digits of every recorded time.
+const DIGITS: u8 = 3;
+
+/// A request sent this much later than it was meant to be is late, in nanoseconds.
+pub(crate) const LATE: u64 = 1_000_000;
+
+/// The most answers of a kind that are kept to be shown, and the bytes kept of each.
+const SAMPLES_MAX: usize = 3;
+const SAMPLE_BYTES_MAX: usize = 120;
+
+/// Why a request has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The server closed the connection before a byte of the answer.
+    Closed,
+    /// The server closed the connection in the middle of the answer.
+    Truncated,
+    /// What came is no answer in the target's language.
+    Garbage,
+    /// The connection broke: a reset, or another error of the system's.
+    Broken,
+    /// No connection came about.
+    Unconnected,
+    /// No answer within the time that is allowed.
+    TimedOut,
+    /// It stood behind another request that failed, on the same connection.
+    Lost,
+}
+
+/// How long the answers of one outcome took.
+#[derive(Clone, Debug)]
+pub(crate) struct Latencies {
+    /// From when the request was sent, in nanoseconds.
+    pub(crate) service: Histogram<u64>,
+    /// From when the request was meant to be sent, in nanoseconds; only where there is a schedule.
+    pub(crate) response: Option<Histogram<u64>>,
+}
+
+impl Latencies {
+    fn new(is_scheduled: bool) -> Self {
+        Self { service: histogram(), response: is_scheduled.then(histogram) }
+    }
+
+    fn add(&mut self, other: &Self) {
+        // Both have the same bounds, so nothing is refused.
+        let _ = self.service.add(&other.service);
+        if let (Some(all), Some(other)) = (&mut self.response, &other.response) {
+            let _ = all.add(other);
+        }
+    }
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, TIME_MAX, DIGITS).expect("the bounds are constant and well formed")
+}
+
+/// A time that is measured often: how long, on average and at the ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Phase {
+    pub(crate) count: u64,
+    pub(crate) sum: u64,
+    pub(crate) min: u64,
+    pub(crate) max: u64,
+}
+
+impl Default for Phase {
+    fn default() -> Self {
+        Self { count: 0, sum: 0, min: u64::MAX, max: 0 }
+    }
+}
+
+impl Phase {
+    #[inline]
+    pub(crate) fn record(&mut self, nanos: u64) {
+        self.count += 1;
+        self.sum += nanos;
+        self.min = self.min.min(nanos);
+        self.max = self.max.max(nanos);
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum += other.sum;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+    }
+}
+
+/// The parts of a request's time, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Phases {
+    /// From the beginning of a connection until it stood.
+    pub(crate) connect: Phase,
+    /// Handing the request to the system; requests sent together share it.
+    pub(crate) write: Phase,
+    /// From then until the first byte of the answer.
+    pub(crate) wait: Phase,
+    /// From then until the last byte.
+    pub(crate) read: Phase,
+}
+
+/// The times of one answered request, in nanoseconds of the clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    pub(crate) intended: u64,
+    pub(crate) sent: u64,
+    pub(crate) written: u64,
+    pub(crate) first_byte: u64,
+    pub(crate) done: u64,
+}
+
+/// Everything that one thread counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Tally {
+    is_scheduled: bool,
+    /// By [`Outcome`]; those that did not happen have none.
+    latencies: [Option<Box<Latencies>>; 4],
+    /// By [`Failure`].
+    failures: [u64; 7],
+    pub(crate) sent: u64,
+    /// Answers that came before the end of the measured time.
+    pub(crate) in_time: u64,
+    /// The same for keys.
+    pub(crate) keys_in_time: u64,
+    pub(crate) key_hits: u64,
+    pub(crate) key_misses: u64,
+    pub(crate) late: u64,
+    pub(crate) late_max: u64,
+    /// Requests that were due and never sent.
+    pub(crate) unsent: u64,
+    /// Requests in flight when the run ended, before their time was up.
+    pub(crate) cut_off: u64,
+    pub(crate) warm_up_requests: u64,
+    pub(crate) warm_up_failures: u64,
+    pub(crate) connections_opened: u64,
+    pub(crate) connections_failed: u64,
+    /// Connections on which something came that nobody had asked for.
+    pub(crate) connections_unasked: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) phases: Phases,
+    pub(crate) series: Series,
+    /// When the last answer came or the last request failed, in nanoseconds of the clock.
+    pub(crate) last: u64,
+    /// When the measured time ended, in nanoseconds of the clock.
+    pub(crate) ended: u64,
+    /// The first few answers and errors that nobody wished for.
+    pub(crate) samples: Vec<String>,
+    sampled: [usize; 4],
+}
+
+impl Tally {
+    /// Nothing yet.
+    pub(crate) fn new(is_scheduled: bool) -> Self {
+        Self {
+            is_scheduled,
+            latencies: [None, None, None, None],
+            failures: [0; 7],
+            sent: 0,
+            in_time: 0,
+            keys_in_time: 0,
+            key_hits: 0,
+            key_misses: 0,
+            late: 0,
+            late_max: 0,
+            unsent: 0,
+            cut_off: 0,
+            warm_up_requests: 0,
+            warm_up_failures: 0,
+            connections_opened: 0,
+            connections_failed: 0,
+            connections_unasked: 0,
+            bytes_sent: 0,
+            bytes_received: 0,
+            phases: Phases::default(),
+            series: Series::new(0),
+            last: 0,
+            ended: 0,
+            samples: Vec::new(),
+            sampled: [0; 4],
+        }
+    }
+
+    /// Says when measuring begins, in nanoseconds of the clock. Connections may have been counted before.
+    pub(crate) fn begin(&mut self, start: u64) {
+        self.series = Series::new(start);
+        self.last = start;
+    }
+
+    /// Counts a request that went out; `late_by` is how much later than it was meant to, in nanoseconds.
+    #[inline]
+    pub(crate) fn sent(&mut self, late_by: u64) {
+        self.sent += 1;
+        if late_by > LATE {
+            self.late += 1;
+        }
+        self.late_max = self.late_max.max(late_by);
+    }
+
+    /// Counts an answer. `end` is when the measured time ends.
+    #[inline]
+    pub(crate) fn answered(&mut self, verdict: Verdict, times: Times, end: u64) {
+        let is_scheduled = self.is_scheduled;
+        let latencies = self.latencies[verdict.outcome as usize]
+            .get_or_insert_with(|| Box::new(Latencies::new(is_scheduled)));
+        let service = times.done.saturating_sub(times.sent);
+        latencies.service.saturating_record(service);
+        let mut honest = service;
+        if let Some(response) = &mut latencies.response {
+            honest = times.done.saturating_sub(times.intended);
+            response.saturating_record(honest);
+        }
+        self.key_hits += u64::from(verdict.hits);
+        self.key_misses += u64::from(verdict.misses);
+        if times.done <= end {
+            self.in_time += 1;
+            self.keys_in_time += u64::from(verdict.hits + verdict.misses);
+        }
+        // An answer may be here before the system says that the request is gone.
+        let written = times.written.min(times.first_byte);
+        self.phases.write.record(written.saturating_sub(times.sent));
+        self.phases.wait.record(times.first_byte - written);
+        self.phases.read.record(times.done.saturating_sub(times.first_byte));
+        self.series.answered(times.done, honest);
+        self.last = times.done;
+    }
+
+    /// Counts a request that failed at `now`.
+    pub(crate) fn failed(&mut self, failure: Failure, now: u64) {
+        self.failures[failure as usize] += 1;
+        self.series.failed(now);
+        self.last = now;
+    }
+
+    /// Keeps the beginning of what a server said, of the first few of its kind.
+    pub(crate) fn sample_answer(&mut self, outcome: Outcome, request: &[u8], answer: &[u8]) {
+        if self.may_sample(outcome as usize) {
+            let what = if outcome == Outcome::Wrong { "wrong" } else { "refused" };
+            self.samples.push(format!("{what}: {} was answered {}", shown(request), shown(answer)));
+        }
+    }
+
+    /// Keeps why a request failed, of the first few.
+    pub(crate) fn sample_failure(&mut self, why: String) {
+        // Not the place of an outcome that is ever sampled.
+        if self.may_sample(Outcome::Hit as usize) {
+            self.samples.push(why);
+        }
+    }
+
+    fn may_sample(&mut self, kind: usize) -> bool {
+        self.sampled[kind] += 1;
+        self.sampled[kind] <= SAMPLES_MAX
+    }
+
+    pub(crate) fn latencies(&self, outcome: Outcome) -> Option<&Latencies> {
+        self.latencies[outcome as usize].as_deref()
+    }
+
+    /// How many answers of this outcome there were.
+    pub(crate) fn outcomes(&self, outcome: Outcome) -> u64 {
+        self.latencies(outcome).map_or(0, |latencies| latencies.service.len())
+    }
+
+    pub(crate) fn failures(&self, failure: Failure) -> u64 {
+        self.failures[failure as usize]
+    }
+
+    /// Adds what another thread has counted.
+    pub(crate) fn add(&mut self, other: Self) {
+        for (all, other) in self.latencies.iter_mut().zip(other.latencies) {
+            match (all, other) {
+                (Some(all), Some(other)) => all.add(&other),
+                (all @ None, other) => *all = other,
+                (Some(_), None) => {}
+            }
+        }
+        for (all, other) in self.failures.iter_mut().zip(other.failures) {
+            *all += other;
+        }
+        for (all, other) in [
+            (&mut self.sent, other.sent),
+            (&mut self.in_time, other.in_time),
+            (&mut self.keys_in_time, other.keys_in_time),
+            (&mut self.key_hits, other.key_hits),
+            (&mut self.key_misses, other.key_misses),
+            (&mut self.late, other.late),
+            (&mut self.unsent, other.unsent),
+            (&mut self.cut_off, other.cut_off),
+            (&mut self.warm_up_requests, other.warm_up_requests),
+            (&mut self.warm_up_failures, other.warm_up_failures),
+            (&mut self.connections_opened, other.connections_opened),
+            (&mut self.connections_failed, other.connections_failed),
+            (&mut self.connections_unasked, other.connections_unasked),
+            (&mut self.bytes_sent, other.bytes_sent),
+            (&mut self.bytes_received, other.bytes_received),
+        ] {
+            *all += other;
+        }
+        self.late_max = self.late_max.max(other.late_max);
+        self.last = self.last.max(other.last);
+        self.ended = self.ended.max(other.ended);
+        self.phases.connect.add(&other.phases.connect);
+        self.phases.write.add(&other.phases.write);
+        self.phases.wait.add(&other.phases.wait);
+        self.phases.read.add(&other.phases.read);
+        self.series.add(other.series);
+        self.samples.extend(other.samples);
+        self.samples.truncate(4 * SAMPLES_MAX);
+    }
+}
+
+/// The beginning of `bytes`, as text that fits on a line.
+fn shown(bytes: &[u8]) -> String {
+    let start = &bytes[..bytes.len().min(SAMPLE_BYTES_MAX)];
+    let more = if start.len() < bytes.len() { "…" } else { "" };
+    format!("\"{}{more}\"", start.escape_ascii())
+}
