@@ -161,7 +161,11 @@ impl Header {
             }),
         };
         header.check()?;
-        Ok(header)
+        // What no field covers is zero, so that a later version may give it a meaning.
+        match header.to_bytes().iter().zip(bytes).position(|(written, found)| written != found) {
+            Some(at) => Err(range(at, "a byte without a meaning", 0, bytes[at].into())),
+            None => Ok(header),
+        }
     }
 
     /// Checks what fields say of each other.
@@ -177,6 +181,32 @@ impl Header {
         }
         if self.count_width == 0 {
             return Err(range(COUNT_WIDTH_OFFSET, "the missing width of a record count", 0, 1));
+        }
+        let digits = if self.keys.kind == KeyKind::Hex { self.keys.digits } else { 0 };
+        if self.keys.digits != digits {
+            return Err(range(KEY_DIGITS_OFFSET, "the digits of a key", 0, self.keys.digits.into()));
+        }
+        if !numeric && (self.keys.mask | self.keys.fixed) != 0 {
+            return Err(range(KEY_MASK_OFFSET, "the bits of keys that are bytes", 0, 1));
+        }
+        if self.inline_max > INLINE_MAX_MOST {
+            let found = self.inline_max.into();
+            return Err(range(
+                INLINE_MAX_OFFSET,
+                "the longest value in a bucket",
+                INLINE_MAX_MOST.into(),
+                found,
+            ));
+        }
+        let most = if self.value_width == 0 { self.inline_max } else { 0 };
+        if self.value_fixed > most {
+            let found = self.value_fixed.into();
+            return Err(range(VALUE_FIXED_OFFSET, "the length of every value", most.into(), found));
+        }
+        let tables = self.section(Section::Tables).len;
+        if tables > TABLES_BYTES_MAX {
+            let at = SECTIONS_OFFSET + Section::Tables as usize * SECTION_BYTES;
+            return Err(range(at + 8, "the length of the tables", TABLES_BYTES_MAX, tables));
         }
         if self.pairs > PAIRS_MAX {
             return Err(range(PAIRS_OFFSET, "the number of pairs", PAIRS_MAX, self.pairs));

@@ -55,6 +55,8 @@ pub const VALUE_CODEC_OFFSET: usize = KEY_CODEC_OFFSET + 1;
 pub const VALUE_FIXED_OFFSET: usize = VALUE_CODEC_OFFSET + 1;
 /// `u32`: the longest stored value that may lie inside a bucket.
 pub const INLINE_MAX_OFFSET: usize = VALUE_FIXED_OFFSET + 4;
+/// The most that [`INLINE_MAX_OFFSET`] can say: one less than the mark of a value that lies elsewhere.
+pub const INLINE_MAX_MOST: u32 = 0xFFFE;
 /// The sections, [`SECTIONS`] of them, [`SECTION_BYTES`] each.
 pub const SECTIONS_OFFSET: usize = INLINE_MAX_OFFSET + 4;
 /// Bytes of one section's entry: offset `u64`, length `u64`, CRC-32C `u32`, zero `u32`.
@@ -95,6 +97,9 @@ impl Section {
     }
 }
 
+/// The most bytes of the tables: two, each of 16,383 symbols of seven bytes with two lengths, a count and a last length.
+pub const TABLES_BYTES_MAX: u64 = 2 * (2 + 16_383 * 9 + 1);
+
 /// Bytes of one line of the index: one cache line.
 pub const LINE_BYTES: usize = 64;
 /// Buckets that one line of the index covers.
@@ -116,6 +121,8 @@ pub const TAG_BITS: u32 = 8;
 /// `u32`.
 pub const LARGE_REFERENCE_BYTES: usize = 16;
 
+/// The longest bucket, in bytes: what a lookup may have to read.
+pub const BUCKET_BYTES_MAX: usize = 1 << 30;
 /// The most bucket bits: 2^40 buckets.
 pub const BUCKET_BITS_MAX: u8 = 40;
 /// The most pairs.

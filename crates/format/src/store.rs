@@ -17,7 +17,8 @@ use crate::header::Header;
 use crate::home::{Home, Window};
 use crate::index::{self, Line};
 use crate::key::{KeyMap, Place};
-use crate::layout::{HEADER_BYTES, LINE_BYTES, Section};
+use crate::layout::{BUCKET_BYTES_MAX, HEADER_BYTES, LINE_BYTES, Section};
+use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::region::Region;
 
 /// Keys of a batch whose waits for memory overlap: more than a processor core can wait for at a time.
@@ -98,7 +99,7 @@ impl Store {
     fn from_home(home: Home) -> Result<Self, Error> {
         let mut scratch = Vec::new();
         let header_len = home.len().min(HEADER_BYTES as u64) as usize;
-        let header = Header::from_bytes(home.read(0..header_len, &mut scratch)?, home.len())?;
+        let header = Header::from_bytes(&home.read(0..header_len, &mut scratch)?[..header_len], home.len())?;
         let tables = header.section(Section::Tables);
         let range = tables.offset as usize..(tables.offset + tables.len) as usize;
         let mut scratch = Vec::new();
@@ -108,7 +109,10 @@ impl Store {
             return Err(damaged(Section::Tables, range.start, Problem::Checksum { expected, found }));
         }
         let (key_decoder, rest) = read_table(header.key_codec, bytes, range.start)?;
-        let (value_decoder, _) = read_table(header.value_codec, rest, range.end - rest.len())?;
+        let (value_decoder, rest) = read_table(header.value_codec, rest, range.end - rest.len())?;
+        if !rest.is_empty() {
+            return Err(damaged(Section::Tables, range.end - rest.len(), Problem::Codec));
+        }
         let keys = KeyMap::new(header.keys.clone(), header.seed, header.bucket_bits);
         let buckets = BucketShape {
             count_width: header.count_width,
@@ -333,6 +337,16 @@ impl Store {
         bytes.first_chunk().copied().ok_or_else(|| self.beyond_records(bucket, u64::MAX))
     }
 
+    /// Refuses what no bucket is as long as, before memory is taken for it.
+    pub(crate) fn check_length(&self, bucket: u64, range: &Range<usize>) -> Result<(), Error> {
+        let (most, found) = (BUCKET_BYTES_MAX as u64, range.len() as u64);
+        if found <= most {
+            return Ok(());
+        }
+        let problem = Problem::Range { field: "the length of a bucket", most, found };
+        Err(damaged(Section::Index, self.line_offset(bucket), problem))
+    }
+
     /// A bucket that was not checked before.
     pub(crate) fn bucket<'s, C: Cpu>(
         &'s self,
@@ -341,6 +355,7 @@ impl Store {
         range: Range<usize>,
         scratch: &'s mut Vec<u8>,
     ) -> Result<Bucket<'s, C>, Error> {
+        self.check_length(number, &range)?;
         let bytes = self.home.read(range.clone(), scratch)?;
         let opened = self.buckets.open_checked(cpu, number, bytes, range.len());
         opened.map_err(|problem| damaged(Section::Records, range.start, problem))
@@ -384,7 +399,7 @@ impl Store {
     /// Appends the key of record `i`, but for the prefix, where keys are bytes.
     fn append_key<C: Cpu>(&self, bucket: &Bucket<'_, C>, i: usize, key: &mut Vec<u8>) -> Result<(), Problem> {
         let range = bucket.key(i)?;
-        append(self.key_decoder.as_ref(), bucket.bytes_from(range.start), range.len(), key)
+        append(self.key_decoder.as_ref(), bucket.bytes_from(range.start), range.len(), KEY_BYTES_MAX, key)
     }
 
     /// A lookup in memory that was checked.
@@ -453,7 +468,7 @@ impl Store {
         len: usize,
         value: &mut Vec<u8>,
     ) -> Result<(), Problem> {
-        append(self.value_decoder.as_ref(), stored, len, value)
+        append(self.value_decoder.as_ref(), stored, len, VALUE_BYTES_MAX, value)
     }
 
     /// Bytes of the file.
@@ -501,11 +516,28 @@ impl Store {
     }
 }
 
-/// Appends what the first `len` of `stored` stand for.
+/// Appends what the first `len` of `stored` stand for, at most `most` bytes.
 #[inline(always)]
-fn append(decoder: Option<&Decoder>, stored: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), Problem> {
+fn append(
+    decoder: Option<&Decoder>,
+    stored: &[u8],
+    len: usize,
+    most: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), Problem> {
     match decoder {
-        Some(decoder) => decoder.decode(stored, len, out).map_err(|_| Problem::Codec),
+        Some(decoder) => {
+            let start = out.len();
+            decoder.decode(stored, len, most, out).map_err(|_| {
+                out.truncate(start);
+                Problem::Codec
+            })
+        }
+        None if len > most => Err(Problem::Range {
+            field: "the length of a key or value",
+            most: most as u64,
+            found: len as u64,
+        }),
         None => {
             copy(stored, len, out);
             Ok(())

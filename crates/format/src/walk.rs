@@ -5,7 +5,7 @@ use crate::checksum::crc32c;
 use crate::cpu::Portable;
 use crate::error::{Error, Problem};
 use crate::home::Window;
-use crate::layout::{HEADER_BYTES, Section, TAIL_BYTES};
+use crate::layout::{HEADER_BYTES, KEY_BYTES_OFFSET, PAIRS_OFFSET, Section, TAIL_BYTES, VALUE_BYTES_OFFSET};
 use crate::region::Region;
 use crate::store::{Store, damaged};
 
@@ -88,7 +88,8 @@ impl Store {
         })
     }
 
-    /// Checks every byte: all checksums, and that every key lies where a lookup would find it.
+    /// Checks every byte: all checksums, that every key lies where a lookup would find it, and that pairs, keys and values
+    /// are as many and as long as the header says.
     ///
     /// # Errors
     /// The first damage, by the order of the file.
@@ -105,9 +106,12 @@ impl Store {
         let (index, records) = (self.header.section(Section::Index), self.header.section(Section::Records));
         let total = index.len + 2 * records.len;
         let whole = self.check_section(Section::Index, |done| told(done, total));
-        let (mut pairs, mut walk) = (0, Walk { ahead: STEP_BYTES, ..Walk::default() });
+        let (mut pairs, mut key_bytes, mut value_bytes) = (0, 0, 0);
+        let mut walk = Walk { ahead: STEP_BYTES, ..Walk::default() };
         for bucket in 0..self.buckets() {
             pairs += self.walk_bucket(bucket, &mut walk, |entry| {
+                key_bytes += entry.key.len() as u64;
+                value_bytes += entry.value.len() as u64;
                 let placed = self.keys.order(Portable, entry.key).map(|order| self.keys.place(order).bucket);
                 if placed == Some(bucket) { Ok(()) } else { Err(Problem::Codec) }
             })?;
@@ -119,10 +123,16 @@ impl Store {
         // checksum covers the rest.
         whole?;
         self.check_section(Section::Records, |done| told(index.len + records.len + done, total))?;
-        if pairs != self.header.pairs {
-            let problem =
-                Problem::Range { field: "the number of pairs", most: pairs, found: self.header.pairs };
-            return Err(Error::Damaged { section: "header", offset: 0, problem });
+        let header = &self.header;
+        for (field, offset, said, counted) in [
+            ("the number of pairs", PAIRS_OFFSET, header.pairs, pairs),
+            ("the sum of the lengths of keys", KEY_BYTES_OFFSET, header.key_bytes, key_bytes),
+            ("the sum of the lengths of values", VALUE_BYTES_OFFSET, header.value_bytes, value_bytes),
+        ] {
+            if said != counted {
+                let problem = Problem::Range { field, most: counted, found: said };
+                return Err(Error::Damaged { section: "header", offset: offset as u64, problem });
+            }
         }
         self.check_tail()
     }
@@ -176,6 +186,7 @@ impl Store {
     ) -> Result<u64, Error> {
         let Walk { ahead, index, records, key, value, end } = walk;
         let range = self.range_ahead(number, *ahead, index)?;
+        self.check_length(number, &range)?;
         let start = range.start;
         *end = range.end;
         let at = |problem| damaged(Section::Records, start, problem);

@@ -9,7 +9,8 @@ use crate::codec::Decoder;
 use crate::error::Error;
 use crate::index::{self, Line};
 use crate::key::Order;
-use crate::layout::LINE_BUCKETS;
+use crate::layout::{BUCKET_BYTES_MAX, LINE_BUCKETS};
+use crate::limits::KEY_BYTES_MAX;
 
 /// A partition in the form it has in the file, as if it began at byte 0.
 pub(crate) struct Carved {
@@ -96,7 +97,9 @@ impl Plan {
         key.extend_from_slice(&self.keys.shape().prefix);
         match self.key_table.as_ref().and_then(|table| Decoder::new(self.key_codec, table)) {
             // What this build has encoded decodes.
-            Some(decoder) => drop(decoder.decode(record.key, record.key.len(), &mut key)),
+            Some(decoder) => {
+                let _ = decoder.decode(record.key, record.key.len(), KEY_BYTES_MAX, &mut key);
+            }
             None => key.extend_from_slice(record.key),
         }
         key
@@ -105,6 +108,11 @@ impl Plan {
 
 fn same_key(a: &Unplaced<'_>, b: &Unplaced<'_>) -> bool {
     a.order == b.order && a.key == b.key
+}
+
+fn check_bucket(found: u64) -> Result<(), Error> {
+    let (what, most) = ("the length of a bucket", BUCKET_BYTES_MAX as u64);
+    if found > most { Err(Error::TooLarge { what, most, found }) } else { Ok(()) }
 }
 
 /// Builds the buckets of one line after the other, reusing its memory.
@@ -155,6 +163,7 @@ impl LineBuilder {
         for ((number, &len), padding) in numbers.zip(&self.lengths).zip(paddings) {
             let (bucket, others) = rest.split_at(len as usize);
             rest = others;
+            check_bucket(u64::from(len) + padding)?;
             let start = carved.records.len();
             carved.records.extend_from_slice(bucket);
             carved.records.resize(carved.records.len() + padding as usize, 0);
@@ -192,7 +201,9 @@ impl LineBuilder {
                 .collect();
             let start = self.buckets.len();
             plan.buckets.encode(&placed, &mut self.buckets);
-            self.lengths.push((self.buckets.len() - start) as u32);
+            let len = self.buckets.len() - start;
+            check_bucket(len as u64)?;
+            self.lengths.push(len as u32);
         }
         Ok(())
     }

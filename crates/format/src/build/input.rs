@@ -139,8 +139,10 @@ impl Kept {
 /// The first reading of text.
 pub(crate) struct FirstPass<'k, 'a> {
     blocks: Blocks<Box<dyn Read + Send + 'a>>,
-    /// The file, where the text can be read again.
+    /// The file, where the text can be read again and none of it has to be yet.
     again: Option<File>,
+    /// Whether the last of the rests is this text, to be read again.
+    reads_again: bool,
     offset: u64,
     kept: &'k mut Kept,
 }
@@ -155,7 +157,7 @@ impl<'k, 'a> FirstPass<'k, 'a> {
             }
             Source::Stream(stream) => (stream, None),
         };
-        Ok(Self { blocks: Blocks::new(reader), again, offset: 0, kept })
+        Ok(Self { blocks: Blocks::new(reader), again, reads_again: false, offset: 0, kept })
     }
 
     /// Reads the next block and says which it is and whether it is to be given back with [`Self::give_back`].
@@ -170,8 +172,9 @@ impl<'k, 'a> FirstPass<'k, 'a> {
                 (Some(file), _) => {
                     let rest = Rest::Again { file, offset: self.offset, line: block.first_line, bytes: len };
                     self.kept.rests.push(rest);
+                    self.reads_again = true;
                 }
-                (None, Some(Rest::Again { bytes, .. })) => *bytes += len,
+                (None, Some(Rest::Again { bytes, .. })) if self.reads_again => *bytes += len,
                 _ => self.kept.spool(block, false)?,
             }
         }

@@ -85,7 +85,7 @@ impl Plan {
             survey.fixed_value().filter(|&len| value_codec == Codec::Raw && len <= RAM_INLINE_MAX as usize);
         let buckets = BucketShape {
             count_width: if bucket_records > 32 { 2 } else { 1 },
-            key_width: key_width(keys.shape(), survey.keys.longest),
+            key_width: key_width(keys.shape(), key_codec, survey.keys.longest),
             rest_bits: keys.rest_bits(),
             rest_mask: u128::MAX.unbounded_shr(128 - keys.rest_bits()),
             value_width: match fixed {
@@ -131,12 +131,18 @@ fn bucket_bits(pairs: u64, records: u64) -> u8 {
     bits
 }
 
-/// Bytes of a length that no stored key exceeds: a key can grow by half when it is nothing like the sample.
-fn key_width(shape: &KeyShape, longest: usize) -> u8 {
+/// Bytes of a length that no stored key exceeds, though it be nothing like the sample: each of its bytes then takes the
+/// longest code and itself.
+fn key_width(shape: &KeyShape, codec: Codec, longest: usize) -> u8 {
     if shape.kind != crate::key::KeyKind::Bytes {
         return 0;
     }
-    match (longest - shape.prefix.len()) * 5 / 2 + 2 {
+    let given = longest - shape.prefix.len();
+    let stored = match codec {
+        Codec::Raw => given,
+        _ => (given * (codec.window_bits() as usize + 8)).div_ceil(8),
+    };
+    match stored {
         0..=0xFF => 1,
         0x100..=0xFFFF => 2,
         _ => 4,

@@ -3,7 +3,7 @@
 use super::bits::load;
 use super::{Codec, NARROW_BITS, SYMBOL_BYTES_MAX, SymbolTable, WIDE_BITS};
 
-/// Stored bytes that end in the middle of a symbol.
+/// Stored bytes that end in the middle of a symbol, or that stand for more than they may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -29,12 +29,19 @@ impl Decoder {
         }
     }
 
-    /// Appends what the first `stored` bytes of `bytes` stand for; the bytes behind them are loaded but do not count.
+    /// Appends what the first `stored` bytes of `bytes` stand for, at most `most` bytes; the bytes behind them are loaded
+    /// but do not count. A stored byte can stand for 56.
     #[inline(always)]
-    pub(crate) fn decode(&self, bytes: &[u8], stored: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    pub(crate) fn decode(
+        &self,
+        bytes: &[u8],
+        stored: usize,
+        most: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Malformed> {
         match self {
-            Self::Narrow(windows) => windows.decode(bytes, stored, out),
-            Self::Wide(windows) => windows.decode(bytes, stored, out),
+            Self::Narrow(windows) => windows.decode(bytes, stored, most, out),
+            Self::Wide(windows) => windows.decode(bytes, stored, most, out),
         }
     }
 }
@@ -77,12 +84,16 @@ impl<const ENTRIES: usize> Windows<ENTRIES> {
     }
 
     #[inline(always)]
-    fn decode(&self, bytes: &[u8], stored: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    fn decode(&self, bytes: &[u8], stored: usize, most: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let end = stored * 8;
+        let most = out.len() + most;
         let mut at = 0;
         loop {
             let before = at;
             at = self.steps(bytes, at, end, out);
+            if out.len() > most {
+                return Err(Malformed);
+            }
             if at >= end {
                 return if at == end { Ok(()) } else { Err(Malformed) };
             }
@@ -99,7 +110,7 @@ impl<const ENTRIES: usize> Windows<ENTRIES> {
     /// Takes the symbols of [`STEPS`] windows, fewer where the end or an escape comes first, and says where it stopped.
     #[inline(always)]
     fn steps(&self, bytes: &[u8], mut at: usize, end: usize, out: &mut Vec<u8>) -> usize {
-        let mut window = load(bytes, at / 8) >> (at % 8) | u64::MAX.unbounded_shl((end - at) as u32);
+        let mut window = load(bytes, at / 8) >> (at % 8) | u64::MAX.unbounded_shl((end - at).min(64) as u32);
         let mut block = [0_u8; 8 * STEPS + 8];
         let mut given = 0;
         for _ in 0..STEPS {
@@ -120,11 +131,43 @@ impl<const ENTRIES: usize> Windows<ENTRIES> {
     #[cold]
     #[inline(never)]
     fn escape(&self, bytes: &[u8], at: usize, end: usize) -> Result<Option<u8>, Malformed> {
-        let left = (end - at) as u32;
-        if left >= 8 + self.escape_bits {
+        let left = end - at;
+        if left >= 8 + self.escape_bits as usize {
             let window = load(bytes, at / 8) >> (at % 8);
             return Ok(Some((window >> self.escape_bits) as u8));
         }
         if left < 8 { Ok(None) } else { Err(Malformed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Codec, Encoder, train};
+    use super::*;
+
+    #[test]
+    fn stored_bytes_beyond_half_a_gigabyte_are_read_as_the_first_are() {
+        let table = train(Codec::Huffman, &[b"abcdefgh"]).unwrap();
+        let mut stored = Vec::new();
+        let Some(Decoder::Narrow(decoder)) = Decoder::new(Codec::Huffman, &table) else { unreachable!() };
+        Encoder::new(&table).encode(b"abc!abcd", &mut stored);
+        for end in [1 << 32, (1 << 32) + 5, (1 << 35) + 9] {
+            let mut out = Vec::new();
+            let at = decoder.steps(&stored, 0, end, &mut out);
+            assert_eq!(out, b"abc", "{end} bits");
+            assert_eq!(decoder.escape(&stored, at, end), Ok(Some(b'!')), "{end} bits");
+        }
+    }
+
+    #[test]
+    fn no_more_is_decoded_than_may_be() {
+        let table = train(Codec::Symbols, &[&[b'a'; 4096]]).unwrap();
+        let (mut stored, decoder) = (Vec::new(), Decoder::new(Codec::Symbols, &table).unwrap());
+        Encoder::new(&table).encode(&[b'a'; 1000], &mut stored);
+        let mut out = b"before".to_vec();
+        assert_eq!(decoder.decode(&stored, stored.len(), 1000, &mut out), Ok(()));
+        assert_eq!(out.len(), 1006);
+        assert_eq!(decoder.decode(&stored, stored.len(), 999, &mut out), Err(Malformed));
+        assert!(out.len() < 2100);
     }
 }

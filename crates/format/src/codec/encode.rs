@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use super::SymbolTable;
 use super::bits::BitWriter;
 
+/// Bytes that are spelled at a time: spelling takes sixteen times as much memory, and no symbol crosses the seam.
+const PIECE_BYTES: usize = 1 << 16;
+
 /// A code and its length.
 #[derive(Clone, Copy, Debug, Default)]
 struct Code {
@@ -72,8 +75,10 @@ impl Encoder {
                 writer.write(code, bits, out);
             }
         } else {
-            for (_, code) in self.cheapest(bytes) {
-                writer.write(code.code, code.bits, out);
+            for piece in bytes.chunks(PIECE_BYTES) {
+                for (_, code) in self.cheapest(piece) {
+                    writer.write(code.code, code.bits, out);
+                }
             }
         }
         writer.finish(out);
