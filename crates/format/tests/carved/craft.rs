@@ -1,0 +1,346 @@
+//! Files made to deceive: every checksum is right and what it covers is not. They cost a typed error at most: no panic, no
+//! more memory than the file and one value take, no endless loop.
+
+use std::process::Command;
+
+use graven_format::layout::*;
+use graven_format::{Batch, Codec, CodecChoice, Error, Options, Problem, Purpose, Store, VALUE_BYTES_MAX};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use crate::page;
+use crate::samples::{Keys, Values, carve, pairs};
+
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn table(pairs: &Pairs, codec: Codec, purpose: Purpose) -> Vec<u8> {
+    let dir = TempDir::new().unwrap();
+    let codec = CodecChoice::Fixed(codec);
+    let options =
+        Options { codec, purpose, threads: 1, temporary_dir: dir.path().into(), ..Options::default() };
+    carve(pairs, options, &dir.path().join("table")).unwrap()
+}
+
+/// Asks for everything; what comes of it does not matter, as long as something comes of it.
+fn ask_everything(bytes: &[u8], pairs: &Pairs) -> Result<(), Error> {
+    let store = Store::from_bytes(bytes)?;
+    let (mut value, mut batch) = (Vec::new(), Batch::default());
+    for (key, _) in pairs {
+        value.clear();
+        let found = store.get(key, &mut value);
+        assert!(matches!(found, Ok(true)) || value.is_empty());
+        let _ = store.contains(key);
+        let _ = store.get_many(&[key, b"absent"], &mut batch);
+    }
+    let listed = store.iter().filter(Result::is_ok).count();
+    assert!(listed < 1 << 20);
+    store.verify()
+}
+
+#[test]
+fn any_byte_of_the_header_may_say_anything() {
+    for (keys, codec) in [(Keys::Uuid4, Codec::Raw), (Keys::LongPrefix, Codec::Symbols)] {
+        let pairs = pairs(keys, Values::Letters, 40, 1);
+        let whole = table(&pairs, codec, Purpose::Ram);
+        ask_everything(&whole, &pairs).unwrap();
+        // Of these, `verify` has nothing to hold them against: another seed, mask or prefix names other keys.
+        // The two codecs that have a table read it alike.
+        let free = [
+            KEY_CODEC_OFFSET..VALUE_FIXED_OFFSET,
+            SEED_OFFSET..KEY_KIND_OFFSET,
+            INLINE_MAX_OFFSET..SECTIONS_OFFSET,
+            PREFIX_OFFSET + 1..508,
+        ];
+        for at in 0..HEADER_CRC_OFFSET {
+            for found in [0, 1, 2, 3, 4, 7, 8, 12, 13, 16, 31, 32, 33, 40, 64, 127, 128, 129, 254, 255] {
+                if found == whole[at] {
+                    continue;
+                }
+                let mut bytes = whole.clone();
+                bytes[at] = found;
+                let crc = crc32c::crc32c(&bytes[..HEADER_CRC_OFFSET]);
+                page::put(&mut bytes, HEADER_CRC_OFFSET, 4, crc.into());
+                let asked = ask_everything(&bytes, &pairs);
+                assert!(
+                    asked.is_err() || free.iter().any(|free| free.contains(&at)),
+                    "byte {at} is {found} and nothing is wrong"
+                );
+                // What lies behind the prefix has no meaning, and so is refused.
+                if at > PREFIX_OFFSET + usize::from(whole[PREFIX_OFFSET]) {
+                    assert!(Store::from_bytes(&bytes).is_err(), "byte {at} is {found}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn any_number_of_the_header_may_be_as_large_as_it_gets() {
+    let pairs = pairs(Keys::Sparse, Values::Long, 300, 1);
+    let whole = table(&pairs, Codec::Huffman, Purpose::Ram);
+    let len = whole.len() as u128;
+    let large = [1 << 24, 1 << 32, 1 << 40, 1 << 48, 1 << 63, (1 << 64) - 1, (1 << 64) - 64, (1 << 64) - 512];
+    for at in (FLAGS_OFFSET..=PREFIX_OFFSET).step_by(4) {
+        for number in large.into_iter().chain([0, len, len + 1, len - 1, len - 64]) {
+            for width in [4, 8] {
+                let mut bytes = whole.clone();
+                page::put(&mut bytes, at, width, number % (1 << (8 * width)));
+                let crc = crc32c::crc32c(&bytes[..HEADER_CRC_OFFSET]);
+                page::put(&mut bytes, HEADER_CRC_OFFSET, 4, crc.into());
+                let _ = ask_everything(&bytes, &pairs);
+            }
+        }
+    }
+}
+
+#[test]
+fn headers_that_contradict_themselves_are_refused_by_name() {
+    let pairs = pairs(Keys::Uuid4, Values::Letters, 300, 1);
+    let whole = table(&pairs, Codec::Huffman, Purpose::Ram);
+    let index_len = page::section_field(Section::Index) + 8;
+    let tables_len = page::section_field(Section::Tables) + 8;
+    let lies: &[(&str, usize, usize, u128)] = &[
+        ("40 bucket bits and a short index", BUCKET_BITS_OFFSET, 1, 40),
+        ("41 bucket bits", BUCKET_BITS_OFFSET, 1, 41),
+        ("no bucket bits", BUCKET_BITS_OFFSET, 1, 0),
+        ("a kind of keys that is none", KEY_KIND_OFFSET, 1, 4),
+        ("keys of bytes without a length", KEY_KIND_OFFSET, 1, 0),
+        ("a number with a length", KEY_LENGTH_WIDTH_OFFSET, 1, 1),
+        ("a value length of three bytes", VALUE_LENGTH_WIDTH_OFFSET, 1, 3),
+        ("no count", COUNT_WIDTH_OFFSET, 1, 0),
+        ("a count of three bytes", COUNT_WIDTH_OFFSET, 1, 3),
+        ("a codec that is none", VALUE_CODEC_OFFSET, 1, 3),
+        ("a key codec without a table", KEY_CODEC_OFFSET, 1, 1),
+        ("a table without a codec", VALUE_CODEC_OFFSET, 1, 0),
+        ("a fixed length beside lengths", VALUE_FIXED_OFFSET, 4, 1),
+        ("values of any length in a bucket", INLINE_MAX_OFFSET, 4, 0xFFFF),
+        ("more pairs than there can be", PAIRS_OFFSET, 8, PAIRS_MAX as u128 + 1),
+        ("bits that are fixed and not", KEY_FIXED_OFFSET, 16, u128::MAX),
+        ("an index that ends nowhere", index_len, 8, u64::MAX as u128),
+        ("an index that ends one byte late", index_len, 8, page::integer(&whole, index_len, 8) + 1),
+        ("tables of the whole file", tables_len, 8, whole.len() as u128 - 512),
+        ("a section of eight bits more", tables_len + 8, 8, 1 << 63),
+        ("33 digits", KEY_DIGITS_OFFSET, 1, 33),
+        ("a length that is not the file's", FILE_BYTES_OFFSET, 8, whole.len() as u128 + 1),
+        ("a feature", FLAGS_OFFSET, 4, 1),
+        ("a version", VERSION_OFFSET, 4, 2),
+    ];
+    for &(what, at, width, number) in lies {
+        let mut bytes = whole.clone();
+        page::put(&mut bytes, at, width, number);
+        let crc = crc32c::crc32c(&bytes[..HEADER_CRC_OFFSET]);
+        page::put(&mut bytes, HEADER_CRC_OFFSET, 4, crc.into());
+        match Store::from_bytes(&bytes) {
+            Err(Error::Damaged { .. }) => {}
+            Err(Error::Version { .. }) => assert_eq!(at, VERSION_OFFSET),
+            Err(Error::Flags { .. }) => assert_eq!(at, FLAGS_OFFSET),
+            Err(Error::Length { .. }) => assert_eq!(at, FILE_BYTES_OFFSET),
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn tables_of_symbols_that_are_no_code_are_refused() {
+    let pairs = pairs(Keys::Uuid4, Values::Words, 200, 1);
+    for codec in [Codec::Huffman, Codec::Symbols] {
+        let whole = table(&pairs, codec, Purpose::Ram);
+        let tables = page::section(&whole, Section::Tables);
+        let mut refused = 0;
+        for at in tables.clone() {
+            for found in [0, 1, 2, 7, 8, 12, 13, 255, whole[at] ^ 1] {
+                let mut bytes = whole.clone();
+                bytes[at] = found;
+                page::seal(&mut bytes);
+                refused += usize::from(Store::from_bytes(&bytes).is_err());
+                let _ = ask_everything(&bytes, &pairs[..5].to_vec());
+            }
+        }
+        assert!(refused > tables.len(), "{refused} of {} bytes", tables.len());
+    }
+}
+
+/// One pair whose value is too long for its bucket, and what its bucket and line say.
+fn one_large() -> (Pairs, Vec<u8>) {
+    let pairs = vec![(b"some/key".to_vec(), vec![b'a'; 48 * 4096])];
+    let bytes = table(&pairs, Codec::Symbols, Purpose::Ram);
+    (pairs, bytes)
+}
+
+/// What `get` says of the first key, and `verify` of all.
+fn refusals(bytes: &[u8], pairs: &Pairs) -> [Result<(), Error>; 3] {
+    let store = Store::from_bytes(bytes).unwrap();
+    assert!(store.is_loaded(), "all checksums of sections are right");
+    let mut value = Vec::new();
+    let got = store.get(&pairs[0].0, &mut value).map(drop);
+    let listed = store.iter().try_for_each(|pair| pair.map(drop));
+    [got, listed, store.verify()]
+}
+
+#[test]
+fn a_bucket_that_lies_about_what_it_holds_is_refused() {
+    let (pairs, whole) = one_large();
+    refusals(&whole, &pairs).into_iter().for_each(|whole| whole.unwrap());
+    let (bucket, line) = (page::bucket(&whole, 0), page::line(&whole, 0));
+    let reference = bucket.end - LARGE_REFERENCE_BYTES;
+    let end = line + LINE_ENDS_OFFSET;
+    // Checksum, count, tag, value length; nothing of the key, which is all prefix; then the reference.
+    let (count, value_len) = (bucket.start + 4, bucket.start + 6);
+    let records = page::section(&whole, Section::Records).len() as u128;
+    let lies: &[(&str, usize, usize, u128)] = &[
+        ("255 records", count, 1, 255),
+        ("a short value of 254 bytes", value_len, 1, 254),
+        ("a value at the end of all numbers", reference, 8, u64::MAX as u128),
+        ("a value at the end of the numbers a file has", reference, 8, i64::MAX as u128),
+        ("a value behind the records", reference, 8, records),
+        ("a value of 4 GiB", reference + 8, 4, u32::MAX as u128),
+        ("a value that ends a byte late", reference + 8, 4, page::integer(&whole, reference + 8, 4) + 1),
+        ("a value with another checksum", reference + 12, 4, 0),
+        ("an end before its start", end, 2, 0),
+        ("an end behind the records", end, 2, 0xFFFF),
+        ("a start behind the records", line, 6, (1 << 48) - 1),
+        ("units of 2 GiB", line + LINE_SHIFT_OFFSET, 2, 31),
+        ("a bucket of three bytes", end, 2, 3),
+    ];
+    for &(what, at, width, number) in lies {
+        let mut bytes = whole.clone();
+        page::put(&mut bytes, at, width, number);
+        page::seal_buckets(&mut bytes);
+        page::seal(&mut bytes);
+        for refusal in refusals(&bytes, &pairs) {
+            assert!(matches!(refusal, Err(Error::Damaged { .. })), "{what}: {refusal:?}");
+        }
+    }
+}
+
+#[test]
+fn keys_that_are_not_where_a_lookup_would_find_them_are_found_by_verify() {
+    let pairs = pairs(Keys::Urls, Values::Letters, 300, 1);
+    let mut bytes = table(&pairs, Codec::Raw, Purpose::Ram);
+    bytes[SEED_OFFSET] ^= 1;
+    page::seal(&mut bytes);
+    let found = Store::from_bytes(&bytes).unwrap().verify();
+    assert!(matches!(found, Err(Error::Damaged { problem: Problem::Codec, .. })), "{found:?}");
+}
+
+/// Stored bytes that stand for more than a value may be: 100 MB for 5.6 GB.
+#[test]
+fn a_value_that_decodes_to_gigabytes_is_refused_before_it_does() {
+    let (pairs, whole) = one_large();
+    // One symbol of seven bytes and the escape, with a bit each: a stored byte stands for 56.
+    let table = [&[1, 0, 7][..], b"aaaaaaa", &[1, 1]].concat();
+    for (stored_len, refused) in [(4096, false), (VALUE_BYTES_MAX / 56 + 2, true), (100_000_000, true)] {
+        let mut bytes = whole[..HEADER_BYTES].to_vec();
+        for (part, content) in [
+            (Section::Tables, table.as_slice()),
+            (Section::Index, &whole[page::section(&whole, Section::Index)]),
+            (Section::Records, &[&whole[page::bucket(&whole, 0)], &vec![0; stored_len]].concat()),
+        ] {
+            let field = page::section_field(part);
+            let start = bytes.len();
+            page::put(&mut bytes, field, 8, start as u128);
+            page::put(&mut bytes, field + 8, 8, content.len() as u128);
+            bytes.extend_from_slice(content);
+        }
+        let end = page::bucket(&bytes, 0).end;
+        let crc = crc32c::crc32c(&bytes[end..]);
+        page::put(&mut bytes, end - 8, 4, stored_len as u128);
+        page::put(&mut bytes, end - 4, 4, crc.into());
+        bytes.resize(bytes.len() + TAIL_BYTES, 0);
+        let len = bytes.len() as u128;
+        page::put(&mut bytes, FILE_BYTES_OFFSET, 8, len);
+        page::seal_buckets(&mut bytes);
+        page::seal(&mut bytes);
+        let store = Store::from_bytes(&bytes).unwrap();
+        let mut value = b"before".to_vec();
+        let got = store.get(&pairs[0].0, &mut value);
+        if refused {
+            assert!(matches!(got, Err(Error::Damaged { problem: Problem::Codec, .. })), "{got:?}");
+            assert_eq!(value, b"before");
+        } else {
+            assert!(got.unwrap());
+            assert_eq!(value.len(), 6 + 56 * stored_len);
+        }
+    }
+}
+
+#[test]
+fn files_made_to_deceive_take_little_memory() {
+    // The tests of this file again, in a process that is given 3 GiB of addresses: less than any of the lengths that
+    // those files name, and enough for the largest value beside itself while it grows.
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -v 3145728 && exec \"$0\" --test-threads 1 --skip take_little_memory craft::"])
+        .arg(std::env::current_exe().unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn a_sparse_file_of_a_terabyte_is_refused_for_what_it_is() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("table");
+    let pairs = pairs(Keys::Uuid4, Values::Letters, 300, 1);
+    let mut bytes = table(&pairs, Codec::Huffman, Purpose::Ram);
+    let file_bytes = 1_u64 << 40;
+    for section in [Section::Tables, Section::Records] {
+        let file = std::fs::File::create(&path).unwrap();
+        let grown = file_bytes - bytes.len() as u64;
+        let field = page::section_field(section) + 8;
+        let len = page::integer(&bytes, field, 8) + u128::from(grown);
+        page::put(&mut bytes, field, 8, len);
+        page::put(&mut bytes, FILE_BYTES_OFFSET, 8, file_bytes.into());
+        // The first line's first bucket is said to reach to the end.
+        if section == Section::Records {
+            let line = page::integer(&bytes, page::section_field(Section::Index), 8) as usize;
+            page::put(&mut bytes, line + LINE_SHIFT_OFFSET, 2, 20);
+            (0..28).for_each(|at| page::put(&mut bytes, line + LINE_ENDS_OFFSET + 2 * at, 2, 0xFFFF));
+        }
+        let crc = crc32c::crc32c(&bytes[..HEADER_CRC_OFFSET]);
+        page::put(&mut bytes, HEADER_CRC_OFFSET, 4, crc.into());
+        std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).unwrap();
+        file.set_len(file_bytes).unwrap();
+        match Store::open(&path) {
+            Err(error) => assert!(matches!(error, Error::Damaged { section: "header", .. }), "{error}"),
+            Ok(store) => {
+                assert_eq!(section, Section::Records);
+                let mut refused = store.scan(0, |_| {});
+                let Err(Error::Damaged { section: "index", problem, .. }) = refused else {
+                    panic!("{refused:?}")
+                };
+                assert!(matches!(problem, Problem::Range { field: "the length of a bucket", .. }));
+                refused = store.scan(1, |_| {});
+                assert!(refused.is_err());
+            }
+        }
+        bytes = table(&pairs, Codec::Huffman, Purpose::Ram);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn any_changes_with_right_checksums_cost_an_error_at_most(
+        kind in 0..5_usize,
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let (keys, values, codec, purpose) = [
+            (Keys::Uuid4, Values::Letters, Codec::Huffman, Purpose::Ram),
+            (Keys::Urls, Values::Words, Codec::Symbols, Purpose::Ram),
+            (Keys::Hex8, Values::Fixed, Codec::Raw, Purpose::Disk),
+            (Keys::Sparse, Values::Long, Codec::Symbols, Purpose::Disk),
+            (Keys::Binary, Values::Long, Codec::Raw, Purpose::Ram),
+        ][kind];
+        let pairs = pairs(keys, values, 30, 1);
+        let mut bytes = table(&pairs, codec, purpose);
+        // One change in four hits the header, where most of what can be said is.
+        for (i, (at, to)) in changes.iter().enumerate() {
+            let at = if i % 4 == 0 { at.index(HEADER_BYTES) } else { at.index(bytes.len()) };
+            bytes[at] = *to;
+        }
+        page::seal_buckets(&mut bytes);
+        page::seal(&mut bytes);
+        let _ = ask_everything(&bytes, &pairs);
+    }
+}

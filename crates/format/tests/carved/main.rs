@@ -1,0 +1,8 @@
+//! The carved file from outside: held against a model, damaged, killed while it is made, and read by its page alone.
+
+mod craft;
+mod damage;
+mod kill;
+mod model;
+mod page;
+mod samples;
