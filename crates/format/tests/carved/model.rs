@@ -275,6 +275,27 @@ fn keys_and_values_up_to_their_limits_are_held_and_no_longer_ones() {
     }
 }
 
+/// Keys of bytes that the codec has never seen are stored in nearly three times their length.
+#[test]
+fn keys_that_grow_have_room_for_their_length() {
+    for longest in [85_u32, 92, 93, 100, 101, 102, 103, 127, 128, 254, 255, 256, 23_800, 23_900, 26_300] {
+        let mut builder = Builder::new(Options::default());
+        let mut model: Model = (0..40_000_u64)
+            .map(|i| {
+                ([[b'a'; 40].as_slice(), &[b'a' + (i % 7) as u8, b'-'], i.to_string().as_bytes()].concat(), i)
+            })
+            .map(|(key, i)| (key, i.to_string().into_bytes()))
+            .collect();
+        for first in [b'B', 0xF0] {
+            model.insert((0..longest).map(|i| first + (i % 14) as u8).collect(), b"unlike".to_vec());
+        }
+        model.iter().for_each(|(key, value)| builder.add(key, value).unwrap());
+        let (store, _) = builder.finish().unwrap();
+        assert_ne!(store.info().key_codec, Codec::Raw);
+        agrees(&store, &model);
+    }
+}
+
 /// A key, of one of the kinds that the file tells apart or of a mix of them.
 fn key(kind: usize) -> BoxedStrategy<Vec<u8>> {
     match kind {
