@@ -89,54 +89,53 @@ impl<const ENTRIES: usize> Windows<ENTRIES> {
         let most = out.len() + most;
         let mut at = 0;
         loop {
-            let before = at;
-            at = self.steps(bytes, at, end, out);
-            if out.len() > most {
+            let (stop, stopped) = self.steps(bytes, at, end, out);
+            at = stop;
+            if out.len() > most || at > end {
                 return Err(Malformed);
             }
-            if at >= end {
-                return if at == end { Ok(()) } else { Err(Malformed) };
+            // Fewer bits than these are what fills the last byte, once no symbol begins in them.
+            if at == end || stopped && end - at < 8 {
+                return Ok(());
             }
-            if at == before {
-                match self.escape(bytes, at, end)? {
-                    Some(byte) => out.push(byte),
-                    None => return Ok(()),
-                }
+            if stopped {
+                out.push(self.escape(bytes, at, end)?);
                 at += self.escape_bits as usize + 8;
             }
         }
     }
 
-    /// Takes the symbols of [`STEPS`] windows, fewer where the end or an escape comes first, and says where it stopped.
+    /// Takes the symbols of [`STEPS`] windows, fewer where the end or an escape comes first, and says where it stopped and
+    /// whether that was why.
     #[inline(always)]
-    fn steps(&self, bytes: &[u8], mut at: usize, end: usize, out: &mut Vec<u8>) -> usize {
+    fn steps(&self, bytes: &[u8], mut at: usize, end: usize, out: &mut Vec<u8>) -> (usize, bool) {
         let mut window = load(bytes, at / 8) >> (at % 8) | u64::MAX.unbounded_shl((end - at).min(64) as u32);
         let mut block = [0_u8; 8 * STEPS + 8];
         let mut given = 0;
+        let mut last = 0;
         for _ in 0..STEPS {
-            let entry = self.entries[window as usize % ENTRIES];
-            block[given..given + 8].copy_from_slice(&(entry >> 8).to_le_bytes());
-            given += (entry >> 4 & 7) as usize;
-            let taken = entry as u32 & 15;
+            last = self.entries[window as usize % ENTRIES];
+            block[given..given + 8].copy_from_slice(&(last >> 8).to_le_bytes());
+            given += (last >> 4 & 7) as usize;
+            let taken = last as u32 & 15;
             window >>= taken;
             at += taken as usize;
         }
         let start = out.len();
         out.extend_from_slice(&block[..8 * STEPS]);
         out.truncate(start + given);
-        at
+        (at, last == 0)
     }
 
-    /// The byte behind an escape, or `None` where what is left are the ones that fill the last byte.
+    /// The byte behind an escape.
     #[cold]
     #[inline(never)]
-    fn escape(&self, bytes: &[u8], at: usize, end: usize) -> Result<Option<u8>, Malformed> {
-        let left = end - at;
-        if left >= 8 + self.escape_bits as usize {
-            let window = load(bytes, at / 8) >> (at % 8);
-            return Ok(Some((window >> self.escape_bits) as u8));
+    fn escape(&self, bytes: &[u8], at: usize, end: usize) -> Result<u8, Malformed> {
+        if end - at < 8 + self.escape_bits as usize {
+            return Err(Malformed);
         }
-        if left < 8 { Ok(None) } else { Err(Malformed) }
+        let window = load(bytes, at / 8) >> (at % 8);
+        Ok((window >> self.escape_bits) as u8)
     }
 }
 
@@ -153,9 +152,10 @@ mod tests {
         Encoder::new(&table).encode(b"abc!abcd", &mut stored);
         for end in [1 << 32, (1 << 32) + 5, (1 << 35) + 9] {
             let mut out = Vec::new();
-            let at = decoder.steps(&stored, 0, end, &mut out);
+            let (at, stopped) = decoder.steps(&stored, 0, end, &mut out);
             assert_eq!(out, b"abc", "{end} bits");
-            assert_eq!(decoder.escape(&stored, at, end), Ok(Some(b'!')), "{end} bits");
+            assert!(stopped, "{end} bits");
+            assert_eq!(decoder.escape(&stored, at, end), Ok(b'!'), "{end} bits");
         }
     }
 
