@@ -1,20 +1,27 @@
 //! `graven`: one binary, one file a subcommand. This room reads the command line, hands over to the subcommand, and
 //! turns what came of it into an exit status.
 
+mod carve;
 mod commands;
+mod duplicates;
 mod failure;
+mod input;
+mod json_bytes;
 mod load;
 mod load_progress;
 mod output;
+mod pairs;
+mod progress;
 mod resident;
 mod sample;
-mod text_file;
+mod signals;
+mod table;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, generate, get, serve};
+use crate::commands::{bench, build, dump, generate, get, info, serve, verify};
 
 /// Serves tables that are written once and read forever.
 #[derive(Parser)]
@@ -26,22 +33,30 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    Gen(generate::Arguments),
+    Build(build::Arguments),
     Serve(serve::Arguments),
     Get(get::Arguments),
+    Info(info::Arguments),
+    Verify(verify::Arguments),
+    Dump(dump::Arguments),
     Bench(Box<bench::Arguments>),
+    Gen(generate::Arguments),
 }
 
 /// The exit statuses, the same for every subcommand; 2 is also what clap gives for a command line it cannot read.
-const EXIT_STATUS: &str =
-    "Exit status: 0 when it was done, 1 when the answer is no (a key is missing), 2 for everything else.";
+const EXIT_STATUS: &str = "Exit status: 0 when it was done, 1 when the answer is no (a key is missing, a file is \
+    damaged), 2 for everything else.";
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Gen(arguments) => generate::run(&arguments),
+        Command::Build(arguments) => build::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),
+        Command::Info(arguments) => info::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Dump(arguments) => dump::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Gen(arguments) => generate::run(&arguments),
     };
     done.unwrap_or_else(|failure| {
         eprintln!("graven: {failure}");

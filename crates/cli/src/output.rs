@@ -9,9 +9,67 @@ use tempfile::NamedTempFile;
 
 use crate::failure::{Failure, Outcome, reason};
 
+/// What a path that is to be written to leads to.
+pub(crate) enum Target {
+    /// Standard output, or a device or pipe that has a name.
+    Stream(PathBuf),
+    /// A file that may be there already.
+    File(PathBuf),
+}
+
+/// What stands for standard output.
+const STANDARD_OUTPUT: &str = "-";
+
+impl Target {
+    /// What `path` leads to; where it is a directory, `inside` is advised as the name of a file in it.
+    pub(crate) fn find(path: &Path, inside: &str) -> Outcome<Self> {
+        if path == Path::new(STANDARD_OUTPUT) {
+            return Ok(Self::Stream(path.to_owned()));
+        }
+        // A link is followed, so that the file it names is replaced and not the link.
+        let path = match fs::canonicalize(path) {
+            Ok(there) => there,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+            Err(error) => return Err(cannot(path, &error)),
+        };
+        match fs::metadata(&path) {
+            Ok(there) if there.is_dir() => Err(Failure::new(format!(
+                "cannot write {}: it is a directory; name a file in it, such as {}",
+                path.display(),
+                path.join(inside).display()
+            ))),
+            Ok(there) if !there.is_file() => Ok(Self::Stream(path)),
+            _ => Ok(Self::File(path)),
+        }
+    }
+
+    /// The path of the file, in whose directory another file can be made.
+    pub(crate) fn into_file(self) -> Outcome<PathBuf> {
+        match self {
+            Self::Stream(path) => Err(Failure::new(format!(
+                "cannot write {}: it is not a file, and a carved file is not written from its start to its end; \
+                 name a file",
+                path.display()
+            ))),
+            Self::File(path) => {
+                tempfile::tempfile_in(directory_of(&path)).map_err(|error| cannot(&path, &error))?;
+                Ok(path)
+            }
+        }
+    }
+}
+
+fn cannot(path: &Path, error: &io::Error) -> Failure {
+    let advice = match error.kind() {
+        io::ErrorKind::NotFound => format!("; make the directory {} first", directory_of(path).display()),
+        _ => String::new(),
+    };
+    Failure::new(format!("cannot write {}: {}{advice}", path.display(), reason(error)))
+}
+
 /// A place to write to; nothing is in its place until [`finish`](Self::finish).
 pub(crate) enum Output {
-    /// `-`, or a device or pipe that has a name: written as it comes.
+    /// Written as it comes.
     Stream(Box<dyn Write>),
     /// A temporary file beside `path`, removed when it is dropped unfinished.
     File { file: NamedTempFile, path: PathBuf },
@@ -20,36 +78,22 @@ pub(crate) enum Output {
 impl Output {
     /// Opens `path`, where `-` is standard output.
     pub(crate) fn create(path: &Path) -> Outcome<Self> {
-        if path == Path::new("-") {
-            return Ok(Self::Stream(Box::new(io::stdout())));
-        }
-        let cannot =
-            |error: io::Error| Failure::new(format!("cannot write {}: {}", path.display(), reason(&error)));
-        // A link is followed, so that the file it names is replaced and not the link.
-        let path = match fs::canonicalize(path) {
-            Ok(there) => there,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-            Err(error) => return Err(cannot(error)),
-        };
-        match fs::metadata(&path) {
-            Ok(there) if there.is_dir() => {
-                let inside = path.join("sample.data");
-                Err(Failure::new(format!(
-                    "cannot write {}: it is a directory; name a file in it, such as {}",
-                    path.display(),
-                    inside.display()
-                )))
+        match Target::find(path, "sample.data")? {
+            Target::Stream(path) if path == Path::new(STANDARD_OUTPUT) => {
+                Ok(Self::Stream(Box::new(io::stdout())))
             }
-            Ok(there) if !there.is_file() => {
-                Ok(Self::Stream(Box::new(File::options().write(true).open(&path).map_err(cannot)?)))
+            Target::Stream(path) => {
+                let stream =
+                    File::options().write(true).open(&path).map_err(|error| cannot(&path, &error))?;
+                Ok(Self::Stream(Box::new(stream)))
             }
-            _ => {
+            Target::File(path) => {
                 let file = tempfile::Builder::new()
                     .prefix(".graven-")
                     .suffix(".partial")
                     .permissions(fs::Permissions::from_mode(0o666))
                     .tempfile_in(directory_of(&path))
-                    .map_err(cannot)?;
+                    .map_err(|error| cannot(&path, &error))?;
                 Ok(Self::File { file, path })
             }
         }
@@ -84,7 +128,8 @@ impl Write for Output {
     }
 }
 
-fn directory_of(path: &Path) -> &Path {
+/// The directory that `path` is in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

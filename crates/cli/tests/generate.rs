@@ -92,7 +92,9 @@ fn a_place_that_cannot_be_written_is_named() {
     assert_refused(&["gen", "-n", "1", "-o", directory], &sentence);
 
     let nowhere = format!("{directory}/nowhere/sample.data");
-    let sentence = format!("cannot write {nowhere}: no such file or directory");
+    let sentence = format!(
+        "cannot write {nowhere}: no such file or directory; make the directory {directory}/nowhere first"
+    );
     assert_refused(&["gen", "-n", "1", "-o", &nowhere], &sentence);
 
     assert_refused(&["gen", "-n", "1", "-o", "/dev/full"], "cannot write /dev/full: no space left on device");

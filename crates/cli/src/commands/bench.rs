@@ -10,8 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use graven_format::Store;
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::failure::{Failure, Outcome, reason};
 use crate::load::{
@@ -20,7 +18,9 @@ use crate::load::{
 };
 use crate::load_progress::Progress;
 use crate::output::Output;
-use crate::text_file::TextFile;
+use crate::pairs;
+use crate::signals::stop_on_signals;
+use crate::table::{self, Carved, Table};
 
 /// Measure how fast a server answers for your own keys: any HTTP, Redis or memcached server
 #[derive(clap::Args)]
@@ -145,7 +145,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     };
     let plan = plan(arguments, target)?;
     let pool = draw(&plan, path)?;
-    let stop = stop_signals()?;
+    // A signal ends the run, and what was measured is printed.
+    let stop = Arc::default();
+    stop_on_signals(&stop)?;
     let document = measure(arguments, &plan, &pool, &stop)?;
     write_files(arguments, &document)?;
     print(arguments, &document)?;
@@ -241,37 +243,19 @@ fn draw(plan: &Plan, path: &Path) -> Outcome<Pool> {
 /// The keys of a carved file, or of text.
 fn read_keys(path: &Path, values_wanted: bool) -> Outcome<Keys> {
     let mut keys = Keys::new(values_wanted);
-    if path != Path::new("-") {
-        match Store::open(path) {
-            Ok(store) => {
-                for pair in store.iter() {
-                    let (key, value) =
-                        pair.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-                    keys.push(&key, &value);
-                }
-                return Ok(keys);
+    match Table::open(path)? {
+        Table::Carved(Carved { name, store }) => {
+            for pair in store.iter() {
+                let (key, value) = pair.map_err(|error| table::explain(&name, &error))?;
+                keys.push(&key, &value);
             }
-            // Text says for itself why it cannot be read.
-            Err(graven_format::Error::NotCarved | graven_format::Error::Io { .. }) => {}
-            Err(error) => return Err(Failure::new(format!("{}: {error}", path.display()))),
         }
+        Table::Text(text) => pairs::of_text(text, |pair| {
+            keys.push(pair.key, pair.value);
+            Ok(())
+        })?,
     }
-    TextFile::open(path)?.for_each_pair(|pair| {
-        keys.push(pair.key, pair.value);
-        Ok(())
-    })?;
     Ok(keys)
-}
-
-/// SIGINT and SIGTERM end the run, and what was measured is printed; a second one ends the process.
-fn stop_signals() -> Outcome<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .map_err(|error| Failure::new(format!("cannot watch for signals: {}", reason(&error))))?;
-    }
-    Ok(stop)
 }
 
 fn measure(arguments: &Arguments, plan: &Plan, pool: &Pool, stop: &AtomicBool) -> Outcome<Document> {

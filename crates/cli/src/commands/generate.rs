@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-
 use crate::failure::{Failure, Outcome, reason};
 use crate::output::Output;
 use crate::sample::{LINE_BYTES_MAX, Sample, Values};
+use crate::signals::{STOPPED, outlive_file_limits, stop_on_signals};
 
 /// Write a sample table: random UUIDs and random values, the same for the same seed
 #[derive(clap::Args)]
@@ -33,7 +32,9 @@ pub(crate) struct Arguments {
 const CHUNK_BYTES: usize = 256 * 1024;
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
-    let stopped = stop_signals()?;
+    let stopped = Arc::default();
+    stop_on_signals(&stopped)?;
+    outlive_file_limits()?;
     let mut output = Output::create(&arguments.output)?;
     match write_lines(arguments, &stopped, &mut output).and_then(|()| output.finish()) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -53,21 +54,10 @@ fn write_lines(arguments: &Arguments, stopped: &AtomicBool, output: &mut Output)
             output.write_all(&chunk)?;
             chunk.clear();
             if stopped.load(Ordering::Relaxed) {
-                return Err(io::Error::other("stopped by a signal; what was there before is untouched"));
+                return Err(io::Error::other(STOPPED));
             }
         }
         sample.append_line(&mut chunk);
     }
     output.write_all(&chunk)
-}
-
-/// SIGINT and SIGTERM set a flag, so that the temporary file is removed; a second one ends the process.
-fn stop_signals() -> Outcome<Arc<AtomicBool>> {
-    let stopped = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stopped))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stopped)))
-            .map_err(|error| Failure::new(format!("cannot watch for signals: {}", reason(&error))))?;
-    }
-    Ok(stopped)
 }

@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use graven_client::{Client, Target, Timeouts};
 use graven_format::KEY_BYTES_MAX;
 
 use crate::failure::{Failure, Outcome, reason};
-use crate::text_file::TextFile;
+use crate::input::Input;
+use crate::pairs;
+use crate::table::{self, Carved};
 
 /// Print the values of keys, one a line, in the order of the keys
 #[derive(clap::Args)]
@@ -30,7 +32,9 @@ pub(crate) struct Arguments {
 /// Where the values are.
 enum Table {
     Server(Box<Client>),
-    Text(PathBuf),
+    Carved(Carved),
+    /// Read once, for all keys.
+    Text(Option<Input>),
 }
 
 /// Keys read from a pipe before they are looked up together.
@@ -76,7 +80,10 @@ impl Table {
         let path = Path::new(target);
         let text = target.to_string_lossy();
         if !text.contains("://") && path.exists() {
-            return Ok(Self::Text(path.to_owned()));
+            return Ok(match table::Table::open(path)? {
+                table::Table::Carved(carved) => Self::Carved(carved),
+                table::Table::Text(text) => Self::Text(Some(text)),
+            });
         }
         match text.parse::<Target>() {
             Ok(server) => {
@@ -98,11 +105,21 @@ impl Table {
     ) -> Result<(), Stop> {
         match self {
             Self::Server(client) => client.get_many(keys, |i, value| each(keys[i].as_ref(), value)),
-            Self::Text(path) => {
+            Self::Carved(Carved { name, store }) => {
+                let mut value = Vec::new();
+                keys.iter().try_for_each(|key| {
+                    value.clear();
+                    let found = store.get(key.as_ref(), &mut value);
+                    let found = found.map_err(|error| table::explain(name, &error))?;
+                    each(key.as_ref(), found.then_some(&value))
+                })
+            }
+            Self::Text(text) => {
                 let mut values: HashMap<&[u8], Option<Vec<u8>>> =
                     keys.iter().map(|key| (key.as_ref(), None)).collect();
                 // The last value of a key counts, as when the text is served.
-                TextFile::open(path)?.for_each_pair(|pair| {
+                let Some(text) = text.take() else { return Ok(()) };
+                pairs::of_text(text, |pair| {
                     if let Some(value) = values.get_mut(pair.key) {
                         *value = Some(pair.value.to_vec());
                     }
@@ -148,7 +165,7 @@ fn look_up<K: AsRef<[u8]>>(
 /// types is answered line by line. A text file is read once, for all of them.
 fn look_up_lines(table: &mut Table, answers: &mut Answers<impl Write>) -> Result<(), Stop> {
     let mut input = BufReader::with_capacity(64 * 1024, io::stdin().lock());
-    let keys_max = if matches!(table, Table::Server(_)) { BATCH_KEYS_MAX } else { usize::MAX };
+    let keys_max = if matches!(table, Table::Text(_)) { usize::MAX } else { BATCH_KEYS_MAX };
     let mut keys: Vec<Vec<u8>> = Vec::new();
     loop {
         let mut line = Vec::new();

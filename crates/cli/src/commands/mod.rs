@@ -4,6 +4,10 @@
 //! write to standard output.
 
 pub(crate) mod bench;
+pub(crate) mod build;
+pub(crate) mod dump;
 pub(crate) mod generate;
 pub(crate) mod get;
+pub(crate) mod info;
 pub(crate) mod serve;
+pub(crate) mod verify;

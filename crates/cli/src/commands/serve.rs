@@ -1,50 +1,42 @@
-//! `graven serve`: loads a table and puts it on the network until it is told to stop.
+//! `graven serve`: opens or carves a table and puts it on the network until it is told to stop.
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
-use clap::ValueEnum;
-use graven_format::Duplicates;
+use graven_format::Store;
 use graven_server::{Address, Endpoint, Error, Listener, Options, Shutdown};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::carve;
+use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome, reason};
 use crate::resident::resident_bytes;
-use crate::text_file::{Loaded, TextFile};
+use crate::table::{Carved, Table, explain};
 
 /// Answer lookups in a table until SIGINT or SIGTERM, which finish what is in flight; a second one ends at once
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The table, as `.data` text; `-` is standard input
+    /// The table: a carved file, or `.data` text, where `-` is standard input
     path: PathBuf,
     /// Where to listen: HOST:PORT or unix:PATH. May be repeated; port 0 takes any free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     listen: Vec<Endpoint>,
-    /// Which value counts when a key comes more than once
-    #[arg(long, value_enum, default_value_t = Keep::Last)]
-    duplicates: Keep,
+    /// Which value counts when a key of a text comes more than once [default: last]
+    #[arg(long, value_enum)]
+    duplicates: Option<Keep>,
     /// How many threads answer [default: one a core]
     #[arg(long)]
     threads: Option<NonZeroUsize>,
     /// How much to log on standard error: off, error, warn, info or debug. No level logs single requests
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: LevelFilter,
-}
-
-/// [`Duplicates`] as the command line spells them.
-#[derive(Clone, Copy, ValueEnum)]
-enum Keep {
-    /// The last one; the number of replaced pairs is reported
-    Last,
-    /// The first one; the number of skipped pairs is reported
-    First,
-    /// None: a second value is an error
-    Error,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
@@ -56,15 +48,72 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     // Bound before the table is read, so that a taken port is told at once.
     let listeners =
         arguments.listen.iter().map(|endpoint| listen(endpoint, &options)).collect::<Outcome<Vec<_>>>()?;
-    let text = TextFile::open(&arguments.path)?;
-    let name = text.name().to_owned();
-    let loaded = text.load(arguments.duplicates.into())?;
+    let table = Loaded::from(arguments)?;
     let shutdown = Shutdown::new();
     stop_on_signals(&shutdown)?;
-    announce(&name, &loaded, arguments.duplicates, &listeners);
-    graven_server::run(listeners, &loaded.store, &options, &shutdown)
+    announce(&table.said, &listeners);
+    graven_server::run(listeners, &table.store, &options, &shutdown)
         .map_err(|error| Failure::new(format!("cannot serve any longer: {error}")))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A table that can answer, and what is said of it.
+struct Loaded {
+    store: Arc<Store>,
+    said: Vec<String>,
+}
+
+impl Loaded {
+    fn from(arguments: &Arguments) -> Outcome<Self> {
+        let started = Instant::now();
+        match (Table::open(&arguments.path)?, arguments.duplicates) {
+            (Table::Carved(carved), None) => Self::opened(carved, started),
+            (Table::Carved(Carved { name, .. }), Some(_)) => Err(Failure::new(format!(
+                "{name} is a carved file, which has no duplicates; leave --duplicates to `graven build`"
+            ))),
+            (Table::Text(text), keep) => {
+                let name = text.name.clone();
+                let keep = keep.unwrap_or(Keep::Last);
+                let loaded = carve::in_memory(text, keep.into())?;
+                let size = format!("{:.1} MB of text", megabytes(loaded.text_bytes));
+                let mut said = vec![line("loaded", &name, &loaded.store, &size, started)];
+                if loaded.duplicates > 0 {
+                    said.push(keep.report(loaded.duplicates));
+                }
+                Ok(Self { store: Arc::new(loaded.store), said })
+            }
+        }
+    }
+
+    /// Answers from the file until it is in memory.
+    fn opened(carved: Carved, started: Instant) -> Outcome<Self> {
+        let Carved { name, store } = carved;
+        let size = format!("{:.1} MB carved", megabytes(store.carved_bytes()));
+        let said = vec![line("opened", &name, &store, &size, started)];
+        let store: Arc<Store> = store.into();
+        let loading = Arc::clone(&store);
+        // Not waited for at the end: a large file takes longer to read than anyone waits for a stop.
+        thread::Builder::new()
+            .name("load".into())
+            .spawn(move || load(&name, &loading))
+            .map_err(|error| Failure::new(format!("cannot start a thread: {}", reason(&error))))?;
+        Ok(Self { store, said })
+    }
+}
+
+fn load(name: &str, store: &Store) {
+    let started = Instant::now();
+    match store.load() {
+        Ok(()) => tracing::info!(
+            "{name} is in memory and was checked, in {:.3} s, {}",
+            started.elapsed().as_secs_f64(),
+            resident()
+        ),
+        Err(error) => tracing::warn!(
+            "{}; answers go on coming from the file, each one checked, and with an error for what is damaged",
+            explain(name, &error)
+        ),
+    }
 }
 
 fn listen(endpoint: &Endpoint, options: &Options) -> Outcome<Listener> {
@@ -113,16 +162,11 @@ fn stop_on_signals(shutdown: &Shutdown) -> Outcome<()> {
     Ok(())
 }
 
-/// What was loaded and where it can be asked. A standard output that nobody reads is no reason not to serve.
-fn announce(name: &str, loaded: &Loaded, keep: Keep, listeners: &[Listener]) {
+/// What there is and where it can be asked. A standard output that nobody reads is no reason not to serve.
+fn announce(said: &[String], listeners: &[Listener]) {
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{}", loaded_line(name, loaded));
-    if loaded.duplicates > 0 {
-        let what = match keep {
-            Keep::First => "skipped, because their key had come before",
-            _ => "replaced, because their key came again",
-        };
-        let _ = writeln!(out, "{} pairs were {what}", loaded.duplicates);
+    for line in said {
+        let _ = writeln!(out, "{line}");
     }
     for listener in listeners {
         let _ = writeln!(out, "listening on {}", listener.endpoint());
@@ -130,26 +174,22 @@ fn announce(name: &str, loaded: &Loaded, keep: Keep, listeners: &[Listener]) {
     let _ = out.flush();
 }
 
-fn loaded_line(name: &str, loaded: &Loaded) -> String {
-    let megabytes = |bytes: u64| bytes as f64 / 1e6;
-    let resident = match resident_bytes() {
-        Some(bytes) => format!("{:.1} MB resident", megabytes(bytes)),
-        None => "resident memory unknown".into(),
-    };
-    format!(
-        "loaded {name}: {} pairs, {:.1} MB of text, in {:.3} s, {resident}",
-        loaded.store.len(),
-        megabytes(loaded.text_bytes),
-        loaded.took.as_secs_f64(),
-    )
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
 }
 
-impl From<Keep> for Duplicates {
-    fn from(keep: Keep) -> Self {
-        match keep {
-            Keep::Last => Self::Last,
-            Keep::First => Self::First,
-            Keep::Error => Self::Error,
-        }
+fn resident() -> String {
+    match resident_bytes() {
+        Some(bytes) => format!("{:.1} MB resident", megabytes(bytes)),
+        None => "resident memory unknown".into(),
     }
+}
+
+fn line(what: &str, name: &str, store: &Store, size: &str, started: Instant) -> String {
+    format!(
+        "{what} {name}: {} pairs, {size}, in {:.3} s, {}",
+        store.len(),
+        started.elapsed().as_secs_f64(),
+        resident()
+    )
 }

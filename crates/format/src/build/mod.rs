@@ -69,6 +69,11 @@ impl Builder {
         Self { options, survey: Survey::default(), kept, chunk: Chunk::framed() }
     }
 
+    /// The number of pairs that were added, those of one key all counted.
+    pub fn pairs(&self) -> u64 {
+        self.survey.pairs
+    }
+
     /// Adds a pair.
     ///
     /// # Errors

@@ -1,0 +1,36 @@
+//! What happens to a key that comes more than once, as the command line spells it and as people are told.
+
+use clap::ValueEnum;
+use graven_format::Duplicates;
+
+/// [`Duplicates`] as the command line spells them.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Keep {
+    /// The last one; the number of replaced pairs is reported
+    Last,
+    /// The first one; the number of skipped pairs is reported
+    First,
+    /// None: a second value is an error
+    Error,
+}
+
+impl Keep {
+    /// What is said of `pairs` that are not in the table.
+    pub(crate) fn report(self, pairs: u64) -> String {
+        let what = match self {
+            Self::First => "skipped, because their key had come before",
+            Self::Last | Self::Error => "replaced, because their key came again",
+        };
+        format!("{pairs} pairs were {what}")
+    }
+}
+
+impl From<Keep> for Duplicates {
+    fn from(keep: Keep) -> Self {
+        match keep {
+            Keep::Last => Self::Last,
+            Keep::First => Self::First,
+            Keep::Error => Self::Error,
+        }
+    }
+}

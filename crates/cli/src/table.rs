@@ -1,0 +1,65 @@
+//! Where a table comes from: the one place that says whether a path is a carved file, which is opened, or text, which is
+//! read.
+
+use std::path::Path;
+
+use graven_format::{Error, Store};
+
+use crate::failure::{Failure, Outcome, reason};
+use crate::input::Input;
+
+/// A carved file that is open.
+pub(crate) struct Carved {
+    pub(crate) name: String,
+    pub(crate) store: Box<Store>,
+}
+
+/// What a path holds.
+pub(crate) enum Table {
+    Carved(Carved),
+    /// Text that was not read yet.
+    Text(Input),
+}
+
+impl Table {
+    /// Opens `path`, where `-` is standard input.
+    pub(crate) fn open(path: &Path) -> Outcome<Self> {
+        let input = Input::open(path)?;
+        match (input.is_carved, &input.path) {
+            (false, _) => Ok(Self::Text(input)),
+            (true, Some(path)) => {
+                let store = Store::open(path).map_err(|error| explain(&input.name, &error))?;
+                Ok(Self::Carved(Carved { name: input.name, store: Box::new(store) }))
+            }
+            (true, None) => Err(not_a_stream(&input.name)),
+        }
+    }
+}
+
+/// Opens `path`, which must be a carved file, and says what is wrong with it if it is one that is damaged.
+pub(crate) fn open_carved(path: &Path) -> Outcome<Result<Carved, Error>> {
+    let input = Input::open(path)?;
+    let name = input.name;
+    match &input.path {
+        None => Err(not_a_stream(&name)),
+        Some(_) if !input.is_carved => Err(Failure::new(format!(
+            "{name} is not a carved file; make one with `graven build {name} -o {}`",
+            path.with_extension("graven").display()
+        ))),
+        Some(path) => Ok(Store::open(path).map(|store| Carved { name, store: Box::new(store) })),
+    }
+}
+
+fn not_a_stream(name: &str) -> Failure {
+    Failure::new(format!(
+        "{name} is a stream, and a carved file is not read from its start to its end; name the file's path"
+    ))
+}
+
+/// A failure with the name of the carved file that it is about.
+pub(crate) fn explain(name: &str, error: &Error) -> Failure {
+    Failure::new(match error {
+        Error::Io { doing, source } => format!("{name}: cannot {doing}: {}", reason(source)),
+        other => format!("{name}: {other}"),
+    })
+}
