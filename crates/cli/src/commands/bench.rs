@@ -105,6 +105,9 @@ pub(crate) struct Arguments {
     /// Write the latency distribution in HdrHistogram's text format
     #[arg(long, value_name = "FILE")]
     hgrm: Option<PathBuf>,
+    /// Write a page with plots that opens without a network
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print two JSON documents of earlier runs side by side
     #[arg(long, num_args = 2, value_names = ["A.json", "B.json"], exclusive = true)]
     compare: Option<Vec<PathBuf>>,
@@ -310,6 +313,9 @@ fn write_files(arguments: &Arguments, document: &Document) -> Outcome<()> {
     if let Some(path) = &arguments.csv {
         write_file(path, |out| load::write_csv(document, out))?;
     }
+    if let Some(path) = &arguments.html {
+        write_file(path, |out| out.write_all(load::page(document).as_bytes()))?;
+    }
     if let Some(path) = &arguments.hgrm {
         // Of a sweep the last run, which is where the load was highest.
         let timings = document.runs.last().map(Report::timings).unwrap_or_default();
@@ -368,8 +374,13 @@ fn read_document(path: &Path) -> Outcome<Document> {
         let advice = "make it with `graven bench … --json > FILE`";
         Failure::new(format!("cannot open {name}: {}; {advice}", reason(&error)))
     })?;
-    serde_json::from_reader(BufReader::new(file))
-        .map_err(|error| Failure::new(format!("{name} is no document of `graven bench --json`: {error}")))
+    let document: Document = serde_json::from_reader(BufReader::new(file))
+        .map_err(|error| Failure::new(format!("{name} is no document of `graven bench --json`: {error}")))?;
+    if document.form != load::FORM {
+        let (theirs, ours) = (document.form, load::FORM);
+        return Err(Failure::new(format!("{name} has form {theirs}, and this graven reads form {ours}")));
+    }
+    Ok(document)
 }
 
 impl From<Spacing> for Arrivals {
