@@ -5,6 +5,7 @@ use crate::checksum::crc32c;
 use crate::cpu::Portable;
 use crate::error::{Error, Problem};
 use crate::home::Window;
+use crate::key::{Order, Place};
 use crate::layout::{HEADER_BYTES, KEY_BYTES_OFFSET, PAIRS_OFFSET, Section, TAIL_BYTES, VALUE_BYTES_OFFSET};
 use crate::region::Region;
 use crate::store::{Store, damaged};
@@ -53,7 +54,7 @@ impl Store {
         if bucket >= self.buckets() {
             return Ok(());
         }
-        self.walk_bucket(bucket, &mut Walk::default(), |entry| {
+        self.walk_bucket(bucket, &mut Walk::default(), |entry, _| {
             each(entry);
             Ok(())
         })
@@ -79,7 +80,7 @@ impl Store {
         let mut walk = Walk { ahead: STEP_BYTES, ..Walk::default() };
         (0..self.buckets()).flat_map(move |bucket| {
             let mut pairs = Vec::new();
-            let result = self.walk_bucket(bucket, &mut walk, |entry| {
+            let result = self.walk_bucket(bucket, &mut walk, |entry, _| {
                 pairs.push(Ok((entry.key.to_vec(), entry.value.to_vec())));
                 Ok(())
             });
@@ -88,8 +89,8 @@ impl Store {
         })
     }
 
-    /// Checks every byte: all checksums, that every key lies where a lookup would find it, and that pairs, keys and values
-    /// are as many and as long as the header says.
+    /// Checks every byte: all checksums, that every key lies once and where a lookup would find it, and that pairs, keys and
+    /// values are as many and as long as the header says.
     ///
     /// # Errors
     /// The first damage, by the order of the file.
@@ -109,11 +110,16 @@ impl Store {
         let (mut pairs, mut key_bytes, mut value_bytes) = (0, 0, 0);
         let mut walk = Walk { ahead: STEP_BYTES, ..Walk::default() };
         for bucket in 0..self.buckets() {
-            pairs += self.walk_bucket(bucket, &mut walk, |entry| {
+            let mut before: Option<(Order, Vec<u8>)> = None;
+            pairs += self.walk_bucket(bucket, &mut walk, |entry, place| {
                 key_bytes += entry.key.len() as u64;
                 value_bytes += entry.value.len() as u64;
-                let placed = self.keys.order(Portable, entry.key).map(|order| self.keys.place(order).bucket);
-                if placed == Some(bucket) { Ok(()) } else { Err(Problem::Codec) }
+                let order = self.keys.order(Portable, entry.key).ok_or(Problem::Codec)?;
+                let ascends = before.as_ref().is_none_or(|(before, key)| {
+                    *before < order || (*before == order && key.as_slice() != entry.key)
+                });
+                before = Some((order, entry.key.to_vec()));
+                if ascends && self.keys.place(order) == place { Ok(()) } else { Err(Problem::Codec) }
             })?;
             if bucket % TOLD_BUCKETS == 0 {
                 told(index.len + (walk.end as u64).saturating_sub(records.offset), total);
@@ -177,12 +183,12 @@ impl Store {
         Ok(())
     }
 
-    /// Calls `each` with the pairs of a bucket and says how many there were.
+    /// Calls `each` with the pairs of a bucket, and with where their keys are stored, and says how many there were.
     fn walk_bucket(
         &self,
         number: u64,
         walk: &mut Walk,
-        mut each: impl FnMut(Entry<'_>) -> Result<(), Problem>,
+        mut each: impl FnMut(Entry<'_>, Place) -> Result<(), Problem>,
     ) -> Result<u64, Error> {
         let Walk { ahead, index, records, key, value, end } = walk;
         let range = self.range_ahead(number, *ahead, index)?;
@@ -203,7 +209,9 @@ impl Store {
                 }
                 ValuePlace::Large(reference) => self.append_large(number, reference, value)?,
             }
-            each(Entry { key, value }).map_err(at)?;
+            let rest = if self.keys.is_numeric() { bucket.rest(i) } else { 0 };
+            let place = Place { bucket: number, tag: bucket.tag(i), rest };
+            each(Entry { key, value }, place).map_err(at)?;
         }
         Ok(bucket.count() as u64)
     }
