@@ -65,24 +65,55 @@ fn strings(sample: &[&[u8]]) -> SymbolTable {
 fn choose(counts: HashMap<Symbol, u64>, total: u64, sample: &[&[u8]]) -> Vec<(Symbol, u64)> {
     let bytes = bytes(sample);
     let byte_total: u64 = bytes.iter().map(|&(_, count)| count).sum();
-    let cost = |count: u64, total: u64| (total.max(1) as f64 / count.max(1) as f64).log2();
-    let mut byte_bits = [0_f64; 256];
+    let cost = |count: u64, total: u64| log2(total.max(1)) - log2(count.max(1));
+    let mut byte_bits = [0; 256];
     for &(symbol, count) in &bytes {
         byte_bits[symbol.bytes as usize] = cost(count, byte_total);
     }
-    let mut ranked: Vec<(f64, Symbol, u64)> = counts
+    let mut ranked: Vec<(i64, Symbol, u64)> = counts
         .iter()
         .filter(|&(symbol, &count)| symbol.len > 1 && count > 1)
         .map(|(&symbol, &count)| {
             let text = symbol.bytes.to_le_bytes();
-            let spelled: f64 =
+            let spelled: i64 =
                 text[..usize::from(symbol.len)].iter().map(|&byte| byte_bits[usize::from(byte)]).sum();
-            (count as f64 * (spelled - cost(count, total)), symbol, count)
+            (count.cast_signed() * (spelled - cost(count, total)), symbol, count)
         })
-        .filter(|&(saved, ..)| saved > 0.0)
+        .filter(|&(saved, ..)| saved > 0)
         .collect();
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    ranked.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     ranked.truncate(SYMBOLS_MAX.saturating_sub(bytes.len()));
     let singles = bytes.iter().map(|&(symbol, _)| (symbol, counts.get(&symbol).copied().unwrap_or(0)));
     singles.chain(ranked.iter().map(|&(_, symbol, count)| (symbol, count))).collect()
+}
+
+/// The logarithm to base 2 of a number above 0, in parts of 65,536. In whole numbers, because the standard library's may
+/// differ from machine to machine, and with it the bytes of the file.
+fn log2(number: u64) -> i64 {
+    let whole = number.ilog2();
+    // The number over its highest bit, from 1 to 2, with 31 bits behind the point. Each squaring gives a bit.
+    let mut part = if whole <= 31 { number << (31 - whole) } else { number >> (whole - 31) };
+    let mut bits = i64::from(whole);
+    for _ in 0..16 {
+        part = (part * part) >> 31;
+        let above = part >> 32;
+        part >>= above;
+        bits = bits << 1 | above.cast_signed();
+    }
+    bits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::log2;
+
+    #[test]
+    fn logarithms_are_exact_to_sixteen_bits() {
+        for number in (1..5000).chain([1 << 31, (1 << 32) - 1, 1 << 32, 3 << 40, u64::MAX]) {
+            let error = log2(number) as f64 / 65_536.0 - (number as f64).log2();
+            assert!((-0.0001..0.000_001).contains(&error), "{number}: {error}");
+        }
+        assert_eq!(log2(1), 0);
+        assert_eq!(log2(8), 3 << 16);
+    }
 }
