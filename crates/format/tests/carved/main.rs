@@ -2,6 +2,8 @@
 
 mod craft;
 mod damage;
+mod format_page;
+mod golden;
 mod kill;
 mod model;
 mod page;

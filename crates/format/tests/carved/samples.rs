@@ -123,11 +123,21 @@ pub(crate) enum Values {
     Binary,
     /// Short ones, and some that are too long for a bucket.
     Long,
+    /// As [`Self::Long`], of nothing but words.
+    LongText,
 }
 
 impl Values {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Empty, Self::Letters, Self::Fixed, Self::Words, Self::Json, Self::Binary, Self::Long];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Empty,
+        Self::Letters,
+        Self::Fixed,
+        Self::Words,
+        Self::Json,
+        Self::Binary,
+        Self::Long,
+        Self::LongText,
+    ];
 
     pub(crate) fn value(self, i: u64, random: &mut Random) -> Vec<u8> {
         const WORDS: [&str; 16] = [
@@ -159,6 +169,7 @@ impl Values {
                 let len = random.below(60);
                 random.bytes(len)
             }
+            Self::LongText => words(random, if i % 16 == 0 { 3000 } else { i % 16 }),
             Self::Long => match i % 16 {
                 0 => {
                     let len = 500 + random.below(30);
