@@ -8,5 +8,6 @@ pub mod glob;
 pub mod http;
 pub mod memcached;
 pub mod resp;
+pub mod table;
 
 mod pieces;
