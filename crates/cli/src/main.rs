@@ -3,10 +3,12 @@
 
 mod carve;
 mod commands;
+mod descriptors;
 mod duplicates;
 mod failure;
 mod input;
 mod json_bytes;
+mod limits;
 mod load;
 mod load_progress;
 mod output;
@@ -34,7 +36,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Build(build::Arguments),
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
     Get(get::Arguments),
     Info(info::Arguments),
     Verify(verify::Arguments),

@@ -1,4 +1,4 @@
-//! curl and Python's `http.client`, as people have them, against `graven serve`. A client that is missing fails its test
+//! Clients and load testers as people have them, against `graven serve`. A client that is missing fails its test
 //! with the name of the package to install.
 
 mod support;
@@ -144,4 +144,74 @@ fn python_gets_keys_that_urls_must_escape() {
     let (_directory, path) = file_with(&table);
     let serving = Serving::start(&[&path]);
     python(AWKWARD_KEYS, &[serving.address()]);
+}
+
+/// The Python that has redis-py and pymemcache: that of `GRAVEN_TEST_PYTHON`, else Debian's.
+#[test]
+fn redis_py_and_pymemcache_read_everything() {
+    let serving = Serving::start(&[example_data()]);
+    let python = std::env::var("GRAVEN_TEST_PYTHON").unwrap_or_else(|_| "/usr/bin/python3".to_owned());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/redis_clients.py");
+    let (host, port) = serving.address().split_once(':').unwrap();
+    let output = client(&python, "python3", &[script, host, port, example_data().to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !said.contains("ModuleNotFoundError"),
+        "`apt-get install python3-redis python3-pymemcache`: {said}"
+    );
+    assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn redis_cli_prints_values() {
+    let serving = Serving::start(&[example_data()]);
+    let port = serving.address().split_once(':').unwrap().1;
+    let (key, value) = &example_pairs()[0];
+    for version in ["-2", "-3"] {
+        let redis_cli = |arguments: &[&str]| {
+            let output = client("redis-cli", "redis-tools", &[&[version, "-p", port], arguments].concat());
+            assert!(output.status.success(), "{arguments:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert_eq!(redis_cli(&["GET", key]), format!("{value}\n"));
+        assert_eq!(redis_cli(&["DBSIZE"]), "10000\n");
+        assert_eq!(redis_cli(&["--scan"]).lines().count(), 10_000);
+        assert!(redis_cli(&["SET", key, "x"]).starts_with("READONLY "));
+    }
+}
+
+#[test]
+fn libmemcached_reads_values() {
+    let serving = Serving::start(&[example_data()]);
+    let servers = format!("--servers={}", serving.address());
+    let (key, value) = &example_pairs()[0];
+    let output = client("memccat", "libmemcached-tools", &[&servers, key]);
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), value);
+    let output = client("memcping", "libmemcached-tools", &[&servers]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn load_testers_find_nothing_to_complain_of() {
+    let serving = Serving::start(&[example_data()]);
+    let port = serving.address().split_once(':').unwrap().1;
+    let url = format!("http://{}/?key={}", serving.address(), example_pairs()[0].0);
+    let text = |output: Output| {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let wrk = text(client("wrk", "wrk", &["-t1", "-c10", "-d1s", &url]));
+    assert!(
+        wrk.contains("requests in") && !wrk.contains("Socket errors") && !wrk.contains("Non-2xx"),
+        "{wrk}"
+    );
+    let hey = text(client("hey", "hey", &["-n", "1000", "-c", "10", &url]));
+    assert!(hey.contains("[200]\t1000 responses") && !hey.contains("Error distribution"), "{hey}");
+    let arguments = ["-p", port, "-t", "ping,mget", "-n", "1000", "-c", "10", "-P", "8", "--csv"];
+    let benchmark = client("redis-benchmark", "redis-tools", &arguments);
+    assert!(!String::from_utf8_lossy(&benchmark.stderr).contains("Error"), "{benchmark:?}");
+    let get = ["-p", port, "-n", "1000", "-c", "10", "-P", "8", "-q", "GET", &example_pairs()[0].0];
+    let got = text(client("redis-benchmark", "redis-tools", &get));
+    assert!(got.contains("requests per second") && !got.contains("Error"), "{got}");
 }

@@ -135,6 +135,8 @@ struct EventLoop<'a> {
     wave: Wave,
     /// Connections with news, in the order in which they get their turns.
     called: Vec<usize>,
+    /// When the loop last learnt of news.
+    woken: Instant,
     sweep_due: Instant,
     sweep_part: usize,
     drained_at: Option<Instant>,
@@ -177,6 +179,7 @@ impl<'a> EventLoop<'a> {
             means,
             wave: Wave::new(),
             called: Vec::new(),
+            woken: now,
             sweep_due: now + TICK,
             sweep_part: 0,
             drained_at: None,
@@ -203,6 +206,7 @@ impl<'a> EventLoop<'a> {
                 _ => {}
             }
             self.means.clock.read();
+            self.woken = self.means.clock.now();
             for token in std::mem::take(&mut self.again) {
                 self.call(token);
             }
@@ -251,7 +255,9 @@ impl<'a> EventLoop<'a> {
     /// Gives each of the connections that were called its turn.
     fn serve(&mut self) {
         let called = std::mem::take(&mut self.called);
+        let tally = self.means.desk.tally();
         for some in called.chunks(WAVE) {
+            let answered_before = tally.requests();
             for (token, outcome) in self.wave.serve(some, &mut self.conns, &mut self.means) {
                 match outcome {
                     Outcome::Keep => {}
@@ -259,6 +265,8 @@ impl<'a> EventLoop<'a> {
                     Outcome::Close => self.close(token),
                 }
             }
+            self.means.clock.read();
+            tally.add_waits(answered_before, self.means.clock.now().duration_since(self.woken));
         }
         self.called = called;
         self.called.clear();

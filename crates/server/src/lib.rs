@@ -55,7 +55,7 @@ mod wave;
 pub use endpoint::{Address, Endpoint, Speaks};
 pub use error::Error;
 pub use listener::Listener;
-pub use options::Options;
+pub use options::{NotAnOrigin, Options, Origin};
 pub use shutdown::Shutdown;
 
 use graven_format::Store;

@@ -1,6 +1,8 @@
 //! Every number that the server can be told, with its default.
 
+use std::fmt;
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 use std::time::Duration;
 
 use graven_wire::{http, memcached, resp};
@@ -22,6 +24,9 @@ pub struct Options {
     pub connections_max: usize,
     /// Limits on an HTTP request, each with its own status code.
     pub http: http::Limits,
+    /// Whose pages may read HTTP answers in a browser (CORS); then `OPTIONS` is answered, too. Default: `None`, no page but
+    /// those of the server's own origin, of which there are none.
+    pub allow_origin: Option<Origin>,
     /// Limits on a Redis command. Passed, the client gets an error in Redis' words, and the connection is closed.
     pub resp: resp::Limits,
     /// Limits on a memcached command. Passed, the client gets an error, and the connection is closed.
@@ -51,6 +56,41 @@ pub struct Options {
     pub drain_timeout: Duration,
 }
 
+/// The origin of web pages, such as `https://example.org`, or `*` for every origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl Origin {
+    /// The origin as it is written in a header.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A text that is no origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAnOrigin;
+
+impl fmt::Display for NotAnOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an origin is `*`, or a scheme and a host such as https://example.org")
+    }
+}
+
+impl std::error::Error for NotAnOrigin {}
+
+impl FromStr for Origin {
+    type Err = NotAnOrigin;
+
+    fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
+        let host = text.split_once("://").map(|(_, host)| host);
+        let is_host = |host: &str| !host.is_empty() && !host.contains(['/', '?', '#', ',']);
+        let is_origin = text == "*" || host.is_some_and(is_host);
+        let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_origin && is_printable { Ok(Self(text.to_owned())) } else { Err(NotAnOrigin) }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -58,6 +98,7 @@ impl Default for Options {
             backlog: 4096,
             connections_max: 50_000,
             http: http::Limits::default(),
+            allow_origin: None,
             resp: resp::Limits::default(),
             memcached: memcached::Limits::default(),
             output_bytes_max: 256 * 1024,

@@ -1,7 +1,7 @@
 //! What has happened since the server started: counted by each loop for itself, added up when somebody asks.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A number that one loop alone changes and anybody may read.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ impl Count {
         self.0.store(self.0.load(Ordering::Relaxed) + more, Ordering::Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -25,6 +25,29 @@ pub(crate) struct Requests {
     pub(crate) requests: Count,
     pub(crate) hits: Count,
     pub(crate) misses: Count,
+    pub(crate) waits: Histogram,
+}
+
+/// The bounds of a [`Histogram`], in microseconds; one more bucket takes what is longer.
+pub(crate) const WAIT_BOUNDS_US: [u64; 14] =
+    [10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 1_000_000];
+
+/// How long requests have waited, in buckets.
+#[derive(Debug, Default)]
+pub(crate) struct Histogram {
+    buckets: [Count; WAIT_BOUNDS_US.len() + 1],
+    microseconds: Count,
+}
+
+impl Histogram {
+    /// `requests` have waited `wait` each.
+    #[inline]
+    pub(crate) fn add(&self, wait: Duration, requests: u64) {
+        let wait_us = wait.as_micros() as u64;
+        let bucket = WAIT_BOUNDS_US.partition_point(|&bound| bound < wait_us);
+        self.buckets[bucket].add(requests);
+        self.microseconds.add(wait_us.saturating_mul(requests));
+    }
 }
 
 /// What one loop has counted. Its alignment keeps two loops from sharing a line of the cache.
@@ -57,6 +80,9 @@ pub(crate) struct RequestSums {
     pub(crate) requests: u64,
     pub(crate) hits: u64,
     pub(crate) misses: u64,
+    /// Requests by how long they waited, and the sum of their waits.
+    pub(crate) waits: [u64; WAIT_BOUNDS_US.len() + 1],
+    pub(crate) waits_us: u64,
 }
 
 /// All tallies added up.
@@ -73,6 +99,29 @@ pub(crate) struct Sums {
     pub(crate) protocol_errors: u64,
     pub(crate) timeouts: u64,
     pub(crate) uptime_seconds: u64,
+}
+
+impl Tally {
+    /// Requests of each protocol so far.
+    #[inline]
+    pub(crate) fn requests(&self) -> [u64; 3] {
+        self.protocols().map(|protocol| protocol.requests.get())
+    }
+
+    /// The requests that are answered since the tally stood at `before` have waited `wait`.
+    #[inline]
+    pub(crate) fn add_waits(&self, before: [u64; 3], wait: Duration) {
+        for (protocol, before) in self.protocols().into_iter().zip(before) {
+            let requests = protocol.requests.get() - before;
+            if requests > 0 {
+                protocol.waits.add(wait, requests);
+            }
+        }
+    }
+
+    fn protocols(&self) -> [&Requests; 3] {
+        [&self.http, &self.resp, &self.memcached]
+    }
 }
 
 impl Tallies {
@@ -95,6 +144,10 @@ impl Tallies {
                 sum.requests += requests.requests.get();
                 sum.hits += requests.hits.get();
                 sum.misses += requests.misses.get();
+                sum.waits_us += requests.waits.microseconds.get();
+                for (sum, bucket) in sum.waits.iter_mut().zip(&requests.waits.buckets) {
+                    *sum += bucket.get();
+                }
             }
             for (sum, count) in [
                 (&mut sums.bytes_read, &tally.bytes_read),
@@ -120,6 +173,8 @@ impl Sums {
             requests: each.iter().map(|sums| sums.requests).sum(),
             hits: each.iter().map(|sums| sums.hits).sum(),
             misses: each.iter().map(|sums| sums.misses).sum(),
+            waits: std::array::from_fn(|i| each.iter().map(|sums| sums.waits[i]).sum()),
+            waits_us: each.iter().map(|sums| sums.waits_us).sum(),
         }
     }
 

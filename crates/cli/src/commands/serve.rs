@@ -15,8 +15,10 @@ use signal_hook::iterator::Signals;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::carve;
+use crate::descriptors;
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome, reason};
+use crate::limits::Limits;
 use crate::resident::resident_bytes;
 use crate::table::{Carved, Table, explain};
 
@@ -34,6 +36,8 @@ pub(crate) struct Arguments {
     /// How many threads answer [default: one a core]
     #[arg(long)]
     threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    limits: Limits,
     /// How much to log on standard error: off, error, warn, info or debug. No level logs single requests
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: LevelFilter,
@@ -41,10 +45,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     tracing_subscriber::fmt().with_max_level(arguments.log).with_writer(io::stderr).with_target(false).init();
-    let mut options = Options::default();
-    if let Some(threads) = arguments.threads {
-        options.threads = threads;
-    }
+    let options = arguments.limits.to_options(arguments.threads);
     // Bound before the table is read, so that a taken port is told at once.
     let listeners =
         arguments.listen.iter().map(|endpoint| listen(endpoint, &options)).collect::<Outcome<Vec<_>>>()?;
@@ -52,6 +53,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let shutdown = Shutdown::new();
     stop_on_signals(&shutdown)?;
     announce(&table.said, &listeners);
+    let connections = descriptors::allow(options.connections_max);
+    if connections < options.connections_max as u64 {
+        tracing::debug!("the system allows {connections} connections; `ulimit -n` raises that");
+    }
     graven_server::run(listeners, &table.store, &options, &shutdown)
         .map_err(|error| Failure::new(format!("cannot serve any longer: {error}")))?;
     Ok(ExitCode::SUCCESS)

@@ -169,7 +169,7 @@ impl Values {
                 let len = random.below(60);
                 random.bytes(len)
             }
-            Self::LongText => words(random, if i % 16 == 0 { 3000 } else { i % 16 }),
+            Self::LongText => words(random, if i.is_multiple_of(16) { 3000 } else { i % 16 }),
             Self::Long => match i % 16 {
                 0 => {
                     let len = 500 + random.below(30);

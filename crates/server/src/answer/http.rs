@@ -17,6 +17,7 @@ const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
 const METRICS: &str = "text/plain; version=0.0.4";
 const READING_METHODS: &str = "GET, HEAD";
+const ALL_METHODS: &str = "GET, HEAD, POST";
 const NOT_FOUND: &str = "Key not found";
 const MISSING_KEY: &str = "Missing 'key' parameter in the query string";
 const BAD_ESCAPE: &str = "A % in the key is not followed by two hexadecimal digits";
@@ -25,17 +26,40 @@ const BAD_METHOD: &str = "This path is not answered to this method, but to those
 const DAMAGED: &str = "The table is damaged where this key would lie";
 const HEALTHY: &str = "ok";
 
+/// What every answer carries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Always<'a> {
+    pub(super) date: &'a str,
+    /// Header lines, name and value.
+    pub(super) headers: &'a [(&'a str, &'a str)],
+}
+
+/// The header lines of an answer that pages of `origin` may read.
+pub(super) fn headers_for(origin: &str) -> [(&str, &str); 4] {
+    [
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Methods", ALL_METHODS),
+        ("Access-Control-Allow-Headers", "Accept, Content-Type, If-None-Match"),
+        ("Access-Control-Expose-Headers", "ETag"),
+    ]
+}
+
 /// What a request asks for.
 enum Route<'a> {
     Key(&'a [u8], Place),
     Text(u16, &'static str),
     ManyKeys,
+    /// A page of another origin asks whether it may.
+    Preflight,
     BadMethod(&'static str),
     Metrics,
     Stats,
 }
 
 fn route<'a>(request: &Request<'a>) -> Route<'a> {
+    if request.method == Method::Options {
+        return Route::Preflight;
+    }
     let (path, query) = split_target(request.target);
     let known = match path {
         "/" => match query.and_then(|query| find_parameter(query, b"key")) {
@@ -89,6 +113,19 @@ impl Desk<'_> {
         date: &str,
         out: &mut Vec<u8>,
     ) -> Answered {
+        let headers = std::mem::take(&mut self.headers);
+        let answered = self.answer_http_input(session, input, Always { date, headers: &headers }, out);
+        self.headers = headers;
+        answered
+    }
+
+    fn answer_http_input(
+        &mut self,
+        session: &mut HttpSession,
+        input: &[u8],
+        always: Always<'_>,
+        out: &mut Vec<u8>,
+    ) -> Answered {
         if session.answering.is_some() {
             match self.go_on(session, out) {
                 Next::NeedMore => {}
@@ -117,7 +154,7 @@ impl Desk<'_> {
             }
             let batched = waiting.len();
             if batched > 0 {
-                let end = self.answer_http_waiting(&mut waiting, date, out);
+                let end = self.answer_http_waiting(&mut waiting, always, out);
                 if end < at {
                     return Answered { consumed: end, next: Next::Full };
                 }
@@ -127,7 +164,7 @@ impl Desk<'_> {
                 Decoded::Message(request, bytes) => {
                     at += bytes;
                     self.tally.http.requests.add(1);
-                    match self.answer_one(session, &request, date, out) {
+                    match self.answer_one(session, &request, always, out) {
                         Next::NeedMore => {}
                         next => return Answered { consumed: at, next },
                     }
@@ -142,7 +179,7 @@ impl Desk<'_> {
                     return Answered { consumed: at, next: Next::NeedMore };
                 }
                 Decoded::Invalid(error) => {
-                    refuse(error.status(), error.message(), date, out);
+                    refuse(error.status(), error.message(), always, out);
                     return Answered { consumed: input.len(), next: Next::Refused(error.message()) };
                 }
             }
@@ -154,11 +191,11 @@ impl Desk<'_> {
     fn answer_http_waiting(
         &mut self,
         waiting: &mut Waiting<'_, Tagged>,
-        date: &str,
+        always: Always<'_>,
         out: &mut Vec<u8>,
     ) -> usize {
         let (end, tried) = self.answer_waiting(waiting, out, |tagged, _, said, out| {
-            found_plain(said, *tagged, date, out);
+            found_plain(said, *tagged, always, out);
         });
         self.tally.http.requests.add(tried.keys as u64);
         count(&self.tally.http, tried);
@@ -170,7 +207,7 @@ impl Desk<'_> {
         &mut self,
         session: &mut HttpSession,
         request: &Request<'_>,
-        date: &str,
+        always: Always<'_>,
         out: &mut Vec<u8>,
     ) -> Next {
         let manner = Manner {
@@ -182,23 +219,21 @@ impl Desk<'_> {
             },
         };
         match route(request) {
-            Route::Text(status, words) => text(status, words, manner, date, out),
-            Route::ManyKeys => return self.begin_mget(session, request, manner, date, out),
-            Route::BadMethod(allow) => {
-                let length = Length::Bytes(BAD_METHOD.len());
-                let connection = manner.connection;
-                encode_head(&ResponseHead { length, connection, allow: Some(allow), ..head(405, date) }, out);
-                if manner.body {
-                    out.extend_from_slice(BAD_METHOD.as_bytes());
-                }
+            Route::Text(status, words) => text(status, words, manner, always, out),
+            Route::ManyKeys => return self.begin_mget(session, request, manner, always, out),
+            Route::Preflight if !always.headers.is_empty() => {
+                let head = ResponseHead { content_type: None, ..head(204, always) };
+                encode_head(&ResponseHead { connection: manner.connection, ..head }, out);
             }
+            Route::BadMethod(allow) => bad_method(allow, manner, always, out),
+            Route::Preflight => bad_method(ALL_METHODS, manner, always, out),
             Route::Metrics => {
                 let page = report::metrics(self.store.len(), &self.tallies.sum());
-                document(METRICS, &page, manner, date, out);
+                document(METRICS, &page, manner, always, out);
             }
             Route::Stats => {
                 let page = report::stats_json(self.store.len(), &self.tallies.sum());
-                document(JSON, &page, manner, date, out);
+                document(JSON, &page, manner, always, out);
             }
             Route::Key(escaped, place) => {
                 let tagged = tagged(place);
@@ -207,10 +242,10 @@ impl Desk<'_> {
                     Ok(key) => {
                         let said = self.get(key);
                         let tried = Tried { keys: 1, hits: usize::from(matches!(said, Said::Value(_))) };
-                        found(said, tagged, request.if_none_match, manner, date, out);
+                        found(said, tagged, request.if_none_match, manner, always, out);
                         count(&self.tally.http, tried);
                     }
-                    Err(http::BadEscape) => text(400, BAD_ESCAPE, manner, date, out),
+                    Err(http::BadEscape) => text(400, BAD_ESCAPE, manner, always, out),
                 }
                 self.scratch.line = room;
             }
@@ -224,7 +259,7 @@ impl Desk<'_> {
         session: &mut HttpSession,
         request: &Request<'_>,
         manner: Manner,
-        date: &str,
+        always: Always<'_>,
         out: &mut Vec<u8>,
     ) -> Next {
         let lines = request.accept.is_some_and(|accept| {
@@ -241,12 +276,12 @@ impl Desk<'_> {
             Ok(answering) => {
                 let connection = if keep_alive { manner.connection } else { Connection::Close };
                 let content_type = Some(layout.content_type());
-                encode_head(&ResponseHead { length, content_type, connection, ..head(200, date) }, out);
+                encode_head(&ResponseHead { length, content_type, connection, ..head(200, always) }, out);
                 session.answering = Some(Box::new(answering));
                 self.go_on(session, out)
             }
             Err(reason) => {
-                text(400, &reason, manner, date, out);
+                text(400, &reason, manner, always, out);
                 if request.keep_alive { Next::NeedMore } else { Next::Close }
             }
         }
@@ -279,43 +314,49 @@ fn found(
     tagged: Tagged,
     if_none_match: Option<&[u8]>,
     manner: Manner,
-    date: &str,
+    always: Always<'_>,
     out: &mut Vec<u8>,
 ) {
     match said {
         Said::Value(value) if tagged == Tagged::Yes => {
-            with_tag(value, if_none_match, manner, date, out);
+            with_tag(value, if_none_match, manner, always, out);
         }
         Said::Value(value) => {
             let length = Length::Bytes(value.len());
-            encode_head(&ResponseHead { length, connection: manner.connection, ..head(200, date) }, out);
+            encode_head(&ResponseHead { length, connection: manner.connection, ..head(200, always) }, out);
             if manner.body {
                 out.extend_from_slice(value);
             }
         }
-        Said::Nothing => text(404, NOT_FOUND, manner, date, out),
-        Said::Damaged => text(500, DAMAGED, manner, date, out),
+        Said::Nothing => text(404, NOT_FOUND, manner, always, out),
+        Said::Damaged => text(500, DAMAGED, manner, always, out),
     }
 }
 
 /// What a plain HTTP/1.1 `GET` is answered.
 #[inline]
-pub(super) fn found_plain(said: Said<'_>, tagged: Tagged, date: &str, out: &mut Vec<u8>) {
-    found(said, tagged, None, PLAIN, date, out);
+pub(super) fn found_plain(said: Said<'_>, tagged: Tagged, always: Always<'_>, out: &mut Vec<u8>) {
+    found(said, tagged, None, PLAIN, always, out);
 }
 
-fn with_tag(value: &[u8], if_none_match: Option<&[u8]>, manner: Manner, date: &str, out: &mut Vec<u8>) {
+fn with_tag(
+    value: &[u8],
+    if_none_match: Option<&[u8]>,
+    manner: Manner,
+    always: Always<'_>,
+    out: &mut Vec<u8>,
+) {
     let etag = entity_tag(value);
     let Ok(etag) = std::str::from_utf8(&etag) else {
         unreachable!("hexadecimal digits and quotes are ASCII")
     };
     let connection = manner.connection;
     if if_none_match.is_some_and(|tags| names(tags, etag)) {
-        let head = ResponseHead { content_type: None, connection, etag: Some(etag), ..head(304, date) };
+        let head = ResponseHead { content_type: None, connection, etag: Some(etag), ..head(304, always) };
         return encode_head(&head, out);
     }
     let length = Length::Bytes(value.len());
-    encode_head(&ResponseHead { length, connection, etag: Some(etag), ..head(200, date) }, out);
+    encode_head(&ResponseHead { length, connection, etag: Some(etag), ..head(200, always) }, out);
     if manner.body {
         out.extend_from_slice(value);
     }
@@ -362,24 +403,24 @@ pub(super) fn batched_key<'a>(request: &Request<'a>) -> Option<(&'a [u8], Tagged
     }
 }
 
-fn head(status: u16, date: &str) -> ResponseHead<'_> {
+fn head(status: u16, always: Always<'_>) -> ResponseHead<'_> {
     ResponseHead {
         status,
         length: Length::Untold,
         content_type: TEXT,
-        date,
+        date: always.date,
         connection: Connection::Unsaid,
         etag: None,
         allow: None,
-        headers: &[],
+        headers: always.headers,
     }
 }
 
-fn text(status: u16, words: &str, manner: Manner, date: &str, out: &mut Vec<u8>) {
+fn text(status: u16, words: &str, manner: Manner, always: Always<'_>, out: &mut Vec<u8>) {
     let head = ResponseHead {
         length: Length::Bytes(words.len()),
         connection: manner.connection,
-        ..head(status, date)
+        ..head(status, always)
     };
     encode_head(&head, out);
     if manner.body {
@@ -387,12 +428,21 @@ fn text(status: u16, words: &str, manner: Manner, date: &str, out: &mut Vec<u8>)
     }
 }
 
-fn document(content_type: &str, page: &str, manner: Manner, date: &str, out: &mut Vec<u8>) {
+fn bad_method(allow: &str, manner: Manner, always: Always<'_>, out: &mut Vec<u8>) {
+    let length = Length::Bytes(BAD_METHOD.len());
+    let connection = manner.connection;
+    encode_head(&ResponseHead { length, connection, allow: Some(allow), ..head(405, always) }, out);
+    if manner.body {
+        out.extend_from_slice(BAD_METHOD.as_bytes());
+    }
+}
+
+fn document(content_type: &str, page: &str, manner: Manner, always: Always<'_>, out: &mut Vec<u8>) {
     let head = ResponseHead {
         length: Length::Bytes(page.len()),
         content_type: Some(content_type),
         connection: manner.connection,
-        ..head(200, date)
+        ..head(200, always)
     };
     encode_head(&head, out);
     if manner.body {
@@ -401,6 +451,6 @@ fn document(content_type: &str, page: &str, manner: Manner, date: &str, out: &mu
 }
 
 /// Says why the connection is about to be closed.
-pub(super) fn refuse(status: u16, words: &str, date: &str, out: &mut Vec<u8>) {
-    text(status, words, Manner { body: true, connection: Connection::Close }, date, out);
+pub(super) fn refuse(status: u16, words: &str, always: Always<'_>, out: &mut Vec<u8>) {
+    text(status, words, Manner { body: true, connection: Connection::Close }, always, out);
 }

@@ -41,6 +41,7 @@ impl Desk<'_> {
                 }
                 _ => return None,
             },
+            Session::Resp(session) if session.transaction.is_open() => return None,
             Session::Resp(session) => match session.decode_lone(input) {
                 Decoded::Message(Request::Command(args), bytes) => match Command::parse(args) {
                     Ok(Command::Get { key }) => (key, Manner::Resp(session.version), bytes),
@@ -61,21 +62,24 @@ impl Desk<'_> {
 
     /// Answers each request into the output whose number it carries.
     pub(crate) fn answer_lones(&mut self, lones: &[(usize, Lone<'_>)], date: &str, outs: &mut [Vec<u8>]) {
+        let headers = std::mem::take(&mut self.headers);
+        let always = http::Always { date, headers: &headers };
         for lones in lones.chunks(self.scratch.batch_keys) {
             let keys: ArrayVec<&[u8], KEYS_MAX> = lones.iter().map(|(_, lone)| lone.key).collect();
             let (tally, mut lones) = (self.tally, lones.iter());
             self.answer_each(&keys, |_, said| {
                 let Some((out, lone)) = lones.next() else { return ControlFlow::Break(()) };
-                lone.answer(said, date, tally, &mut outs[*out]);
+                lone.answer(said, always, tally, &mut outs[*out]);
                 ControlFlow::Continue(())
             });
         }
+        self.headers = headers;
     }
 }
 
 impl Lone<'_> {
     #[inline]
-    fn answer(&self, said: Said<'_>, date: &str, tally: &Tally, out: &mut Vec<u8>) {
+    fn answer(&self, said: Said<'_>, always: http::Always<'_>, tally: &Tally, out: &mut Vec<u8>) {
         let requests: &Requests = match self.manner {
             Manner::Http(_) => &tally.http,
             Manner::Resp(_) => &tally.resp,
@@ -87,7 +91,7 @@ impl Lone<'_> {
             Said::Nothing | Said::Damaged => requests.misses.add(1),
         }
         match &self.manner {
-            Manner::Http(tagged) => http::found_plain(said, *tagged, date, out),
+            Manner::Http(tagged) => http::found_plain(said, *tagged, always, out),
             Manner::Resp(version) => resp::value_or_null(said, *version, out),
             Manner::Memcached(one) => one.answer(self.key, said, out),
         }

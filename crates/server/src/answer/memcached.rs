@@ -6,8 +6,11 @@ use graven_wire::memcached::{
 };
 
 use super::batch::{Said, Tried, Unfinished, Waiting};
-use super::{Answered, Desk, Next, fingerprint, report};
+use super::{Answered, Desk, Next, fingerprint};
 use crate::tally::Requests;
+
+/// The memcached whose behaviour is followed, and our own version behind it: libmemcached takes 0 for an error.
+const VERSION: &str = concat!("1.6.18-graven-", env!("CARGO_PKG_VERSION"));
 
 const DAMAGED: &str = "the table is damaged where this key would lie";
 
@@ -171,7 +174,7 @@ impl Desk<'_> {
                 One::Meta(get).answer(key, said, out);
             }
             Request::MetaNoop => out.extend_from_slice(reply::META_NOOP),
-            Request::Version => reply::version(out, report::VERSION),
+            Request::Version => reply::version(out, VERSION),
             Request::Verbosity { noreply: true } | Request::Write { noreply: true } | Request::Discarded => {}
             Request::Verbosity { noreply: false } => out.extend_from_slice(reply::OK),
             Request::Write { noreply: false } => out.extend_from_slice(reply::READ_ONLY),
@@ -227,7 +230,7 @@ impl Desk<'_> {
                 let all = sums.all();
                 reply::stat(out, "pid", std::process::id());
                 reply::stat(out, "uptime", sums.uptime_seconds);
-                reply::stat(out, "version", report::VERSION);
+                reply::stat(out, "version", VERSION);
                 reply::stat(out, "pointer_size", usize::BITS);
                 reply::stat(out, "curr_connections", sums.connections);
                 reply::stat(out, "total_connections", sums.connections_opened);

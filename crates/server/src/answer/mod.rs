@@ -8,7 +8,9 @@ mod memcached;
 mod mget;
 mod report;
 mod resp;
+mod resp_commands;
 mod resp_talk;
+mod resp_transaction;
 mod resp_walk;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,7 +78,8 @@ impl Session {
     /// What a peer is told whose request did not become whole in time; nothing where the protocol has no words for it.
     pub(crate) fn timed_out(&self, date: &str, out: &mut Vec<u8>) {
         if let Self::Http(_) = self {
-            http::refuse(408, "The request did not become whole in time", date, out);
+            let always = http::Always { date, headers: &[] };
+            http::refuse(408, "The request did not become whole in time", always, out);
         }
     }
 }
@@ -109,6 +112,8 @@ pub(crate) struct Desk<'a> {
     options: &'a Options,
     tallies: &'a Tallies,
     tally: &'a Tally,
+    /// Header lines that every HTTP answer carries.
+    headers: Vec<(&'a str, &'a str)>,
     scratch: Scratch,
     /// A lookup's error, for the journal.
     trouble: Option<graven_format::Error>,
@@ -150,7 +155,9 @@ impl<'a> Desk<'a> {
         tally: &'a Tally,
     ) -> Self {
         let scratch = Scratch { value: Vec::new(), batch: Batch::default(), line: Vec::new(), batch_keys: 1 };
-        Self { store, options, tallies, tally, scratch, trouble: None }
+        let headers = options.allow_origin.as_ref().map(|origin| http::headers_for(origin.as_str()).to_vec());
+        let headers = headers.unwrap_or_default();
+        Self { store, options, tallies, tally, headers, scratch, trouble: None }
     }
 
     /// Answers the requests in `input`, which may end in the middle of one, into `out`.

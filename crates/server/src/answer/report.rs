@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::tally::Sums;
+use crate::tally::{Sums, WAIT_BOUNDS_US};
 
 /// The version that every protocol states.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -24,6 +24,19 @@ pub(super) fn metrics(pairs: u64, sums: &Sums) -> String {
             let number = [sums.requests, sums.hits, sums.misses][i];
             line(&mut text, format_args!("graven_{name}_total{{protocol=\"{protocol}\"}} {number}"));
         }
+    }
+    line(&mut text, format_args!("# TYPE graven_wait_seconds histogram"));
+    for (protocol, sums) in sums.protocols() {
+        let mut requests = 0;
+        let bounds = WAIT_BOUNDS_US.map(|bound_us| (bound_us as f64 / 1e6).to_string());
+        for (bound, more) in bounds.iter().map(String::as_str).chain(["+Inf"]).zip(sums.waits) {
+            requests += more;
+            let labels = format_args!("{{protocol=\"{protocol}\",le=\"{bound}\"}}");
+            line(&mut text, format_args!("graven_wait_seconds_bucket{labels} {requests}"));
+        }
+        let seconds = sums.waits_us as f64 / 1e6;
+        line(&mut text, format_args!("graven_wait_seconds_sum{{protocol=\"{protocol}\"}} {seconds}"));
+        line(&mut text, format_args!("graven_wait_seconds_count{{protocol=\"{protocol}\"}} {requests}"));
     }
     text
 }

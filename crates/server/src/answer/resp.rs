@@ -5,6 +5,7 @@ use graven_wire::Decoded;
 use graven_wire::resp::{Args, Command, Invalid, Limits, Refusal, Request, RequestDecoder, Version, reply};
 
 use super::batch::{Said, Tried, Unfinished, Waiting};
+use super::resp_transaction::Transaction;
 use super::{Answered, Desk, Next};
 use crate::tally::Requests;
 
@@ -23,6 +24,7 @@ pub(crate) struct RespSession {
     pub(super) library_version: Vec<u8>,
     /// The keys of an `MGET` that are not answered yet.
     unfinished: Option<Unfinished>,
+    pub(super) transaction: Transaction,
 }
 
 impl RespSession {
@@ -36,7 +38,12 @@ impl RespSession {
             library: Vec::new(),
             library_version: Vec::new(),
             unfinished: None,
+            transaction: Transaction::None,
         }
+    }
+
+    pub(super) fn request_bytes_max(&self) -> usize {
+        self.limits.request_bytes_max
     }
 
     /// The request that `input` begins with, decoded as if nobody had looked.
@@ -46,7 +53,7 @@ impl RespSession {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.unfinished.as_ref().map_or(0, Unfinished::held_bytes)
+        self.unfinished.as_ref().map_or(0, Unfinished::held_bytes) + self.transaction.held_bytes()
     }
 }
 
@@ -66,6 +73,18 @@ impl Desk<'_> {
         input: &[u8],
         out: &mut Vec<u8>,
     ) -> Answered {
+        if !self.go_on_with_exec(session, out) {
+            return Answered { consumed: 0, next: Next::Full };
+        }
+        self.answer_resp_input(session, input, out)
+    }
+
+    pub(super) fn answer_resp_input(
+        &mut self,
+        session: &mut RespSession,
+        input: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Answered {
         if session.unfinished.is_some() && !self.go_on_with_mget(session, out) {
             return Answered { consumed: 0, next: Next::Full };
         }
@@ -80,14 +99,14 @@ impl Desk<'_> {
             let mut command = None;
             if let Decoded::Message(Request::Command(args), bytes) = decoded {
                 match Command::parse(args) {
-                    Ok(Command::Get { key }) => {
+                    Ok(Command::Get { key }) if !session.transaction.is_open() => {
                         at += bytes;
                         waiting.push(key, (), at);
                         if waiting.len() < self.scratch.batch_keys {
                             continue;
                         }
                     }
-                    other => command = Some(other),
+                    other => command = Some((args, other)),
                 }
             }
             let batched = !waiting.is_empty();
@@ -107,16 +126,17 @@ impl Desk<'_> {
                     return Answered { consumed: input.len(), next: Next::Refused(reason) };
                 }
                 Decoded::Message(Request::Command(_), bytes) => match command {
-                    Some(command) => {
+                    Some((args, command)) => {
                         at += bytes;
-                        self.answer_command(session, command, out)
+                        self.answer_or_keep(session, args, command, out)
                     }
                     None => After::Stay,
                 },
                 Decoded::Message(Request::Inline(inline), bytes) => {
                     at += bytes;
                     let mut line = std::mem::take(&mut self.scratch.line);
-                    let after = self.answer_command(session, Command::parse(inline.to_args(&mut line)), out);
+                    let args = inline.to_args(&mut line);
+                    let after = self.answer_or_keep(session, args, Command::parse(args), out);
                     self.scratch.line = line;
                     after
                 }
@@ -142,7 +162,21 @@ impl Desk<'_> {
         end
     }
 
-    fn answer_command(
+    fn answer_or_keep(
+        &mut self,
+        session: &mut RespSession,
+        args: Args<'_>,
+        command: Result<Command<'_>, Refusal<'_>>,
+        out: &mut Vec<u8>,
+    ) -> After {
+        if session.transaction.is_open() {
+            self.keep_command(session, args, command, out)
+        } else {
+            self.answer_command(session, command, out)
+        }
+    }
+
+    pub(super) fn answer_command(
         &mut self,
         session: &mut RespSession,
         command: Result<Command<'_>, Refusal<'_>>,
@@ -177,16 +211,20 @@ impl Desk<'_> {
                 Said::Nothing => reply::bulk(out, b""),
                 Said::Damaged => reply::error(out, DAMAGED),
             },
-            Command::Type { key } => match self.get_counted(key) {
-                Said::Value(_) => reply::simple(out, b"string"),
-                Said::Nothing => reply::simple(out, b"none"),
-                Said::Damaged => reply::error(out, DAMAGED),
+            Command::Type { key } => match self.is_there(key) {
+                Some(true) => reply::simple(out, b"string"),
+                Some(false) => reply::simple(out, b"none"),
+                None => reply::error(out, DAMAGED),
             },
-            Command::Ttl { key } | Command::PTtl { key } => match self.get_counted(key) {
-                Said::Value(_) => reply::integer(out, -1),
-                Said::Nothing => reply::integer(out, -2),
-                Said::Damaged => reply::error(out, DAMAGED),
+            Command::Ttl { key } | Command::PTtl { key } => match self.is_there(key) {
+                Some(true) => reply::integer(out, -1),
+                Some(false) => reply::integer(out, -2),
+                None => reply::error(out, DAMAGED),
             },
+            Command::Multi => self.multi(session, out),
+            Command::Exec => return self.exec(session, out),
+            Command::Discard => self.discard(session, out),
+            Command::Watch { .. } | Command::Unwatch => reply::ok(out),
             Command::Object { key, .. } => match self.get_counted(key) {
                 // As Redis does it: strings of up to 44 bytes are embedded in their object.
                 Said::Value(value) if value.len() <= 44 => reply::bulk(out, b"embstr"),
@@ -210,19 +248,25 @@ impl Desk<'_> {
         said
     }
 
-    fn exists(&mut self, keys: Args<'_>, out: &mut Vec<u8>) {
-        let (mut there, mut damaged, total) = (0, false, keys.len());
-        for key in keys {
-            match self.store.contains(key) {
-                Ok(found) => there += usize::from(found),
-                Err(error) => {
-                    self.trouble = Some(error);
-                    damaged = true;
-                }
+    /// Whether the table holds `key`; `None` when it is damaged there. The value is not fetched.
+    fn is_there(&mut self, key: &[u8]) -> Option<bool> {
+        let there = match self.store.contains(key) {
+            Ok(there) => Some(there),
+            Err(error) => {
+                self.trouble = Some(error);
+                None
             }
+        };
+        count(&self.tally.resp, Tried { keys: 1, hits: usize::from(there == Some(true)) });
+        there
+    }
+
+    fn exists(&mut self, mut keys: Args<'_>, out: &mut Vec<u8>) {
+        let there = keys.try_fold(0, |there, key| Some(there + i64::from(self.is_there(key)?)));
+        match there {
+            Some(there) => reply::integer(out, there),
+            None => reply::error(out, DAMAGED),
         }
-        count(&self.tally.resp, Tried { keys: total, hits: there });
-        if damaged { reply::error(out, DAMAGED) } else { reply::integer(out, integer(there)) }
     }
 
     /// Answers the keys of an `MGET` as far as the output has room, and remembers the others.

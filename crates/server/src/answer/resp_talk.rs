@@ -3,9 +3,11 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use graven_wire::glob;
-use graven_wire::resp::{ClientFilter, ClientTopic, Command, CommandTopic, Hello, Refusal, Version, reply};
+use graven_wire::resp::{ClientFilter, ClientTopic, Command, Hello, Refusal, Version, reply};
 
-use super::resp::{After, RespSession, integer};
+use super::resp::{After, RespSession};
+use super::resp_commands::describe_commands;
+use super::resp_transaction::Transaction;
 use super::{Desk, report};
 
 /// The Redis whose behaviour is followed; clients choose what they send by it.
@@ -13,48 +15,6 @@ const REDIS_VERSION: &str = "7.2.0";
 
 /// The user that everybody is who does not say otherwise.
 const DEFAULT_USER: &[u8] = b"default";
-
-/// The commands that are answered, with their arity as Redis states it: the number of arguments with the name, negative
-/// for at least that many. Those with a key have it as their first argument.
-const COMMANDS: &[(&str, i64, Keys)] = &[
-    ("auth", -2, Keys::None),
-    ("client", -2, Keys::None),
-    ("command", -1, Keys::None),
-    ("config", -2, Keys::None),
-    ("dbsize", 1, Keys::None),
-    ("echo", 2, Keys::None),
-    ("exists", -2, Keys::Many),
-    ("get", 2, Keys::One),
-    ("getrange", 4, Keys::One),
-    ("hello", -1, Keys::None),
-    ("info", -1, Keys::None),
-    ("keys", 2, Keys::None),
-    ("mget", -2, Keys::Many),
-    ("object", -2, Keys::None),
-    ("ping", -1, Keys::None),
-    ("pttl", 2, Keys::One),
-    ("quit", -1, Keys::None),
-    ("randomkey", 1, Keys::None),
-    ("readonly", 1, Keys::None),
-    ("readwrite", 1, Keys::None),
-    ("reset", 1, Keys::None),
-    ("scan", -2, Keys::None),
-    ("select", 2, Keys::None),
-    ("strlen", 2, Keys::One),
-    ("substr", 4, Keys::One),
-    ("time", 1, Keys::None),
-    ("touch", -2, Keys::Many),
-    ("ttl", 2, Keys::One),
-    ("type", 2, Keys::One),
-];
-
-/// Which arguments of a command are keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keys {
-    None,
-    One,
-    Many,
-}
 
 impl Desk<'_> {
     pub(super) fn talk(&self, session: &mut RespSession, command: Command<'_>, out: &mut Vec<u8>) -> After {
@@ -75,6 +35,7 @@ impl Desk<'_> {
             Command::Reset => {
                 session.version = Version::Resp2;
                 session.name.clear();
+                session.transaction = Transaction::None;
                 reply::simple(out, b"RESET");
             }
             Command::Quit => {
@@ -258,46 +219,4 @@ fn client_line(session: &RespSession) -> Vec<u8> {
     line.extend_from_slice(&session.library_version);
     line.push(b'\n');
     line
-}
-
-fn describe_commands(topic: CommandTopic<'_>, version: Version, out: &mut Vec<u8>) {
-    match topic {
-        CommandTopic::All => {
-            reply::array_head(out, COMMANDS.len());
-            COMMANDS.iter().for_each(|command| describe_command(*command, out));
-        }
-        CommandTopic::Count => reply::integer(out, integer(COMMANDS.len())),
-        CommandTopic::Info { names } if names.len() == 0 => {
-            describe_commands(CommandTopic::All, version, out);
-        }
-        CommandTopic::Info { names } => {
-            reply::array_head(out, names.len());
-            for name in names {
-                match COMMANDS.iter().find(|(known, ..)| known.as_bytes().eq_ignore_ascii_case(name)) {
-                    Some(command) => describe_command(*command, out),
-                    None => reply::null_array(out, version),
-                }
-            }
-        }
-        CommandTopic::Docs { .. } => reply::map_head(out, version, 0),
-        _ => reply::error(out, b"ERR this command is understood, but not answered here"),
-    }
-}
-
-/// Name, arity, flags, the first key, the last, and the step between them.
-fn describe_command((name, arity, keys): (&str, i64, Keys), out: &mut Vec<u8>) {
-    let (first, last, step) = match keys {
-        Keys::None => (0, 0, 0),
-        Keys::One => (1, 1, 1),
-        Keys::Many => (1, -1, 1),
-    };
-    reply::array_head(out, 6);
-    reply::bulk(out, name.as_bytes());
-    reply::integer(out, arity);
-    reply::array_head(out, 2);
-    reply::simple(out, b"readonly");
-    reply::simple(out, b"fast");
-    for place in [first, last, step] {
-        reply::integer(out, place);
-    }
 }

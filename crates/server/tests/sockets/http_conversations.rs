@@ -247,3 +247,48 @@ fn the_server_tells_what_it_has_counted() {
         assert!(stats.contains("\"http\":{\"requests\":4,\"hits\":1,\"misses\":1}"), "{stats}");
     });
 }
+
+#[test]
+fn the_histogram_counts_every_request_once() {
+    serve(&store(), &threads(1), &["127.0.0.1:0"], |server| {
+        let mut stream = server.connect();
+        stream.send(&b"GET /?key=k1 HTTP/1.1\r\nHost: a\r\n\r\n".repeat(20));
+        stream.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        stream.rest();
+        let mut stream = server.connect();
+        stream.send(b"GET /metrics HTTP/1.0\r\n\r\n");
+        let metrics = String::from_utf8(stream.rest()).unwrap();
+        for line in [
+            "graven_wait_seconds_bucket{protocol=\"http\",le=\"+Inf\"} 21",
+            "graven_wait_seconds_count{protocol=\"http\"} 21",
+            "graven_wait_seconds_count{protocol=\"resp\"} 0",
+        ] {
+            assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
+        }
+    });
+}
+
+#[test]
+fn pages_of_another_origin_are_answered_only_where_that_is_asked_for() {
+    let preflight = b"OPTIONS /v1/mget HTTP/1.1\r\nHost: a\r\nOrigin: https://b\r\nConnection: close\r\n\r\n";
+    let get = b"GET /?key=k1 HTTP/1.1\r\nHost: a\r\nOrigin: https://b\r\n\r\nGET /none HTTP/1.0\r\n\r\n";
+    for (origin, status, answers) in [(None, "405", 0), (Some("https://b"), "204", 2)] {
+        let allow_origin = origin.map(|origin| origin.parse().unwrap());
+        let options = graven_server::Options { allow_origin, ..threads(1) };
+        serve(&store(), &options, &["127.0.0.1:0"], |server| {
+            let ask = |bytes: &[u8]| {
+                let mut stream = server.connect();
+                stream.send(bytes);
+                String::from_utf8(stream.rest()).unwrap()
+            };
+            let answer = ask(preflight);
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+            assert_eq!(
+                answer.contains("Access-Control-Allow-Methods: GET, HEAD, POST\r\n"),
+                origin.is_some()
+            );
+            let header = "\r\nAccess-Control-Allow-Origin: https://b\r\n";
+            assert_eq!(ask(get).matches(header).count(), answers);
+        });
+    }
+}

@@ -5,3 +5,4 @@ mod harness;
 mod http_conversations;
 mod http_mget;
 mod redis_and_memcached;
+mod transactions;

@@ -122,6 +122,19 @@ pub enum Command<'b> {
     Reset,
     /// `QUIT`: `OK`, then the connection is closed.
     Quit,
+    /// `MULTI`: what follows is kept until `EXEC`.
+    Multi,
+    /// `EXEC`: the answers to all that was kept, in one array.
+    Exec,
+    /// `DISCARD`: what was kept is dropped.
+    Discard,
+    /// `WATCH key…`: `OK`; nothing here changes, so nothing is ever noticed.
+    Watch {
+        /// At least one key.
+        keys: Args<'b>,
+    },
+    /// `UNWATCH`: `OK`.
+    Unwatch,
 }
 
 /// What `OBJECT` is asked about a key.
@@ -211,6 +224,11 @@ impl<'b> Command<'b> {
             b"readwrite" => none("readwrite", args, Self::ReadWrite),
             b"reset" => none("reset", args, Self::Reset),
             b"quit" => Ok(Self::Quit),
+            b"multi" => none("multi", args, Self::Multi),
+            b"exec" => none("exec", args, Self::Exec),
+            b"discard" => none("discard", args, Self::Discard),
+            b"watch" => at_least_one("watch", args).map(|keys| Self::Watch { keys }),
+            b"unwatch" => none("unwatch", args, Self::Unwatch),
             folded => match writes::find(folded) {
                 Some((_, arity)) if writes::arity_fits(arity, count + 1) => Err(Refusal::ReadOnly),
                 Some((command, _)) => Err(Refusal::WrongArity { command }),

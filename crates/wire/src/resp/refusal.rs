@@ -51,6 +51,20 @@ pub enum Refusal<'b> {
     ClientType(&'b [u8]),
     /// `CLIENT LIST ID` with something that is no id.
     ClientId,
+    /// `MULTI` or `WATCH`, in capitals, after `MULTI`.
+    InsideMulti {
+        /// The command, in capitals.
+        command: &'static str,
+    },
+    /// `EXEC` or `DISCARD`, in capitals, without `MULTI`.
+    WithoutMulti {
+        /// The command, in capitals.
+        command: &'static str,
+    },
+    /// `EXEC` after a command that was refused.
+    Aborted,
+    /// A transaction of more bytes than a request may have.
+    TransactionTooBig,
     /// `AUTH` with a password alone, where none is set.
     NoPasswordIsSet,
     /// `AUTH` or `HELLO AUTH` with a name and password that are not those of a user.
@@ -118,6 +132,19 @@ impl Refusal<'_> {
                 reply::error(out, b"ERR Client names cannot contain spaces, newlines or special characters.")
             }
             Self::ClientId => reply::error(out, b"ERR Invalid client ID"),
+            Self::InsideMulti { command: "MULTI" } => reply::error(out, b"ERR MULTI calls can not be nested"),
+            Self::InsideMulti { command } => {
+                reply::error(out, format!("ERR {command} inside MULTI is not allowed").as_bytes());
+            }
+            Self::WithoutMulti { command } => {
+                reply::error(out, format!("ERR {command} without MULTI").as_bytes());
+            }
+            Self::Aborted => {
+                reply::error(out, b"EXECABORT Transaction discarded because of previous errors.");
+            }
+            Self::TransactionTooBig => {
+                reply::error(out, b"ERR the transaction is larger than a request may be");
+            }
             Self::NoPasswordIsSet => reply::error(
                 out,
                 b"ERR AUTH <password> called without any password configured for the default user. \

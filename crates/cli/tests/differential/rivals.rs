@@ -1,0 +1,109 @@
+//! The other servers, each on a free port for as long as a test runs.
+
+use std::io::{ErrorKind, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::PAIRS;
+use super::talk::{Ends, talk};
+
+/// Nothing starts as slowly as this.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server that runs until it is dropped.
+pub(crate) struct Rival {
+    child: Child,
+    pub(crate) address: String,
+    _directory: tempfile::TempDir,
+}
+
+impl Drop for Rival {
+    fn drop(&mut self) {
+        // It has ended already when it could not start.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts `program` with the arguments for a port and a directory of its own; another port when it was taken meanwhile.
+fn start(program: &str, package: &str, arguments: impl Fn(u16, &str) -> Vec<String>) -> Rival {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let directory = tempfile::tempdir().unwrap();
+        let arguments = arguments(port, directory.path().to_str().unwrap());
+        let spawned = Command::new(program)
+            .args(arguments)
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = match spawned {
+            Ok(child) => child,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                panic!("{program} is missing; install it with `apt-get install {package}`")
+            }
+            Err(error) => panic!("{program}: {error}"),
+        };
+        let mut rival = Rival { child, address: format!("127.0.0.1:{port}"), _directory: directory };
+        while rival.child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+            if TcpStream::connect(&rival.address).is_ok() {
+                return rival;
+            }
+            thread::yield_now();
+        }
+    }
+    panic!("{program} did not start")
+}
+
+/// A Redis with the pairs that answers as a read-only replica.
+pub(crate) fn redis() -> Rival {
+    let rival = start("redis-server", "redis-server", |port, directory| {
+        let port = port.to_string();
+        ["--port", &port, "--dir", directory, "--save", "", "--bind", "127.0.0.1"].map(str::to_owned).to_vec()
+    });
+    let mut commands = Vec::new();
+    for (key, value) in PAIRS {
+        write!(commands, "*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${}\r\n{value}\r\n", key.len(), value.len())
+            .unwrap();
+    }
+    // Nobody listens on port 1: it keeps what it has, and takes no writes.
+    commands.extend_from_slice(b"REPLICAOF 127.0.0.1 1\r\n");
+    let said =
+        talk(&rival.address, &commands, Ends::With { ask: b"ECHO done\r\n", answer: b"$4\r\ndone\r\n" });
+    assert_eq!(said, b"+OK\r\n".repeat(PAIRS.len() + 1));
+    rival
+}
+
+/// A memcached with the pairs.
+pub(crate) fn memcached() -> Rival {
+    let rival = start("memcached", "memcached", |port, _| {
+        let port = port.to_string();
+        ["-p", &port, "-U", "0", "-l", "127.0.0.1", "-u", "nobody"].map(str::to_owned).to_vec()
+    });
+    let mut commands = Vec::new();
+    for (key, value) in PAIRS {
+        write!(commands, "set {key} 0 0 {}\r\n{value}\r\n", value.len()).unwrap();
+    }
+    let said = talk(&rival.address, &commands, Ends::With { ask: b"mn\r\n", answer: b"MN\r\n" });
+    assert_eq!(said, b"STORED\r\n".repeat(PAIRS.len()));
+    rival
+}
+
+/// An nginx that answers `/healthz` with `ok`.
+pub(crate) fn nginx() -> Rival {
+    start("nginx", "nginx", |port, directory| {
+        let configuration = format!(
+            "daemon off; master_process off; pid {directory}/pid; error_log {directory}/errors;\n\
+             events {{}}\n\
+             http {{ access_log off; client_body_temp_path {directory}; server {{ listen 127.0.0.1:{port};\n\
+             client_header_timeout 2s; default_type text/plain;\n\
+             location = /healthz {{ limit_except GET {{ deny all; }} return 200 ok; }} location / {{ return 404; }} }} }}\n"
+        );
+        std::fs::write(format!("{directory}/nginx.conf"), configuration).unwrap();
+        ["-p", directory, "-c", "nginx.conf", "-e", "errors"].map(str::to_owned).to_vec()
+    })
+}
