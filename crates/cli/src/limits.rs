@@ -47,7 +47,7 @@ pub(crate) struct Limits {
     /// The body of an HTTP request
     #[arg(long, value_name = "SIZE", default_value = "1MiB", help_heading = HTTP)]
     http_max_body: ByteSize,
-    /// Whose web pages may read answers: an origin such as https://example.org, or `*` [default: none]
+    /// Whose web pages may read answers: an origin such as `https://example.org`, or `*` [default: none]
     #[arg(long, value_name = "ORIGIN", help_heading = HTTP)]
     http_allow_origin: Option<Origin>,
 
