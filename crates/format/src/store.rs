@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::bucket::{Bucket, BucketShape, LargeReference, ValuePlace};
 use crate::checksum::crc32c;
-use crate::codec::{Codec, Decoder, SymbolTable};
+use crate::codec::{ABREAST, Codec, Decoder, Rooms, StoredValue, SymbolTable};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::X86;
 use crate::cpu::{Cpu, Portable};
@@ -23,6 +23,10 @@ use crate::region::Region;
 
 /// Keys of a batch whose waits for memory overlap: more than a processor core can wait for at a time.
 const OVERLAP: usize = 32;
+
+/// Buckets of a batch that are asked for ahead of the one that is looked into: enough for their waits to overlap, and so few
+/// that the core has room to ask for them without waiting for the ones before.
+const LEAD: usize = 8;
 
 /// A table that is complete: it only answers.
 ///
@@ -46,6 +50,7 @@ pub struct Batch {
     places: Vec<Option<(Place, Range<usize>)>>,
     bytes: Vec<u8>,
     found: Vec<Option<Range<usize>>>,
+    rooms: Rooms,
 }
 
 impl Batch {
@@ -261,22 +266,106 @@ impl Store {
                 }
                 batch.places.push(place.map(|place| (place, 0..0)));
             }
-            for (place, range) in batch.places.iter_mut().flatten() {
-                *range = self.range_in(region, *place)?;
-                region.prefetch(range.start, range.len());
+            for place in batch.places.iter_mut().take(LEAD) {
+                self.fetch(region, place)?;
             }
-            for (key, place) in keys.iter().zip(&batch.places) {
-                let start = batch.bytes.len();
-                let found = match place {
-                    Some((place, range)) => {
-                        self.get_in(cpu, region, *place, range.clone(), key, &mut batch.bytes)?
-                    }
-                    None => false,
-                };
-                batch.found.push(found.then_some(start..batch.bytes.len()));
+            match &self.value_decoder {
+                Some(decoder) => self.decode_found(cpu, region, decoder, keys, batch)?,
+                None => self.copy_found(cpu, region, keys, batch)?,
             }
         }
         Ok(())
+    }
+
+    /// Finds the range of a bucket, and asks for it.
+    #[inline(always)]
+    fn fetch(&self, region: &Region, place: &mut Option<(Place, Range<usize>)>) -> Result<(), Error> {
+        if let Some((place, range)) = place {
+            *range = self.range_in(region, *place)?;
+            region.prefetch(range.start, range.len());
+        }
+        Ok(())
+    }
+
+    /// Appends the values of `keys`, which are raw and whose places are known, to the batch.
+    #[inline(always)]
+    fn copy_found(
+        &self,
+        cpu: impl Cpu,
+        region: &Region,
+        keys: &[&[u8]],
+        batch: &mut Batch,
+    ) -> Result<(), Error> {
+        for (i, key) in keys.iter().enumerate() {
+            if let Some(place) = batch.places.get_mut(i + LEAD) {
+                self.fetch(region, place)?;
+            }
+            let start = batch.bytes.len();
+            let found = match &batch.places[i] {
+                Some((place, range)) => {
+                    self.get_in(cpu, region, *place, range.clone(), key, &mut batch.bytes)?
+                }
+                None => false,
+            };
+            batch.found.push(found.then_some(start..batch.bytes.len()));
+        }
+        Ok(())
+    }
+
+    /// As [`Self::copy_found`] of values that have to be decoded, several at a time.
+    #[inline(always)]
+    fn decode_found(
+        &self,
+        cpu: impl Cpu,
+        region: &Region,
+        decoder: &Decoder,
+        keys: &[&[u8]],
+        batch: &mut Batch,
+    ) -> Result<(), Error> {
+        let Batch { places, bytes, found, rooms } = batch;
+        let mut stored = [StoredValue::default(); ABREAST];
+        // Where the answers belong, and where the buckets begin.
+        let mut asked = [(0, 0); ABREAST];
+        let mut waiting = 0;
+        let mut decode =
+            |stored, asked: &[(usize, usize)], found: &mut [Option<Range<usize>>], bytes: &mut Vec<u8>| {
+                let ranges = decoder.decode_abreast(stored, VALUE_BYTES_MAX, rooms, bytes).map_err(|i| {
+                    damaged(Section::Records, asked.get(i).map_or(0, |&(_, bucket)| bucket), Problem::Codec)
+                })?;
+                for (&(answer, _), range) in asked.iter().zip(ranges) {
+                    found[answer] = Some(range);
+                }
+                Ok::<(), Error>(())
+            };
+        for (i, key) in keys.iter().enumerate() {
+            if let Some(place) = places.get_mut(i + LEAD) {
+                self.fetch(region, place)?;
+            }
+            found.push(None);
+            let Some((place, range)) = &places[i] else { continue };
+            let at = |problem| damaged(Section::Records, range.start, problem);
+            let bucket = self.buckets.open(cpu, region.bytes_from(range.start), range.len()).map_err(at)?;
+            let Some(i) = self.find(&bucket, range.start, *place, key)? else { continue };
+            match bucket.value(i).map_err(at)? {
+                ValuePlace::Inline(inside) => {
+                    stored[waiting] =
+                        StoredValue { bytes: bucket.bytes_from(inside.start), len: inside.len() };
+                    asked[waiting] = (found.len() - 1, range.start);
+                    waiting += 1;
+                    if waiting == ABREAST {
+                        decode(stored, &asked, found, bytes)?;
+                        waiting = 0;
+                    }
+                }
+                ValuePlace::Large(reference) => {
+                    let start = bytes.len();
+                    self.append_large(place.bucket, reference, bytes)?;
+                    *found.last_mut().expect("one was just pushed") = Some(start..bytes.len());
+                }
+            }
+        }
+        stored[waiting..].fill(StoredValue::default());
+        decode(stored, &asked[..waiting], found, bytes)
     }
 
     /// Where the line of the index that `bucket` is in lies in the file.

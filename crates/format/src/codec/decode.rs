@@ -8,7 +8,7 @@ use super::{Codec, NARROW_BITS, SYMBOL_BYTES_MAX, SymbolTable, WIDE_BITS};
 pub(crate) struct Malformed;
 
 /// Symbols that one load of 64 bits is sure to hold.
-const STEPS: usize = 4;
+pub(super) const STEPS: usize = 4;
 
 /// The decoder of a column.
 #[derive(Clone, Debug)]
@@ -46,12 +46,33 @@ impl Decoder {
     }
 }
 
+/// What the next bits stand for: in the lowest four bits how many of them it takes, in the next three how many bytes it
+/// gives, and from bit 8 on those bytes. Where it takes none, the escape comes next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry(u64);
+
+impl Entry {
+    #[inline(always)]
+    pub(super) fn taken(self) -> u32 {
+        self.0 as u32 & 15
+    }
+
+    #[inline(always)]
+    pub(super) fn given(self) -> usize {
+        (self.0 >> 4 & 7) as usize
+    }
+
+    /// The bytes, and what is no matter behind them.
+    #[inline(always)]
+    pub(super) fn bytes(self) -> [u8; 8] {
+        (self.0 >> 8).to_le_bytes()
+    }
+}
+
 /// A table that finds, from the next bits, all symbols that lie wholly in them; it has an entry for each value of the bits.
 #[derive(Clone, Debug)]
 pub(crate) struct Windows<const ENTRIES: usize> {
-    /// The lowest four bits of an entry are the bits it takes, the next three the bytes it gives, and the bytes begin at
-    /// bit 8. An entry of 0 is the escape.
-    entries: Box<[u64; ENTRIES]>,
+    entries: Box<[Entry; ENTRIES]>,
     escape_bits: u32,
 }
 
@@ -66,7 +87,7 @@ impl<const ENTRIES: usize> Windows<ENTRIES> {
                 single[window] = Some((symbol, bits));
             }
         }
-        let mut entries = Box::new([0; ENTRIES]);
+        let mut entries = Box::new([Entry(0); ENTRIES]);
         for (window, entry) in entries.iter_mut().enumerate() {
             let (mut taken, mut given, mut bytes) = (0, 0, 0);
             while let Some((symbol, bits)) = single[window >> taken] {
@@ -78,16 +99,32 @@ impl<const ENTRIES: usize> Windows<ENTRIES> {
                 taken += bits;
                 given += len;
             }
-            *entry = u64::from(taken) | (given as u64) << 4 | bytes << 8;
+            *entry = Entry(u64::from(taken) | (given as u64) << 4 | bytes << 8);
         }
         Self { entries, escape_bits: table.escape_bits() }
     }
 
     #[inline(always)]
+    pub(super) fn entry(&self, window: u64) -> Entry {
+        self.entries[window as usize % ENTRIES]
+    }
+
+    #[inline(always)]
     fn decode(&self, bytes: &[u8], stored: usize, most: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        self.decode_from(0, bytes, stored, out.len() + most, out)
+    }
+
+    /// Appends what the bits of the first `stored` bytes from bit `at` on stand for, until `out` has at most `most` bytes.
+    #[inline(always)]
+    pub(super) fn decode_from(
+        &self,
+        mut at: usize,
+        bytes: &[u8],
+        stored: usize,
+        most: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Malformed> {
         let end = stored * 8;
-        let most = out.len() + most;
-        let mut at = 0;
         loop {
             let (stop, stopped) = self.steps(bytes, at, end, out);
             at = stop;
@@ -112,19 +149,19 @@ impl<const ENTRIES: usize> Windows<ENTRIES> {
         let mut window = load(bytes, at / 8) >> (at % 8) | u64::MAX.unbounded_shl((end - at).min(64) as u32);
         let mut block = [0_u8; 8 * STEPS + 8];
         let mut given = 0;
-        let mut last = 0;
+        let mut stopped = false;
         for _ in 0..STEPS {
-            last = self.entries[window as usize % ENTRIES];
-            block[given..given + 8].copy_from_slice(&(last >> 8).to_le_bytes());
-            given += (last >> 4 & 7) as usize;
-            let taken = last as u32 & 15;
-            window >>= taken;
-            at += taken as usize;
+            let entry = self.entry(window);
+            block[given..given + 8].copy_from_slice(&entry.bytes());
+            given += entry.given();
+            window >>= entry.taken();
+            at += entry.taken() as usize;
+            stopped = entry.taken() == 0;
         }
         let start = out.len();
         out.extend_from_slice(&block[..8 * STEPS]);
         out.truncate(start + given);
-        (at, last == 0)
+        (at, stopped)
     }
 
     /// The byte behind an escape.

@@ -4,6 +4,7 @@
 //! each of a few thousand strings found in a sample (after FSST, Boncz et al., VLDB 2020, with Huffman's codes in place of
 //! one byte a string). The decoder looks at the next bits and finds in one table all symbols that lie wholly in them.
 
+mod abreast;
 mod bits;
 mod code;
 mod decode;
@@ -11,6 +12,7 @@ mod encode;
 mod symbols;
 mod train;
 
+pub(crate) use abreast::{ABREAST, Rooms, StoredValue};
 pub(crate) use decode::Decoder;
 pub(crate) use encode::Encoder;
 pub(crate) use symbols::SymbolTable;

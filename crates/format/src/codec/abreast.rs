@@ -1,0 +1,190 @@
+//! Several values decoded in step: each step of one waits for the step before it, so that the processor does the others'
+//! meanwhile.
+
+use std::ops::Range;
+
+use super::bits::load;
+use super::decode::{Decoder, Malformed, STEPS, Windows};
+
+/// Values that are decoded in step.
+pub(crate) const ABREAST: usize = 4;
+
+/// Bytes of a value that are decoded in step; of a longer one, the rest is decoded alone.
+const ROOM_BYTES: usize = 128;
+
+/// Bytes behind the room that one round may write to.
+const SPILL_BYTES: usize = 8 * STEPS + 8;
+
+/// Room for values that are decoded in step, used again and again.
+#[derive(Clone, Debug)]
+pub(crate) struct Rooms([[u8; ROOM_BYTES + SPILL_BYTES]; ABREAST]);
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self([[0; ROOM_BYTES + SPILL_BYTES]; ABREAST])
+    }
+}
+
+/// A stored value: its first byte begins `bytes`, `len` of them count, and those behind may be loaded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StoredValue<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) len: usize,
+}
+
+impl Decoder {
+    /// Appends what each of `stored` stands for, at most `most` bytes each (which are many), and says where each lies in `out`; of malformed
+    /// ones, which the first is.
+    #[inline(always)]
+    pub(crate) fn decode_abreast(
+        &self,
+        stored: [StoredValue<'_>; ABREAST],
+        most: usize,
+        rooms: &mut Rooms,
+        out: &mut Vec<u8>,
+    ) -> Result<[Range<usize>; ABREAST], usize> {
+        match self {
+            Self::Narrow(windows) => windows.decode_abreast(stored, most, rooms, out),
+            Self::Wide(windows) => windows.decode_abreast(stored, most, rooms, out),
+        }
+    }
+}
+
+impl<const ENTRIES: usize> Windows<ENTRIES> {
+    #[inline(always)]
+    fn decode_abreast(
+        &self,
+        stored: [StoredValue<'_>; ABREAST],
+        most: usize,
+        Rooms(rooms): &mut Rooms,
+        out: &mut Vec<u8>,
+    ) -> Result<[Range<usize>; ABREAST], usize> {
+        debug_assert!(most >= ROOM_BYTES + SPILL_BYTES, "what is decoded in step is not counted");
+        let mut at = [0_usize; ABREAST];
+        let mut given = [0_usize; ABREAST];
+        let mut stopped = [false; ABREAST];
+        loop {
+            let mut windows: [u64; ABREAST] = std::array::from_fn(|i| {
+                let StoredValue { bytes, len } = stored[i];
+                let left = (len * 8).saturating_sub(at[i]).min(64) as u32;
+                load(bytes, at[i] / 8) >> (at[i] % 8) | u64::MAX.unbounded_shl(left)
+            });
+            for _ in 0..STEPS {
+                for i in 0..ABREAST {
+                    let entry = self.entry(windows[i]);
+                    rooms[i][given[i]..given[i] + 8].copy_from_slice(&entry.bytes());
+                    given[i] += entry.given();
+                    windows[i] >>= entry.taken();
+                    at[i] += entry.taken() as usize;
+                    stopped[i] = entry.taken() == 0;
+                }
+            }
+            if stopped == [true; ABREAST] || given.iter().any(|&given| given > ROOM_BYTES) {
+                break;
+            }
+        }
+        let mut ranges = [const { 0..0 }; ABREAST];
+        for i in 0..ABREAST {
+            let start = out.len();
+            copy_short(&rooms[i], given[i], out);
+            let whole = match (stored[i].len * 8).checked_sub(at[i]) {
+                // Fewer bits than these are what fills the last byte, once no symbol begins in them.
+                Some(left) => {
+                    left == 0
+                        || stopped[i] && left < 8
+                        || self.decode_rest(stored[i], at[i], start + most, out)
+                }
+                None => false,
+            };
+            if !whole {
+                return Err(i);
+            }
+            ranges[i] = start..out.len();
+        }
+        Ok(ranges)
+    }
+
+    /// Appends the rest of a value from bit `at` on: whether it is well-formed.
+    #[inline(never)]
+    fn decode_rest(&self, stored: StoredValue<'_>, at: usize, most: usize, out: &mut Vec<u8>) -> bool {
+        self.decode_from(at, stored.bytes, stored.len, most, out) != Err(Malformed)
+    }
+}
+
+/// Appends the first `len` of `room`; most values are copied in blocks of fixed size, because a length that has just been
+/// found is a branch that cannot be predicted.
+#[inline(always)]
+fn copy_short(room: &[u8; ROOM_BYTES + SPILL_BYTES], len: usize, out: &mut Vec<u8>) {
+    let start = out.len();
+    if len <= 64 {
+        out.extend_from_slice(&room[..64]);
+        out.truncate(start + len);
+    } else {
+        out.extend_from_slice(&room[..len]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Codec, Encoder, train};
+    use super::*;
+
+    /// Values with escapes, long and empty ones among them, and what they are stored as.
+    fn stored(codec: Codec) -> (Vec<(Vec<u8>, Vec<u8>)>, Decoder) {
+        let words = b"once upon a time there was a table that nobody wrote to";
+        let table = train(codec, &[words, words]).unwrap();
+        let encoder = Encoder::new(&table);
+        let values = (0..200_usize).map(|i| {
+            let mut value: Vec<u8> = words.iter().cycle().skip(i).take(i * i % 517).copied().collect();
+            if i % 3 == 0 {
+                value.insert(value.len() / 2, 0xFF);
+            }
+            let mut stored = Vec::new();
+            encoder.encode(&value, &mut stored);
+            (value, stored)
+        });
+        (values.collect(), Decoder::new(codec, &table).unwrap())
+    }
+
+    #[test]
+    fn values_decoded_abreast_are_those_decoded_alone() {
+        for codec in [Codec::Huffman, Codec::Symbols] {
+            let (values, decoder) = stored(codec);
+            let (mut rooms, mut out) = (Rooms::default(), b"before".to_vec());
+            for values in values.chunks_exact(ABREAST) {
+                let stored =
+                    std::array::from_fn(|i| StoredValue { bytes: &values[i].1, len: values[i].1.len() });
+                let ranges = decoder.decode_abreast(stored, 1000, &mut rooms, &mut out).unwrap();
+                for ((value, _), range) in values.iter().zip(ranges) {
+                    assert_eq!(&out[range], value);
+                }
+            }
+            assert!(out.starts_with(b"before"));
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_decoded_abreast_as_alone_or_refused_by_their_place() {
+        for codec in [Codec::Huffman, Codec::Symbols] {
+            let (values, decoder) = stored(codec);
+            let mut rooms = Rooms::default();
+            let mut refused = 0;
+            for (n, (_, good)) in values.iter().enumerate() {
+                for cut in 0..good.len() {
+                    let (mut alone, mut abreast) = (Vec::new(), Vec::new());
+                    let expected = decoder.decode(good, cut, 300, &mut alone);
+                    let place = n % ABREAST;
+                    let mut stored = [StoredValue::default(); ABREAST];
+                    stored[place] = StoredValue { bytes: good, len: cut };
+                    let found = decoder.decode_abreast(stored, 300, &mut rooms, &mut abreast);
+                    refused += usize::from(expected.is_err());
+                    match expected {
+                        Ok(()) => assert_eq!(abreast[found.unwrap()[place].clone()], alone),
+                        Err(Malformed) => assert_eq!(found, Err(place)),
+                    }
+                }
+            }
+            assert!(refused > 0);
+        }
+    }
+}
