@@ -9,8 +9,12 @@ const LIMITS: Limits = Limits { head_bytes_max: 400, headers_max: 8, body_bytes_
 /// The request decoder, targets and escapes.
 pub fn request(input: &[u8]) {
     same_in_pieces(input, || {
-        |bytes: &[u8]| {
-            http::decode_request(bytes, &LIMITS).map(|request| {
+        let mut remembers = http::RequestDecoder::new(LIMITS);
+        move |bytes: &[u8]| {
+            let decoded = http::decode_request(bytes, &LIMITS);
+            assert_eq!(remembers.decode(bytes), decoded, "a decoder that knows other requests");
+            assert_eq!(remembers.decode(bytes), decoded, "a decoder that knows this one");
+            decoded.map(|request| {
                 check_body(request.body);
                 let (path, query) = http::split_target(request.target);
                 check_escapes(path.as_bytes(), Place::Path);

@@ -327,17 +327,18 @@ impl Store {
         // Where the answers belong, and where the buckets begin.
         let mut asked = [(0, 0); ABREAST];
         let mut waiting = 0;
-        let mut decode =
-            |stored, asked: &[(usize, usize)], found: &mut [Option<Range<usize>>], bytes: &mut Vec<u8>| {
-                let ranges = decoder.decode_abreast(stored, VALUE_BYTES_MAX, rooms, bytes).map_err(|i| {
-                    damaged(Section::Records, asked.get(i).map_or(0, |&(_, bucket)| bucket), Problem::Codec)
-                })?;
-                for (&(answer, _), range) in asked.iter().zip(ranges) {
+        for i in 0..=keys.len() {
+            // In one place, so that it is compiled for the processor with the lookup around it.
+            if waiting == ABREAST || i == keys.len() {
+                stored[waiting..].fill(StoredValue::default());
+                let ranges = decoder.decode_abreast(stored, VALUE_BYTES_MAX, rooms, bytes);
+                let ranges = ranges.map_err(|at| damaged(Section::Records, asked[at].1, Problem::Codec))?;
+                for (&(answer, _), range) in asked[..waiting].iter().zip(ranges) {
                     found[answer] = Some(range);
                 }
-                Ok::<(), Error>(())
-            };
-        for (i, key) in keys.iter().enumerate() {
+                waiting = 0;
+            }
+            let Some(key) = keys.get(i) else { break };
             if let Some(place) = places.get_mut(i + LEAD) {
                 self.fetch(region, place)?;
             }
@@ -345,17 +346,13 @@ impl Store {
             let Some((place, range)) = &places[i] else { continue };
             let at = |problem| damaged(Section::Records, range.start, problem);
             let bucket = self.buckets.open(cpu, region.bytes_from(range.start), range.len()).map_err(at)?;
-            let Some(i) = self.find(&bucket, range.start, *place, key)? else { continue };
-            match bucket.value(i).map_err(at)? {
+            let Some(record) = self.find(&bucket, range.start, *place, key)? else { continue };
+            match bucket.value(record).map_err(at)? {
                 ValuePlace::Inline(inside) => {
                     stored[waiting] =
                         StoredValue { bytes: bucket.bytes_from(inside.start), len: inside.len() };
                     asked[waiting] = (found.len() - 1, range.start);
                     waiting += 1;
-                    if waiting == ABREAST {
-                        decode(stored, &asked, found, bytes)?;
-                        waiting = 0;
-                    }
                 }
                 ValuePlace::Large(reference) => {
                     let start = bytes.len();
@@ -364,8 +361,7 @@ impl Store {
                 }
             }
         }
-        stored[waiting..].fill(StoredValue::default());
-        decode(stored, &asked[..waiting], found, bytes)
+        Ok(())
     }
 
     /// Where the line of the index that `bucket` is in lies in the file.

@@ -186,7 +186,7 @@ impl Conn {
 
     /// The key and the manner of a request that was read as `input` and came alone, so that it can be looked up together
     /// with those of other connections.
-    pub(crate) fn lone<'i>(&mut self, input: &'i [u8], turn: &Turn<'_, '_>) -> Option<Lone<'i>> {
+    pub(crate) fn lone<'i>(&mut self, input: &'i [u8], turn: &mut Turn<'_, '_>) -> Option<Lone<'i>> {
         let lone = turn.means.desk.lone(&self.session, input)?;
         self.since = turn.means.clock.ticks();
         Some(lone)

@@ -56,7 +56,7 @@ impl Wave {
                 Ok(Heard::Bytes(bytes)) => {
                     let (input, rest) = room.split_at_mut(bytes);
                     room = rest;
-                    match conn.lone(input, &turn) {
+                    match conn.lone(input, &mut turn) {
                         Some(lone) => {
                             lones.push((voices.len(), lone));
                             Next::NeedMore

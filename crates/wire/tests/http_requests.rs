@@ -2,7 +2,8 @@
 
 use graven_wire::Decoded;
 use graven_wire::http::{
-    Error, Limits, Method, Request, RequestHead, Version, decode_request, encode_request, expects_continue,
+    Error, Limits, Method, Request, RequestDecoder, RequestHead, Version, decode_request, encode_request,
+    expects_continue,
 };
 
 /// Decodes everything in `bytes`, offered in two pieces cut at `cut`: a line for each message, then how it ended.
@@ -257,4 +258,45 @@ fn an_encoded_request_reads_back() {
     assert_eq!(consumed, out.len());
     assert_eq!(describe(&request), "Post /v1/mget 1.1 closes [hello]");
     assert_eq!((request.method, request.accept), (Method::Post, Some(&b"a/b"[..])));
+}
+
+#[test]
+fn a_decoder_that_remembers_headers_reads_what_one_that_does_not_reads() {
+    let heads: [&[u8]; 12] = [
+        b"GET /?key=a HTTP/1.1\r\nHost: h\r\nAccept: text/plain\r\nIf-None-Match: \"x\"\r\n\r\n",
+        b"GET /?key=another HTTP/1.1\r\nHost: h\r\nAccept: text/plain\r\nIf-None-Match: \"x\"\r\n\r\n",
+        b"HEAD /?key=a HTTP/1.1\r\nHost: h\r\nAccept: text/plain\r\nIf-None-Match: \"x\"\r\n\r\n",
+        b"GET /#a HTTP/1.1\r\nHost: h\r\nAccept: text/plain\r\nIf-None-Match: \"x\"\r\n\r\n",
+        b"GET a HTTP/1.1\r\nHost: h\r\nAccept: text/plain\r\nIf-None-Match: \"x\"\r\n\r\n",
+        b"GET http://h/a HTTP/1.1\r\nHost: h\r\nAccept: text/plain\r\nIf-None-Match: \"x\"\r\n\r\n",
+        b"GET /\xc3\xa4 HTTP/1.1\r\nHost: h\r\nAccept: text/plain\r\nIf-None-Match: \"x\"\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: h\r\nAccept: text/plain\r\nIf-None-Match: \"y\"\r\n\r\n",
+        b"GET /a HTTP/1.0\r\nConnection: keep-alive\r\nOrigin: o\r\n\r\n",
+        b"GET /b HTTP/1.0\r\nConnection: keep-alive\r\nOrigin: o\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+        b"\r\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n",
+    ];
+    let limits = Limits { head_bytes_max: 90, ..Limits::default() };
+    let mut remembers = RequestDecoder::new(limits);
+    let mut read = 0;
+    for first in heads {
+        for second in heads {
+            for head in [first, second] {
+                for end in [head.len(), head.len() - 1, head.len() / 2] {
+                    let expected = decode_request(&head[..end], &limits);
+                    read += usize::from(matches!(expected, Decoded::Message(..)));
+                    assert_eq!(
+                        remembers.decode(&head[..end]),
+                        expected,
+                        "{:?}",
+                        head.escape_ascii().to_string()
+                    );
+                }
+            }
+        }
+    }
+    assert!(read > 100);
+    let long = [&b"GET /"[..], &[b'a'; 40], &heads[0][11..]].concat();
+    let _ = remembers.decode(heads[0]);
+    assert_eq!(remembers.decode(&long), decode_request(&long, &limits), "a head that is too long");
 }

@@ -64,11 +64,12 @@ impl<const ENTRIES: usize> Windows<ENTRIES> {
         let mut given = [0_usize; ABREAST];
         let mut stopped = [false; ABREAST];
         loop {
-            let mut windows: [u64; ABREAST] = std::array::from_fn(|i| {
+            let mut windows = [0; ABREAST];
+            for i in 0..ABREAST {
                 let StoredValue { bytes, len } = stored[i];
                 let left = (len * 8).saturating_sub(at[i]).min(64) as u32;
-                load(bytes, at[i] / 8) >> (at[i] % 8) | u64::MAX.unbounded_shl(left)
-            });
+                windows[i] = load(bytes, at[i] / 8) >> (at[i] % 8) | u64::MAX.unbounded_shl(left);
+            }
             for _ in 0..STEPS {
                 for i in 0..ABREAST {
                     let entry = self.entry(windows[i]);

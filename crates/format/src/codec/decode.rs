@@ -46,26 +46,26 @@ impl Decoder {
     }
 }
 
-/// What the next bits stand for: in the lowest four bits how many of them it takes, in the next three how many bytes it
-/// gives, and from bit 8 on those bytes. Where it takes none, the escape comes next.
+/// What the next bits stand for: in the highest three bits how many bytes it gives, in the five below how many bits it takes,
+/// and the bytes in the lowest 56. Where it takes none, the escape comes next.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry(u64);
 
 impl Entry {
     #[inline(always)]
     pub(super) fn taken(self) -> u32 {
-        self.0 as u32 & 15
+        (self.0 >> 56) as u32 & 31
     }
 
     #[inline(always)]
     pub(super) fn given(self) -> usize {
-        (self.0 >> 4 & 7) as usize
+        (self.0 >> 61) as usize
     }
 
     /// The bytes, and what is no matter behind them.
     #[inline(always)]
     pub(super) fn bytes(self) -> [u8; 8] {
-        (self.0 >> 8).to_le_bytes()
+        self.0.to_le_bytes()
     }
 }
 
@@ -99,7 +99,7 @@ impl<const ENTRIES: usize> Windows<ENTRIES> {
                 taken += bits;
                 given += len;
             }
-            *entry = Entry(u64::from(taken) | (given as u64) << 4 | bytes << 8);
+            *entry = Entry(bytes | u64::from(taken) << 56 | (given as u64) << 61);
         }
         Self { entries, escape_bits: table.escape_bits() }
     }

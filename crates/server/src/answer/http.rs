@@ -3,8 +3,8 @@
 
 use graven_wire::Decoded;
 use graven_wire::http::{
-    self, Connection, Length, Method, Place, Request, ResponseHead, Version, decode_request, encode_head,
-    expects_continue, find_parameter, is_plain, split_target, unescape,
+    self, Connection, Length, Method, Place, Request, ResponseHead, Version, encode_head, expects_continue,
+    find_parameter, is_plain, split_target, unescape,
 };
 
 use super::batch::{Said, Tried, Waiting};
@@ -140,7 +140,7 @@ impl Desk<'_> {
                 () if out.len() >= self.options.output_bytes_max && at < input.len() => {
                     return Answered { consumed: at, next: Next::Full };
                 }
-                () => decode_request(&input[at..], &self.options.http),
+                () => self.http.decode(&input[at..]),
             };
             if let Decoded::Message(request, bytes) = &decoded {
                 session.continue_sent = false;

@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 
 use arrayvec::ArrayVec;
 use graven_wire::Decoded;
-use graven_wire::http::decode_request;
 use graven_wire::resp::{Command, Request, Version};
 
 use super::batch::{KEYS_MAX, Said};
@@ -31,10 +30,10 @@ impl Desk<'_> {
     /// The request that `input` is, when it is one for one key and nothing else. The caller vouches that the session has
     /// no request unfinished.
     #[inline]
-    pub(crate) fn lone<'i>(&self, session: &Session, input: &'i [u8]) -> Option<Lone<'i>> {
+    pub(crate) fn lone<'i>(&mut self, session: &Session, input: &'i [u8]) -> Option<Lone<'i>> {
         let (key, manner, bytes) = match session {
             Session::Undecided => return None,
-            Session::Http(_) => match decode_request(input, &self.options.http) {
+            Session::Http(_) => match self.http.decode(input) {
                 Decoded::Message(request, bytes) => {
                     let (key, tagged) = http::batched_key(&request)?;
                     (key, Manner::Http(tagged), bytes)

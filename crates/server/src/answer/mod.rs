@@ -114,6 +114,8 @@ pub(crate) struct Desk<'a> {
     tally: &'a Tally,
     /// Header lines that every HTTP answer carries.
     headers: Vec<(&'a str, &'a str)>,
+    /// Reads the HTTP requests of all connections.
+    http: graven_wire::http::RequestDecoder,
     scratch: Scratch,
     /// A lookup's error, for the journal.
     trouble: Option<graven_format::Error>,
@@ -157,7 +159,8 @@ impl<'a> Desk<'a> {
         let scratch = Scratch { value: Vec::new(), batch: Batch::default(), line: Vec::new(), batch_keys: 1 };
         let headers = options.allow_origin.as_ref().map(|origin| http::headers_for(origin.as_str()).to_vec());
         let headers = headers.unwrap_or_default();
-        Self { store, options, tallies, tally, headers, scratch, trouble: None }
+        let http = graven_wire::http::RequestDecoder::new(options.http);
+        Self { store, options, tallies, tally, headers, http, scratch, trouble: None }
     }
 
     /// Answers the requests in `input`, which may end in the middle of one, into `out`.

@@ -17,6 +17,7 @@
 //! ```
 
 mod body;
+mod decoder;
 mod error;
 mod head;
 mod percent;
@@ -24,6 +25,7 @@ mod request;
 mod response;
 
 pub use body::{Body, encode_chunk, encode_last_chunk};
+pub use decoder::RequestDecoder;
 pub use error::Error;
 pub use percent::{BadEscape, Place, escape, find_parameter, is_plain, split_target, unescape};
 pub use request::{Method, Request, RequestHead, decode_request, encode_request, expects_continue};

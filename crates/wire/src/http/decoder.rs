@@ -1,0 +1,136 @@
+//! Requests of clients that repeat themselves: one client's requests differ in their targets and, as a rule, in nothing else,
+//! so headers that are the same bytes as the last ones need not be read again.
+
+use std::ops::Range;
+
+use super::request::{Method, Request, decode_request};
+use super::{Body, Error, Limits, Version};
+use crate::Decoded;
+
+/// Headers longer than this are not remembered, in bytes.
+const KNOWN_BYTES_MAX: usize = 2048;
+
+/// A decoder of requests that remembers the headers of the last `GET`. It gives what [`decode_request`] would, request for
+/// request, and may serve any number of connections in turn.
+///
+/// ```
+/// use graven_wire::{Decoded, http};
+///
+/// let mut decoder = http::RequestDecoder::new(http::Limits::default());
+/// for key in ["a", "b"] {
+///     let bytes = format!("GET /?key={key} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+///     let Decoded::Message(request, _) = decoder.decode(bytes.as_bytes()) else { panic!() };
+///     assert!(request.target.ends_with(key));
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct RequestDecoder {
+    limits: Limits,
+    /// What followed the target, the empty line included; empty when nothing is known.
+    known: Vec<u8>,
+    keep_alive: bool,
+    version: Version,
+    if_none_match: Option<Range<usize>>,
+    accept: Option<Range<usize>>,
+    origin: Option<Range<usize>>,
+}
+
+impl RequestDecoder {
+    /// A decoder that knows nothing yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            known: Vec::new(),
+            keep_alive: false,
+            version: Version::Http11,
+            if_none_match: None,
+            accept: None,
+            origin: None,
+        }
+    }
+
+    /// Reads the request that `bytes` begin with, as [`decode_request`] does.
+    #[inline]
+    pub fn decode<'a>(&mut self, bytes: &'a [u8]) -> Decoded<Request<'a>, Error> {
+        if let Some((request, consumed)) = self.repeated(bytes) {
+            return Decoded::Message(request, consumed);
+        }
+        let decoded = decode_request(bytes, &self.limits);
+        if let Decoded::Message(request, consumed) = &decoded {
+            self.learn(request, &bytes[..*consumed]);
+        }
+        decoded
+    }
+
+    /// The request that `bytes` begin with when only its target is new.
+    #[inline]
+    fn repeated<'a>(&self, bytes: &'a [u8]) -> Option<(Request<'a>, usize)> {
+        let after_method = bytes.strip_prefix(METHOD).filter(|_| !self.known.is_empty())?;
+        let target_bytes = memchr::memchr(b' ', after_method)?;
+        let (target, rest) = after_method.split_at(target_bytes);
+        let consumed = METHOD.len() + target_bytes + self.known.len();
+        let same = rest.starts_with(&self.known) && consumed <= self.limits.head_bytes_max;
+        // Other targets are not wrong, but take the careful way.
+        if !same || !target.starts_with(b"/") || !is_plain_ascii(target) {
+            return None;
+        }
+        let headers = &rest[..self.known.len()];
+        let header = |range: &Option<Range<usize>>| range.clone().map(|range| &headers[range]);
+        let request = Request {
+            method: Method::Get,
+            target: std::str::from_utf8(target).ok()?,
+            version: self.version,
+            keep_alive: self.keep_alive,
+            if_none_match: header(&self.if_none_match),
+            accept: header(&self.accept),
+            origin: header(&self.origin),
+            body: Body::default(),
+        };
+        Some((request, consumed))
+    }
+
+    #[cold]
+    fn learn(&mut self, request: &Request<'_>, bytes: &[u8]) {
+        let method_and_target = METHOD.len() + request.target.len();
+        // A head that begins with an empty line, or has a body behind it, is passed over.
+        let Some(headers) = bytes.get(method_and_target..).filter(|headers| {
+            request.method == Method::Get
+                && bytes.starts_with(METHOD)
+                && headers.starts_with(b" HTTP/1.")
+                && headers.len() <= KNOWN_BYTES_MAX
+                && memchr::memmem::find(headers, b"\r\n\r\n") == Some(headers.len() - 4)
+                && !frames_a_body(headers)
+        }) else {
+            return;
+        };
+        let range = |header: Option<&[u8]>| header.map(|value| place(value, headers));
+        let places = [request.if_none_match, request.accept, request.origin].map(range);
+        [self.if_none_match, self.accept, self.origin] = places;
+        (self.keep_alive, self.version) = (request.keep_alive, request.version);
+        self.known.clear();
+        self.known.extend_from_slice(headers);
+    }
+}
+
+const METHOD: &[u8] = b"GET ";
+
+/// Printable, and no `#`, which belongs to no target. Without a branch for each byte, so that many are looked at at once.
+#[inline]
+fn is_plain_ascii(target: &[u8]) -> bool {
+    target.iter().fold(true, |plain, &byte| plain & (byte > b' ') & (byte < 0x7F) & (byte != b'#'))
+}
+
+/// Whether headers, which were read and found right, say anything of a body, even of an empty one: where they do, the bytes
+/// behind them would have to be looked at again.
+fn frames_a_body(headers: &[u8]) -> bool {
+    headers.split(|&byte| byte == b'\n').any(|line| {
+        let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"transfer-encoding")
+    })
+}
+
+/// Where `part` lies in `whole`, of which it is a part.
+fn place(part: &[u8], whole: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr() - whole.as_ptr().addr();
+    start..start + part.len()
+}
