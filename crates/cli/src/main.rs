@@ -17,6 +17,7 @@ mod progress;
 mod resident;
 mod sample;
 mod signals;
+mod storage;
 mod table;
 
 use std::process::ExitCode;

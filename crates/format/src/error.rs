@@ -16,6 +16,15 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The system refused to read a piece of the file, or there was less of it than there was.
+    Read {
+        /// Where the piece begins, in bytes from the start of the file.
+        offset: u64,
+        /// Bytes of the piece.
+        bytes: u64,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The bytes do not begin as a carved file does.
     NotCarved,
     /// The file has a version that this program does not read.
@@ -108,6 +117,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { doing, source } => write!(f, "cannot {doing}: {source}"),
+            Self::Read { offset, bytes, source } => {
+                write!(f, "cannot read {bytes} bytes at byte {offset} of the file: {source}")
+            }
             Self::NotCarved => f.write_str("not a carved file; `graven build` makes one from text"),
             Self::Version { found } => {
                 write!(f, "the file has version {found}, this program reads version 1; build the file anew")
@@ -143,7 +155,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } => Some(source),
+            Self::Io { source, .. } | Self::Read { source, .. } => Some(source),
             Self::Text(error) => Some(error),
             _ => None,
         }

@@ -6,8 +6,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crate::disk::Disk;
 use crate::error::Error;
 use crate::layout::TAIL_BYTES;
+use crate::mapping::Mapping;
 use crate::region::Region;
 
 /// Where the bytes of a table are.
@@ -19,6 +21,10 @@ pub(crate) enum Home {
     Doubtful(Region),
     /// In a file, until all of it is in memory and was checked.
     File { file: File, len: u64, memory: OnceLock<Region> },
+    /// In a file that is mapped. Its bytes may change between two looks, so they are copied before they are checked.
+    Mapped(Mapping),
+    /// On disk, for good.
+    Disk(Disk),
 }
 
 /// Bytes of a file that were read before they were asked for.
@@ -37,6 +43,13 @@ impl Home {
         Ok(Self::File { file, len, memory: OnceLock::new() })
     }
 
+    pub(crate) fn mapped(path: &Path) -> Result<Self, Error> {
+        let io = |doing| move |source| Error::Io { doing, source };
+        let file = File::open(path).map_err(io("open the file"))?;
+        let len = file.metadata().map_err(io("read the size of the file"))?.len();
+        Mapping::of(&file, len as usize).map(Self::Mapped).map_err(io("map the file"))
+    }
+
     /// The same bytes, now that they were checked.
     pub(crate) fn trusted(self) -> Self {
         match self {
@@ -50,6 +63,8 @@ impl Home {
         match self {
             Self::Memory(region) | Self::Doubtful(region) => region.bytes().len() as u64,
             Self::File { len, .. } => *len,
+            Self::Mapped(mapping) => mapping.bytes().len() as u64,
+            Self::Disk(disk) => disk.len(),
         }
     }
 
@@ -58,7 +73,7 @@ impl Home {
     pub(crate) fn memory(&self) -> Option<&Region> {
         match self {
             Self::Memory(region) => Some(region),
-            Self::Doubtful(_) => None,
+            Self::Doubtful(_) | Self::Mapped(_) | Self::Disk(_) => None,
             Self::File { memory, .. } => memory.get(),
         }
     }
@@ -89,6 +104,14 @@ impl Home {
                 file.read_exact_at(&mut scratch[..range.len()], range.start as u64).map_err(io)?;
                 Ok(scratch)
             }
+            Self::Mapped(mapping) => {
+                let bytes = mapping.bytes().get(range).ok_or_else(cut)?;
+                scratch.clear();
+                scratch.extend_from_slice(bytes);
+                scratch.resize(bytes.len() + TAIL_BYTES, 0);
+                Ok(scratch)
+            }
+            Self::Disk(disk) => disk.read(range, TAIL_BYTES, scratch),
         }
     }
 
@@ -132,6 +155,7 @@ impl Home {
             Self::Memory(region) | Self::Doubtful(region) => {
                 Region::read(region.bytes(), region.bytes().len()).map_err(io)
             }
+            Self::Mapped(_) | Self::Disk(_) => Err(io(std::io::ErrorKind::Unsupported.into())),
         }
     }
 }

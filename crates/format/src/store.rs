@@ -12,6 +12,7 @@ use crate::codec::{ABREAST, Codec, Decoder, Rooms, StoredValue, SymbolTable};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::X86;
 use crate::cpu::{Cpu, Portable};
+use crate::disk::Disk;
 use crate::error::{Error, Problem};
 use crate::header::Header;
 use crate::home::{Home, Window};
@@ -72,6 +73,37 @@ impl Store {
     /// it is not whole.
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::from_home(Home::file(path)?)
+    }
+
+    /// Opens a carved file whose records stay on disk: the index alone comes into memory, and is checked. Lookups read one
+    /// piece of the file each, past the page cache where the file system allows that; see [`Self::piece`] for who wants to
+    /// wait for many at a time.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and [`Error::Damaged`] when the index is not whole.
+    pub fn open_on_disk(path: &Path) -> Result<Self, Error> {
+        let mut store = Self::open(path)?;
+        let section = store.header.section(Section::Index);
+        let range = section.offset as usize..(section.offset + section.len) as usize;
+        let mut scratch = Vec::new();
+        let bytes = &store.home.read(range.clone(), &mut scratch)?[..range.len()];
+        let (expected, found) = (section.crc, crc32c(0, bytes));
+        if expected != found {
+            return Err(damaged(Section::Index, range.start, Problem::Checksum { expected, found }));
+        }
+        let index = Region::read(bytes, bytes.len())
+            .map_err(|source| Error::Io { doing: "get memory for the index", source })?;
+        store.home = Home::Disk(Disk::open(path, store.header.file_bytes, range.start, index)?);
+        Ok(store)
+    }
+
+    /// Opens a carved file that lies in the system's page cache for as long as the system keeps it there. Every lookup copies
+    /// its bucket and checks it, so that a file which is damaged or cut while it is served costs typed errors.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_mapped(path: &Path) -> Result<Self, Error> {
+        Self::from_home(Home::mapped(path)?)
     }
 
     /// Opens a carved table that is in memory, whose bytes are copied and checked.
@@ -447,7 +479,7 @@ impl Store {
     }
 
     #[inline(always)]
-    fn find<C: Cpu>(
+    pub(crate) fn find<C: Cpu>(
         &self,
         bucket: &Bucket<'_, C>,
         start: usize,
@@ -565,17 +597,10 @@ impl Store {
         self.home.read(range, scratch)
     }
 
-    /// Appends a value that is not in its bucket.
-    #[inline(never)]
-    pub(crate) fn append_large(
-        &self,
-        bucket: u64,
-        reference: LargeReference,
-        value: &mut Vec<u8>,
-    ) -> Result<(), Error> {
+    /// Where a value that is not in its bucket lies in the file.
+    pub(crate) fn large_range(&self, bucket: u64, reference: LargeReference) -> Result<Range<usize>, Error> {
         let records = self.header.section(Section::Records);
-        let mut scratch = Vec::new();
-        let base = index::base(&self.line(bucket, &mut scratch)?);
+        let base = index::base(&self.line(bucket, &mut Vec::new())?);
         let start = base.saturating_add(reference.offset);
         let end = start.saturating_add(reference.len.into());
         if end > records.len {
@@ -586,7 +611,19 @@ impl Store {
                 problem,
             ));
         }
-        let (start, len) = ((records.offset + start) as usize, reference.len as usize);
+        Ok((records.offset + start) as usize..(records.offset + end) as usize)
+    }
+
+    /// Appends a value that is not in its bucket.
+    #[inline(never)]
+    pub(crate) fn append_large(
+        &self,
+        bucket: u64,
+        reference: LargeReference,
+        value: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let Range { start, end } = self.large_range(bucket, reference)?;
+        let (len, mut scratch) = (end - start, Vec::new());
         let stored = self.home.read(start..start + len, &mut scratch)?;
         let found = crc32c(0, &stored[..len]);
         if found != reference.crc {

@@ -39,6 +39,8 @@ pub(crate) struct Conn {
     watched: bool,
     /// `input` holds whole requests.
     stalled: bool,
+    /// The requests in `input` wait until the table was read for them.
+    reading: bool,
     /// Bytes in the buffers after the last turn.
     held_bytes: usize,
     /// Its turn is about to come.
@@ -62,6 +64,7 @@ enum Waits {
     Request,
     RestOfRequest,
     Reader,
+    Disk,
     Farewell,
 }
 
@@ -144,6 +147,7 @@ impl Conn {
             hung_up: false,
             watched: false,
             stalled: false,
+            reading: false,
             held_bytes: 0,
             called: false,
         }
@@ -157,6 +161,12 @@ impl Conn {
     pub(crate) fn note(&mut self, readable: bool, hung_up: bool) {
         self.readable |= readable;
         self.hung_up |= hung_up;
+    }
+
+    /// What its requests were waiting for was read.
+    pub(crate) fn go_on(&mut self) {
+        self.reading = false;
+        self.stalled = true;
     }
 
     /// Bytes in this connection's own buffers after its last turn.
@@ -176,6 +186,7 @@ impl Conn {
             return Ok(Heard::Nothing(Outcome::Keep));
         }
         match self.phase {
+            Phase::Open if self.reading => Ok(Heard::Nothing(Outcome::Keep)),
             Phase::Open if self.stalled => Ok(Heard::More),
             Phase::Open if self.readable => self.read(turn, room),
             Phase::Open => Ok(Heard::Nothing(Outcome::Keep)),
@@ -246,6 +257,8 @@ impl Conn {
             Waits::Farewell
         } else if !self.output.is_empty() {
             Waits::Reader
+        } else if self.reading {
+            Waits::Disk
         } else if !self.input.is_empty() {
             Waits::RestOfRequest
         } else {
@@ -275,6 +288,9 @@ impl Conn {
 
     fn answer(&mut self, input: &[u8], turn: &mut Turn<'_, '_>) -> Answered {
         let answered = turn.means.desk.answer(&mut self.session, input, turn.means.clock.date(), turn.out);
+        if let Some(reads) = turn.means.desk.reads() {
+            reads.settle(turn.token);
+        }
         if answered.consumed > 0 {
             // A request became whole: the time for the next one begins.
             self.since = turn.means.clock.ticks();
@@ -288,8 +304,9 @@ impl Conn {
             turn.means.journal.trouble(turn.means.clock.now(), &error, "a lookup failed");
         }
         self.stalled = next == Next::Full;
+        self.reading = next == Next::Reading;
         match next {
-            Next::NeedMore | Next::Full => {}
+            Next::NeedMore | Next::Full | Next::Reading => {}
             Next::Close => self.phase = Phase::Closing,
             Next::Refused(reason) => {
                 turn.means.desk.tally().protocol_errors.add(1);
@@ -299,7 +316,8 @@ impl Conn {
         }
         let unread = !self.input.is_empty();
         if self.phase != Phase::Open {
-            if unread {
+            // What is still in the socket would have the kernel reset the connection, as what is in the input would.
+            if unread || self.readable {
                 self.phase = Phase::Refusing;
             }
             self.input = Vec::new();
@@ -308,7 +326,7 @@ impl Conn {
         }
         let all_written = turn.out.is_empty() || self.write_out(turn)?;
         match self.phase {
-            _ if !all_written => Ok(Outcome::Keep),
+            _ if !all_written || self.reading => Ok(Outcome::Keep),
             Phase::Open if self.stalled || self.readable => Ok(Outcome::Again),
             Phase::Open => Ok(Outcome::Keep),
             _ => self.end(),
@@ -390,6 +408,8 @@ impl Conn {
             Waits::Request if self.session.is_short_lived() => (timeouts.short_lived_idle, None),
             Waits::Request => (timeouts.idle, None),
             Waits::RestOfRequest => (timeouts.request, Some("a request did not become whole in time")),
+            // The system answers every read, though it be with an error.
+            Waits::Disk => return false,
             Waits::Reader => (timeouts.write, Some("the peer does not read its answers")),
             Waits::Farewell => (LINGER_TICKS, None),
         };

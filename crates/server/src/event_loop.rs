@@ -1,13 +1,15 @@
 //! The event loops: each waits for news of its connections and serves them one by one.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use graven_format::Store;
-use mio::{Events, Poll, Token, Waker};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
 use crate::accept::{Acceptor, Door};
@@ -18,7 +20,8 @@ use crate::endpoint::Speaks;
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::listener::Listener;
-use crate::options::Options;
+use crate::options::{DISK_READS_MAX, DISK_READS_MIN, Options};
+use crate::reads::{Cache, Reads};
 use crate::shutdown::Shutdown;
 use crate::socket::Socket;
 use crate::tally::Tallies;
@@ -32,8 +35,11 @@ const SWEEP_PARTS: usize = 4;
 
 const WAKER: Token = Token(usize::MAX);
 
+/// What rings when reads of a table on disk have ended.
+const BELL: Token = Token(usize::MAX - 1);
+
 /// The listeners' tokens count down from here.
-const FIRST_LISTENER: usize = usize::MAX - 1;
+const FIRST_LISTENER: usize = usize::MAX - 2;
 
 pub(crate) fn run(
     listeners: Vec<Listener>,
@@ -50,7 +56,11 @@ pub(crate) fn run(
         doors.push(Door::new(Arc::new(waker)));
         polls.push(poll);
     }
-    let tallies = Tallies::new(options.threads.get());
+    let cache = (store.disk().is_some() && options.cache_bytes > 0).then(|| {
+        let block_bytes = store.carved_bytes() / store.buckets();
+        Cache::new(options.cache_bytes, block_bytes)
+    });
+    let tallies = Tallies::new(options.threads.get(), cache);
     let mut acceptor = Acceptor::new(listeners, options.connections_max);
     for (i, listener) in acceptor.listeners().enumerate() {
         let registered = listener.register(polls[0].registry(), FIRST_LISTENER - i);
@@ -135,6 +145,8 @@ struct EventLoop<'a> {
     wave: Wave,
     /// Connections with news, in the order in which they get their turns.
     called: Vec<usize>,
+    /// Connections that can go on; room that is used again and again.
+    ready: Vec<usize>,
     /// When the loop last learnt of news.
     woken: Instant,
     sweep_due: Instant,
@@ -158,10 +170,20 @@ impl<'a> EventLoop<'a> {
         let All { options, tallies, .. } = all;
         let clock = Clock::start();
         let now = clock.now();
+        let tally = &tallies.loops[i];
+        let (engine, reads_max) =
+            (options.disk_reads, options.disk_reads_max.clamp(DISK_READS_MIN, DISK_READS_MAX));
+        let reads = Reads::new(all.store, tallies.cache.as_ref(), tally, engine, reads_max)
+            .map_err(Error::doing("prepare reads of the table"))?;
+        if let Some(reads) = &reads {
+            let bell = reads.bell().as_raw_fd();
+            let watched = poll.registry().register(&mut SourceFd(&bell), BELL, Interest::READABLE);
+            watched.map_err(Error::doing("watch reads of the table"))?;
+        }
         let registry = poll.registry().try_clone().map_err(Error::doing("share its epoll instance"))?;
         let means = Means {
             registry,
-            desk: Desk::new(all.store, options, tallies, &tallies.loops[i]),
+            desk: Desk::new(all.store, options, tallies, tally, reads),
             clock,
             journal: Journal::new(now),
             timeouts: Timeouts::new(options),
@@ -179,6 +201,7 @@ impl<'a> EventLoop<'a> {
             means,
             wave: Wave::new(),
             called: Vec::new(),
+            ready: Vec::new(),
             woken: now,
             sweep_due: now + TICK,
             sweep_part: 0,
@@ -214,6 +237,7 @@ impl<'a> EventLoop<'a> {
             for event in &events {
                 match event.token() {
                     WAKER => self.welcome(),
+                    BELL => self.take_reads(),
                     Token(conn) if conn < self.conns.capacity() => {
                         if let Some(known) = self.conns.get_mut(conn) {
                             let hung_up = event.is_read_closed() || event.is_error();
@@ -270,9 +294,33 @@ impl<'a> EventLoop<'a> {
         }
         self.called = called;
         self.called.clear();
+        if let Some(reads) = self.means.desk.reads() {
+            reads.flush(&mut self.ready);
+            for token in self.ready.drain(..) {
+                if let Some(conn) = self.conns.get_mut(token) {
+                    conn.go_on();
+                    self.again.push(token);
+                }
+            }
+        }
+    }
+
+    /// Calls the connections whose pieces have come.
+    fn take_reads(&mut self) {
+        let Some(reads) = self.means.desk.reads() else { return };
+        reads.complete(&mut self.ready);
+        for token in std::mem::take(&mut self.ready) {
+            if let Some(conn) = self.conns.get_mut(token) {
+                conn.go_on();
+                self.call(token);
+            }
+        }
     }
 
     fn close(&mut self, token: usize) {
+        if let Some(reads) = self.means.desk.reads() {
+            reads.forget(token);
+        }
         let conn = self.conns.remove(token);
         self.means.held_bytes -= conn.held_bytes();
         self.all.tallies.connections[self.i].fetch_sub(1, Ordering::Relaxed);

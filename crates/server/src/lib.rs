@@ -47,6 +47,7 @@ mod event_loop;
 mod journal;
 mod listener;
 mod options;
+mod reads;
 mod shutdown;
 mod socket;
 mod tally;
@@ -55,7 +56,7 @@ mod wave;
 pub use endpoint::{Address, Endpoint, Speaks};
 pub use error::Error;
 pub use listener::Listener;
-pub use options::{NotAnOrigin, Options, Origin};
+pub use options::{DiskReads, NotAnOrigin, Options, Origin};
 pub use shutdown::Shutdown;
 
 use graven_format::Store;

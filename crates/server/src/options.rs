@@ -31,6 +31,14 @@ pub struct Options {
     pub resp: resp::Limits,
     /// Limits on a memcached command. Passed, the client gets an error, and the connection is closed.
     pub memcached: memcached::Limits,
+    /// How a table on disk is read. Default: [`DiskReads::Auto`].
+    pub disk_reads: DiskReads,
+    /// Reads of a table on disk that each loop has under way or is about to answer from, 16 to 16,384. At this many further
+    /// requests wait, and their connections are not read from. Default: 1024.
+    pub disk_reads_max: usize,
+    /// Bytes of a table on disk that are kept in memory for the next who asks, shared by all loops; 0 keeps none.
+    /// Default: 64 MiB.
+    pub cache_bytes: u64,
     /// Answers that wait for one connection's peer to read them, in bytes. At this many the connection's further requests
     /// wait unanswered and, once the kernel's buffer is full too, unread. A single answer may be longer than this. Besides,
     /// each loop may hold the values of one batch for the moment in which they are answered: as many as came to this
@@ -54,6 +62,24 @@ pub struct Options {
     pub write_timeout: Duration,
     /// How long a shutdown waits for requests and answers that are under way. Default: 5 seconds.
     pub drain_timeout: Duration,
+}
+
+/// The fewest that [`Options::disk_reads_max`] can ask for: one request may need two pieces at once.
+pub(crate) const DISK_READS_MIN: usize = 16;
+
+/// The most that [`Options::disk_reads_max`] can ask for.
+pub(crate) const DISK_READS_MAX: usize = 16_384;
+
+/// How a table on disk is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DiskReads {
+    /// Through io_uring where the kernel allows it, by threads elsewhere.
+    #[default]
+    Auto,
+    /// Through io_uring; without it the server does not start.
+    IoUring,
+    /// By sixteen threads for each loop.
+    Threads,
 }
 
 /// The origin of web pages, such as `https://example.org`, or `*` for every origin.
@@ -101,6 +127,9 @@ impl Default for Options {
             allow_origin: None,
             resp: resp::Limits::default(),
             memcached: memcached::Limits::default(),
+            disk_reads: DiskReads::Auto,
+            disk_reads_max: 1024,
+            cache_bytes: 64 * 1024 * 1024,
             output_bytes_max: 256 * 1024,
             buffered_bytes_max: 1024 * 1024 * 1024,
             http_idle_timeout: Some(Duration::from_secs(75)),

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::reads::Cache;
+
 /// A number that one loop alone changes and anybody may read.
 #[derive(Debug, Default)]
 pub(crate) struct Count(AtomicU64);
@@ -12,6 +14,11 @@ impl Count {
     pub(crate) fn add(&self, more: u64) {
         // One writer: a load and a store do what a locked addition would.
         self.0.store(self.0.load(Ordering::Relaxed) + more, Ordering::Relaxed);
+    }
+
+    /// Takes back one that turned out not to have happened.
+    pub(crate) fn take_back(&self) {
+        self.0.store(self.0.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {
@@ -63,6 +70,11 @@ pub(crate) struct Tally {
     pub(crate) connections_refused: Count,
     pub(crate) protocol_errors: Count,
     pub(crate) timeouts: Count,
+    pub(crate) disk_reads: Count,
+    pub(crate) disk_read_bytes: Count,
+    pub(crate) disk_errors: Count,
+    pub(crate) cache_hits: Count,
+    pub(crate) cache_misses: Count,
 }
 
 /// The tallies of all loops, and what they have in common.
@@ -72,6 +84,8 @@ pub(crate) struct Tallies {
     /// Connections that each loop has.
     pub(crate) connections: Vec<AtomicUsize>,
     pub(crate) started: Instant,
+    /// What is kept of a table on disk.
+    pub(crate) cache: Option<Cache>,
 }
 
 /// Requests of one protocol, added up.
@@ -98,6 +112,13 @@ pub(crate) struct Sums {
     pub(crate) connections: u64,
     pub(crate) protocol_errors: u64,
     pub(crate) timeouts: u64,
+    pub(crate) disk_reads: u64,
+    pub(crate) disk_read_bytes: u64,
+    pub(crate) disk_errors: u64,
+    pub(crate) cache_hits: u64,
+    pub(crate) cache_misses: u64,
+    pub(crate) cache_evictions: u64,
+    pub(crate) cache_bytes: u64,
     pub(crate) uptime_seconds: u64,
 }
 
@@ -125,11 +146,12 @@ impl Tally {
 }
 
 impl Tallies {
-    pub(crate) fn new(loops: usize) -> Self {
+    pub(crate) fn new(loops: usize, cache: Option<Cache>) -> Self {
         Self {
             loops: (0..loops).map(|_| Tally::default()).collect(),
             connections: (0..loops).map(|_| AtomicUsize::new(0)).collect(),
             started: Instant::now(),
+            cache,
         }
     }
 
@@ -156,9 +178,17 @@ impl Tallies {
                 (&mut sums.connections_refused, &tally.connections_refused),
                 (&mut sums.protocol_errors, &tally.protocol_errors),
                 (&mut sums.timeouts, &tally.timeouts),
+                (&mut sums.disk_reads, &tally.disk_reads),
+                (&mut sums.disk_read_bytes, &tally.disk_read_bytes),
+                (&mut sums.disk_errors, &tally.disk_errors),
+                (&mut sums.cache_hits, &tally.cache_hits),
+                (&mut sums.cache_misses, &tally.cache_misses),
             ] {
                 *sum += count.get();
             }
+        }
+        if let Some(cache) = &self.cache {
+            (sums.cache_bytes, sums.cache_evictions) = (cache.bytes(), cache.evictions());
         }
         sums.connections = self.connections.iter().map(|open| open.load(Ordering::Relaxed) as u64).sum();
         sums
@@ -179,7 +209,7 @@ impl Sums {
     }
 
     /// Every number with its name, units last.
-    pub(crate) fn named(&self) -> [(&'static str, u64); 8] {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 15] {
         [
             ("uptime_seconds", self.uptime_seconds),
             ("connections", self.connections),
@@ -189,6 +219,13 @@ impl Sums {
             ("timeouts", self.timeouts),
             ("read_bytes", self.bytes_read),
             ("written_bytes", self.bytes_written),
+            ("disk_reads", self.disk_reads),
+            ("disk_read_bytes", self.disk_read_bytes),
+            ("disk_errors", self.disk_errors),
+            ("cache_hits", self.cache_hits),
+            ("cache_misses", self.cache_misses),
+            ("cache_evictions", self.cache_evictions),
+            ("cache_bytes", self.cache_bytes),
         ]
     }
 

@@ -20,6 +20,7 @@ use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome, reason};
 use crate::limits::Limits;
 use crate::resident::resident_bytes;
+use crate::storage::{Place, Storage};
 use crate::table::{Carved, Table, explain};
 
 /// Answer lookups in a table until SIGINT or SIGTERM, which finish what is in flight; a second one ends at once
@@ -37,6 +38,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     threads: Option<NonZeroUsize>,
     #[command(flatten)]
+    storage: Storage,
+    #[command(flatten)]
     limits: Limits,
     /// How much to log on standard error: off, error, warn, info or debug. No level logs single requests
     #[arg(long, value_name = "LEVEL", default_value = "info")]
@@ -45,7 +48,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     tracing_subscriber::fmt().with_max_level(arguments.log).with_writer(io::stderr).with_target(false).init();
-    let options = arguments.limits.to_options(arguments.threads);
+    let mut options = arguments.limits.to_options(arguments.threads);
+    arguments.storage.tell(&mut options);
     // Bound before the table is read, so that a taken port is told at once.
     let listeners =
         arguments.listen.iter().map(|endpoint| listen(endpoint, &options)).collect::<Outcome<Vec<_>>>()?;
@@ -72,10 +76,19 @@ impl Loaded {
     fn from(arguments: &Arguments) -> Outcome<Self> {
         let started = Instant::now();
         match (Table::open(&arguments.path)?, arguments.duplicates) {
-            (Table::Carved(carved), None) => Self::opened(carved, started),
+            (Table::Carved(carved), None) => Self::opened(carved, arguments, started),
             (Table::Carved(Carved { name, .. }), Some(_)) => Err(Failure::new(format!(
                 "{name} is a carved file, which has no duplicates; leave --duplicates to `graven build`"
             ))),
+            (Table::Text(text), _)
+                if matches!(arguments.storage.storage, Some(Place::Mmap | Place::Disk)) =>
+            {
+                let name = text.name;
+                Err(Failure::new(format!(
+                    "{name} is text, which is carved in memory; `graven build {name} -o FILE --for disk` makes a file that is \
+                     served from disk"
+                )))
+            }
             (Table::Text(text), keep) => {
                 let name = text.name.clone();
                 let keep = keep.unwrap_or(Keep::Last);
@@ -90,12 +103,33 @@ impl Loaded {
         }
     }
 
-    /// Answers from the file until it is in memory.
-    fn opened(carved: Carved, started: Instant) -> Outcome<Self> {
+    /// Opens a carved file where it is to be kept; in memory it answers from the file until it is there.
+    fn opened(carved: Carved, arguments: &Arguments, started: Instant) -> Outcome<Self> {
         let Carved { name, store } = carved;
+        let (place, why) = arguments.storage.choose(store.carved_bytes());
+        let store = match place {
+            Place::Ram => store,
+            Place::Mmap => {
+                Box::new(Store::open_mapped(&arguments.path).map_err(|error| explain(&name, &error))?)
+            }
+            Place::Disk => {
+                Box::new(Store::open_on_disk(&arguments.path).map_err(|error| explain(&name, &error))?)
+            }
+        };
         let size = format!("{:.1} MB carved", megabytes(store.carved_bytes()));
-        let said = vec![line("opened", &name, &store, &size, started)];
+        let mut said = vec![line("opened", &name, &store, &size, started), format!("storage {place}: {why}")];
+        if place == Place::Disk && !store.is_empty() {
+            said.push(format!(
+                "index {:.1} MB in memory, {:.2} bits a key; cache {}",
+                megabytes(store.index_bytes()),
+                store.index_bytes() as f64 * 8.0 / store.len() as f64,
+                arguments.storage.cache_size(),
+            ));
+        }
         let store: Arc<Store> = store.into();
+        if place != Place::Ram {
+            return Ok(Self { store, said });
+        }
         let loading = Arc::clone(&store);
         // Not waited for at the end: a large file takes longer to read than anyone waits for a stop.
         thread::Builder::new()

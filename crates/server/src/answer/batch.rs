@@ -1,6 +1,7 @@
 //! Lookups that are answered together, so that the table can fetch for all of them at once.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
@@ -23,19 +24,24 @@ pub(super) enum Said<'a> {
 pub(super) struct Waiting<'a, R> {
     pub(super) keys: ArrayVec<&'a [u8], KEYS_MAX>,
     pub(super) rest: ArrayVec<(R, usize), KEYS_MAX>,
+    /// Where in the input the first of them begins.
+    start: usize,
 }
 
 impl<'a, R> Waiting<'a, R> {
     #[inline]
     pub(super) fn new() -> Self {
-        Self { keys: ArrayVec::new(), rest: ArrayVec::new() }
+        Self { keys: ArrayVec::new(), rest: ArrayVec::new(), start: 0 }
     }
 
-    /// Adds a request; the caller answers all before there are more than [`KEYS_MAX`].
+    /// Adds a request that lies at `span` in the input; the caller answers all before there are more than [`KEYS_MAX`].
     #[inline]
-    pub(super) fn push(&mut self, key: &'a [u8], request: R, end: usize) {
+    pub(super) fn push(&mut self, key: &'a [u8], request: R, span: Range<usize>) {
+        if self.keys.is_empty() {
+            self.start = span.start;
+        }
         self.keys.push(key);
-        self.rest.push((request, end));
+        self.rest.push((request, span.end));
     }
 
     #[inline]
@@ -66,7 +72,7 @@ impl Desk<'_> {
         out: &mut Vec<u8>,
         mut say: impl FnMut(&R, &[u8], Said<'_>, &mut Vec<u8>),
     ) -> (usize, Tried) {
-        let (mut end, mut i) = (0, 0);
+        let (mut end, mut i) = (waiting.start, 0);
         let rest = &waiting.rest;
         let tried = self.answer_keys(&waiting.keys, out, |key, said, out| {
             let (request, request_end) = &rest[i];
@@ -78,7 +84,8 @@ impl Desk<'_> {
         (end, tried)
     }
 
-    /// Answers keys in order, as far as the output has room, with what `say` writes for each. At least one is answered.
+    /// Answers keys in order, as far as the output has room, with what `say` writes for each. At least one is answered, unless
+    /// the table has to be read for the first.
     #[inline]
     pub(super) fn answer_keys(
         &mut self,
@@ -101,6 +108,9 @@ impl Desk<'_> {
         mut say: impl FnMut(&[u8], Said<'_>) -> ControlFlow<()>,
     ) -> Tried {
         let mut tried = Tried::default();
+        if self.reads.is_some() {
+            return self.answer_each_from_disk(keys, say);
+        }
         if keys.len() == 1 || !self.get_many(keys) {
             // One by one, so that a damaged place costs only its own key.
             for key in keys {
@@ -151,7 +161,7 @@ impl Desk<'_> {
             tried.keys += more.keys;
             tried.hits += more.hits;
             keys.by_ref().take(more.keys).for_each(drop);
-            if out.len() >= self.options.output_bytes_max {
+            if self.is_pending() || out.len() >= self.options.output_bytes_max {
                 return (tried, keys);
             }
         }
@@ -162,15 +172,19 @@ impl Desk<'_> {
         match self.store.get_many(keys, &mut self.scratch.batch) {
             Ok(()) => true,
             Err(error) => {
-                self.trouble = Some(error);
+                self.trouble = Some(Arc::new(error));
                 false
             }
         }
     }
 
-    /// Looks up one key.
+    /// Looks up one key. Where the table has to be read for it, what is said is of no matter: see [`Self::is_pending`].
     #[inline]
     pub(super) fn get(&mut self, key: &[u8]) -> Said<'_> {
+        if self.reads.is_some() {
+            let fetched = self.fetch(key);
+            return self.said(fetched);
+        }
         let Scratch { value, .. } = &mut self.scratch;
         value.clear();
         if value.capacity() > Scratch::KEPT_BYTES {
@@ -183,7 +197,7 @@ impl Desk<'_> {
             }
             Ok(false) => Said::Nothing,
             Err(error) => {
-                self.trouble = Some(error);
+                self.trouble = Some(Arc::new(error));
                 Said::Damaged
             }
         }

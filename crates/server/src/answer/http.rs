@@ -145,8 +145,8 @@ impl Desk<'_> {
             if let Decoded::Message(request, bytes) = &decoded {
                 session.continue_sent = false;
                 if let Some((key, tagged)) = batched_key(request) {
+                    waiting.push(key, tagged, at..at + bytes);
                     at += bytes;
-                    waiting.push(key, tagged, at);
                     if waiting.len() < self.scratch.batch_keys {
                         continue;
                     }
@@ -162,9 +162,16 @@ impl Desk<'_> {
             match decoded {
                 Decoded::Message(request, _) if batched_key(&request).is_some() => {}
                 Decoded::Message(request, bytes) => {
+                    let (before, mark) = (at, out.len());
                     at += bytes;
                     self.tally.http.requests.add(1);
                     match self.answer_one(session, &request, always, out) {
+                        next if next != Next::Full && self.is_pending() => {
+                            // The request is answered once the table was read for it; until then it is none.
+                            self.tally.http.requests.take_back();
+                            out.truncate(mark);
+                            return Answered { consumed: before, next: Next::Full };
+                        }
                         Next::NeedMore => {}
                         next => return Answered { consumed: at, next },
                     }
@@ -243,7 +250,9 @@ impl Desk<'_> {
                         let said = self.get(key);
                         let tried = Tried { keys: 1, hits: usize::from(matches!(said, Said::Value(_))) };
                         found(said, tagged, request.if_none_match, manner, always, out);
-                        count(&self.tally.http, tried);
+                        if !self.is_pending() {
+                            count(&self.tally.http, tried);
+                        }
                     }
                     Err(http::BadEscape) => text(400, BAD_ESCAPE, manner, always, out),
                 }

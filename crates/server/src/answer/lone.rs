@@ -31,6 +31,10 @@ impl Desk<'_> {
     /// no request unfinished.
     #[inline]
     pub(crate) fn lone<'i>(&mut self, session: &Session, input: &'i [u8]) -> Option<Lone<'i>> {
+        if self.reads.is_some() {
+            // Each connection waits for its own pieces.
+            return None;
+        }
         let (key, manner, bytes) = match session {
             Session::Undecided => return None,
             Session::Http(_) => match self.http.decode(input) {

@@ -109,8 +109,8 @@ impl Desk<'_> {
             let mut other = None;
             if let Decoded::Message(request, bytes) = decoded {
                 if let Some((key, one)) = batched(&request) {
+                    waiting.push(key, one, at..at + bytes);
                     at += bytes;
-                    waiting.push(key, one, at);
                     if waiting.len() < self.scratch.batch_keys {
                         continue;
                     }
@@ -143,8 +143,16 @@ impl Desk<'_> {
                 Decoded::Message(..) => {}
             }
             let Some((request, bytes)) = other else { continue };
+            let (before, mark) = (at, out.len());
             at += bytes;
             match self.answer_other(session, request, out) {
+                Next::NeedMore if self.is_pending() => {
+                    // The request is answered once the table was read for it; until then it is none.
+                    self.tally.memcached.requests.take_back();
+                    out.truncate(mark);
+                    session.decoder = RequestDecoder::new(session.limits);
+                    return Answered { consumed: before, next: Next::Full };
+                }
                 Next::NeedMore => {}
                 next => return Answered { consumed: at, next },
             }
@@ -170,8 +178,11 @@ impl Desk<'_> {
                 let key = get.key(&mut room);
                 let tally = self.tally;
                 let said = self.get(key);
-                count(&tally.memcached, Tried { keys: 1, hits: usize::from(matches!(said, Said::Value(_))) });
+                let hit = matches!(said, Said::Value(_));
                 One::Meta(get).answer(key, said, out);
+                if !self.is_pending() {
+                    count(&tally.memcached, Tried { keys: 1, hits: usize::from(hit) });
+                }
             }
             Request::MetaNoop => out.extend_from_slice(reply::META_NOOP),
             Request::Version => reply::version(out, VERSION),

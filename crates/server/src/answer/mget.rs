@@ -112,6 +112,9 @@ impl Desk<'_> {
             }
         });
         let finished = left.next().is_none();
+        if tried.keys == 0 && !finished {
+            return false;
+        }
         keys.answered(tried.keys);
         count(&self.tally.http, tried);
         if finished && *layout == Layout::Document {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod detect;
+mod from_disk;
 mod http;
 mod lone;
 mod memcached;
@@ -13,12 +14,14 @@ mod resp_talk;
 mod resp_transaction;
 mod resp_walk;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use graven_format::{Batch, Store};
 
 use crate::endpoint::Speaks;
 use crate::options::Options;
+use crate::reads::Reads;
 use crate::tally::{Tallies, Tally};
 use detect::{Detected, Language, detect};
 pub(crate) use lone::Lone;
@@ -99,6 +102,8 @@ pub(crate) enum Next {
     NeedMore,
     /// There are requests that have to wait until the answers so far were read.
     Full,
+    /// There are requests that have to wait until the table was read.
+    Reading,
     /// The last answer was given.
     Close,
     /// The rest is no request; the peer was told, and this is the reason for the journal.
@@ -118,7 +123,9 @@ pub(crate) struct Desk<'a> {
     http: graven_wire::http::RequestDecoder,
     scratch: Scratch,
     /// A lookup's error, for the journal.
-    trouble: Option<graven_format::Error>,
+    trouble: Option<Arc<graven_format::Error>>,
+    /// The pieces of a table on disk.
+    reads: Option<Reads<'a>>,
 }
 
 /// Room for values and keys on their way.
@@ -155,12 +162,13 @@ impl<'a> Desk<'a> {
         options: &'a Options,
         tallies: &'a Tallies,
         tally: &'a Tally,
+        reads: Option<Reads<'a>>,
     ) -> Self {
         let scratch = Scratch { value: Vec::new(), batch: Batch::default(), line: Vec::new(), batch_keys: 1 };
         let headers = options.allow_origin.as_ref().map(|origin| http::headers_for(origin.as_str()).to_vec());
         let headers = headers.unwrap_or_default();
         let http = graven_wire::http::RequestDecoder::new(options.http);
-        Self { store, options, tallies, tally, headers, http, scratch, trouble: None }
+        Self { store, options, tallies, tally, headers, http, scratch, trouble: None, reads }
     }
 
     /// Answers the requests in `input`, which may end in the middle of one, into `out`.
@@ -177,17 +185,29 @@ impl<'a> Desk<'a> {
                 Detected::NeedMore => return Answered { consumed: 0, next: Next::NeedMore },
             }
         }
-        match session {
+        let answered = match session {
             Session::Http(http) => self.answer_http(http, input, date, out),
             Session::Resp(resp) => self.answer_resp(resp, input, out),
             Session::Memcached(memcached) => self.answer_memcached(memcached, input, out),
             Session::Undecided => Answered { consumed: 0, next: Next::NeedMore },
-        }
+        };
+        if self.is_pending() { Answered { next: Next::Reading, ..answered } } else { answered }
     }
 
     /// The error of the last lookup that had one, once.
-    pub(crate) fn take_trouble(&mut self) -> Option<graven_format::Error> {
+    pub(crate) fn take_trouble(&mut self) -> Option<Arc<graven_format::Error>> {
         self.trouble.take()
+    }
+
+    /// The reads of a table on disk.
+    pub(crate) fn reads(&mut self) -> Option<&mut Reads<'a>> {
+        self.reads.as_mut()
+    }
+
+    /// Whether what was last answered is no answer, because the table has to be read for it.
+    #[inline]
+    fn is_pending(&self) -> bool {
+        self.reads.as_ref().is_some_and(Reads::is_pending)
     }
 
     pub(crate) fn tally(&self) -> &'a Tally {

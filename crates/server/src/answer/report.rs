@@ -8,7 +8,7 @@ use crate::tally::{Sums, WAIT_BOUNDS_US};
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Numbers that go up and down; all others only count.
-const GAUGES: [&str; 3] = ["pairs", "connections", "uptime_seconds"];
+const GAUGES: [&str; 4] = ["pairs", "connections", "uptime_seconds", "cache_bytes"];
 
 /// The text format of Prometheus, version 0.0.4.
 pub(super) fn metrics(pairs: u64, sums: &Sums) -> String {

@@ -1,10 +1,13 @@
 //! Redis commands that read the table answered; what a client says about itself and the server is answered in
 //! `resp_talk.rs`.
 
+use std::sync::Arc;
+
 use graven_wire::Decoded;
 use graven_wire::resp::{Args, Command, Invalid, Limits, Refusal, Request, RequestDecoder, Version, reply};
 
-use super::batch::{Said, Tried, Unfinished, Waiting};
+use super::batch::{KEYS_MAX, Said, Tried, Unfinished, Waiting};
+use super::from_disk::Fetched;
 use super::resp_transaction::Transaction;
 use super::{Answered, Desk, Next};
 use crate::tally::Requests;
@@ -24,6 +27,9 @@ pub(crate) struct RespSession {
     pub(super) library_version: Vec<u8>,
     /// The keys of an `MGET` that are not answered yet.
     unfinished: Option<Unfinished>,
+    /// The keys of an `EXISTS` that are not looked for yet, and how many of the others are there; `None` when one of them
+    /// lies where the table is damaged.
+    counting: Option<(Unfinished, Option<i64>)>,
     pub(super) transaction: Transaction,
 }
 
@@ -38,6 +44,7 @@ impl RespSession {
             library: Vec::new(),
             library_version: Vec::new(),
             unfinished: None,
+            counting: None,
             transaction: Transaction::None,
         }
     }
@@ -53,7 +60,8 @@ impl RespSession {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.unfinished.as_ref().map_or(0, Unfinished::held_bytes) + self.transaction.held_bytes()
+        let counting = self.counting.as_ref().map_or(0, |(keys, _)| keys.held_bytes());
+        self.unfinished.as_ref().map_or(0, Unfinished::held_bytes) + counting + self.transaction.held_bytes()
     }
 }
 
@@ -88,6 +96,9 @@ impl Desk<'_> {
         if session.unfinished.is_some() && !self.go_on_with_mget(session, out) {
             return Answered { consumed: 0, next: Next::Full };
         }
+        if session.counting.is_some() && !self.go_on_with_exists(session, out) {
+            return Answered { consumed: 0, next: Next::Full };
+        }
         let mut waiting = Waiting::new();
         // Requests up to `at` are read. Those that are not answered wait.
         let mut at = 0;
@@ -100,8 +111,8 @@ impl Desk<'_> {
             if let Decoded::Message(Request::Command(args), bytes) = decoded {
                 match Command::parse(args) {
                     Ok(Command::Get { key }) if !session.transaction.is_open() => {
+                        waiting.push(key, (), at..at + bytes);
                         at += bytes;
-                        waiting.push(key, (), at);
                         if waiting.len() < self.scratch.batch_keys {
                             continue;
                         }
@@ -118,6 +129,7 @@ impl Desk<'_> {
                     return Answered { consumed: end, next: Next::Full };
                 }
             }
+            let (before, mark) = (at, out.len());
             let after = match decoded {
                 Decoded::NeedMore => return Answered { consumed: at, next: Next::NeedMore },
                 Decoded::Invalid(invalid) => {
@@ -145,6 +157,17 @@ impl Desk<'_> {
                     After::Stay
                 }
             };
+            match after {
+                After::Wait => {}
+                // The request is answered once the table was read for it; until then it is none.
+                _ if self.is_pending() => {
+                    self.tally.resp.requests.take_back();
+                    out.truncate(mark);
+                    session.decoder = RequestDecoder::new(session.limits);
+                    return Answered { consumed: before, next: Next::Full };
+                }
+                _ => {}
+            }
             match after {
                 After::Stay => {}
                 After::Wait => return Answered { consumed: at, next: Next::Full },
@@ -200,7 +223,12 @@ impl Desk<'_> {
                 reply::array_head(out, keys.len());
                 return self.mget(session, keys, out);
             }
-            Command::Exists { keys } | Command::Touch { keys } => self.exists(keys, out),
+            Command::Exists { keys } | Command::Touch { keys } => {
+                session.counting = Some((Unfinished::of(keys), Some(0)));
+                if !self.go_on_with_exists(session, out) {
+                    return After::Wait;
+                }
+            }
             Command::StrLen { key } => match self.get_counted(key) {
                 Said::Value(value) => reply::integer(out, integer(value.len())),
                 Said::Nothing => reply::integer(out, 0),
@@ -243,6 +271,13 @@ impl Desk<'_> {
 
     fn get_counted(&mut self, key: &[u8]) -> Said<'_> {
         let tally = self.tally;
+        if self.reads.is_some() {
+            let fetched = self.fetch(key);
+            if fetched != Fetched::NotYet {
+                count(&tally.resp, Tried { keys: 1, hits: usize::from(fetched == Fetched::Value) });
+            }
+            return self.said(fetched);
+        }
         let said = self.get(key);
         count(&tally.resp, Tried { keys: 1, hits: usize::from(matches!(said, Said::Value(_))) });
         said
@@ -250,23 +285,44 @@ impl Desk<'_> {
 
     /// Whether the table holds `key`; `None` when it is damaged there. The value is not fetched.
     fn is_there(&mut self, key: &[u8]) -> Option<bool> {
-        let there = match self.store.contains(key) {
-            Ok(there) => Some(there),
-            Err(error) => {
-                self.trouble = Some(error);
-                None
+        let there = if self.reads.is_some() {
+            match self.fetch(key) {
+                Fetched::Value => Some(true),
+                Fetched::Nothing => Some(false),
+                Fetched::Damaged => None,
+                Fetched::NotYet => return Some(false),
+            }
+        } else {
+            match self.store.contains(key) {
+                Ok(there) => Some(there),
+                Err(error) => {
+                    self.trouble = Some(Arc::new(error));
+                    None
+                }
             }
         };
         count(&self.tally.resp, Tried { keys: 1, hits: usize::from(there == Some(true)) });
         there
     }
 
-    fn exists(&mut self, mut keys: Args<'_>, out: &mut Vec<u8>) {
-        let there = keys.try_fold(0, |there, key| Some(there + i64::from(self.is_there(key)?)));
+    /// Goes on to count the keys that are there: whether that was the last.
+    fn go_on_with_exists(&mut self, session: &mut RespSession, out: &mut Vec<u8>) -> bool {
+        let Some((mut keys, mut there)) = session.counting.take() else { return true };
+        for (tried, key) in keys.left().enumerate() {
+            let is_there = self.is_there(key);
+            if self.is_pending() {
+                keys.left().skip(tried + 1).take(KEYS_MAX).for_each(|later| self.want(later));
+                keys.answered(tried);
+                session.counting = Some((keys, there));
+                return false;
+            }
+            there = there.zip(is_there).map(|(there, is_there)| there + i64::from(is_there));
+        }
         match there {
             Some(there) => reply::integer(out, there),
             None => reply::error(out, DAMAGED),
         }
+        true
     }
 
     /// Answers the keys of an `MGET` as far as the output has room, and remembers the others.

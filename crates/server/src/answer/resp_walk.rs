@@ -2,6 +2,7 @@
 //!
 //! A cursor is the number of the bucket to go on with. The table never changes, so a walk from 0 to 0 gives every key once.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use graven_wire::glob;
@@ -32,7 +33,7 @@ impl Desk<'_> {
                 }
             });
             if let Err(error) = walked {
-                self.trouble = Some(error);
+                self.trouble = Some(Arc::new(error));
                 return reply::error(out, DAMAGED);
             }
             at += 1;
@@ -58,7 +59,7 @@ impl Desk<'_> {
                 }
             });
             if let Err(error) = walked {
-                self.trouble = Some(error);
+                self.trouble = Some(Arc::new(error));
                 return reply::error(out, DAMAGED);
             }
         }
@@ -82,7 +83,7 @@ impl Desk<'_> {
             match (walked, key) {
                 (_, Some(key)) => return reply::bulk(out, &key),
                 (Err(error), None) => {
-                    self.trouble = Some(error);
+                    self.trouble = Some(Arc::new(error));
                     return reply::error(out, DAMAGED);
                 }
                 (Ok(()), None) => {}

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use graven_format::{Builder, Duplicates, Store};
-use graven_server::{Address, Endpoint, Listener, Options, Shutdown, run};
+use graven_format::{Builder, Duplicates, Purpose, Store};
+use graven_server::{Address, DiskReads, Endpoint, Listener, Options, Shutdown, run};
 
 /// Nothing in these tests takes this long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -48,6 +48,37 @@ pub(crate) fn serve<T>(
         running.join().expect("the server did not panic").expect("the server ran");
         result
     })
+}
+
+/// As [`serve`], once for every way in which the pairs of `store` can be kept: as they are, in a carved file that is read or
+/// mapped, and on disk, with a cache and without, read by io_uring where there is one and by threads.
+pub(crate) fn serve_from_everywhere(
+    store: &Store,
+    options: &Options,
+    endpoints: &[&str],
+    work: impl Fn(&Server),
+) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("table");
+    let build = graven_format::Options { purpose: Purpose::Disk, ..Default::default() };
+    let mut builder = Builder::new(build);
+    for pair in store.iter() {
+        let (key, value) = pair.expect("the table is whole");
+        builder.add(&key, &value).expect("pairs are within the limits");
+    }
+    builder.write(&path).expect("written");
+    serve(store, options, endpoints, &work);
+    for open in [Store::open, Store::open_mapped] {
+        serve(&open(&path).expect("opened"), options, endpoints, &work);
+    }
+    let on_disk = Store::open_on_disk(&path).expect("opened");
+    for (disk_reads, cache_bytes) in
+        [(DiskReads::Auto, 0), (DiskReads::Auto, 1 << 20), (DiskReads::Threads, 0)]
+    {
+        // Far fewer reads at once than there are keys, so that connections are turned away and come again.
+        let options = Options { disk_reads, cache_bytes, disk_reads_max: 16, ..options.clone() };
+        serve(&on_disk, &options, endpoints, &work);
+    }
 }
 
 impl Server {

@@ -1,6 +1,6 @@
 //! HTTP conversations over real sockets: one table, for every kind of socket, one thread and several, cut anywhere.
 
-use crate::harness::{Stream, serve, socket_path, table, threads};
+use crate::harness::{Stream, serve, serve_from_everywhere, socket_path, table, threads};
 use graven_format::Store;
 
 fn store() -> Store {
@@ -145,23 +145,28 @@ fn hold(mut stream: Stream, bytes: &[u8], cut: usize) -> String {
 }
 
 #[test]
-fn every_conversation_goes_as_the_table_says_on_every_socket_and_number_of_threads() {
+fn every_conversation_goes_as_the_table_says_on_every_socket_number_of_threads_and_storage() {
     let unix = format!("unix:{}", socket_path().display());
     for count in [1, 3] {
-        serve(&store(), &threads(count), &["127.0.0.1:0", "http://127.0.0.1:0", &unix], |server| {
-            for endpoint in &server.endpoints {
-                for (bytes, want) in conversations() {
-                    let got = hold(Stream::connect(endpoint), bytes, bytes.len());
-                    assert_eq!(got, want, "{endpoint}, {count} threads: {}", bytes.escape_ascii());
+        serve_from_everywhere(
+            &store(),
+            &threads(count),
+            &["127.0.0.1:0", "http://127.0.0.1:0", &unix],
+            |server| {
+                for endpoint in &server.endpoints {
+                    for (bytes, want) in conversations() {
+                        let got = hold(Stream::connect(endpoint), bytes, bytes.len());
+                        assert_eq!(got, want, "{endpoint}, {count} threads: {}", bytes.escape_ascii());
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 }
 
 #[test]
 fn the_same_bytes_cut_anywhere_get_the_same_answers() {
-    serve(&store(), &threads(1), &["127.0.0.1:0"], |server| {
+    serve_from_everywhere(&store(), &threads(1), &["127.0.0.1:0"], |server| {
         for (bytes, want) in conversations() {
             for cut in 1..bytes.len() {
                 let got = hold(server.connect(), bytes, cut);

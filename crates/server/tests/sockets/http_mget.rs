@@ -1,6 +1,8 @@
 //! Many keys in one HTTP request: documents, lines, bytes that are no text, and answers larger than any buffer.
 
-use crate::harness::{serve, table, threads};
+use std::cell::RefCell;
+
+use crate::harness::{serve_from_everywhere, table, threads};
 use graven_format::Store;
 use graven_server::Options;
 use graven_wire::Decoded;
@@ -10,9 +12,10 @@ fn store() -> Store {
     table([(&b"a"[..], &b"1"[..]), (b"quote", b"\"\n"), (b"\xff", b"\x00\xfe"), (b"empty", b"")])
 }
 
-/// Posts `body`, and returns the status, the content type and the body of the answer.
+/// Posts `body`, and returns the status, the content type and the body of the answer, which is the same from every storage.
 fn post(store: &Store, options: &Options, accept: &str, body: &str) -> (u16, String, String) {
-    serve(store, options, &["127.0.0.1:0"], |server| {
+    let said = RefCell::new(None);
+    serve_from_everywhere(store, options, &["127.0.0.1:0"], |server| {
         let mut request = Vec::new();
         let headers = [("Accept", accept)];
         let head = RequestHead {
@@ -36,8 +39,10 @@ fn post(store: &Store, options: &Options, accept: &str, body: &str) -> (u16, Str
         let mut body = Vec::new();
         response.body.append_to(&mut body);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        (response.status, text(response.content_type.unwrap()), text(&body))
-    })
+        let answer = (response.status, text(response.content_type.unwrap()), text(&body));
+        assert_eq!(said.borrow_mut().get_or_insert_with(|| answer.clone()), &answer);
+    });
+    said.into_inner().unwrap()
 }
 
 #[test]
@@ -92,23 +97,28 @@ fn an_answer_far_larger_than_its_buffer_comes_whole() {
 
 #[test]
 fn requests_after_one_for_many_keys_are_answered_after_it() {
-    serve(&store(), &Options { output_bytes_max: 1, ..threads(1) }, &["127.0.0.1:0"], |server| {
-        let mut stream = server.connect();
-        stream.send(
-            b"POST /v1/mget HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n{\"keys\":[\"a\",\"a\"]}\
+    serve_from_everywhere(
+        &store(),
+        &Options { output_bytes_max: 1, ..threads(1) },
+        &["127.0.0.1:0"],
+        |server| {
+            let mut stream = server.connect();
+            stream.send(
+                b"POST /v1/mget HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n{\"keys\":[\"a\",\"a\"]}\
               GET /?key=a HTTP/1.1\r\nHost: x\r\n\r\n",
-        );
-        stream.end_output();
-        let text = String::from_utf8(stream.rest()).unwrap();
-        let (many, one) = text.split_once("0\r\n\r\n").unwrap();
-        assert!(many.starts_with("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"), "{many}");
-        assert!(one.starts_with("HTTP/1.1 200 OK\r\n") && one.ends_with("\r\n\r\n1"), "{one}");
-    });
+            );
+            stream.end_output();
+            let text = String::from_utf8(stream.rest()).unwrap();
+            let (many, one) = text.split_once("0\r\n\r\n").unwrap();
+            assert!(many.starts_with("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"), "{many}");
+            assert!(one.starts_with("HTTP/1.1 200 OK\r\n") && one.ends_with("\r\n\r\n1"), "{one}");
+        },
+    );
 }
 
 #[test]
 fn an_http_1_0_client_gets_the_values_until_the_close() {
-    serve(&store(), &threads(1), &["127.0.0.1:0"], |server| {
+    serve_from_everywhere(&store(), &threads(1), &["127.0.0.1:0"], |server| {
         let mut stream = server.connect();
         stream.send(b"POST /v1/mget HTTP/1.0\r\nContent-Length: 14\r\n\r\n{\"keys\":[\"a\"]}");
         let text = String::from_utf8(stream.rest()).unwrap();

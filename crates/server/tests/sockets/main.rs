@@ -1,6 +1,7 @@
 //! The server over real sockets: conversations in every language, and connections as such.
 
 mod connections;
+mod damage;
 mod harness;
 mod http_conversations;
 mod http_mget;

@@ -1,6 +1,6 @@
 //! Redis and memcached conversations on the port that speaks everything, on ports of their own, and cut anywhere.
 
-use crate::harness::{Stream, serve, socket_path, table, threads};
+use crate::harness::{Stream, serve, serve_from_everywhere, socket_path, table, threads};
 use graven_format::Store;
 use graven_server::Options;
 
@@ -79,11 +79,11 @@ fn hold(mut stream: Stream, bytes: &[u8], cut: usize) -> String {
 }
 
 #[test]
-fn every_conversation_goes_as_the_table_says_on_every_socket_and_number_of_threads() {
+fn every_conversation_goes_as_the_table_says_on_every_socket_number_of_threads_and_storage() {
     let unix = format!("unix:{}", socket_path().display());
     for count in [1, 3] {
         let endpoints = ["127.0.0.1:0", &unix, "resp://127.0.0.1:0", "memcached://127.0.0.1:0"];
-        serve(&store(), &threads(count), &endpoints, |server| {
+        serve_from_everywhere(&store(), &threads(count), &endpoints, |server| {
             for (conversations, own) in [(RESP, 2), (MEMCACHED, 3)] {
                 for (bytes, want) in conversations {
                     for endpoint in [0, 1, own].map(|i| &server.endpoints[i]) {
@@ -103,7 +103,7 @@ fn every_conversation_goes_as_the_table_says_on_every_socket_and_number_of_threa
 
 #[test]
 fn the_same_bytes_cut_anywhere_get_the_same_answers() {
-    serve(&store(), &threads(1), &["127.0.0.1:0"], |server| {
+    serve_from_everywhere(&store(), &threads(1), &["127.0.0.1:0"], |server| {
         for (bytes, want) in RESP.iter().chain(MEMCACHED) {
             for cut in 1..bytes.len() {
                 let got = hold(server.connect(), bytes, cut);
@@ -119,7 +119,7 @@ fn answers_are_whole_and_in_order_however_little_output_may_wait() {
     let store = table(keys.iter().map(|key| (key.as_bytes(), key.as_bytes())));
     for output_bytes_max in [1, 100, 1_000, 100_000] {
         let options = Options { output_bytes_max, ..threads(1) };
-        serve(&store, &options, &["127.0.0.1:0"], |server| {
+        serve_from_everywhere(&store, &options, &["127.0.0.1:0"], |server| {
             let (mut asked, mut want) = (format!("*{}\r\n$4\r\nMGET\r\n", keys.len() + 1), String::new());
             want.push_str(&format!("*{}\r\n", keys.len()));
             for key in &keys {
@@ -189,7 +189,7 @@ fn what_was_counted_is_told_in_every_protocol() {
 fn a_scan_from_0_to_0_gives_every_key_once_whatever_its_count() {
     let keys: Vec<String> = (0..500).map(|i| format!("key-{i}")).collect();
     let store = table(keys.iter().map(|key| (key.as_bytes(), key.as_bytes())));
-    serve(&store, &threads(1), &["127.0.0.1:0"], |server| {
+    serve_from_everywhere(&store, &threads(1), &["127.0.0.1:0"], |server| {
         let mut stream = server.connect();
         for (options, want) in
             [("", 500), ("COUNT 7", 500), ("COUNT 9999 MATCH key-4*", 111), ("TYPE list", 0)]

@@ -2,7 +2,7 @@
 
 use graven_server::Options;
 
-use crate::harness::{serve, table, threads};
+use crate::harness::{serve, serve_from_everywhere, table, threads};
 
 fn get(key: &str) -> String {
     format!("*2\r\n$3\r\nGET\r\n${}\r\n{key}\r\n", key.len())
@@ -13,7 +13,7 @@ fn an_exec_longer_than_the_output_may_be_is_answered_as_it_is_read() {
     let value = vec![b'x'; 1_000_000];
     let store = table([(&b"big"[..], &value[..]), (b"small", b"s")]);
     let options = Options { output_bytes_max: 4096, buffered_bytes_max: 64 << 20, ..threads(1) };
-    serve(&store, &options, &["127.0.0.1:0"], |server| {
+    serve_from_everywhere(&store, &options, &["127.0.0.1:0"], |server| {
         let mut stream = server.connect();
         stream.send(b"MULTI\r\n");
         assert_eq!(stream.until(b"\r\n"), b"+OK\r\n");
@@ -59,7 +59,7 @@ fn a_transaction_cut_anywhere_gets_the_same_answer() {
     let store = table([(&b"key"[..], &b"value"[..])]);
     let bytes = format!("MULTI\r\n{}{}EXEC\r\n{}", get("key"), get("none"), get("key"));
     let want = b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n$5\r\nvalue\r\n$-1\r\n$5\r\nvalue\r\n";
-    serve(&store, &threads(1), &["127.0.0.1:0"], |server| {
+    serve_from_everywhere(&store, &threads(1), &["127.0.0.1:0"], |server| {
         for cut in 1..bytes.len() {
             let mut stream = server.connect();
             stream.send(&bytes.as_bytes()[..cut]);

@@ -1,0 +1,130 @@
+//! Reads by a few threads that wait for the disk, where the kernel has no io_uring.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+
+use graven_format::{Piece, Span};
+
+use super::ring::{Room, bell, ring_bell, silence};
+
+/// Threads that read for one loop: as many reads are under way at once.
+const THREADS: usize = 16;
+
+/// Threads that read pieces. They end with it.
+#[derive(Debug)]
+pub(super) struct Pool {
+    shared: Arc<Shared>,
+    ended: Vec<Ended>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    file: File,
+    bell: OwnedFd,
+    work: Mutex<Work>,
+    more: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Work {
+    asked: VecDeque<(Piece, Span)>,
+    ended: Vec<Ended>,
+    over: bool,
+}
+
+/// A read that has ended: the room, and how many bytes are in it.
+type Ended = (Piece, Span, io::Result<(Room, usize)>);
+
+impl Shared {
+    fn work(&self) -> MutexGuard<'_, Work> {
+        // No thread panics while it holds the lock, and if one did the queues would still be queues.
+        self.work.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn serve(&self) {
+        loop {
+            let mut work = self.work();
+            let (piece, span) = loop {
+                if work.over {
+                    return;
+                }
+                match work.asked.pop_front() {
+                    Some(asked) => break asked,
+                    None => work = self.more.wait(work).unwrap_or_else(|poisoned| poisoned.into_inner()),
+                }
+            };
+            drop(work);
+            let mut room = Room::new(span.len, span.alignment);
+            let read = read(&self.file, span, room.bytes_mut()).map(|bytes| (room, bytes));
+            self.work().ended.push((piece, span, read));
+            ring_bell(&self.bell);
+        }
+    }
+}
+
+/// Reads as much of `span` as there is.
+fn read(file: &File, span: Span, room: &mut [u8]) -> io::Result<usize> {
+    let mut done = 0;
+    while done < span.len {
+        match file.read_at(&mut room[done..span.len], span.offset + done as u64) {
+            Ok(0) => break,
+            Ok(bytes) => done += bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if done % span.alignment != 0 {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+impl Pool {
+    pub(super) fn new(file: &File, reads_max: usize) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            file: file.try_clone()?,
+            bell: bell()?,
+            work: Mutex::default(),
+            more: Condvar::new(),
+        });
+        // Dropped on an error, it ends the threads that there are.
+        let pool = Self { shared, ended: Vec::new() };
+        for i in 0..THREADS.min(reads_max.max(1)) {
+            let shared = Arc::clone(&pool.shared);
+            thread::Builder::new().name(format!("disk-{i}")).spawn(move || shared.serve())?;
+        }
+        Ok(pool)
+    }
+
+    pub(super) fn bell(&self) -> &OwnedFd {
+        &self.shared.bell
+    }
+
+    pub(super) fn submit(&mut self, piece: Piece, span: Span) {
+        self.shared.work().asked.push_back((piece, span));
+        self.shared.more.notify_one();
+    }
+
+    pub(super) fn complete(&mut self, ended: &mut impl FnMut(Piece, io::Result<&[u8]>)) {
+        silence(&self.shared.bell);
+        std::mem::swap(&mut self.ended, &mut self.shared.work().ended);
+        for (piece, span, result) in self.ended.drain(..) {
+            match result {
+                Ok((room, bytes)) => ended(piece, Ok(room.bytes().get(span.skip..bytes).unwrap_or_default())),
+                Err(error) => ended(piece, Err(error)),
+            }
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.work().over = true;
+        self.shared.more.notify_all();
+    }
+}

@@ -1,0 +1,135 @@
+//! A file that is damaged or cut short while it is served: what is hit is an error, all else is right, and the server lives.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use graven_format::{Builder, Purpose, Store};
+use graven_server::{DiskReads, Options};
+
+use crate::harness::{Server, serve, threads};
+
+const PAIRS: usize = 5_000;
+
+/// Keys asked of each table, in every state that it is in.
+const ASKED: usize = 10_000;
+
+fn key(i: usize) -> String {
+    format!("key-{i}")
+}
+
+fn value(i: usize) -> String {
+    format!("value {i} {}", "v".repeat(i % 40))
+}
+
+fn write_table(path: &Path) {
+    let mut builder = Builder::new(graven_format::Options { purpose: Purpose::Disk, ..Default::default() });
+    (0..PAIRS).for_each(|i| builder.add(key(i).as_bytes(), value(i).as_bytes()).unwrap());
+    builder.write(path).unwrap();
+}
+
+/// Asks for keys over Redis' protocol, one after the other, and returns how many answers were errors. None may be wrong.
+fn errors(server: &Server) -> usize {
+    let mut stream = server.connect();
+    let mut errors = 0;
+    for n in 0..ASKED {
+        let i = n * 7919 % (PAIRS * 2);
+        let key = key(i);
+        stream.send(format!("*2\r\n$3\r\nGET\r\n${}\r\n{key}\r\n", key.len()).as_bytes());
+        let line = String::from_utf8(stream.until(b"\r\n")).unwrap();
+        if line.starts_with("-ERR") {
+            errors += 1;
+        } else if i < PAIRS {
+            let want = value(i);
+            assert_eq!(line, format!("${}\r\n", want.len()), "{key}");
+            assert_eq!(stream.until(b"\r\n"), format!("{want}\r\n").as_bytes(), "{key}");
+        } else {
+            assert_eq!(line, "$-1\r\n", "{key}");
+        }
+    }
+    stream.send(b"PING\r\n");
+    assert_eq!(stream.until(b"\r\n"), b"+PONG\r\n");
+    errors
+}
+
+/// What HTTP and memcached say of a key whose place is damaged.
+fn words_for(server: &Server, key: &str) -> (String, String) {
+    let mut stream = server.connect();
+    stream.send(format!("GET /?key={key} HTTP/1.0\r\n\r\n").as_bytes());
+    let http = String::from_utf8(stream.rest()).unwrap();
+    let mut stream = server.connect();
+    stream.send(format!("get {key}\r\n").as_bytes());
+    (http, String::from_utf8(stream.until(b"\r\n")).unwrap())
+}
+
+/// Serves a table of `open`'s, damages its file, then cuts it short. Where the file is no longer needed, nothing is lost.
+fn damage_while_served(open: impl Fn(&Path) -> Store, options: &Options, needs_file: bool) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("table");
+    write_table(&path);
+    let store = open(&path);
+    serve(&store, options, &["127.0.0.1:0"], |server| {
+        assert_eq!(errors(server), 0, "whole");
+        let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let (bytes, mut byte) = (file.metadata().unwrap().len(), [0]);
+        file.read_exact_at(&mut byte, bytes / 2).unwrap();
+        file.write_all_at(&[byte[0] ^ 4], bytes / 2).unwrap();
+        // What was written must be on the disk before it is read past the cache.
+        file.sync_all().unwrap();
+        let flipped = errors(server);
+        file.set_len(bytes / 4 * 3 / 4096 * 4096).unwrap();
+        let cut = errors(server);
+        if needs_file {
+            assert!(flipped > 0 && flipped < ASKED / 10, "{flipped} of {ASKED} for a flipped bit");
+            assert!(cut > ASKED / 10 && cut < ASKED / 2, "{cut} of {ASKED} for a quarter that is gone");
+            let words = (0..PAIRS).map(|i| words_for(server, &key(i)));
+            let (http, memcached) =
+                words.into_iter().find(|(http, _)| http.starts_with("HTTP/1.1 500 ")).unwrap();
+            assert!(http.ends_with("The table is damaged where this key would lie"), "{http}");
+            assert!(memcached.starts_with("SERVER_ERROR "), "{memcached}");
+        } else {
+            assert_eq!((flipped, cut), (0, 0), "in memory");
+        }
+    });
+}
+
+#[test]
+fn a_table_in_memory_does_not_notice_its_file() {
+    let open = |path: &Path| {
+        let store = Store::open(path).unwrap();
+        store.load().unwrap();
+        store
+    };
+    damage_while_served(open, &threads(1), false);
+}
+
+#[test]
+fn a_mapped_table_answers_what_is_hit_with_errors_and_all_else_rightly() {
+    damage_while_served(|path| Store::open_mapped(path).unwrap(), &threads(2), true);
+}
+
+#[test]
+fn a_table_on_disk_answers_what_is_hit_with_errors_and_all_else_rightly() {
+    for disk_reads in [DiskReads::Auto, DiskReads::Threads] {
+        let options = Options { disk_reads, cache_bytes: 0, ..threads(2) };
+        damage_while_served(|path| Store::open_on_disk(path).unwrap(), &options, true);
+    }
+}
+
+#[test]
+fn each_lookup_on_disk_costs_one_read_whether_or_not_its_key_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("table");
+    write_table(&path);
+    let store = Store::open_on_disk(&path).unwrap();
+    for (cache_bytes, reads) in [(0, ASKED), (1 << 30, store.buckets() as usize)] {
+        let options = Options { cache_bytes, ..threads(1) };
+        serve(&store, &options, &["127.0.0.1:0"], |server| {
+            assert_eq!(errors(server), 0);
+            let mut stream = server.connect();
+            stream.send(b"GET /stats.json HTTP/1.0\r\n\r\n");
+            let said = String::from_utf8(stream.rest()).unwrap();
+            assert!(said.contains(&format!("\"disk_reads\":{reads},")), "{reads} of {said}");
+        });
+    }
+}
