@@ -130,8 +130,11 @@ mod tests {
     use super::super::{Codec, Encoder, train};
     use super::*;
 
-    /// Values with escapes, long and empty ones among them, and what they are stored as.
-    fn stored(codec: Codec) -> (Vec<(Vec<u8>, Vec<u8>)>, Decoder) {
+    /// A value, and what it is stored as.
+    type Pair = (Vec<u8>, Vec<u8>);
+
+    /// Values with escapes, long and empty ones among them.
+    fn stored(codec: Codec) -> (Vec<Pair>, Decoder) {
         let words = b"once upon a time there was a table that nobody wrote to";
         let table = train(codec, &[words, words]).unwrap();
         let encoder = Encoder::new(&table);
