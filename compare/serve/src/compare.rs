@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+use crate::machine::Ticks;
 use crate::pairs::Pairs;
 use crate::protocol::Protocol;
 use crate::servers::{self, Setup, System};
@@ -108,21 +109,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         length,
         misses_percent: arguments.misses,
     };
-    let mut text = format!(
-        "{}; {versions}. {} pairs; the servers on core {} with one thread each, the load on core {}; {} rounds of {} s, \
-         interleaved: rates are the best round's, waits the median of the rounds.\n\n",
+    let before = Ticks::now()?;
+    let mut tables = rates::measure(&course, &servers, &pairs, &stop)?;
+    if arguments.idle > 0 {
+        let course = idle::Course { idle: arguments.idle, rounds: arguments.rounds, length };
+        tables += &idle::measure(&course, &servers, &pairs, &stop)?;
+    }
+    println!(
+        "{}; {versions}. {} pairs; the servers on core {} with one thread each, the load on core {}. Rounds: {} of {} s, \
+         interleaved; a rate is that of the best round, a wait is the median of the rounds. The machine's host took away \
+         {:.2} % of the processors' time.\n",
         machine::describe(),
         pairs.len(),
         arguments.server_core,
         arguments.load_core,
         arguments.rounds,
         arguments.seconds,
+        Ticks::now()?.stolen_percent_since(before),
     );
-    text += &rates::measure(&course, &servers, &pairs, &stop)?;
-    if arguments.idle > 0 {
-        let course = idle::Course { idle: arguments.idle, rounds: arguments.rounds, length };
-        text += &idle::measure(&course, &servers, &pairs, &stop)?;
-    }
-    print!("{text}");
+    print!("{tables}");
     Ok(())
 }

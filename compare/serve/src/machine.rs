@@ -29,6 +29,32 @@ pub(crate) fn describe() -> String {
     )
 }
 
+/// The processors' time since the system started, in ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticks {
+    all: u64,
+    stolen: u64,
+}
+
+impl Ticks {
+    pub(crate) fn now() -> Result<Self> {
+        let stat = fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
+        Self::parse(&stat).context("/proc/stat has no times of all processors")
+    }
+
+    /// The first line sums up all processors; its eighth number is what the host of a virtual machine took away.
+    fn parse(stat: &str) -> Option<Self> {
+        let times = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+        let times: Vec<u64> = times.map(|time| time.parse().ok()).take(8).collect::<Option<_>>()?;
+        Some(Self { all: times.iter().sum(), stolen: *times.get(7)? })
+    }
+
+    /// How much of the time since `before` the host took away, in percent.
+    pub(crate) fn stolen_percent_since(self, before: Self) -> f64 {
+        (self.stolen - before.stolen) as f64 * 100.0 / (self.all - before.all).max(1) as f64
+    }
+}
+
 /// Keeps this thread to one core.
 pub(crate) fn pin_to(core: usize) -> Result<()> {
     ensure!(core < CpuSet::MAX_CPU, "there is no core {core}");
@@ -48,6 +74,20 @@ pub(crate) fn allow_descriptors(wanted: u64) -> Result<()> {
         .with_context(|| format!("{wanted} descriptors are needed; allow them with `ulimit -Hn {wanted}`"))
 }
 
+/// How long a process has computed since it started, in the system's ticks, of which a second has a hundred.
+pub(crate) fn processor_ticks(process: u32) -> Result<u64> {
+    let path = format!("/proc/{process}/stat");
+    let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    ticks_in(&stat).with_context(|| format!("{path} has no times"))
+}
+
+/// In user code and in the kernel: the 14th and the 15th field, where the second is a name that may hold anything.
+fn ticks_in(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11).map(str::parse::<u64>);
+    Some(times.next()?.ok()? + times.next()?.ok()?)
+}
+
 /// Memory of a process that is resident now, in bytes.
 pub(crate) fn resident_bytes(process: u32) -> Result<u64> {
     let path = format!("/proc/{process}/status");
@@ -62,7 +102,23 @@ fn resident_in(status: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{resident_bytes, resident_in};
+    use super::{Ticks, resident_bytes, resident_in, ticks_in};
+
+    #[test]
+    fn time_that_the_host_took_away_is_a_part_of_all_time() {
+        let before = Ticks::parse("cpu  100 0 50 800 10 0 20 20 0 0\ncpu0 1 2 3\n").unwrap();
+        let after = Ticks::parse("cpu  500 0 150 1180 10 0 30 130 0 0\n").unwrap();
+        assert_eq!(before, Ticks { all: 1000, stolen: 20 });
+        assert_eq!(after.stolen_percent_since(before), 11.0);
+        assert_eq!(Ticks::parse("intr 1 2 3"), None);
+    }
+
+    #[test]
+    fn times_are_found_behind_any_name() {
+        let stat = "77 (a) 1 2) S 1 77 77 0 -1 4194304 500 600 0 0 21 4 8 9 20 0";
+        assert_eq!(ticks_in(stat), Some(25));
+        assert_eq!(ticks_in("77 (a) S 1"), None);
+    }
 
     #[test]
     fn resident_memory_is_read_in_bytes() {

@@ -81,12 +81,13 @@ fn side_by_side(
             let answers = server.answers(&fixed);
             let done = server.awake(|| load::run(server.address(), plan, pool, answers, stop))?;
             eprintln!(
-                "{}, depth {}, round {round} of {}: {} {:.0}/s",
+                "{}, depth {}, round {round} of {}: {} {:.0}/s, p99.9 {} µs",
                 protocol.name(),
                 plan.depth,
                 course.rounds,
                 server.system.name(),
-                done.rate
+                done.rate,
+                microseconds(done.waits.percentile(0.999)),
             );
             measured.push((done.rate, PERCENTILES.map(|part| done.waits.percentile(part))));
         }

@@ -126,12 +126,12 @@ fn start_one(system: System, protocols: Vec<Protocol>, setup: &Setup<'_>, stop: 
         .with_context(|| system.name())?;
     let server = Server { system, protocols, running: running.keeping(folder) };
     eprintln!("{} listens on {}", system.name(), server.address());
-    if matches!(system, System::Redis | System::Memcached) {
-        let fill = || fill::fill(server.address(), server.protocols[0], setup.pairs, stop);
-        server.awake(fill)?;
-    } else {
-        server.running.pause()?;
-    }
+    server.awake(|| {
+        if matches!(system, System::Redis | System::Memcached) {
+            fill::fill(server.address(), server.protocols[0], setup.pairs, stop)?;
+        }
+        if system.has_the_table() { server.running.settle(stop) } else { Ok(()) }
+    })?;
     Ok(server)
 }
 

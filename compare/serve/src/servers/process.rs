@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -22,6 +22,10 @@ use crate::stop::Stop;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks whether a server has started.
 const PAUSE: Duration = Duration::from_millis(5);
+/// A server is at rest when it computes for no more than so many ticks in such a time: memcached looks once a second whether
+/// its hash table is to grow.
+const QUIET: Duration = Duration::from_secs(2);
+const QUIET_TICKS: u64 = 2;
 /// Ports that are tried before a server is taken to be unable to start.
 const PORTS: usize = 3;
 
@@ -91,6 +95,20 @@ impl Running {
             thread::sleep(PAUSE);
         }
         Ok(false)
+    }
+
+    /// Waits until it has nothing more to do on its own account, such as loading its file or enlarging its hash table.
+    pub(crate) fn settle(&self, stop: &Stop) -> Result<()> {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let before = machine::processor_ticks(self.child.id())?;
+            thread::sleep(QUIET);
+            stop.check()?;
+            if machine::processor_ticks(self.child.id())? <= before + QUIET_TICKS {
+                return Ok(());
+            }
+            ensure!(Instant::now() < patience, "it is not at rest after {} s", PATIENCE.as_secs());
+        }
     }
 
     /// Has the folder last as long as the process.
