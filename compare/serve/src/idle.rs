@@ -32,12 +32,17 @@ const DEPTH: usize = 1;
 /// No answer to a single request takes as long.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What was measured of one server.
+/// A server, how it is asked, and what was measured of it.
+struct Entrant<'a> {
+    server: &'a Server,
+    pool: Pool,
+    figures: Figures,
+}
+
 #[derive(Default)]
 struct Figures {
-    /// Resident bytes after a first load, and during the idle connections' first round.
-    before: u64,
-    after: u64,
+    /// Resident bytes in the first round: after the load without idle connections, and after the load beside them.
+    resident: Option<(u64, u64)>,
     /// 99th percentiles, one a round.
     without: Vec<Duration>,
     beside: Vec<Duration>,
@@ -45,6 +50,17 @@ struct Figures {
 
 /// Measures one server of each system and returns a table.
 pub(crate) fn measure(course: &Course, servers: &[Server], pairs: &Pairs, stop: &Stop) -> Result<String> {
+    let mut entrants = Vec::new();
+    for (server, protocol) in System::ALL.into_iter().filter_map(|system| one_of(system, servers)) {
+        let pool = Pool::draw(protocol, pairs, 0.0, &mut Rng::with_seed(0));
+        entrants.push(Entrant { server, pool, figures: Figures::default() });
+    }
+    for round in 1..=course.rounds {
+        eprintln!("{} idle connections, round {round} of {}", course.idle, course.rounds);
+        for Entrant { server, pool, figures } in &mut entrants {
+            server.awake(|| measure_round(course, server, pool, figures, stop))?;
+        }
+    }
     let mut table = Table::new(
         2,
         &[
@@ -57,16 +73,10 @@ pub(crate) fn measure(course: &Course, servers: &[Server], pairs: &Pairs, stop: 
             "beside to without",
         ],
     );
-    for system in System::ALL {
-        let Some((server, protocol)) = one_of(system, servers) else { continue };
-        let mut pool = Pool::draw(protocol, pairs, 0.0, &mut Rng::with_seed(0));
-        eprintln!("{}: {} idle connections", system.name(), course.idle);
-        let figures = server.awake(|| measure_one(course, server, &mut pool, stop))?;
-        table.push(row(system, protocol, figures));
+    for Entrant { server, pool, figures } in entrants {
+        table.push(row(server.system, pool.protocol(), figures));
     }
-    let mut text = format!("### Beside {} idle connections\n\n", course.idle);
-    text += &table.markdown();
-    Ok(text)
+    Ok(format!("### Beside {} idle connections\n\n{}", course.idle, table.markdown()))
 }
 
 /// The server of a system that speaks RESP, or else its first.
@@ -79,31 +89,31 @@ fn one_of(system: System, servers: &[Server]) -> Option<(&Server, Protocol)> {
     }
 }
 
-fn measure_one(course: &Course, server: &Server, pool: &mut Pool, stop: &Stop) -> Result<Figures> {
+fn measure_round(
+    course: &Course,
+    server: &Server,
+    pool: &mut Pool,
+    figures: &mut Figures,
+    stop: &Stop,
+) -> Result<()> {
     let address = server.address();
     let fixed = pool.protocol().fixed_expected();
     let answers = server.answers(&fixed);
     let plan = Plan { connections: BESIDE, depth: DEPTH, length: course.length };
-    let mut figures = Figures::default();
-    for round in 0..course.rounds {
-        figures.without.push(load::run(address, &plan, pool, answers, stop)?.waits.percentile(0.99));
-        if round == 0 {
-            figures.before = server.resident_bytes()?;
-        }
-        let mut idle = Vec::with_capacity(course.idle);
-        for _ in 0..course.idle {
-            stop.check()?;
-            idle.push(asked_once(address, pool, answers)?);
-        }
-        figures.beside.push(load::run(address, &plan, pool, answers, stop)?.waits.percentile(0.99));
-        if round == 0 {
-            figures.after = server.resident_bytes()?;
-        }
-        drop(idle);
-        // Its answer comes behind the ends of the idle connections, which the next load is not to wait for.
-        asked_once(address, pool, answers)?;
+    figures.without.push(load::run(address, &plan, pool, answers, stop)?.waits.percentile(0.99));
+    let before = server.resident_bytes()?;
+    let mut idle = Vec::with_capacity(course.idle);
+    for _ in 0..course.idle {
+        stop.check()?;
+        idle.push(asked_once(address, pool, answers)?);
     }
-    Ok(figures)
+    figures.beside.push(load::run(address, &plan, pool, answers, stop)?.waits.percentile(0.99));
+    let after = server.resident_bytes()?;
+    figures.resident.get_or_insert((before, after));
+    drop(idle);
+    // Its answer comes behind the ends of the idle connections, which the next load is not to wait for.
+    asked_once(address, pool, answers)?;
+    Ok(())
 }
 
 /// A connection that has asked once and got the right answer. Its end leaves no port occupied.
@@ -134,12 +144,13 @@ fn asked_once(address: SocketAddr, pool: &mut Pool, answers: Answers<'_>) -> Res
 
 fn row(system: System, protocol: Protocol, figures: Figures) -> Vec<String> {
     let megabytes = |bytes: f64| format!("{:.1}", bytes / 1e6);
+    let (before, after) = figures.resident.expect("there is at least one round");
     let (without, beside) = (median(figures.without), median(figures.beside));
     vec![
         system.name().to_owned(),
         protocol.name().to_owned(),
-        megabytes(figures.before as f64),
-        megabytes(figures.after as f64 - figures.before as f64),
+        megabytes(before as f64),
+        megabytes(after as f64 - before as f64),
         microseconds(without),
         microseconds(beside),
         format!("{:.2}", beside.as_secs_f64() / without.as_secs_f64()),
@@ -158,8 +169,7 @@ mod tests {
     fn memory_may_grow_and_shrink_and_waits_are_medians() {
         let micros = |all: [u64; 3]| all.map(Duration::from_micros).to_vec();
         let figures = |before, after| Figures {
-            before,
-            after,
+            resident: Some((before, after)),
             without: micros([100, 90, 500]),
             beside: micros([120, 700, 110]),
         };

@@ -1,4 +1,5 @@
-//! Requests a second: every server that speaks a protocol in turn, round after round, the bare loop in each round.
+//! Requests a second: in each round every server in every protocol that it speaks and at every depth, beside the bare loop.
+//! What disturbs a machine for a while then falls on one round of all, and not on all rounds of one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -43,16 +44,28 @@ struct Figures {
 
 const PERCENTILES: [f64; 3] = [0.5, 0.99, 0.999];
 
+/// A server in one protocol at one depth, and its rounds.
+struct Entrant<'a> {
+    server: &'a Server,
+    pool: usize,
+    plan: Plan,
+    rounds: Vec<(f64, [Duration; PERCENTILES.len()])>,
+}
+
 /// Measures, and returns a table for each depth.
 pub(crate) fn measure(course: &Course<'_>, servers: &[Server], pairs: &Pairs, stop: &Stop) -> Result<String> {
-    let mut tables: BTreeMap<usize, Vec<Figures>> = BTreeMap::new();
-    for &protocol in course.protocols {
-        let mut pool = Pool::draw(protocol, pairs, course.misses_percent, &mut Rng::with_seed(0));
-        for &depth in course.depths {
-            let connections = course.connections(depth);
-            let plan = Plan { connections, depth, length: course.length };
-            tables.entry(depth).or_default().extend(side_by_side(course, &plan, servers, &mut pool, stop)?);
+    let draw = |&protocol| Pool::draw(protocol, pairs, course.misses_percent, &mut Rng::with_seed(0));
+    let mut pools: Vec<Pool> = course.protocols.iter().map(draw).collect();
+    let mut entrants = entrants(course, servers);
+    for round in 1..=course.rounds {
+        eprintln!("round {round} of {}", course.rounds);
+        for entrant in &mut entrants {
+            entrant.take_part(&mut pools[entrant.pool], stop)?;
         }
+    }
+    let mut tables: BTreeMap<usize, Vec<Figures>> = BTreeMap::new();
+    for entrant in entrants {
+        tables.entry(entrant.plan.depth).or_default().push(entrant.figures(course.protocols));
     }
     let mut text = String::new();
     for (&depth, figures) in &tables {
@@ -63,42 +76,46 @@ pub(crate) fn measure(course: &Course<'_>, servers: &[Server], pairs: &Pairs, st
     Ok(text)
 }
 
-/// Measures all servers that speak the protocol of the pool, each once a round.
-fn side_by_side(
-    course: &Course<'_>,
-    plan: &Plan,
-    servers: &[Server],
-    pool: &mut Pool,
-    stop: &Stop,
-) -> Result<Vec<Figures>> {
-    let protocol = pool.protocol();
-    let fixed = protocol.fixed_expected();
-    let speaking: Vec<&Server> =
-        servers.iter().filter(|server| server.protocols.contains(&protocol)).collect();
-    let mut rounds: Vec<Vec<(f64, [Duration; PERCENTILES.len()])>> = vec![vec![]; speaking.len()];
-    for round in 1..=course.rounds {
-        for (server, measured) in speaking.iter().zip(&mut rounds) {
-            let answers = server.answers(&fixed);
-            let done = server.awake(|| load::run(server.address(), plan, pool, answers, stop))?;
-            eprintln!(
-                "{}, depth {}, round {round} of {}: {} {:.0}/s, p99.9 {} µs",
-                protocol.name(),
-                plan.depth,
-                course.rounds,
-                server.system.name(),
-                done.rate,
-                microseconds(done.waits.percentile(0.999)),
-            );
-            measured.push((done.rate, PERCENTILES.map(|part| done.waits.percentile(part))));
+/// In the order in which they take part: those that are compared follow each other.
+fn entrants<'a>(course: &Course<'_>, servers: &'a [Server]) -> Vec<Entrant<'a>> {
+    let mut entrants = Vec::new();
+    for (pool, protocol) in course.protocols.iter().enumerate() {
+        for &depth in course.depths {
+            let plan = Plan { connections: course.connections(depth), depth, length: course.length };
+            let speaking = servers.iter().filter(|server| server.protocols.contains(protocol));
+            entrants.extend(speaking.map(|server| Entrant { server, pool, plan, rounds: Vec::new() }));
         }
     }
-    let figures = speaking.iter().zip(rounds).map(|(server, rounds)| Figures {
-        protocol,
-        system: server.system,
-        rate: rounds.iter().map(|(rate, _)| *rate).fold(0.0, f64::max),
-        waits: std::array::from_fn(|i| median(rounds.iter().map(|(_, waits)| waits[i]).collect())),
-    });
-    Ok(figures.collect())
+    entrants
+}
+
+impl Entrant<'_> {
+    fn take_part(&mut self, pool: &mut Pool, stop: &Stop) -> Result<()> {
+        let (server, protocol) = (self.server, pool.protocol());
+        let fixed = protocol.fixed_expected();
+        let answers = server.answers(&fixed);
+        let done = server.awake(|| load::run(server.address(), &self.plan, pool, answers, stop))?;
+        let waits = PERCENTILES.map(|part| done.waits.percentile(part));
+        eprintln!(
+            "{}, depth {}: {} {:.0}/s, p99.9 {} µs",
+            protocol.name(),
+            self.plan.depth,
+            server.system.name(),
+            done.rate,
+            microseconds(waits[2]),
+        );
+        self.rounds.push((done.rate, waits));
+        Ok(())
+    }
+
+    fn figures(self, protocols: &[Protocol]) -> Figures {
+        Figures {
+            protocol: protocols[self.pool],
+            system: self.server.system,
+            rate: self.rounds.iter().map(|(rate, _)| *rate).fold(0.0, f64::max),
+            waits: std::array::from_fn(|i| median(self.rounds.iter().map(|(_, waits)| waits[i]).collect())),
+        }
+    }
 }
 
 /// The one in the middle, or the lower of two.
