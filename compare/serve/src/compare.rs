@@ -38,10 +38,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     idle: usize,
     /// How long each server is asked in each round
-    #[arg(long, default_value_t = 1.0, value_parser = positive)]
+    #[arg(long, default_value_t = 0.5, value_parser = positive)]
     seconds: f64,
-    /// Rounds
-    #[arg(long, default_value_t = 5, value_parser = at_least_one)]
+    /// Rounds, of which each goes through all servers, protocols and depths
+    #[arg(long, default_value_t = 10, value_parser = at_least_one)]
     rounds: usize,
     /// Requests in a hundred that are for keys that are not there
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
@@ -113,20 +113,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut tables = rates::measure(&course, &servers, &pairs, &stop)?;
     if arguments.idle > 0 {
         let course = idle::Course { idle: arguments.idle, rounds: arguments.rounds, length };
-        tables += &idle::measure(&course, &servers, &pairs, &stop)?;
+        tables.text += &idle::measure(&course, &servers, &pairs, &stop)?;
     }
     println!(
         "{}; {versions}. {} pairs; the servers on core {} with one thread each, the load on core {}. Rounds: {} of {} s, \
-         interleaved; a rate is that of the best round, a wait is the median of the rounds. The machine's host took away \
-         {:.2} % of the processors' time.\n",
+         interleaved; a rate is that of the best round, a wait is the median of the rounds. How steady the machine was: the \
+         bare loop's median round had at least {:.0} % of its best one's rate; the host took away {:.2} % of the processors' \
+         time.\n",
         machine::describe(),
         pairs.len(),
         arguments.server_core,
         arguments.load_core,
         arguments.rounds,
         arguments.seconds,
+        tables.steadiness_percent,
         Ticks::now()?.stolen_percent_since(before),
     );
-    print!("{tables}");
+    print!("{}", tables.text);
     Ok(())
 }

@@ -52,8 +52,16 @@ struct Entrant<'a> {
     rounds: Vec<(f64, [Duration; PERCENTILES.len()])>,
 }
 
+/// The tables, and how far they can be trusted.
+pub(crate) struct Tables {
+    pub(crate) text: String,
+    /// The median round of the bare loop, in percent of its best, where it is least: far below a hundred on a machine that
+    /// others disturbed.
+    pub(crate) steadiness_percent: f64,
+}
+
 /// Measures, and returns a table for each depth.
-pub(crate) fn measure(course: &Course<'_>, servers: &[Server], pairs: &Pairs, stop: &Stop) -> Result<String> {
+pub(crate) fn measure(course: &Course<'_>, servers: &[Server], pairs: &Pairs, stop: &Stop) -> Result<Tables> {
     let draw = |&protocol| Pool::draw(protocol, pairs, course.misses_percent, &mut Rng::with_seed(0));
     let mut pools: Vec<Pool> = course.protocols.iter().map(draw).collect();
     let mut entrants = entrants(course, servers);
@@ -63,6 +71,8 @@ pub(crate) fn measure(course: &Course<'_>, servers: &[Server], pairs: &Pairs, st
             entrant.take_part(&mut pools[entrant.pool], stop)?;
         }
     }
+    let bare = entrants.iter().filter(|entrant| entrant.server.system == System::Bare);
+    let steadiness_percent = bare.map(|bare| steadiness_percent(bare.rates())).fold(100.0, f64::min);
     let mut tables: BTreeMap<usize, Vec<Figures>> = BTreeMap::new();
     for entrant in entrants {
         tables.entry(entrant.plan.depth).or_default().push(entrant.figures(course.protocols));
@@ -73,7 +83,7 @@ pub(crate) fn measure(course: &Course<'_>, servers: &[Server], pairs: &Pairs, st
         text += &table(figures).markdown();
         text += "\n";
     }
-    Ok(text)
+    Ok(Tables { text, steadiness_percent })
 }
 
 /// In the order in which they take part: those that are compared follow each other.
@@ -108,14 +118,24 @@ impl Entrant<'_> {
         Ok(())
     }
 
+    fn rates(&self) -> Vec<f64> {
+        self.rounds.iter().map(|(rate, _)| *rate).collect()
+    }
+
     fn figures(self, protocols: &[Protocol]) -> Figures {
         Figures {
             protocol: protocols[self.pool],
             system: self.server.system,
-            rate: self.rounds.iter().map(|(rate, _)| *rate).fold(0.0, f64::max),
+            rate: self.rates().into_iter().fold(0.0, f64::max),
             waits: std::array::from_fn(|i| median(self.rounds.iter().map(|(_, waits)| waits[i]).collect())),
         }
     }
+}
+
+/// The median in percent of the highest.
+fn steadiness_percent(mut rates: Vec<f64>) -> f64 {
+    rates.sort_unstable_by(f64::total_cmp);
+    rates[(rates.len() - 1) / 2] * 100.0 / rates[rates.len() - 1]
 }
 
 /// The one in the middle, or the lower of two.
@@ -166,7 +186,7 @@ fn table(figures: &[Figures]) -> Table {
 mod tests {
     use std::time::Duration;
 
-    use super::{Figures, median, table};
+    use super::{Figures, median, steadiness_percent, table};
     use crate::protocol::Protocol;
     use crate::servers::System;
 
@@ -194,6 +214,12 @@ mod tests {
                 "| resp | redis-server | 1440 | 0.720 | 30 | 60 | 90 | 1.50 |",
             ]
         );
+    }
+
+    #[test]
+    fn a_machine_is_as_steady_as_the_median_is_close_to_the_best() {
+        assert_eq!(steadiness_percent(vec![150.0, 90.0, 75.0]), 60.0);
+        assert_eq!(steadiness_percent(vec![100.0]), 100.0);
     }
 
     #[test]
