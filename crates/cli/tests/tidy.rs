@@ -178,6 +178,18 @@ fn the_load_tester_measures_from_outside() {
 }
 
 #[test]
+fn the_comparison_of_servers_measures_from_outside() {
+    let manifest: Table = read("compare/serve/Cargo.toml").parse().unwrap();
+    for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
+        let Some(dependencies) = manifest.get(kind) else { continue };
+        for dependency in dependencies.as_table().unwrap().keys() {
+            assert!(!dependency.starts_with("graven"), "compare/serve must not know {dependency}");
+        }
+    }
+    assert!(manifest["dependencies"].as_table().unwrap().contains_key("clap"), "the manifest was read");
+}
+
+#[test]
 fn the_table_and_the_languages_know_no_runtime_no_arguments_and_no_log() {
     for name in ["format", "wire"] {
         let manifest: Table = read(&format!("crates/{name}/Cargo.toml")).parse().unwrap();

@@ -1,0 +1,139 @@
+//! A server's process: on a free port of the loopback, kept to one core, standing still when told to, and gone with its
+//! temporary folder when it is dropped. Should this program end without that, the system ends the server: `setpriv` asks
+//! for it, and `taskset` keeps to the core, so that neither needs unsafe code between fork and exec.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::machine;
+use crate::stop::Stop;
+
+/// Nothing starts as slowly as this.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks whether a server has started.
+const PAUSE: Duration = Duration::from_millis(5);
+/// A server is at rest when it computes for no more than so many ticks in such a time: memcached looks once a second whether
+/// its hash table is to grow.
+const QUIET: Duration = Duration::from_secs(2);
+const QUIET_TICKS: u64 = 2;
+/// Ports that are tried before a server is taken to be unable to start.
+const PORTS: usize = 3;
+
+pub(crate) struct Running {
+    child: Child,
+    address: SocketAddr,
+    folder: Option<TempDir>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    /// Starts a program with the arguments for a port, in the folder, and waits until it takes connections.
+    pub(crate) fn start(
+        program: &Path,
+        core: usize,
+        folder: &Path,
+        arguments: impl Fn(u16) -> Result<Vec<OsString>>,
+        stop: &Stop,
+    ) -> Result<Self> {
+        let log = folder.join("said");
+        for _ in 0..PORTS {
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+            let said = File::create(&log)?;
+            let child = Command::new("setpriv")
+                .args(["--pdeathsig", "KILL", "--", "taskset", "--cpu-list", &core.to_string()])
+                .arg(program)
+                .args(arguments(port)?)
+                .current_dir(folder)
+                .stdin(Stdio::null())
+                .stdout(said.try_clone()?)
+                .stderr(said)
+                .spawn();
+            let child = match child {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    bail!("setpriv is missing: apt-get install util-linux")
+                }
+                child => child.context("cannot start setpriv")?,
+            };
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let mut running = Self { child, address, folder: None };
+            if running.takes_connections(stop)? {
+                return Ok(running);
+            }
+        }
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        bail!("{} does not start: {}", program.display(), said.trim());
+    }
+
+    /// Waits; `false` when the process has ended.
+    fn takes_connections(&mut self, stop: &Stop) -> Result<bool> {
+        let patience = Instant::now() + PATIENCE;
+        while self.child.try_wait()?.is_none() {
+            stop.check()?;
+            if TcpStream::connect(self.address).is_ok() {
+                return Ok(true);
+            }
+            if Instant::now() > patience {
+                bail!("it takes no connections after {} s", PATIENCE.as_secs());
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(false)
+    }
+
+    /// Waits until it has nothing more to do on its own account, such as loading its file or enlarging its hash table.
+    pub(crate) fn settle(&self, stop: &Stop) -> Result<()> {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let before = machine::processor_ticks(self.child.id())?;
+            thread::sleep(QUIET);
+            stop.check()?;
+            if machine::processor_ticks(self.child.id())? <= before + QUIET_TICKS {
+                return Ok(());
+            }
+            ensure!(Instant::now() < patience, "it is not at rest after {} s", PATIENCE.as_secs());
+        }
+    }
+
+    /// Has the folder last as long as the process.
+    pub(crate) fn keeping(mut self, folder: TempDir) -> Self {
+        self.folder = Some(folder);
+        self
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        machine::resident_bytes(self.child.id())
+    }
+
+    pub(crate) fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    pub(crate) fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        kill_process(Pid::from_child(&self.child), signal).context("cannot signal a server")
+    }
+}
