@@ -167,6 +167,18 @@ fn what_cannot_be_measured_is_refused_with_a_sentence() {
             &["h:1", "--keys", data, "--pipeline", "5000"],
             "5000 is too much for --pipeline; at most 4096 are possible".into(),
         ),
+        (
+            &["h:1", "--keys", data, "-c", "5", "--sweep", "connections=1,2"],
+            "the sweep says how many connections there are; leave -c out".into(),
+        ),
+        (
+            &["h:1", "--keys", data, "--rate", "5", "--sweep", "rate=1,2"],
+            "the sweep says the rates; leave --rate out".into(),
+        ),
+        (
+            &["h:1", "--keys", data, "--arrivals", "poisson"],
+            "--arrivals spreads the requests of --rate or of a sweep of rates; add one of them".into(),
+        ),
     ] {
         assert_refused(&[&["bench"], arguments].concat(), &sentence);
     }
