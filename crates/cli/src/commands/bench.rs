@@ -36,9 +36,9 @@ pub(crate) struct Arguments {
     /// The keys: `.data` text, a carved file, or a list of keys, one a line; `-` is standard input
     #[arg(long, value_name = "FILE", required_unless_present = "compare")]
     keys: Option<PathBuf>,
-    /// How many connections
-    #[arg(short = 'c', long, default_value = "50")]
-    connections: NonZeroUsize,
+    /// How many connections [default: 50]
+    #[arg(short = 'c', long)]
+    connections: Option<NonZeroUsize>,
     /// For how long requests are sent [default: 10s, unless -n is given]
     #[arg(short = 'd', long, value_name = "TIME", value_parser = load::duration)]
     duration: Option<Duration>,
@@ -54,9 +54,9 @@ pub(crate) struct Arguments {
     /// Send this many requests a second whatever the server does, and measure from when each was meant to be sent
     #[arg(long, value_name = "PER_SECOND", value_parser = rate, conflicts_with = "users")]
     rate: Option<f64>,
-    /// How the requests of --rate, or of a sweep of rates, are spread over time
-    #[arg(long, value_enum, default_value_t = Spacing::Constant)]
-    arrivals: Spacing,
+    /// How the requests of --rate, or of a sweep of rates, are spread over time [default: constant]
+    #[arg(long, value_enum)]
+    arrivals: Option<Spacing>,
     /// Send for this long before anything is measured
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = load::duration)]
     warmup: Duration,
@@ -136,6 +136,9 @@ const MGET_MAX: usize = 10_000;
 /// The most requests a second that can be asked for.
 const RATE_MAX: f64 = 1e9;
 
+/// How many connections there are unless something else is said.
+const CONNECTIONS: usize = 50;
+
 /// How long a run is unless something else is said.
 const DURATION: Duration = Duration::from_secs(10);
 
@@ -163,7 +166,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
 }
 
 fn plan(arguments: &Arguments, target: &Target) -> Outcome<Plan> {
-    let connections = arguments.users.unwrap_or(arguments.connections).get();
+    refuse_contradictions(arguments)?;
+    let connections = arguments.users.or(arguments.connections).map_or(CONNECTIONS, NonZeroUsize::get);
     let largest = match &arguments.sweep {
         Some(Steps::Connections(steps)) => steps.iter().copied().max().unwrap_or(connections),
         _ => connections,
@@ -187,7 +191,7 @@ fn plan(arguments: &Arguments, target: &Target) -> Outcome<Plan> {
         return Err(Failure::new(format!("{target} is not asked over HTTP; leave -H out")));
     }
     let pace = match (arguments.rate, arguments.think) {
-        (Some(rate), _) => Pace::Open { rate, arrivals: arguments.arrivals.into() },
+        (Some(rate), _) => Pace::Open { rate, arrivals: arrivals(arguments) },
         (None, Some(think)) => Pace::Users(think),
         (None, None) => Pace::Closed,
     };
@@ -213,6 +217,26 @@ fn plan(arguments: &Arguments, target: &Target) -> Outcome<Plan> {
             requests_max: if arguments.warmup.is_zero() { arguments.requests } else { None },
         },
     })
+}
+
+/// Refuses flags of which one would do nothing.
+fn refuse_contradictions(arguments: &Arguments) -> Outcome<()> {
+    let is_open = arguments.rate.is_some() || matches!(arguments.sweep, Some(Steps::Rates(_)));
+    let sentence = match &arguments.sweep {
+        Some(Steps::Connections(_)) if arguments.connections.is_some() => {
+            "the sweep says how many connections there are; leave -c out"
+        }
+        Some(Steps::Rates(_)) if arguments.rate.is_some() => "the sweep says the rates; leave --rate out",
+        _ if arguments.arrivals.is_some() && !is_open => {
+            "--arrivals spreads the requests of --rate or of a sweep of rates; add one of them"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::new(sentence))
+}
+
+fn arrivals(arguments: &Arguments) -> Arrivals {
+    arguments.arrivals.unwrap_or(Spacing::Constant).into()
 }
 
 fn draw(plan: &Plan, path: &Path) -> Outcome<Pool> {
@@ -272,7 +296,7 @@ fn measure(arguments: &Arguments, plan: &Plan, pool: &Pool, stop: &AtomicBool) -
             (Some(Sweep::Connections), steps.iter().map(at).collect())
         }
         Some(Steps::Rates(rates)) => {
-            let arrivals = arguments.arrivals.into();
+            let arrivals = arrivals(arguments);
             let at = |&rate: &f64| Plan { pace: Pace::Open { rate, arrivals }, ..plan.clone() };
             (Some(Sweep::Rate), rates.iter().map(at).collect())
         }

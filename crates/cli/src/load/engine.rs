@@ -179,12 +179,13 @@ impl<'a, C: Clock, T: Transport> Engine<'a, C, T> {
         let mut ready = Vec::new();
         loop {
             let now = self.clock.now();
+            self.fire_timers(now);
+            self.dispatch(now);
+            // What has fallen due before is sent, and so is not told as what no connection was free for.
             if !self.is_stopped && stop.load(Ordering::Relaxed) {
                 self.is_stopped = true;
                 self.end = self.end.min(now);
             }
-            self.fire_timers(now);
-            self.dispatch(now);
             if now >= self.deadlines_from {
                 self.end_overdue(now);
             }

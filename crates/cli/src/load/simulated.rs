@@ -43,6 +43,8 @@ pub(super) struct Simulation<'a> {
     pub(super) connect: u64,
     /// From this time on no connection is accepted.
     pub(super) refuses_from: u64,
+    /// How much later than it asked for the engine is woken.
+    pub(super) oversleeps: u64,
     /// When `stop` is set.
     pub(super) stops_at: (u64, Option<&'a AtomicBool>),
     lines: Vec<Peer>,
@@ -77,6 +79,7 @@ impl Simulation<'_> {
             stall: 0..0,
             connect: 0,
             refuses_from: u64::MAX,
+            oversleeps: 0,
             stops_at: (u64::MAX, None),
             lines: (0..lines).map(|_| Peer::default()).collect(),
             seen: Rc::default(),
@@ -160,7 +163,7 @@ impl Transport for Simulation<'_> {
 
     fn wait(&mut self, until: u64, ready: &mut Vec<Ready>) -> io::Result<()> {
         ready.clear();
-        let now = self.clock.now().max(until.min(self.next_event()));
+        let now = self.clock.now().max(until.min(self.next_event())) + self.oversleeps;
         self.clock.0.set(now);
         if let (at, Some(stop)) = self.stops_at
             && now >= at

@@ -172,7 +172,8 @@ fn write_bars(times: &Distribution, out: &mut String) -> std::fmt::Result {
     writeln!(out)?;
     for (edge, count) in bars {
         let columns = whole((count as f64 / most as f64 * BAR_COLUMNS as f64).round()) as usize;
-        writeln!(out, "  {:>10} [{count:>9}] {}", time(edge), "■".repeat(columns))?;
+        let line = format!("  {:>10} [{count:>9}] {}", time(edge), "■".repeat(columns));
+        writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
 }

@@ -168,7 +168,8 @@ impl FromStr for Target {
         let (language, default_port, rest) = match text.split_once("://") {
             None => (Language::Http, None, text),
             Some(("http", rest)) => (Language::Http, Some(80), rest),
-            Some(("redis", rest)) => (Language::Redis, Some(6379), rest),
+            // What `graven serve` calls it.
+            Some(("redis" | "resp", rest)) => (Language::Redis, Some(6379), rest),
             Some(("memcached", rest)) => (Language::Memcached, Some(11211), rest),
             Some(("https", _)) => {
                 return Err(BadTarget("TLS is not spoken here; use http:// or a proxy that speaks it"));
@@ -252,6 +253,7 @@ mod tests {
             ("http://h?k={key}&x=1", "GET /?k=a%20b&x=1 HTTP/1.1\r\nHost: h:80\r\nX-One: 1\r\n\r\n"),
             ("unix:/s", "GET /?key=a%20b HTTP/1.1\r\nHost: localhost\r\nX-One: 1\r\n\r\n"),
             ("redis://h", "*2\r\n$3\r\nGET\r\n$3\r\na b\r\n"),
+            ("resp://h:1", "*2\r\n$3\r\nGET\r\n$3\r\na b\r\n"),
             ("redis+unix:/s", "*2\r\n$3\r\nGET\r\n$3\r\na b\r\n"),
         ] {
             assert_eq!(encoded(target, &[b"a b"]), expected, "{target}");

@@ -311,6 +311,18 @@ fn a_run_that_is_stopped_gives_what_it_has_measured() {
 }
 
 #[test]
+fn what_fell_due_before_a_run_is_stopped_is_sent() {
+    let stop = AtomicBool::new(false);
+    let (tally, start, _) =
+        run_until(&plan(1, at_rate(1_000.0)), Conduct::Answers(HIT), MS / 2, &stop, |simulation, start| {
+            simulation.oversleeps = MS / 50;
+            simulation.stops_at = (start + 300 * MS, Some(&stop));
+        });
+    assert_eq!(tally.ended - start, 300 * MS + MS / 50);
+    assert_eq!((tally.sent, tally.unsent), (301, 0));
+}
+
+#[test]
 fn what_a_silent_server_owes_when_a_run_is_stopped_is_cut_off() {
     let stop = AtomicBool::new(false);
     let (tally, _, took) =

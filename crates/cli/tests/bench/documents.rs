@@ -32,6 +32,8 @@ fn every_document_is_what_the_schema_says() {
         &["-n", "500"][..],
         &["-n", "500", "--rate", "10000", "--miss", "0.3", "--percentiles", "12.5,99.5"],
         &["-d", "100ms", "--users", "5", "--think", "1ms..5ms", "--warmup", "20ms"],
+        &["-n", "200", "--mget", "7", "--miss", "0.3", "--verify"],
+        &["-n", "200", "--new-connection", "--threads", "2"],
         &["-n", "200", "--sweep", "connections=1,2,3"],
         &["-n", "200", "--sweep", "rate=5000,10000", "--arrivals", "poisson"],
     ] {
@@ -161,6 +163,7 @@ fn two_runs_are_compared_side_by_side() {
     let write = |name: &str, connections: &str| {
         let path = directory.path().join(name);
         let document = document(serving.address(), &["-n", "300", "-c", connections]);
+        assert_valid(&schema(), &document);
         fs::write(&path, document.to_string()).unwrap();
         (path.to_str().unwrap().to_owned(), document)
     };

@@ -1,7 +1,7 @@
 //! Runs from the command line to the exit status.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::support::{Serving, assert_refused, example_data, file_with, graven, r
 
 /// Runs with `--json` and gives the exit status and the only run of the document.
 #[track_caller]
-fn measure(arguments: &[&str]) -> (Option<i32>, Value) {
+pub(crate) fn measure(arguments: &[&str]) -> (Option<i32>, Value) {
     let ended = run(&[&["bench"], arguments, &["--json"]].concat());
     let document: Value =
         serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
@@ -102,45 +102,6 @@ fn a_server_that_answers_otherwise_than_the_data_is_found_out() {
 }
 
 #[test]
-fn every_way_to_fail_has_its_own_name_and_ends_in_time() {
-    let (_directory, keys) = file_with(b"a 1\n");
-    let keys = keys.to_str().unwrap();
-    for (conduct, name) in [
-        (Conduct::SaysAndCloses(b""), "closed"),
-        (Conduct::SaysAndCloses(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1"), "truncated"),
-        (Conduct::Says(b"this is no answer\r\n\r\n"), "garbage"),
-        (Conduct::IsSilent, "timed_out"),
-    ] {
-        let (address, _requests) = peers::start(conduct);
-        let began = Instant::now();
-        let (status, run) =
-            measure(&[&address, "--keys", keys, "-c", "2", "-d", "300ms", "--timeout", "200ms", "--verify"]);
-        // Loading, 300 ms, and the 200 ms that the last answers may take.
-        assert!(began.elapsed() < Duration::from_secs(20), "{name} took {:?}", began.elapsed());
-        assert_ne!(status, Some(0), "{name}");
-        let failures = run["failures"].as_object().unwrap();
-        assert!(failures[name].as_u64().unwrap() > 0, "{name}: {run}");
-        for (other, count) in failures {
-            // A connection that the peer closed may also be found broken, or closed, while a request is written to it.
-            let may_be = other == name || other == "broken" || (name == "truncated" && other == "closed");
-            assert!(may_be || count == 0, "{name}: {count} {other}");
-        }
-        assert!(run["seconds"].as_f64().unwrap() < 0.31, "{name}: {}", run["seconds"]);
-        assert!(run["latency"]["hits"].is_null(), "{name} is in no latency");
-    }
-}
-
-#[test]
-fn a_server_that_answers_nothing_makes_a_run_that_could_not_be_made() {
-    let (_directory, keys) = file_with(b"a 1\n");
-    let (address, _requests) = peers::start(Conduct::SaysAndCloses(b""));
-    let ended = run(&["bench", &address, "--keys", keys.to_str().unwrap(), "-n", "3", "-c", "1"]);
-    assert_eq!(ended.status, Some(2));
-    assert_eq!(ended.err, format!("graven: {address} answered nothing; what it did instead stands above\n"));
-    assert!(ended.out.contains("the server closed the connection before it answered"), "{}", ended.out);
-}
-
-#[test]
 fn an_interrupt_prints_what_was_measured_so_far() {
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1";
     let (_directory, keys) = file_with(b"a 1\n");
@@ -205,6 +166,18 @@ fn what_cannot_be_measured_is_refused_with_a_sentence() {
         (
             &["h:1", "--keys", data, "--pipeline", "5000"],
             "5000 is too much for --pipeline; at most 4096 are possible".into(),
+        ),
+        (
+            &["h:1", "--keys", data, "-c", "5", "--sweep", "connections=1,2"],
+            "the sweep says how many connections there are; leave -c out".into(),
+        ),
+        (
+            &["h:1", "--keys", data, "--rate", "5", "--sweep", "rate=1,2"],
+            "the sweep says the rates; leave --rate out".into(),
+        ),
+        (
+            &["h:1", "--keys", data, "--arrivals", "poisson"],
+            "--arrivals spreads the requests of --rate or of a sweep of rates; add one of them".into(),
         ),
     ] {
         assert_refused(&[&["bench"], arguments].concat(), &sentence);

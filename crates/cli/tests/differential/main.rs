@@ -8,8 +8,6 @@ mod http;
 mod memcached;
 mod page;
 mod redis;
-mod rivals;
-mod talk;
 
 /// The pairs that every server in these tests has.
 const PAIRS: [(&str, &str); 5] = [

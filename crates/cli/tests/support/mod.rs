@@ -1,6 +1,9 @@
 //! Runs `graven` as a process: to its end, or as a server that is asked and stopped.
 #![allow(dead_code, reason = "every test program takes from here what it needs")]
 
+pub(crate) mod rivals;
+pub(crate) mod talk;
+
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};

@@ -6,7 +6,6 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::PAIRS;
 use super::talk::{Ends, talk};
 
 /// Nothing starts as slowly as this.
@@ -15,8 +14,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A server that runs until it is dropped.
 pub(crate) struct Rival {
     child: Child,
+    /// Where it listens.
     pub(crate) address: String,
     _directory: tempfile::TempDir,
+}
+
+impl Rival {
+    /// Ends it at once, without a chance to say good-bye.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
 }
 
 impl Drop for Rival {
@@ -59,14 +67,15 @@ fn start(program: &str, package: &str, arguments: impl Fn(u16, &str) -> Vec<Stri
     panic!("{program} did not start")
 }
 
-/// A Redis with the pairs that answers as a read-only replica.
-pub(crate) fn redis() -> Rival {
+/// A Redis with `pairs` that answers as a read-only replica.
+pub(crate) fn redis(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> Rival {
     let rival = start("redis-server", "redis-server", |port, directory| {
         let port = port.to_string();
         ["--port", &port, "--dir", directory, "--save", "", "--bind", "127.0.0.1"].map(str::to_owned).to_vec()
     });
     let mut commands = Vec::new();
-    for (key, value) in PAIRS {
+    for (key, value) in pairs {
+        let (key, value) = (key.as_ref(), value.as_ref());
         write!(commands, "*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${}\r\n{value}\r\n", key.len(), value.len())
             .unwrap();
     }
@@ -74,34 +83,34 @@ pub(crate) fn redis() -> Rival {
     commands.extend_from_slice(b"REPLICAOF 127.0.0.1 1\r\n");
     let said =
         talk(&rival.address, &commands, Ends::With { ask: b"ECHO done\r\n", answer: b"$4\r\ndone\r\n" });
-    assert_eq!(said, b"+OK\r\n".repeat(PAIRS.len() + 1));
+    assert_eq!(said, b"+OK\r\n".repeat(pairs.len() + 1));
     rival
 }
 
-/// A memcached with the pairs.
-pub(crate) fn memcached() -> Rival {
+/// A memcached with `pairs`.
+pub(crate) fn memcached(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> Rival {
     let rival = start("memcached", "memcached", |port, _| {
         let port = port.to_string();
         ["-p", &port, "-U", "0", "-l", "127.0.0.1", "-u", "nobody"].map(str::to_owned).to_vec()
     });
     let mut commands = Vec::new();
-    for (key, value) in PAIRS {
+    for (key, value) in pairs {
+        let (key, value) = (key.as_ref(), value.as_ref());
         write!(commands, "set {key} 0 0 {}\r\n{value}\r\n", value.len()).unwrap();
     }
     let said = talk(&rival.address, &commands, Ends::With { ask: b"mn\r\n", answer: b"MN\r\n" });
-    assert_eq!(said, b"STORED\r\n".repeat(PAIRS.len()));
+    assert_eq!(said, b"STORED\r\n".repeat(pairs.len()));
     rival
 }
 
-/// An nginx that answers `/healthz` with `ok`.
-pub(crate) fn nginx() -> Rival {
+/// An nginx whose only server has these `directives`.
+pub(crate) fn nginx(directives: &str) -> Rival {
     start("nginx", "nginx", |port, directory| {
         let configuration = format!(
             "daemon off; master_process off; pid {directory}/pid; error_log {directory}/errors;\n\
              events {{}}\n\
-             http {{ access_log off; client_body_temp_path {directory}; server {{ listen 127.0.0.1:{port};\n\
-             client_header_timeout 2s; default_type text/plain;\n\
-             location = /healthz {{ limit_except GET {{ deny all; }} return 200 ok; }} location / {{ return 404; }} }} }}\n"
+             http {{ access_log off; client_body_temp_path {directory}; default_type text/plain;\n\
+             server {{ listen 127.0.0.1:{port}; {directives} }} }}\n"
         );
         std::fs::write(format!("{directory}/nginx.conf"), configuration).unwrap();
         ["-p", directory, "-c", "nginx.conf", "-e", "errors"].map(str::to_owned).to_vec()

@@ -1,0 +1,208 @@
+//! `graven bench` against servers of other houses, as Debian has them: redis-server, memcached and nginx.
+
+use std::fs;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::runs::measure;
+use crate::support::rivals::{self, Rival};
+use crate::support::talk::{Ends, talk};
+use crate::support::{example_data, example_pairs, file_with, graven};
+
+/// Requests of a run.
+const REQUESTS: u64 = 2_000;
+
+/// Asserts that every one of [`REQUESTS`] was answered, about a quarter of them with a miss, and that nothing else happened.
+#[track_caller]
+fn assert_sound(status: Option<i32>, run: &Value, requests: u64) {
+    assert_eq!(status, Some(0), "{run}");
+    assert_eq!(run["sent"], requests, "{run}");
+    let keys = |name: &str| run["keys"][name].as_u64().unwrap();
+    let asked = requests * run["parameters"]["keys_per_request"].as_u64().unwrap();
+    assert_eq!(keys("hits") + keys("misses"), asked, "{run}");
+    assert!((asked / 5..asked * 3 / 10).contains(&keys("misses")), "{run}");
+    assert_eq!(failures(run), 0, "{run}");
+}
+
+fn failures(run: &Value) -> u64 {
+    run["failures"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
+}
+
+#[test]
+fn redis_and_memcached_are_asked_and_every_answer_compared() {
+    let example = example_data();
+    let keys = example.to_str().unwrap();
+    let pairs = example_pairs();
+    let servers = [("redis", rivals::redis(&pairs)), ("memcached", rivals::memcached(&pairs))];
+    for (scheme, rival) in &servers {
+        let target = format!("{scheme}://{}", rival.address);
+        let number = REQUESTS.to_string();
+        let asks = [&target[..], "--keys", keys, "-n", &number, "-c", "4", "--verify", "--miss", "0.25"];
+        for further in [
+            &[][..],
+            &["--pipeline", "16"],
+            &["--mget", "10"],
+            &["--new-connection"],
+            &["--rate", "20000", "--arrivals", "poisson"],
+        ] {
+            let (status, run) = measure(&[&asks[..], further].concat());
+            assert_sound(status, &run, REQUESTS);
+            let opened = run["connections"]["opened"].as_u64().unwrap();
+            assert!(if further == ["--new-connection"] { opened >= REQUESTS } else { opened == 4 }, "{run}");
+        }
+    }
+}
+
+#[test]
+fn a_value_that_redis_or_memcached_has_otherwise_is_wrong() {
+    let (_directory, keys) = file_with(b"one 1\ntwo other\nthree 3\n");
+    let pairs = [("one", "1"), ("two", "2")];
+    for (scheme, rival) in [("redis", rivals::redis(&pairs)), ("memcached", rivals::memcached(&pairs))] {
+        let target = format!("{scheme}://{}", rival.address);
+        let asks = [&target, "--keys", keys.to_str().unwrap(), "-n", "300", "--dist", "sequential"];
+        let (status, run) = measure(&[&asks[..], &["--verify"]].concat());
+        assert_eq!(status, Some(1), "{run}");
+        let outcomes = ["hits", "misses", "refused", "wrong"].map(|name| run["outcomes"][name].as_u64());
+        assert_eq!(outcomes, [Some(100), Some(0), Some(0), Some(200)], "{scheme}");
+        let (status, run) = measure(&asks);
+        assert_eq!(status, Some(0), "{run}");
+        let outcomes = ["hits", "misses", "refused", "wrong"].map(|name| run["outcomes"][name].as_u64());
+        assert_eq!(outcomes, [Some(200), Some(100), Some(0), Some(0)], "{scheme}");
+    }
+}
+
+#[test]
+fn redis_refuses_what_it_may_not_answer() {
+    let (_directory, keys) = file_with(b"one 1\n");
+    let rival = rivals::redis(&[("one", "1")]);
+    let said = talk(&rival.address, b"CONFIG SET requirepass secret\r\nQUIT\r\n", Ends::Closed);
+    assert_eq!(said, b"+OK\r\n+OK\r\n");
+    let target = format!("redis://{}", rival.address);
+    let (status, run) = measure(&[&target, "--keys", keys.to_str().unwrap(), "-n", "100", "--verify"]);
+    assert_eq!((status, run["outcomes"]["refused"].as_u64()), (Some(1), Some(100)), "{run}");
+    assert!(run["samples"][0].as_str().unwrap().contains("NOAUTH"), "{run}");
+}
+
+/// A folder with a file for each of the first pairs of the example, and the list of these pairs.
+fn files() -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut list = String::new();
+    for (key, value) in example_pairs().into_iter().take(100) {
+        fs::write(directory.path().join(&key), &value).unwrap();
+        list.push_str(&format!("{key} {value}\n"));
+    }
+    fs::write(directory.path().join("list"), list).unwrap();
+    let list = directory.path().join("list").to_str().unwrap().to_owned();
+    (directory, list)
+}
+
+#[test]
+fn nginx_is_asked_for_files_and_closes_connections_when_it_likes() {
+    let (directory, list) = files();
+    let root = directory.path().display();
+    let rival = rivals::nginx(&format!("keepalive_requests 100; location / {{ root {root}; }}"));
+    let target = format!("http://{}/{{key}}", rival.address);
+    let number = REQUESTS.to_string();
+    let asks = [&target[..], "--keys", &list, "-n", &number, "-c", "4", "--verify", "--miss", "0.25"];
+    for further in [&[][..], &["--new-connection"], &["--rate", "20000"]] {
+        let (status, run) = measure(&[&asks[..], further].concat());
+        assert_sound(status, &run, REQUESTS);
+        // It says so with the answer that is the last one: the connection is replaced, and nothing has failed.
+        assert!(run["connections"]["opened"].as_u64().unwrap() >= REQUESTS / 100, "{run}");
+    }
+}
+
+#[test]
+fn nginx_answers_what_it_is_told_to_whatever_the_key() {
+    let (_directory, list) = files();
+    let rival = rivals::nginx(
+        "location = /value { return 200 value; } location = /none { return 404; } location = /busy { return 503; }",
+    );
+    for (path, verified, expected) in [
+        ("value", None, (Some(0), "hits")),
+        ("value", Some("--verify"), (Some(1), "wrong")),
+        ("none", None, (Some(0), "misses")),
+        ("busy", None, (Some(0), "refused")),
+        ("busy", Some("--verify"), (Some(1), "refused")),
+    ] {
+        let target = format!("http://{}/{path}?key={{key}}", rival.address);
+        let asks = [&target[..], "--keys", &list, "-n", "500"];
+        let (status, run) = measure(&[&asks[..], verified.as_slice()].concat());
+        assert_eq!(status, expected.0, "{path}: {run}");
+        assert_eq!(run["outcomes"][expected.1], 500, "{path}: {run}");
+        assert_eq!(run["latency"][expected.1]["service"]["count"], 500, "each outcome has its own latency");
+    }
+}
+
+/// How many requests a server says that it has answered.
+type Asked = fn(&Rival) -> u64;
+
+fn redis_has_answered(rival: &Rival) -> u64 {
+    let said = talk(&rival.address, b"INFO stats\r\nQUIT\r\n", Ends::Closed);
+    number_after("keyspace_hits:", &said)
+}
+
+fn memcached_has_answered(rival: &Rival) -> u64 {
+    let said = talk(&rival.address, b"stats\r\nquit\r\n", Ends::Closed);
+    number_after("STAT get_hits ", &said)
+}
+
+fn nginx_has_answered(rival: &Rival) -> u64 {
+    let request = b"GET /status HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let said = String::from_utf8(talk(&rival.address, request, Ends::Closed)).unwrap();
+    let (_, numbers) = said.split_once("accepts handled requests\n").expect("a status");
+    numbers.split_whitespace().nth(2).unwrap().parse().unwrap()
+}
+
+fn number_after(label: &str, said: &[u8]) -> u64 {
+    let said = String::from_utf8_lossy(said);
+    let (_, after) = said.split_once(label).unwrap_or_else(|| panic!("no {label} in {said}"));
+    after.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_server_that_is_killed_in_the_middle_of_a_run_ends_it_in_time() {
+    let (directory, list) = files();
+    let pairs = example_pairs();
+    let nginx = format!(
+        "location = /status {{ stub_status; }} location / {{ root {}; }}",
+        directory.path().display()
+    );
+    let servers: [(&str, &str, Rival, Asked); 3] = [
+        ("redis://", "", rivals::redis(&pairs), redis_has_answered),
+        ("memcached://", "", rivals::memcached(&pairs), memcached_has_answered),
+        ("http://", "/{key}", rivals::nginx(&nginx), nginx_has_answered),
+    ];
+    for (before, after, mut rival, has_answered) in servers {
+        let target = format!("{before}{}{after}", rival.address);
+        let asks =
+            ["bench", &target, "--keys", &list, "-c", "4", "--dist", "sequential", "--verify", "--json"];
+        let child = graven()
+            .args(asks)
+            .args(["-n", "1000000000", "--timeout", "300ms"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while has_answered(&rival) < 500 {
+            thread::yield_now();
+        }
+        rival.kill();
+        let killed = Instant::now();
+        let ended = child.wait_with_output().unwrap();
+        assert!(killed.elapsed() < Duration::from_secs(20), "{target} took {:?}", killed.elapsed());
+        assert_eq!(ended.status.code(), Some(1), "{target}: {}", String::from_utf8_lossy(&ended.stderr));
+        let document: Value = serde_json::from_slice(&ended.stdout).unwrap();
+        let run = &document["runs"][0];
+        let failed = |name: &str| run["failures"][name].as_u64().unwrap();
+        assert!(run["outcomes"]["hits"].as_u64().unwrap() >= 400, "{target}: {run}");
+        assert_eq!(run["outcomes"]["wrong"], 0, "{target}: {run}");
+        assert!(failed("closed") + failed("truncated") + failed("broken") >= 1, "{target}: {run}");
+        assert!(failed("unconnected") >= 1, "{target}: {run}");
+        assert_eq!(failed("unconnected"), run["connections"]["failed"].as_u64().unwrap(), "{target}: {run}");
+        assert_eq!(failed("garbage") + failed("timed_out"), 0, "{target}: {run}");
+    }
+}
