@@ -208,8 +208,21 @@ impl Sums {
         }
     }
 
-    /// Every number with its name, units last.
-    pub(crate) fn named(&self) -> [(&'static str, u64); 15] {
+    /// What a table on disk has cost, each number with its name; zeros where the table is elsewhere.
+    pub(crate) fn storage(&self) -> [(&'static str, u64); 7] {
+        [
+            ("disk_reads", self.disk_reads),
+            ("disk_read_bytes", self.disk_read_bytes),
+            ("disk_errors", self.disk_errors),
+            ("cache_hits", self.cache_hits),
+            ("cache_misses", self.cache_misses),
+            ("cache_evictions", self.cache_evictions),
+            ("cache_bytes", self.cache_bytes),
+        ]
+    }
+
+    /// Every other number with its name, units last.
+    pub(crate) fn named(&self) -> [(&'static str, u64); 8] {
         [
             ("uptime_seconds", self.uptime_seconds),
             ("connections", self.connections),
@@ -219,13 +232,6 @@ impl Sums {
             ("timeouts", self.timeouts),
             ("read_bytes", self.bytes_read),
             ("written_bytes", self.bytes_written),
-            ("disk_reads", self.disk_reads),
-            ("disk_read_bytes", self.disk_read_bytes),
-            ("disk_errors", self.disk_errors),
-            ("cache_hits", self.cache_hits),
-            ("cache_misses", self.cache_misses),
-            ("cache_evictions", self.cache_evictions),
-            ("cache_bytes", self.cache_bytes),
         ]
     }
 

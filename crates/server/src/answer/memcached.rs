@@ -256,6 +256,7 @@ impl Desk<'_> {
                 reply::stat(out, "threads", self.options.threads);
                 reply::stat(out, "curr_items", self.store.len());
                 reply::stat(out, "evictions", 0);
+                sums.storage().into_iter().for_each(|(name, number)| reply::stat(out, name, number));
                 out.extend_from_slice(reply::END);
             }
             b"settings" => {

@@ -13,7 +13,7 @@ const GAUGES: [&str; 4] = ["pairs", "connections", "uptime_seconds", "cache_byte
 /// The text format of Prometheus, version 0.0.4.
 pub(super) fn metrics(pairs: u64, sums: &Sums) -> String {
     let mut text = String::new();
-    for (name, number) in [("pairs", pairs)].into_iter().chain(sums.named()) {
+    for (name, number) in [("pairs", pairs)].into_iter().chain(sums.named()).chain(sums.storage()) {
         let (kind, end) = if GAUGES.contains(&name) { ("gauge", "") } else { ("counter", "_total") };
         line(&mut text, format_args!("# TYPE graven_{name}{end} {kind}"));
         line(&mut text, format_args!("graven_{name}{end} {number}"));
@@ -44,7 +44,7 @@ pub(super) fn metrics(pairs: u64, sums: &Sums) -> String {
 /// One JSON object.
 pub(super) fn stats_json(pairs: u64, sums: &Sums) -> String {
     let mut text = format!("{{\"version\":\"{VERSION}\",\"pairs\":{pairs}");
-    for (name, number) in sums.named() {
+    for (name, number) in sums.named().into_iter().chain(sums.storage()) {
         add(&mut text, format_args!(",\"{name}\":{number}"));
     }
     for (protocol, sums) in sums.protocols() {

@@ -50,7 +50,7 @@ impl Desk<'_> {
     fn info(&self, wanted: &[&[u8]]) -> String {
         let sums = self.tallies.sum();
         let all = sums.all();
-        let sections: [(&str, Vec<(&str, String)>); 5] = [
+        let sections: [(&str, Vec<(&str, String)>); 6] = [
             (
                 "Server",
                 vec![
@@ -71,6 +71,7 @@ impl Desk<'_> {
                 ],
             ),
             ("Persistence", vec![("loading", "0".to_owned())]),
+            ("Storage", sums.storage().map(|(name, number)| (name, number.to_string())).into()),
             (
                 "Stats",
                 vec![
@@ -81,6 +82,7 @@ impl Desk<'_> {
                     ("total_net_output_bytes", sums.bytes_written.to_string()),
                     ("keyspace_hits", all.hits.to_string()),
                     ("keyspace_misses", all.misses.to_string()),
+                    ("evicted_keys", "0".to_owned()),
                 ],
             ),
             ("Replication", vec![("role", "master".to_owned()), ("connected_slaves", "0".to_owned())]),

@@ -155,13 +155,15 @@ impl<'a> Reads<'a> {
 
     /// Has `piece` read, if it is not here, for a request that is answered later.
     pub(crate) fn want(&mut self, piece: &Piece) {
-        // Whether it is looked for in the cache is counted then.
-        let is_cached = || self.cache.is_some_and(|cache| cache.holds(piece.start()));
-        match self.slots.get(&piece.start()) {
-            Some(Slot { outcome: Some(_), .. }) => self.found.push(piece.start()),
-            Some(_) => self.wanted.push(*piece),
-            None if is_cached() => {}
-            None => self.wanted.push(*piece),
+        match (self.slots.get(&piece.start()), self.cache) {
+            (Some(Slot { outcome: Some(_), .. }), _) => self.found.push(piece.start()),
+            (Some(_), _) | (None, None) => self.wanted.push(*piece),
+            // Found again, it is a hit.
+            (None, Some(cache)) if cache.holds(piece.start()) => {}
+            (None, Some(_)) => {
+                self.tally.cache_misses.add(1);
+                self.wanted.push(*piece);
+            }
         }
     }
 
