@@ -37,10 +37,13 @@ pub(crate) struct Arguments {
     /// Connections that say nothing, for the last table; 0 leaves it out
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     idle: usize,
+    /// Rounds of that table
+    #[arg(long, value_name = "ROUNDS", default_value_t = 3, value_parser = at_least_one)]
+    idle_rounds: usize,
     /// How long each server is asked in each round
     #[arg(long, default_value_t = 0.5, value_parser = positive)]
     seconds: f64,
-    /// Rounds, of which each goes through all servers, protocols and depths
+    /// Rounds of the other tables, of which each goes through all servers, protocols and depths
     #[arg(long, default_value_t = 10, value_parser = at_least_one)]
     rounds: usize,
     /// Requests in a hundred that are for keys that are not there
@@ -112,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let before = Ticks::now()?;
     let mut tables = rates::measure(&course, &servers, &pairs, &stop)?;
     if arguments.idle > 0 {
-        let course = idle::Course { idle: arguments.idle, rounds: arguments.rounds, length };
+        let course = idle::Course { idle: arguments.idle, rounds: arguments.idle_rounds, length };
         tables.text += &idle::measure(&course, &servers, &pairs, &stop)?;
     }
     println!(

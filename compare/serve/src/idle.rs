@@ -76,7 +76,12 @@ pub(crate) fn measure(course: &Course, servers: &[Server], pairs: &Pairs, stop: 
     for Entrant { server, pool, figures } in entrants {
         table.push(row(server.system, pool.protocol(), figures));
     }
-    Ok(format!("### Beside {} idle connections\n\n{}", course.idle, table.markdown()))
+    Ok(format!(
+        "### Beside {} idle connections, {} rounds\n\n{}",
+        course.idle,
+        course.rounds,
+        table.markdown()
+    ))
 }
 
 /// The server of a system that speaks RESP, or else its first.

@@ -62,7 +62,7 @@ fn one_command_prints_the_tables_and_leaves_nothing_behind() {
     for part in [
         "### Depth 1, 50 connections\n\n| protocol |",
         "### Depth 16, 50 connections\n\n| protocol |",
-        "### Beside 20 idle connections\n\n| server |",
+        "### Beside 20 idle connections, 3 rounds\n\n| server |",
     ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
