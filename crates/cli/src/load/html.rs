@@ -40,24 +40,25 @@ fn write_sweep(document: &Document, sweep: Sweep, out: &mut String) -> std::fmt:
         let (_, timing) = *run.timings().first()?;
         Some(percentile_curve(step_name(run, sweep), colour, timing.honest()))
     });
-    write_figure("Latency by percentile", Some(&by_percentile(curves.collect())), out)?;
-    let what = match sweep {
-        Sweep::Connections => "connections",
-        Sweep::Rate => "asked for",
+    let (what, each) = match sweep {
+        Sweep::Connections => ("connections", "number of connections"),
+        Sweep::Rate => ("asked for", "rate"),
     };
-    write!(out, "<table><tr><th>{what}<th>requests/s")?;
+    let title = format!("Latency by percentile, for each {each}");
+    write_figure(&title, Some(&by_percentile(curves.collect())), out)?;
+    write!(out, "<table class=\"s\"><tr><th>{what}<th>requests/s")?;
     let first = document.runs.iter().find_map(|run| Some(run.timings().first()?.1.honest()));
     let percents: Vec<f64> =
         first.iter().flat_map(|times| &times.percentiles).map(|found| found.percent).collect();
     percents.iter().try_for_each(|percent| write!(out, "<th>{percent}%"))?;
     writeln!(out, "<th>slowest<th>failed</tr>")?;
     for run in &document.runs {
-        write!(out, "<tr><th>{}<td>{:.1}", step_name(run, sweep), run.requests_per_second)?;
+        write!(out, "<tr><th>{}<td>{:.0}", step_name(run, sweep), run.requests_per_second)?;
         match run.timings().first() {
             Some((_, timing)) => {
                 let times = timing.honest();
-                times.percentiles.iter().try_for_each(|found| write!(out, "<td>{}", time(found.us)))?;
-                write!(out, "<td>{}", time(times.max_us))?;
+                times.percentiles.iter().try_for_each(|found| write!(out, "<td>{}", brief_time(found.us)))?;
+                write!(out, "<td>{}", brief_time(times.max_us))?;
             }
             None => write!(out, "{}", "<td>".repeat(percents.len() + 1))?,
         }
@@ -194,18 +195,38 @@ fn write_tables(run: &Report, out: &mut String) -> std::fmt::Result {
 
 /// A time for an axis: no digits that say nothing.
 fn short_time(us: f64) -> String {
-    let (number, unit) = match us {
+    let (number, unit) = in_unit(us);
+    format!("{} {unit}", plain(number, 2))
+}
+
+/// A time for a table with many columns: three digits.
+fn brief_time(us: f64) -> String {
+    let (number, unit) = in_unit(us);
+    let decimals = match number {
+        number if number < 10.0 => 2,
+        number if number < 100.0 => 1,
+        _ => 0,
+    };
+    format!("{number:.decimals$} {unit}")
+}
+
+fn in_unit(us: f64) -> (f64, &'static str) {
+    match us {
         us if us < 1_000.0 => (us, "us"),
         us if us < 1_000_000.0 => (us / 1e3, "ms"),
         us => (us / 1e6, "s"),
-    };
-    let text = format!("{number:.2}");
-    format!("{} {unit}", text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
+/// A number with at most so many `decimals`, and none that are zeros.
+fn plain(number: f64, decimals: usize) -> String {
+    let text = format!("{number:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 fn time_axis(curves: &[Curve]) -> Axis {
     let numbers = curves.iter().flat_map(|curve| curve.points.iter().flatten().map(|point| point.1));
-    Axis { label: "latency", scale: scale_for(numbers), name: short_time, ticks: Vec::new() }
+    Axis { label: "latency", scale: scale_for(numbers), room: 0.04, name: short_time, ticks: Vec::new() }
 }
 
 /// One part in this many took longer.
@@ -221,24 +242,26 @@ fn percentile_curve(name: String, colour: usize, times: &Distribution) -> Curve 
 }
 
 fn by_percentile(curves: Vec<Curve>) -> Plot {
-    let name = |rarity: f64| {
-        let percent = 100.0 - 100.0 / rarity;
-        let text = format!("{percent:.6}");
-        format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
-    };
+    let name = |rarity: f64| format!("{}%", plain(100.0 - 100.0 / rarity, 6));
     let ticks = [0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999].map(rarity).to_vec();
-    let x = Axis { label: "percentile", scale: Scale::Log, name, ticks };
+    let x = Axis { label: "percentile", scale: Scale::Log, room: 0.0, name, ticks };
     Plot { title: "Latency by percentile", x, y: time_axis(&curves), curves }
 }
 
 fn seconds_axis() -> Axis {
-    Axis { label: "time", scale: Scale::Linear, name: |seconds| format!("{seconds} s"), ticks: Vec::new() }
+    Axis {
+        label: "time",
+        scale: Scale::Linear,
+        room: 0.01,
+        name: |seconds| format!("{} s", plain(seconds, 3)),
+        ticks: Vec::new(),
+    }
 }
 
 fn count_name(count: f64) -> String {
     match count {
-        count if count >= 10_000.0 => format!("{}k", count / 1e3),
-        count => format!("{count}"),
+        count if count >= 10_000.0 => format!("{}k", plain(count / 1e3, 3)),
+        count => plain(count, 3),
     }
 }
 
@@ -261,7 +284,8 @@ fn rate_over_time(run: &Report) -> Plot {
             is_marked: false,
         });
     }
-    let y = Axis { label: "requests/s", scale: Scale::Linear, name: count_name, ticks: Vec::new() };
+    let y =
+        Axis { label: "requests/s", scale: Scale::Linear, room: 0.04, name: count_name, ticks: Vec::new() };
     Plot { title: "Rate over time", x: seconds_axis(), y, curves }
 }
 
@@ -304,6 +328,29 @@ fn latency_against_rate(document: &Document) -> Plot {
         is_marked: true,
     };
     let curves = vec![curve("median", 0, 50.0), curve("99%", 1, 99.0), curve("99.9%", 2, 99.9)];
-    let x = Axis { label: "answered requests/s", scale: Scale::Linear, name: count_name, ticks: Vec::new() };
+    let x = Axis {
+        label: "answered requests/s",
+        scale: Scale::Linear,
+        room: 0.04,
+        name: count_name,
+        ticks: Vec::new(),
+    };
     Plot { title: "Latency against rate", x, y: time_axis(&curves), curves }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_on_axes_have_no_digits_that_say_nothing() {
+        for (number, decimals, text) in
+            [(0.1 * 3.0, 3, "0.3"), (100.0, 3, "100"), (100.0, 0, "100"), (0.0, 2, "0"), (12.345, 2, "12.35")]
+        {
+            assert_eq!(plain(number, decimals), text);
+        }
+        assert_eq!([9_000.0, 12_500.0, 300_000.0].map(count_name), ["9000", "12.5k", "300k"]);
+        assert_eq!([0.5, 1_500.0, 2e6].map(short_time), ["0.5 us", "1.5 ms", "2 s"]);
+        assert_eq!([4.567, 45_678.0, 4.567e8].map(brief_time), ["4.57 us", "45.7 ms", "457 s"]);
+    }
 }

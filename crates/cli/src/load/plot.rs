@@ -11,6 +11,11 @@ const RIGHT: f64 = 26.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 44.0;
 
+/// The height of a line of the legend, and the width of a letter and of what stands between two names.
+const LEGEND_LINE: f64 = 16.0;
+const LETTER: f64 = 6.6;
+const BETWEEN: f64 = 40.0;
+
 /// The colours that a page has for curves.
 pub(super) const COLOURS: usize = 8;
 
@@ -27,6 +32,8 @@ pub(super) enum Scale {
 pub(super) struct Axis {
     pub(super) label: &'static str,
     pub(super) scale: Scale,
+    /// How much of the axis is left free beyond its numbers, as a part of it.
+    pub(super) room: f64,
     /// What a number on it is called.
     pub(super) name: fn(f64) -> String,
     /// The numbers that are named; round ones where there are none.
@@ -66,8 +73,11 @@ impl Place {
         let most = numbers.clone().fold(f64::NEG_INFINITY, f64::max);
         let least = numbers.fold(f64::INFINITY, f64::min);
         let (least, most) = match axis.scale {
-            Scale::Linear => (0.0, if most > 0.0 { most * 1.04 } else { 1.0 }),
-            Scale::Log if most > least && least > 0.0 => (least, most),
+            Scale::Linear => (0.0, if most > 0.0 { most * (1.0 + axis.room) } else { 1.0 }),
+            Scale::Log if most > least && least > 0.0 => {
+                let room = (most / least).powf(axis.room);
+                (least / room, most * room)
+            }
             Scale::Log if most > 0.0 => (most / 2.0, most * 2.0),
             Scale::Log => (1.0, 10.0),
         };
@@ -131,9 +141,15 @@ impl Plot {
         let points = self.curves.iter().flat_map(|curve| curve.points.iter().copied().flatten());
         let x = Place::new(&self.x, points.clone().map(|point| point.0), LEFT, WIDTH - RIGHT);
         let y = Place::new(&self.y, points.map(|point| point.1), HEIGHT - BOTTOM, TOP);
+        let legend = self.legend();
+        let lines = legend.last().map_or(0, |(_, line)| *line);
+        // The first line has its room in the plot, further ones come on top of it.
+        let above = lines as f64 * LEGEND_LINE;
         writeln!(
             out,
-            r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}"><title>{}</title>"#,
+            r#"<svg viewBox="0 {} {WIDTH} {}" role="img" aria-label="{}"><title>{}</title>"#,
+            -above,
+            HEIGHT + above,
             escaped(self.title),
             escaped(self.title)
         )?;
@@ -141,18 +157,33 @@ impl Plot {
         for curve in &self.curves {
             write_curve(curve, self, &x, &y, out)?;
         }
-        let mut at = LEFT;
-        for curve in &self.curves {
+        for (curve, (x, line)) in self.curves.iter().zip(legend) {
             let colour = curve.colour % COLOURS;
+            let y = line as f64 * LEGEND_LINE - above + 9.0;
             writeln!(
                 out,
-                r#"<rect class="f{colour}" x="{at:.1}" y="9" width="12" height="4"/><text x="{:.1}" y="15">{}</text>"#,
-                at + 17.0,
+                r#"<rect class="f{colour}" x="{x:.1}" y="{y}" width="12" height="4"/><text x="{:.1}" y="{}">{}</text>"#,
+                x + 17.0,
+                y + 6.0,
                 escaped(&curve.name)
             )?;
-            at += 40.0 + 6.6 * curve.name.chars().count() as f64;
         }
         writeln!(out, "</svg>")
+    }
+
+    /// Where the name of each curve stands: how far to the right, and in which line.
+    fn legend(&self) -> Vec<(f64, usize)> {
+        let (mut at, mut line) = (LEFT, 0);
+        let mut places = Vec::new();
+        for curve in &self.curves {
+            let width = BETWEEN + LETTER * curve.name.chars().count() as f64;
+            if at > LEFT && at + width > WIDTH {
+                (at, line) = (LEFT, line + 1);
+            }
+            places.push((at, line));
+            at += width;
+        }
+        places
     }
 
     fn write_axes(&self, x: &Place, y: &Place, out: &mut String) -> std::fmt::Result {
@@ -237,7 +268,7 @@ mod tests {
     use super::*;
 
     fn axis(scale: Scale) -> Axis {
-        Axis { label: "label", scale, name: |number| format!("{number}"), ticks: Vec::new() }
+        Axis { label: "label", scale, room: 0.04, name: |number| format!("{number}"), ticks: Vec::new() }
     }
 
     fn plot(scale: Scale, points: Vec<Option<(f64, f64)>>) -> Plot {
@@ -262,6 +293,18 @@ mod tests {
         assert_eq!(linear.round_numbers(), [0.0, 10.0, 20.0, 30.0, 40.0]);
         let log = Place { scale: Scale::Log, least: 3.0, most: 60.0, from: 0.0, to: 1.0 };
         assert_eq!(log.round_numbers(), [5.0, 10.0, 20.0, 50.0]);
+    }
+
+    #[test]
+    fn names_that_do_not_fit_beside_each_other_stand_below_each_other() {
+        let mut plot = plot(Scale::Linear, vec![Some((1.0, 1.0))]);
+        plot.curves = (0..4)
+            .map(|colour| Curve { name: "m".repeat(30), colour, points: Vec::new(), is_marked: false })
+            .collect();
+        let lines: Vec<usize> = plot.legend().iter().map(|(_, line)| *line).collect();
+        assert_eq!(lines, [0, 0, 1, 1]);
+        assert!(plot.legend().iter().all(|(x, _)| x + 30.0 * LETTER < WIDTH));
+        assert!(plot.svg().starts_with(r#"<svg viewBox="0 -16 760 316""#), "{}", plot.svg());
     }
 
     #[test]

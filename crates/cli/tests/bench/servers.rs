@@ -137,7 +137,7 @@ fn nginx_answers_what_it_is_told_to_whatever_the_key() {
     }
 }
 
-/// How many requests a server says that it has answered.
+/// How many requests a server says that it has answered; nginx counts this question among them.
 type Asked = fn(&Rival) -> u64;
 
 fn redis_has_answered(rival: &Rival) -> u64 {
@@ -198,10 +198,13 @@ fn a_server_that_is_killed_in_the_middle_of_a_run_ends_it_in_time() {
         let document: Value = serde_json::from_slice(&ended.stdout).unwrap();
         let run = &document["runs"][0];
         let failed = |name: &str| run["failures"][name].as_u64().unwrap();
-        assert!(run["outcomes"]["hits"].as_u64().unwrap() >= 400, "{target}: {run}");
         assert_eq!(run["outcomes"]["wrong"], 0, "{target}: {run}");
-        assert!(failed("closed") + failed("truncated") + failed("broken") >= 1, "{target}: {run}");
+        // What was in flight was answered, cut or reset, as the moment would have it; what came after found nobody.
         assert!(failed("unconnected") >= 1, "{target}: {run}");
+        let count = |name: &str| run[name].as_u64().unwrap();
+        let hits = run["outcomes"]["hits"].as_u64().unwrap();
+        assert!(hits > 0, "{target}: {run}");
+        assert_eq!(count("sent"), hits + failures(run) + count("cut_off"), "{target}: {run}");
         assert_eq!(failed("unconnected"), run["connections"]["failed"].as_u64().unwrap(), "{target}: {run}");
         assert_eq!(failed("garbage") + failed("timed_out"), 0, "{target}: {run}");
     }

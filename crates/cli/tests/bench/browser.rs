@@ -1,0 +1,61 @@
+//! The page of `--html` in a real browser that has no network.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::{Serving, example_data, run};
+
+/// What Chromium has of a page: its elements after they were laid out, and what it complained of on its console.
+struct Opened {
+    elements: String,
+    complaints: Vec<String>,
+}
+
+fn open(page: &Path) -> Opened {
+    let profile = tempfile::tempdir().unwrap();
+    // A network namespace of its own has nothing but a loopback that is down.
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--net", "chromium", "--headless", "--no-sandbox", "--disable-gpu"])
+        .args(["--disable-quic", "--no-first-run", "--disable-background-networking"])
+        .args(["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"])
+        .args(["--enable-logging=stderr", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("file://{}", page.display()))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let is_missing = output.status.code() == Some(127);
+    assert!(!is_missing, "chromium is missing; install it with `apt-get install chromium`: {said}");
+    assert!(output.status.success(), "{said}");
+    let complaints = said.lines().filter(|line| line.contains(":CONSOLE")).map(str::to_owned).collect();
+    Opened { elements: String::from_utf8(output.stdout).unwrap(), complaints }
+}
+
+#[test]
+fn a_browser_without_a_network_shows_every_plot_and_complains_of_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let serving = Serving::start(&[example_data()]);
+    let keys = example_data();
+    for (further, plots) in [
+        (&["--rate", "2000", "--miss", "0.2"][..], 3),
+        (&["--sweep", "rate=2000,4000"], 2),
+        (&["--sweep", "connections=1,2"], 2),
+    ] {
+        let page = directory.path().join("page.html");
+        let asks = ["bench", serving.address(), "--keys", keys.to_str().unwrap(), "-n", "300", "--html"];
+        let ended = run(&[&asks[..], &[page.to_str().unwrap()], further].concat());
+        assert_eq!(ended.status, Some(0), "{}", ended.err);
+        let opened = open(&page);
+        assert_eq!(opened.complaints, [""; 0], "{further:?}");
+        assert_eq!(opened.elements.matches("<svg ").count(), plots, "{further:?}");
+        assert_eq!(opened.elements.matches("</svg>").count(), plots, "{further:?}");
+        assert!(opened.elements.contains("<path class=\"c0\" d=\"M"), "{further:?}");
+
+        // Anything that the page were to ask of the world would be complained of.
+        let text = fs::read_to_string(&page).unwrap();
+        fs::write(&page, text.replace("</main>", "<img src=\"http://example.invalid/\"></main>")).unwrap();
+        assert_ne!(open(&page).complaints, [""; 0], "{further:?}");
+    }
+}
