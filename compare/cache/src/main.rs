@@ -1,0 +1,39 @@
+//! `compare-cache`: what a cache in front of a table on disk is worth. `policies` asks which blocks two policies would keep,
+//! from the sequence of lookups alone; `serve` measures graven with caches of several sizes, and its three storages.
+//!
+//! Nothing depends on this program, and it knows graven from outside only.
+
+mod policies;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a cache in front of a table on disk is worth
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Policies(policies::Arguments),
+    Serve(serve::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Policies(arguments) => policies::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("compare-cache: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
