@@ -14,6 +14,9 @@ use crate::socket::Socket;
 /// Answers of at least this size that could not be written are kept by moving the buffer, smaller ones by copying them.
 const MOVE_BYTES_MIN: usize = 16 * 1024;
 
+/// Requests that wait for the table, in bytes, up to which those behind them are read.
+const READ_AHEAD_BYTES: usize = 16 * 1024;
+
 /// How long a connection that was refused is read from, so that the refusal reaches a peer that is still sending.
 const LINGER_TICKS: u32 = 8;
 
@@ -167,6 +170,8 @@ impl Conn {
     pub(crate) fn go_on(&mut self) {
         self.reading = false;
         self.stalled = true;
+        // The end of the stream may have been seen and passed over.
+        self.readable = true;
     }
 
     /// Bytes in this connection's own buffers after its last turn.
@@ -186,7 +191,7 @@ impl Conn {
             return Ok(Heard::Nothing(Outcome::Keep));
         }
         match self.phase {
-            Phase::Open if self.reading => Ok(Heard::Nothing(Outcome::Keep)),
+            Phase::Open if self.reading => self.read_ahead(turn, room),
             Phase::Open if self.stalled => Ok(Heard::More),
             Phase::Open if self.readable => self.read(turn, room),
             Phase::Open => Ok(Heard::Nothing(Outcome::Keep)),
@@ -286,6 +291,25 @@ impl Conn {
         Ok(Heard::More)
     }
 
+    /// Reads while requests wait for the table, so that those behind them are asked for as well.
+    fn read_ahead(&mut self, turn: &Turn<'_, '_>, room: &mut [u8]) -> io::Result<Heard> {
+        if !self.may_read_ahead() {
+            return Ok(Heard::Nothing(Outcome::Keep));
+        }
+        match self.read(turn, room)? {
+            Heard::Nothing(Outcome::Close) => {
+                // The peer sends no more, and is still answered.
+                self.readable = false;
+                Ok(Heard::Nothing(Outcome::Keep))
+            }
+            heard => Ok(heard),
+        }
+    }
+
+    fn may_read_ahead(&self) -> bool {
+        self.readable && self.input.len() < READ_AHEAD_BYTES
+    }
+
     fn answer(&mut self, input: &[u8], turn: &mut Turn<'_, '_>) -> Answered {
         let answered = turn.means.desk.answer(&mut self.session, input, turn.means.clock.date(), turn.out);
         if let Some(reads) = turn.means.desk.reads() {
@@ -326,7 +350,8 @@ impl Conn {
         }
         let all_written = turn.out.is_empty() || self.write_out(turn)?;
         match self.phase {
-            _ if !all_written || self.reading => Ok(Outcome::Keep),
+            _ if !all_written => Ok(Outcome::Keep),
+            Phase::Open if self.reading && !self.may_read_ahead() => Ok(Outcome::Keep),
             Phase::Open if self.stalled || self.readable => Ok(Outcome::Again),
             Phase::Open => Ok(Outcome::Keep),
             _ => self.end(),
