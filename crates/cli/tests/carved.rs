@@ -7,18 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use graven_client::{Client, Target, Timeouts};
-use support::{Ended, Serving, assert_refused, example_data, example_pairs, file_with, graven, run};
+use support::{Ended, Serving, assert_refused, carved, example_data, example_pairs, file_with, graven, run};
 use tempfile::TempDir;
-
-/// `text` carved.
-fn carved(text: &Path, arguments: &[&str]) -> (TempDir, PathBuf) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().canonicalize().unwrap().join("table.graven");
-    let mut build = graven();
-    build.arg("build").arg(text).arg("-o").arg(&path).args(arguments).stdout(Stdio::null());
-    assert!(build.status().unwrap().success());
-    (directory, path)
-}
 
 fn carved_from(text: &[u8], arguments: &[&str]) -> (TempDir, PathBuf) {
     let (_directory, path) = file_with(text);
@@ -42,7 +32,11 @@ fn records(path: &Path) -> usize {
 fn a_server_opens_it_and_answers_every_key() {
     let (_directory, path) = carved(&example_data(), &[]);
     let serving = Serving::start(&[&path]);
-    let [said] = &serving.said[..] else { panic!("{:?}", serving.said) };
+    let [said, storage] = &serving.said[..] else { panic!("{:?}", serving.said) };
+    assert!(
+        storage.starts_with("storage ram: ") && storage.ends_with(" of memory are available"),
+        "{storage}"
+    );
     let start = format!("opened {}: 10000 pairs, 0.4 MB carved, in 0.", path.display());
     assert!(said.starts_with(&start) && said.ends_with(" MB resident"), "{said}");
     let target: Target = serving.address().parse().unwrap();

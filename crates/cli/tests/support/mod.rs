@@ -31,6 +31,16 @@ pub(crate) fn example_pairs() -> Vec<(String, String)> {
         .collect()
 }
 
+/// A carved file of the data file `text`.
+pub(crate) fn carved(text: &Path, arguments: &[&str]) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().canonicalize().unwrap().join("table.graven");
+    let mut build = graven();
+    build.arg("build").arg(text).arg("-o").arg(&path).args(arguments).stdout(Stdio::null());
+    assert!(build.status().unwrap().success());
+    (directory, path)
+}
+
 pub(crate) fn graven() -> Command {
     Command::new(env!("CARGO_BIN_EXE_graven"))
 }
