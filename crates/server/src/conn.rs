@@ -349,6 +349,13 @@ impl Conn {
             self.input = Vec::new();
         }
         let all_written = turn.out.is_empty() || self.write_out(turn)?;
+        if !all_written && self.reading {
+            // Pieces are not kept for a peer that does not read: it asks again when it has.
+            if let Some(reads) = turn.means.desk.reads() {
+                reads.forget(turn.token);
+            }
+            (self.reading, self.stalled) = (false, true);
+        }
         match self.phase {
             _ if !all_written => Ok(Outcome::Keep),
             Phase::Open if self.reading && !self.may_read_ahead() => Ok(Outcome::Keep),

@@ -62,6 +62,14 @@ fn words_for(server: &Server, key: &str) -> (String, String) {
     (http, String::from_utf8(stream.until(b"\r\n")).unwrap())
 }
 
+fn disk_reads(server: &Server) -> usize {
+    let mut stream = server.connect();
+    stream.send(b"GET /stats.json HTTP/1.0\r\n\r\n");
+    let said = String::from_utf8(stream.rest()).unwrap();
+    let (_, number) = said.split_once("\"disk_reads\":").unwrap();
+    number[..number.find(',').unwrap()].parse().unwrap()
+}
+
 /// Serves a table of `open`'s, damages its file, then cuts it short. Where the file is no longer needed, nothing is lost.
 fn damage_while_served(open: impl Fn(&Path) -> Store, options: &Options, needs_file: bool) {
     let dir = tempfile::tempdir().unwrap();
@@ -126,10 +134,40 @@ fn each_lookup_on_disk_costs_one_read_whether_or_not_its_key_is_there() {
         let options = Options { cache_bytes, ..threads(1) };
         serve(&store, &options, &["127.0.0.1:0"], |server| {
             assert_eq!(errors(server), 0);
-            let mut stream = server.connect();
-            stream.send(b"GET /stats.json HTTP/1.0\r\n\r\n");
-            let said = String::from_utf8(stream.rest()).unwrap();
-            assert!(said.contains(&format!("\"disk_reads\":{reads},")), "{reads} of {said}");
+            assert_eq!(disk_reads(server), reads);
         });
     }
+}
+
+#[test]
+fn peers_that_do_not_read_keep_no_reads_from_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("table");
+    let mut builder = Builder::new(graven_format::Options { purpose: Purpose::Disk, ..Default::default() });
+    let value = vec![b'v'; 10_000];
+    (0..200).for_each(|i| builder.add(key(i).as_bytes(), &value).unwrap());
+    builder.write(&path).unwrap();
+    let store = Store::open_on_disk(&path).unwrap();
+    let options = Options { cache_bytes: 0, disk_reads_max: 16, ..threads(1) };
+    serve(&store, &options, &["127.0.0.1:0"], |server| {
+        let mut deaf: Vec<_> = (0..20).map(|_| server.connect()).collect();
+        for stream in &mut deaf {
+            for i in 0..2_000 {
+                stream.send(format!("GET {}\r\n", key(i * 7 % 200)).as_bytes());
+            }
+        }
+        // Until nothing more is read for them: each has as much unread as the system holds.
+        let (mut reads, mut same) = (0, 0);
+        while same < 50 {
+            let now = disk_reads(server);
+            same = if now == reads { same + 1 } else { 0 };
+            reads = now;
+        }
+        let mut stream = server.connect();
+        for i in 0..200 {
+            stream.send(format!("GET {}\r\n", key(i)).as_bytes());
+            assert_eq!(stream.until(b"\r\n"), b"$10000\r\n");
+            assert!(stream.exactly(10_002).starts_with(&value));
+        }
+    });
 }
