@@ -353,12 +353,9 @@ fn a_signal_while_pairs_are_read_leaves_nothing() {
             .unwrap();
         // The pipe holds far less, so that most of this was read when all of it is written.
         let lines = b"key and a value that is as long as it takes\n".repeat(1 << 18);
-        // Held open: waiting for a child closes the pipe that it still has, and the build would come to its end.
-        let mut input = child.stdin.take().unwrap();
-        std::io::Write::write_all(&mut input, &lines).unwrap();
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), &lines).unwrap();
         kill_process(Pid::from_child(&child), signal).unwrap();
         let status = child.wait().unwrap();
-        drop(input);
         assert_eq!(status.signal(), Some(signal.as_raw()));
         assert_eq!(names(directory.path()), ["table.graven"]);
         assert_eq!(fs::read(&output).unwrap(), b"old");
