@@ -17,7 +17,7 @@ pub fn request(input: &[u8]) {
             decoded.map(|request| {
                 check_body(request.body);
                 let (path, query) = http::split_target(request.target);
-                check_escapes(path.as_bytes(), Place::Path);
+                check_escapes(path, Place::Path);
                 if let Some(key) = query.and_then(|query| http::find_parameter(query, b"key")) {
                     check_escapes(key, Place::Query);
                 }

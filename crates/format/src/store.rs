@@ -294,7 +294,7 @@ impl Store {
             for key in keys {
                 let place = self.keys.order(cpu, key).map(|order| self.keys.place(order));
                 if let Some(place) = place {
-                    region.prefetch(self.line_offset(place.bucket), 1);
+                    region.prefetch_line(self.line_offset(place.bucket));
                 }
                 batch.places.push(place.map(|place| (place, 0..0)));
             }

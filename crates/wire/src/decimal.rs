@@ -30,6 +30,16 @@ pub(crate) fn canonical(text: &[u8]) -> Option<i64> {
     }
 }
 
+/// Appends a length as decimal text. Most have one digit or two.
+#[inline]
+pub(crate) fn push_len(out: &mut Vec<u8>, len: usize) {
+    match len {
+        0..10 => out.push(b'0' + len as u8),
+        10..100 => out.extend_from_slice(&[b'0' + (len / 10) as u8, b'0' + (len % 10) as u8]),
+        _ => push(out, len),
+    }
+}
+
 /// Appends `number` as decimal text.
 pub(crate) fn push(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());

@@ -34,7 +34,8 @@ fn describe(request: &Request<'_>) -> String {
     assert_eq!(body.len(), request.body.len());
     let version = if request.version == Version::Http10 { "1.0" } else { "1.1" };
     let stays = if request.keep_alive { "stays" } else { "closes" };
-    format!("{:?} {} {version} {stays} [{}]", request.method, request.target, body.escape_ascii())
+    let target = request.target.escape_ascii();
+    format!("{:?} {target} {version} {stays} [{}]", request.method, body.escape_ascii())
 }
 
 const H: &str = "Host: x\r\n";

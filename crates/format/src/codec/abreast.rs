@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::bits::load;
-use super::decode::{Decoder, Malformed, STEPS, Windows};
+use super::decode::{Decoder, Entry, Malformed, STEPS, Windows};
 
 /// Values that are decoded in step.
 pub(crate) const ABREAST: usize = 4;
@@ -50,7 +50,7 @@ impl Decoder {
     }
 }
 
-impl<const ENTRIES: usize> Windows<ENTRIES> {
+impl<E: Entry, const ENTRIES: usize> Windows<E, ENTRIES> {
     #[inline(always)]
     fn decode_abreast(
         &self,
@@ -62,28 +62,36 @@ impl<const ENTRIES: usize> Windows<ENTRIES> {
         debug_assert!(most >= ROOM_BYTES + SPILL_BYTES, "what is decoded in step is not counted");
         let mut at = [0_usize; ABREAST];
         let mut given = [0_usize; ABREAST];
-        let mut stopped = [false; ABREAST];
+        let mut last = [E::default(); ABREAST];
         loop {
             let mut windows = [0; ABREAST];
             for i in 0..ABREAST {
                 let StoredValue { bytes, len } = stored[i];
-                let left = (len * 8).saturating_sub(at[i]).min(64) as u32;
-                windows[i] = load(bytes, at[i] / 8) >> (at[i] % 8) | u64::MAX.unbounded_shl(left);
+                // Where bits behind the end were taken, which is refused below, it is of no matter what is filled.
+                let left = (len * 8).wrapping_sub(at[i]).cast_signed().min(63).cast_unsigned();
+                // The highest bit is set, so that the zeros before it tell how many bits were taken.
+                let filled = u64::MAX.wrapping_shl(left as u32);
+                windows[i] = load(bytes, at[i] / 8) >> (at[i] % 8) | filled;
+                // As the loop's end has it; this spares the checks of the steps.
+                given[i] = given[i].min(ROOM_BYTES);
             }
             for _ in 0..STEPS {
                 for i in 0..ABREAST {
-                    let entry = self.entry(windows[i]);
-                    rooms[i][given[i]..given[i] + 8].copy_from_slice(&entry.bytes());
-                    given[i] += entry.given();
-                    windows[i] >>= entry.taken();
-                    at[i] += entry.taken() as usize;
-                    stopped[i] = entry.taken() == 0;
+                    last[i] = self.entry(windows[i]);
+                    rooms[i][given[i]..given[i] + 8].copy_from_slice(&last[i].bytes());
+                    given[i] += last[i].given();
+                    windows[i] >>= last[i].taken();
                 }
             }
-            if stopped == [true; ABREAST] || given.iter().any(|&given| given > ROOM_BYTES) {
+            for i in 0..ABREAST {
+                at[i] += windows[i].leading_zeros() as usize;
+            }
+            let all_stopped = last.iter().all(|last| last.taken() == 0);
+            if all_stopped || given.iter().any(|&given| given > ROOM_BYTES) {
                 break;
             }
         }
+        let stopped = last.map(|last| last.taken() == 0);
         let mut ranges = [const { 0..0 }; ABREAST];
         for i in 0..ABREAST {
             let start = out.len();

@@ -14,9 +14,9 @@ pub(super) const STEPS: usize = 4;
 #[derive(Clone, Debug)]
 pub(crate) enum Decoder {
     /// Of [`Codec::Huffman`].
-    Narrow(Windows<{ 1 << NARROW_BITS }>),
+    Narrow(Windows<Half, { 1 << NARROW_BITS }>),
     /// Of [`Codec::Symbols`].
-    Wide(Windows<{ 1 << WIDE_BITS }>),
+    Wide(Windows<Word, { 1 << WIDE_BITS }>),
 }
 
 impl Decoder {
@@ -46,37 +46,86 @@ impl Decoder {
     }
 }
 
-/// What the next bits stand for: in the highest three bits how many bytes it gives, in the five below how many bits it takes,
-/// and the bytes in the lowest 56. Where it takes none, the escape comes next.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry(u64);
+/// What the next bits stand for: how many of them are taken, and the bytes that they give. Where none is taken, the escape
+/// comes next.
+pub(crate) trait Entry: Copy + Default {
+    /// Bytes that an entry can give.
+    const GIVEN_MAX: usize;
 
-impl Entry {
+    /// An entry that takes `taken` bits, at most 31, and gives the lowest `given` bytes of `bytes`.
+    fn new(taken: u32, given: usize, bytes: u64) -> Self;
+
+    fn taken(self) -> u32;
+
+    fn given(self) -> usize;
+
+    /// The bytes, and what is no matter behind them.
+    fn bytes(self) -> [u8; 8];
+}
+
+/// An [`Entry`] of half a word, so that a table of 4,096 leaves half of a core's first cache to others: in the highest two
+/// bits how many bytes it gives, in the six below how many bits it takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Half(u32);
+
+impl Entry for Half {
+    const GIVEN_MAX: usize = 3;
+
+    fn new(taken: u32, given: usize, bytes: u64) -> Self {
+        Self(bytes as u32 | taken << 24 | (given as u32) << 30)
+    }
+
     #[inline(always)]
-    pub(super) fn taken(self) -> u32 {
+    fn taken(self) -> u32 {
+        self.0 >> 24 & 63
+    }
+
+    #[inline(always)]
+    fn given(self) -> usize {
+        (self.0 >> 30) as usize
+    }
+
+    #[inline(always)]
+    fn bytes(self) -> [u8; 8] {
+        u64::from(self.0).to_le_bytes()
+    }
+}
+
+/// An [`Entry`] of a word: in the highest three bits how many bytes it gives, in the five below how many bits it takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Word(u64);
+
+impl Entry for Word {
+    const GIVEN_MAX: usize = SYMBOL_BYTES_MAX;
+
+    fn new(taken: u32, given: usize, bytes: u64) -> Self {
+        Self(bytes | u64::from(taken) << 56 | (given as u64) << 61)
+    }
+
+    #[inline(always)]
+    fn taken(self) -> u32 {
         (self.0 >> 56) as u32 & 31
     }
 
     #[inline(always)]
-    pub(super) fn given(self) -> usize {
+    fn given(self) -> usize {
         (self.0 >> 61) as usize
     }
 
-    /// The bytes, and what is no matter behind them.
     #[inline(always)]
-    pub(super) fn bytes(self) -> [u8; 8] {
+    fn bytes(self) -> [u8; 8] {
         self.0.to_le_bytes()
     }
 }
 
 /// A table that finds, from the next bits, all symbols that lie wholly in them; it has an entry for each value of the bits.
 #[derive(Clone, Debug)]
-pub(crate) struct Windows<const ENTRIES: usize> {
-    entries: Box<[Entry; ENTRIES]>,
+pub(crate) struct Windows<E, const ENTRIES: usize> {
+    entries: Box<[E; ENTRIES]>,
     escape_bits: u32,
 }
 
-impl<const ENTRIES: usize> Windows<ENTRIES> {
+impl<E: Entry, const ENTRIES: usize> Windows<E, ENTRIES> {
     const BITS: u32 = ENTRIES.ilog2();
 
     fn new(table: &SymbolTable) -> Self {
@@ -87,25 +136,25 @@ impl<const ENTRIES: usize> Windows<ENTRIES> {
                 single[window] = Some((symbol, bits));
             }
         }
-        let mut entries = Box::new([Entry(0); ENTRIES]);
+        let mut entries = Box::new([E::default(); ENTRIES]);
         for (window, entry) in entries.iter_mut().enumerate() {
             let (mut taken, mut given, mut bytes) = (0, 0, 0);
             while let Some((symbol, bits)) = single[window >> taken] {
                 let len = usize::from(symbol.len);
-                if taken + bits > Self::BITS || given + len > SYMBOL_BYTES_MAX {
+                if taken + bits > Self::BITS || given + len > E::GIVEN_MAX {
                     break;
                 }
                 bytes |= symbol.bytes << (8 * given);
                 taken += bits;
                 given += len;
             }
-            *entry = Entry(bytes | u64::from(taken) << 56 | (given as u64) << 61);
+            *entry = E::new(taken, given, bytes);
         }
         Self { entries, escape_bits: table.escape_bits() }
     }
 
     #[inline(always)]
-    pub(super) fn entry(&self, window: u64) -> Entry {
+    pub(super) fn entry(&self, window: u64) -> E {
         self.entries[window as usize % ENTRIES]
     }
 

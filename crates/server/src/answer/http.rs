@@ -62,17 +62,17 @@ fn route<'a>(request: &Request<'a>) -> Route<'a> {
     }
     let (path, query) = split_target(request.target);
     let known = match path {
-        "/" => match query.and_then(|query| find_parameter(query, b"key")) {
+        b"/" => match query.and_then(|query| find_parameter(query, b"key")) {
             Some(key) => Route::Key(key, Place::Query),
             None => Route::Text(400, MISSING_KEY),
         },
-        "/v1/mget" if request.method == Method::Post => return Route::ManyKeys,
-        "/v1/mget" => return Route::BadMethod("POST"),
-        "/healthz" => Route::Text(200, HEALTHY),
-        "/metrics" => Route::Metrics,
-        "/stats.json" => Route::Stats,
-        _ => match path.strip_prefix("/v1/kv/") {
-            Some(key) => Route::Key(key.as_bytes(), Place::Path),
+        b"/v1/mget" if request.method == Method::Post => return Route::ManyKeys,
+        b"/v1/mget" => return Route::BadMethod("POST"),
+        b"/healthz" => Route::Text(200, HEALTHY),
+        b"/metrics" => Route::Metrics,
+        b"/stats.json" => Route::Stats,
+        _ => match path.strip_prefix(b"/v1/kv/") {
+            Some(key) => Route::Key(key, Place::Path),
             None => return Route::Text(404, NO_SUCH_PATH),
         },
     };

@@ -20,7 +20,7 @@ const KNOWN_BYTES_MAX: usize = 2048;
 /// for key in ["a", "b"] {
 ///     let bytes = format!("GET /?key={key} HTTP/1.1\r\nHost: localhost\r\n\r\n");
 ///     let Decoded::Message(request, _) = decoder.decode(bytes.as_bytes()) else { panic!() };
-///     assert!(request.target.ends_with(key));
+///     assert!(request.target.ends_with(key.as_bytes()));
 /// }
 /// ```
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ impl RequestDecoder {
         let header = |range: &Option<Range<usize>>| range.clone().map(|range| &headers[range]);
         let request = Request {
             method: Method::Get,
-            target: std::str::from_utf8(target).ok()?,
+            target,
             version: self.version,
             keep_alive: self.keep_alive,
             if_none_match: header(&self.if_none_match),

@@ -13,7 +13,7 @@
 //! let (path, query) = http::split_target(request.target);
 //! let raw = http::find_parameter(query.unwrap(), b"key").unwrap();
 //! let mut room = Vec::new();
-//! assert_eq!((path, http::unescape(raw, http::Place::Query, &mut room)), ("/", Ok(&b"a b"[..])));
+//! assert_eq!((path, http::unescape(raw, http::Place::Query, &mut room)), (&b"/"[..], Ok(&b"a b"[..])));
 //! ```
 
 mod body;

@@ -26,35 +26,41 @@ impl std::error::Error for BadEscape {}
 
 /// The path of a request target and its query, if there is a `?`. The absolute form (`http://host/path`) loses its
 /// scheme and host; nothing is normalised or decoded.
-pub fn split_target(target: &str) -> (&str, Option<&str>) {
-    let target = if target.starts_with('/') { target } else { origin_form(target) };
-    match memchr::memchr(b'?', target.as_bytes()) {
+pub fn split_target(target: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let target = if target.starts_with(b"/") { target } else { origin_form(target) };
+    match memchr::memchr(b'?', target) {
         // `http://host?query` asks for the root.
-        Some(0) => ("/", Some(&target[1..])),
+        Some(0) => (b"/", Some(&target[1..])),
         Some(at) => (&target[..at], Some(&target[at + 1..])),
         None => (target, None),
     }
 }
 
 #[cold]
-fn origin_form(target: &str) -> &str {
-    let after_scheme = match target.split_once("://") {
+fn origin_form(target: &[u8]) -> &[u8] {
+    let after_scheme = match split_scheme(target) {
         Some((scheme, rest)) if is_http(scheme) => rest,
         _ => return target,
     };
-    match after_scheme.find(['/', '?']) {
+    match memchr::memchr2(b'/', b'?', after_scheme) {
         Some(at) => &after_scheme[at..],
-        None => "/",
+        None => b"/",
     }
 }
 
-pub(super) fn is_http(scheme: &str) -> bool {
-    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+/// What stands before and behind the first `://`.
+pub(super) fn split_scheme(target: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memmem::find(target, b"://")?;
+    Some((&target[..at], &target[at + 3..]))
+}
+
+pub(super) fn is_http(scheme: &[u8]) -> bool {
+    scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
 }
 
 /// The escaped value of the first parameter called `name` in a query; a parameter without `=` has an empty value.
-pub fn find_parameter<'a>(query: &'a str, name: &[u8]) -> Option<&'a [u8]> {
-    let mut rest = query.as_bytes();
+pub fn find_parameter<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut rest = query;
     loop {
         let end = memchr::memchr(b'&', rest).unwrap_or(rest.len());
         let (pair, after) = (&rest[..end], rest.get(end + 1..));

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use super::body::{self, Body, Framing};
 use super::error::Error;
 use super::head::{Facts, error_of, every_line_ends_in_crlf, within};
-use super::percent::is_http;
+use super::percent::{is_http, split_scheme};
 use super::{HEADERS_MAX, Limits, Version};
 use crate::Decoded;
 
@@ -53,7 +53,7 @@ pub struct Request<'a> {
     /// What is asked.
     pub method: Method,
     /// Of what, as it was sent; see [`split_target`](super::split_target).
-    pub target: &'a str,
+    pub target: &'a [u8],
     /// The version of the request line.
     pub version: Version,
     /// Whether the client expects the connection to stay open after the answer.
@@ -130,6 +130,7 @@ fn understand<'a>(
     let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
         return Err(Error::BadStartLine);
     };
+    let target = target.as_bytes();
     if !every_line_ends_in_crlf(head) {
         return Err(Error::BareLineFeed);
     }
@@ -194,14 +195,14 @@ fn version_error(visible: &[u8]) -> Error {
 /// Whether `target` has the origin form, the absolute form, or `*` with `OPTIONS`. `httparse` has seen to the characters;
 /// a `#` never belongs to a target. The authority form belongs to `CONNECT`, which is not spoken here, but whose request
 /// is understood well enough to refuse it by name.
-fn is_target(target: &str, method: Method) -> bool {
-    if memchr::memchr(b'#', target.as_bytes()).is_some() {
+fn is_target(target: &[u8], method: Method) -> bool {
+    if memchr::memchr(b'#', target).is_some() {
         return false;
     }
-    target.starts_with('/')
-        || match target.split_once("://") {
-            Some((scheme, rest)) => is_http(scheme) && !rest.is_empty() && !rest.starts_with(['/', '?']),
-            None => (target == "*" && method == Method::Options) || method == Method::Other,
+    target.starts_with(b"/")
+        || match split_scheme(target) {
+            Some((scheme, rest)) => is_http(scheme) && !matches!(rest, [] | [b'/' | b'?', ..]),
+            None => (target == b"*" && method == Method::Options) || method == Method::Other,
         }
 }
 

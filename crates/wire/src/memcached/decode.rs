@@ -71,6 +71,10 @@ impl RequestDecoder {
         if self.discard > 0 {
             return self.discard(bytes);
         }
+        if let Some((request, consumed)) = self.get_of_one(bytes) {
+            self.searched = 0;
+            return Decoded::Message(request, consumed);
+        }
         if bytes.first() == Some(&0x80) {
             return Decoded::Invalid(Invalid::BinaryProtocol);
         }
@@ -87,7 +91,7 @@ impl RequestDecoder {
         let line = &bytes[..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let request = match line {
-            [b'g', b'e', b't', b' ', keys @ ..] => get(false, Keys { rest: keys }),
+            [b'g', b'e', b't', b' ', keys @ ..] => get(false, Keys::of(keys)),
             [b'm', b'g', b' ', rest @ ..] => meta::read(rest),
             _ => match self.other(line) {
                 Ok(request) => request,
@@ -95,6 +99,18 @@ impl RequestDecoder {
             },
         };
         Decoded::Message(request, end + 1)
+    }
+
+    /// A `get` of one key, which is most of what clients send: the key's end is the line's, and is looked for once.
+    #[inline]
+    fn get_of_one<'b>(&self, bytes: &'b [u8]) -> Option<(Request<'b>, usize)> {
+        let rest = bytes.strip_prefix(b"get ")?;
+        let end = memchr::memchr2(b' ', b'\n', rest)?;
+        let key = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
+        let line_bytes = b"get ".len() + end;
+        let is_one = rest[end] == b'\n' && (1..=KEY_BYTES_MAX).contains(&key.len());
+        let request = Request::Get { with_cas: false, keys: Keys { rest: key, one: true } };
+        (is_one && line_bytes <= self.limits.line_bytes_max).then_some((request, line_bytes + 1))
     }
 
     #[cold]
@@ -110,14 +126,14 @@ impl RequestDecoder {
     /// Only the first bytes decide which limit holds, so that it does not matter in how many pieces a line arrives.
     #[cold]
     fn is_too_long(&self, bytes: &[u8], len: usize) -> bool {
-        let mut words = Keys { rest: &bytes[..self.limits.line_bytes_max] };
+        let mut words = Keys::of(&bytes[..self.limits.line_bytes_max]);
         let many_keys =
             matches!(words.next(), Some(b"get" | b"gets" | b"gat" | b"gats")) && !words.rest.is_empty();
         !many_keys || len > self.limits.keys_line_bytes_max
     }
 
     fn other<'b>(&mut self, line: &'b [u8]) -> Result<Request<'b>, Invalid> {
-        let mut words = Keys { rest: line };
+        let mut words = Keys::of(line);
         let command = words.next().unwrap_or_default();
         Ok(match command {
             b"get" => get(false, words),
@@ -232,9 +248,15 @@ fn write(words: Keys<'_>, words_min: usize, words_max: usize) -> Request<'_> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Keys<'b> {
     pub(super) rest: &'b [u8],
+    /// `rest` is known to be one word.
+    one: bool,
 }
 
-impl Keys<'_> {
+impl<'b> Keys<'b> {
+    pub(super) fn of(rest: &'b [u8]) -> Self {
+        Self { rest, one: false }
+    }
+
     /// How many there are, when none is too long.
     #[inline]
     fn check(self) -> Result<usize, Mistake> {
@@ -254,13 +276,19 @@ impl<'b> Iterator for Keys<'b> {
 
     #[inline]
     fn next(&mut self) -> Option<&'b [u8]> {
+        if self.one {
+            self.one = false;
+            return Some(std::mem::take(&mut self.rest));
+        }
         while let [b' ', rest @ ..] = self.rest {
             self.rest = rest;
         }
-        if self.rest.is_empty() {
-            return None;
-        }
-        let end = memchr::memchr(b' ', self.rest).unwrap_or(self.rest.len());
+        let end = match self.rest {
+            [] => return None,
+            // A letter, as most flags are.
+            [_] | [_, b' ', ..] => 1,
+            rest => memchr::memchr(b' ', rest).unwrap_or(rest.len()),
+        };
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         Some(word)

@@ -11,7 +11,8 @@ use crate::decimal;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct MetaGet<'b> {
     key_as_sent: &'b [u8],
-    flags: Keys<'b>,
+    /// The words behind the key.
+    flags: &'b [u8],
     /// One bit for every flag, see [`bit`].
     asked: u64,
 }
@@ -38,12 +39,12 @@ const fn bit(flag: u8) -> u64 {
 /// Reads what follows `mg `.
 #[inline]
 pub(super) fn read(rest: &[u8]) -> Request<'_> {
-    let mut words = Keys { rest };
+    let mut words = Keys::of(rest);
     let Some(key) = words.next() else { return Request::Mistake(Mistake::Unknown) };
     if key.len() > KEY_BYTES_MAX {
         return Request::Mistake(Mistake::BadFormat);
     }
-    let mut get = MetaGet { key_as_sent: key, flags: words, asked: 0 };
+    let mut get = MetaGet { key_as_sent: key, flags: words.rest, asked: 0 };
     for flag in words {
         let (Some(&letter @ b'A'..=b'z'), token) = (flag.first(), &flag[1..]) else {
             return Request::Mistake(Mistake::FlagInvalid);
@@ -123,7 +124,7 @@ impl<'b> MetaGet<'b> {
         if self.wants_value() {
             out.reserve(item.len + 32);
             out.extend_from_slice(b"VA ");
-            decimal::push(out, item.len);
+            decimal::push_len(out, item.len);
         } else {
             out.extend_from_slice(b"HD");
         }
@@ -141,14 +142,14 @@ impl<'b> MetaGet<'b> {
             return;
         }
         out.extend_from_slice(b"EN");
-        for flag in self.flags {
+        for flag in Keys::of(self.flags) {
             self.identify(out, flag);
         }
         out.extend_from_slice(b"\r\n");
     }
 
     fn hit_flags(&self, out: &mut Vec<u8>, item: Item) {
-        for flag in self.flags {
+        for flag in Keys::of(self.flags) {
             match flag[0] {
                 b'f' => number(out, b" f", u64::from(item.flags)),
                 b'c' => number(out, b" c", item.cas),
@@ -186,6 +187,6 @@ fn number(out: &mut Vec<u8>, name: &[u8], number: u64) {
 
 impl std::fmt::Debug for MetaGet<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "MetaGet({} {:?})", self.key_as_sent.escape_ascii(), self.flags)
+        write!(f, "MetaGet({} {:?})", self.key_as_sent.escape_ascii(), Keys::of(self.flags))
     }
 }

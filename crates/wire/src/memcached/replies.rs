@@ -156,7 +156,7 @@ impl ReplyDecoder {
         // While a value is on its way, the line before it is found again at once.
         self.searched = end;
         let after_line = end + 1;
-        let mut words = Keys { rest: line };
+        let mut words = Keys::of(line);
         let reply = match words.next().unwrap_or_default() {
             b"VALUE" => return self.value(bytes, words, after_line),
             b"VA" => return self.meta_value(bytes, words, after_line),

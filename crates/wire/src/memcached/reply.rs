@@ -30,9 +30,9 @@ pub fn value_head(out: &mut Vec<u8>, key: &[u8], flags: u32, cas: Option<u64>, l
     out.extend_from_slice(b"VALUE ");
     out.extend_from_slice(key);
     out.push(b' ');
-    decimal::push(out, flags);
+    decimal::push_len(out, flags as usize);
     out.push(b' ');
-    decimal::push(out, len);
+    decimal::push_len(out, len);
     if let Some(cas) = cas {
         out.push(b' ');
         decimal::push(out, cas);

@@ -47,7 +47,7 @@ pub fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
 pub fn bulk_head(out: &mut Vec<u8>, len: usize) {
     out.reserve(len + 32);
     out.push(b'$');
-    decimal::push(out, len);
+    decimal::push_len(out, len);
     out.extend_from_slice(CRLF);
 }
 
