@@ -17,7 +17,7 @@ const MOVE_BYTES_MIN: usize = 16 * 1024;
 /// Requests that wait for the table, in bytes, up to which those behind them are read.
 const READ_AHEAD_BYTES: usize = 16 * 1024;
 
-/// How long a connection that was refused is read from, so that the refusal reaches a peer that is still sending.
+/// How long a connection that has ended is read from, so that its answers reach a peer that is still sending.
 const LINGER_TICKS: u32 = 8;
 
 /// A connection. It holds no buffer while it is idle.
@@ -53,11 +53,9 @@ pub(crate) struct Conn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// Closes once the output is written.
-    Closing,
-    /// As `Closing`, but the peer may still be sending.
-    Refusing,
-    /// Everything is written and the peer knows; what it still sends is thrown away.
+    /// The last answer was given; it goes on once the output is written.
+    Ending,
+    /// Everything is written and the peer knows; what it still sends is thrown away until it has closed, too.
     Lingering,
 }
 
@@ -195,7 +193,7 @@ impl Conn {
             Phase::Open if self.stalled => Ok(Heard::More),
             Phase::Open if self.readable => self.read(turn, room),
             Phase::Open => Ok(Heard::Nothing(Outcome::Keep)),
-            Phase::Closing | Phase::Refusing => self.end().map(Heard::Nothing),
+            Phase::Ending => self.end().map(Heard::Nothing),
             Phase::Lingering => self.linger(room).map(Heard::Nothing),
         }
     }
@@ -331,21 +329,14 @@ impl Conn {
         self.reading = next == Next::Reading;
         match next {
             Next::NeedMore | Next::Full | Next::Reading => {}
-            Next::Close => self.phase = Phase::Closing,
+            Next::Close => self.phase = Phase::Ending,
             Next::Refused(reason) => {
                 turn.means.desk.tally().protocol_errors.add(1);
                 turn.means.journal.peer(turn.means.clock.now(), &self.socket, reason);
-                self.phase = Phase::Refusing;
+                self.phase = Phase::Ending;
             }
         }
-        let unread = !self.input.is_empty();
-        if self.phase != Phase::Open {
-            // What is still in the socket would have the kernel reset the connection, as what is in the input would.
-            if unread || self.readable {
-                self.phase = Phase::Refusing;
-            }
-            self.input = Vec::new();
-        } else if !unread {
+        if self.phase != Phase::Open || self.input.is_empty() {
             self.input = Vec::new();
         }
         let all_written = turn.out.is_empty() || self.write_out(turn)?;
@@ -413,15 +404,12 @@ impl Conn {
         Ok(true)
     }
 
-    /// Everything is written: closes, or lingers while the peer may still be sending. Closing at once would have the
-    /// kernel reset the connection, and the peer might never see the answer.
+    /// Everything is written: says so, and lingers until the peer has closed. Closing at once would have the kernel reset the
+    /// connection as soon as one more byte came, and the peer might never see its answers.
     fn end(&mut self) -> io::Result<Outcome> {
-        if self.phase == Phase::Closing {
-            return Ok(Outcome::Close);
-        }
         self.socket.end_output()?;
         self.phase = Phase::Lingering;
-        Ok(Outcome::Again)
+        Ok(if self.readable { Outcome::Again } else { Outcome::Keep })
     }
 
     fn linger(&mut self, room: &mut [u8]) -> io::Result<Outcome> {
