@@ -16,6 +16,9 @@ pub(crate) struct Limits {
     /// Connections that the kernel holds until they are accepted
     #[arg(long, value_name = "N", default_value_t = 4096, help_heading = CONNECTIONS)]
     backlog: u32,
+    /// Connections whose first request comes with the opening packet (TCP Fast Open), as many as may wait; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = CONNECTIONS)]
+    fast_open: u32,
     /// How long an HTTP connection may be idle, or `none` for ever
     #[arg(long, value_name = "TIME", default_value = "75s", help_heading = CONNECTIONS)]
     http_idle_timeout: Wait,
@@ -98,6 +101,7 @@ impl Limits {
         let bytes = |size: ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
         let mut options = Options {
             backlog: self.backlog,
+            fast_open_max: self.fast_open,
             connections_max: self.max_connections,
             output_bytes_max: bytes(self.max_output),
             buffered_bytes_max: bytes(self.max_buffered),
@@ -145,6 +149,7 @@ mod tests {
         let flags = [
             "--max-connections=1",
             "--backlog=1",
+            "--fast-open=1",
             "--http-idle-timeout=none",
             "--idle-timeout=1m",
             "--request-timeout=1s",

@@ -44,6 +44,7 @@ mod conn;
 mod endpoint;
 mod error;
 mod event_loop;
+mod fast_open;
 mod journal;
 mod listener;
 mod options;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, SockAddr, Type};
 
 use crate::endpoint::{Address, Endpoint, Speaks};
 use crate::error::Error;
+use crate::fast_open;
 use crate::options::Options;
 use crate::socket::Socket;
 
@@ -49,6 +50,7 @@ impl Listener {
     /// When the address is in use, not permitted, not of this machine, or unknown.
     pub fn bind(endpoint: &Endpoint, options: &Options) -> Result<Self, Error> {
         let backlog = i32::try_from(options.backlog).unwrap_or(i32::MAX);
+        let fast_open_max = options.fast_open_max;
         let speaks = endpoint.speaks;
         match &endpoint.address {
             Address::Tcp(host, port) => {
@@ -57,7 +59,7 @@ impl Listener {
                     .map_err(|source| Error::UnknownHost { endpoint: endpoint.to_string(), source })?;
                 let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
                 for address in addresses {
-                    match bind_tcp(address, backlog) {
+                    match bind_tcp(address, backlog, fast_open_max) {
                         Ok((socket, bound)) => {
                             let address = Address::Tcp(bound.ip().to_string(), bound.port());
                             return Ok(Self { endpoint: Endpoint { speaks, address }, socket });
@@ -104,7 +106,7 @@ impl Listener {
     }
 }
 
-fn bind_tcp(address: SocketAddr, backlog: i32) -> io::Result<(Listening, SocketAddr)> {
+fn bind_tcp(address: SocketAddr, backlog: i32, fast_open_max: u32) -> io::Result<(Listening, SocketAddr)> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     // Peers that vanish without a word are found out by the kernel.
@@ -114,6 +116,9 @@ fn bind_tcp(address: SocketAddr, backlog: i32) -> io::Result<(Listening, SocketA
     }
     socket.bind(&SockAddr::from(address))?;
     socket.listen(backlog)?;
+    if fast_open_max > 0 {
+        fast_open::set(socket.as_fd(), fast_open_max)?;
+    }
     socket.set_nonblocking(true)?;
     let listener = TcpListener::from(socket);
     let bound = listener.local_addr()?;

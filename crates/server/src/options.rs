@@ -20,6 +20,10 @@ pub struct Options {
     /// Connections that the kernel may hold until they are accepted; the kernel has a cap of its own
     /// (`net.core.somaxconn`). Default: 4096.
     pub backlog: u32,
+    /// Connections whose first request may come with the packet that opens them, TCP Fast Open (RFC 7413), as many as may wait
+    /// until their clients have proved who they are; further ones are opened in the ordinary way, as all are at 0. A packet
+    /// that the network doubles has its request answered twice, which nobody notices of requests that only read. Default: 0.
+    pub fast_open_max: u32,
     /// Connections that are open at once. One more is closed as soon as it is accepted. Default: 50,000.
     pub connections_max: usize,
     /// Limits on an HTTP request, each with its own status code.
@@ -122,6 +126,7 @@ impl Default for Options {
         Self {
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             backlog: 4096,
+            fast_open_max: 0,
             connections_max: 50_000,
             http: http::Limits::default(),
             allow_origin: None,
