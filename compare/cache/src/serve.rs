@@ -103,13 +103,14 @@ fn measure(
 ) -> Result<()> {
     eprintln!("{storage}, {cache_bytes} bytes of cache, {distribution}");
     let server = Server::start(arguments, storage, cache_bytes)?;
-    let run = |seconds: u32| -> Result<Value> {
+    let run = |seed: &str| -> Result<Value> {
         let output = Command::new(&arguments.graven)
             .args(["bench", &format!("redis://{}", server.address), "--json", "--verify"])
             .arg("--keys")
             .arg(&arguments.keys)
             .args(["--dist", distribution, "--pipeline", "16", "--threads", "1"])
-            .args(["-c", &arguments.connections.to_string(), "-d", &format!("{seconds}s")])
+            .args(["-c", &arguments.connections.to_string(), "-d", &format!("{}s", arguments.seconds)])
+            .args(["--seed", seed])
             .stderr(Stdio::inherit())
             .output()?;
         if !output.status.success() {
@@ -117,10 +118,10 @@ fn measure(
         }
         Ok(serde_json::from_slice(&output.stdout)?)
     };
-    // Fills the cache, and the page cache.
-    run(arguments.seconds)?;
+    // Fills the cache, and the page cache; with other draws than those that are measured, which a cache could learn.
+    run("1")?;
     let (hits, misses) = (server.number("cache_hits")?, server.number("cache_misses")?);
-    let report = run(arguments.seconds)?;
+    let report = run("2")?;
     let hits = server.number("cache_hits")? - hits;
     let looked = hits + server.number("cache_misses")? - misses;
     let rate = report["requests_per_second"].as_f64().context("a rate")?;

@@ -1,6 +1,7 @@
 //! A file that is damaged or cut short while it is served: what is hit is an error, all else is right, and the server lives.
 
 use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -12,7 +13,10 @@ use crate::harness::{Server, serve, threads};
 const PAIRS: usize = 5_000;
 
 /// Keys asked of each table, in every state that it is in.
-const ASKED: usize = 10_000;
+const ASKED: usize = 100_000;
+
+/// Of which so many are under way at once.
+const AT_ONCE: usize = 100;
 
 fn key(i: usize) -> String {
     format!("key-{i}")
@@ -28,27 +32,36 @@ fn write_table(path: &Path) {
     builder.write(path).unwrap();
 }
 
-/// Asks for keys over Redis' protocol, one after the other, and returns how many answers were errors. None may be wrong.
-fn errors(server: &Server) -> usize {
-    let mut stream = server.connect();
+/// Asks for `asked` keys over Redis' protocol, `at_once` of them at a time, and returns how many answers were errors. None may
+/// be wrong.
+fn errors(server: &Server, asked: usize, at_once: usize) -> usize {
+    let mut answers = BufReader::new(server.connect());
     let mut errors = 0;
-    for n in 0..ASKED {
-        let i = n * 7919 % (PAIRS * 2);
-        let key = key(i);
-        stream.send(format!("*2\r\n$3\r\nGET\r\n${}\r\n{key}\r\n", key.len()).as_bytes());
-        let line = String::from_utf8(stream.until(b"\r\n")).unwrap();
-        if line.starts_with("-ERR") {
-            errors += 1;
-        } else if i < PAIRS {
-            let want = value(i);
-            assert_eq!(line, format!("${}\r\n", want.len()), "{key}");
-            assert_eq!(stream.until(b"\r\n"), format!("{want}\r\n").as_bytes(), "{key}");
-        } else {
-            assert_eq!(line, "$-1\r\n", "{key}");
+    for first in (0..asked).step_by(at_once) {
+        let several = || (first..first + at_once).map(|n| n * 7919 % (PAIRS * 2));
+        let requests: String =
+            several().map(|i| format!("*2\r\n$3\r\nGET\r\n${}\r\n{}\r\n", key(i).len(), key(i))).collect();
+        answers.get_mut().send(requests.as_bytes());
+        for i in several() {
+            let mut line = String::new();
+            answers.read_line(&mut line).unwrap();
+            if line.starts_with("-ERR") {
+                errors += 1;
+            } else if i < PAIRS {
+                let want = value(i);
+                assert_eq!(line, format!("${}\r\n", want.len()), "{}", key(i));
+                let mut found = String::new();
+                answers.read_line(&mut found).unwrap();
+                assert_eq!(found, format!("{want}\r\n"), "{}", key(i));
+            } else {
+                assert_eq!(line, "$-1\r\n", "{}", key(i));
+            }
         }
     }
-    stream.send(b"PING\r\n");
-    assert_eq!(stream.until(b"\r\n"), b"+PONG\r\n");
+    let mut pong = String::new();
+    answers.get_mut().send(b"PING\r\n");
+    answers.read_line(&mut pong).unwrap();
+    assert_eq!(pong, "+PONG\r\n");
     errors
 }
 
@@ -77,16 +90,17 @@ fn damage_while_served(open: impl Fn(&Path) -> Store, options: &Options, needs_f
     write_table(&path);
     let store = open(&path);
     serve(&store, options, &["127.0.0.1:0"], |server| {
-        assert_eq!(errors(server), 0, "whole");
+        let ask = || errors(server, ASKED, AT_ONCE);
+        assert_eq!(ask(), 0, "whole");
         let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let (bytes, mut byte) = (file.metadata().unwrap().len(), [0]);
         file.read_exact_at(&mut byte, bytes / 2).unwrap();
         file.write_all_at(&[byte[0] ^ 4], bytes / 2).unwrap();
         // What was written must be on the disk before it is read past the cache.
         file.sync_all().unwrap();
-        let flipped = errors(server);
+        let flipped = ask();
         file.set_len(bytes / 4 * 3 / 4096 * 4096).unwrap();
-        let cut = errors(server);
+        let cut = ask();
         if needs_file {
             assert!(flipped > 0 && flipped < ASKED / 10, "{flipped} of {ASKED} for a flipped bit");
             assert!(cut > ASKED / 10 && cut < ASKED / 2, "{cut} of {ASKED} for a quarter that is gone");
@@ -130,10 +144,11 @@ fn each_lookup_on_disk_costs_one_read_whether_or_not_its_key_is_there() {
     let path = dir.path().join("table");
     write_table(&path);
     let store = Store::open_on_disk(&path).unwrap();
-    for (cache_bytes, reads) in [(0, ASKED), (1 << 30, store.buckets() as usize)] {
+    let asked = 10_000;
+    for (cache_bytes, reads) in [(0, asked), (1 << 30, store.buckets() as usize)] {
         let options = Options { cache_bytes, ..threads(1) };
         serve(&store, &options, &["127.0.0.1:0"], |server| {
-            assert_eq!(errors(server), 0);
+            assert_eq!(errors(server, asked, 1), 0);
             assert_eq!(disk_reads(server), reads);
         });
     }
