@@ -105,7 +105,8 @@ impl RequestDecoder {
     #[inline]
     fn get_of_one<'b>(&self, bytes: &'b [u8]) -> Option<(Request<'b>, usize)> {
         let rest = bytes.strip_prefix(b"get ")?;
-        let end = memchr::memchr2(b' ', b'\n', rest)?;
+        // No farther than a key may reach, so that a long line costs its length once however many pieces it arrives in.
+        let end = memchr::memchr2(b' ', b'\n', &rest[..rest.len().min(KEY_BYTES_MAX + 2)])?;
         let key = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
         let line_bytes = b"get ".len() + end;
         let is_one = rest[end] == b'\n' && (1..=KEY_BYTES_MAX).contains(&key.len());
