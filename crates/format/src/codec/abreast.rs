@@ -176,6 +176,22 @@ mod tests {
     }
 
     #[test]
+    fn codes_so_short_that_an_entry_could_give_more_than_it_has_room_for_are_decoded() {
+        let table = train(Codec::Huffman, &[b"aaaaaaaaaaaaaaab"]).unwrap();
+        let decoder = Decoder::new(Codec::Huffman, &table).unwrap();
+        for len in 0..300 {
+            let value: Vec<u8> = (0..len).map(|i| if i % 7 == 6 { b'b' } else { b'a' }).collect();
+            let (mut bytes, mut alone, mut abreast) = (Vec::new(), Vec::new(), Vec::new());
+            Encoder::new(&table).encode(&value, &mut bytes);
+            decoder.decode(&bytes, bytes.len(), 1000, &mut alone).unwrap();
+            assert_eq!(alone, value, "alone");
+            let stored = [StoredValue { bytes: &bytes, len: bytes.len() }; ABREAST];
+            let ranges = decoder.decode_abreast(stored, 1000, &mut Rooms::default(), &mut abreast).unwrap();
+            assert!(ranges.into_iter().all(|range| abreast[range] == value), "abreast, {len} bytes");
+        }
+    }
+
+    #[test]
     fn any_bytes_are_decoded_abreast_as_alone_or_refused_by_their_place() {
         for codec in [Codec::Huffman, Codec::Symbols] {
             let (values, decoder) = stored(codec);
