@@ -11,8 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// them before their clients have proved that they are who they say.
 ///
 /// # Errors
-/// When the kernel has no such option. Where it has one and does not let servers use it, nothing is said and nothing
-/// changes: on Linux `net.ipv4.tcp_fastopen` must have the bit 2.
+/// When the kernel has no such option. Where it has one that servers may not use, nothing changes: see [`is_forbidden`].
 #[cfg(target_os = "linux")]
 pub(crate) fn set(socket: BorrowedFd<'_>, pending: u32) -> io::Result<()> {
     let pending = libc::c_int::try_from(pending).unwrap_or(libc::c_int::MAX);
@@ -28,6 +27,12 @@ pub(crate) fn set(socket: BorrowedFd<'_>, pending: u32) -> io::Result<()> {
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether the kernel is known to let no server use the option: `net.ipv4.tcp_fastopen` lacks the bit 2.
+pub(crate) fn is_forbidden() -> bool {
+    let setting = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_fastopen");
+    setting.is_ok_and(|bits| bits.trim().parse().is_ok_and(|bits: u32| bits & 2 == 0))
 }
 
 /// As on Linux, which has the option.

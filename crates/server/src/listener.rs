@@ -117,7 +117,13 @@ fn bind_tcp(address: SocketAddr, backlog: i32, fast_open_max: u32) -> io::Result
     socket.bind(&SockAddr::from(address))?;
     socket.listen(backlog)?;
     if fast_open_max > 0 {
-        fast_open::set(socket.as_fd(), fast_open_max)?;
+        let with_words = |error: io::Error| io::Error::new(error.kind(), format!("TCP Fast Open: {error}"));
+        fast_open::set(socket.as_fd(), fast_open_max).map_err(with_words)?;
+        if fast_open::is_forbidden() {
+            tracing::warn!(
+                "TCP Fast Open has no effect until servers may use it: sysctl net.ipv4.tcp_fastopen=3"
+            );
+        }
     }
     socket.set_nonblocking(true)?;
     let listener = TcpListener::from(socket);
