@@ -1,8 +1,10 @@
 //! `compare-cache`: what a cache in front of a table on disk is worth. `policies` asks which blocks two policies would keep,
-//! from the sequence of lookups alone; `serve` measures graven with caches of several sizes, and its three storages.
+//! from the sequence of lookups alone; `serve` measures graven with caches of several sizes, and its three storages; `engine`
+//! measures its reads beside those of fio.
 //!
-//! Nothing depends on this program, and it knows graven from outside only.
+//! Nothing depends on this program.
 
+mod engine;
 mod policies;
 mod serve;
 
@@ -20,12 +22,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Engine(engine::Arguments),
     Policies(policies::Arguments),
     Serve(serve::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Engine(arguments) => engine::run(&arguments),
         Command::Policies(arguments) => policies::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
     };

@@ -19,10 +19,14 @@ pub(crate) struct Storage {
     /// With --storage disk: how the file is read
     #[arg(long, value_enum, value_name = "HOW", default_value = "auto", help_heading = STORAGE)]
     disk_reads: Reads,
-    /// With --storage disk: reads that each thread has under way at once, 16 to 16384
+    /// With --storage disk: reads that each thread has under way or is about to answer from, 16 to 16384
     #[arg(long, value_name = "N", default_value_t = 1024, help_heading = STORAGE,
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(16..=16_384))]
     max_disk_reads: usize,
+    /// With --storage disk: reads that the disk is given at once by all threads together, 1 to 16384
+    #[arg(long, value_name = "N", default_value_t = 64, help_heading = STORAGE,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=16_384))]
+    disk_queue: usize,
 }
 
 const STORAGE: &str = "Storage";
@@ -64,6 +68,7 @@ impl Storage {
     pub(crate) fn tell(&self, options: &mut Options) {
         options.cache_bytes = self.cache.as_u64();
         options.disk_reads_max = self.max_disk_reads;
+        options.disk_queue = self.disk_queue;
         options.disk_reads = match self.disk_reads {
             Reads::Auto => DiskReads::Auto,
             Reads::IoUring => DiskReads::IoUring,

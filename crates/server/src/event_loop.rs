@@ -141,6 +141,8 @@ struct EventLoop<'a> {
     conns: Slab<Conn>,
     /// Connections that want another turn although their socket has no news.
     again: Vec<usize>,
+    /// Reads of the table may have ended that were not taken in.
+    more_reads: bool,
     means: Means<'a>,
     wave: Wave,
     /// Connections with news, in the order in which they get their turns.
@@ -171,12 +173,13 @@ impl<'a> EventLoop<'a> {
         let clock = Clock::start();
         let now = clock.now();
         let tally = &tallies.loops[i];
-        let (engine, reads_max) =
-            (options.disk_reads, options.disk_reads_max.clamp(DISK_READS_MIN, DISK_READS_MAX));
-        let reads = Reads::new(all.store, tallies.cache.as_ref(), tally, engine, reads_max)
+        let slots_max = options.disk_reads_max.clamp(DISK_READS_MIN, DISK_READS_MAX);
+        let under_way_max = options.disk_queue.div_ceil(options.threads.get());
+        let cache = tallies.cache.as_ref();
+        let mut reads = Reads::new(all.store, cache, tally, options.disk_reads, slots_max, under_way_max)
             .map_err(Error::doing("prepare reads of the table"))?;
-        if let Some(reads) = &reads {
-            let bell = reads.bell().as_raw_fd();
+        if let Some(reads) = &mut reads {
+            let bell = reads.listen().map_err(Error::doing("listen for reads of the table"))?.as_raw_fd();
             let watched = poll.registry().register(&mut SourceFd(&bell), BELL, Interest::READABLE);
             watched.map_err(Error::doing("watch reads of the table"))?;
         }
@@ -198,6 +201,7 @@ impl<'a> EventLoop<'a> {
             acceptor,
             conns: Slab::new(),
             again: Vec::new(),
+            more_reads: false,
             means,
             wave: Wave::new(),
             called: Vec::new(),
@@ -234,10 +238,11 @@ impl<'a> EventLoop<'a> {
                 self.call(token);
             }
             self.serve();
+            let mut reads_ended = std::mem::take(&mut self.more_reads);
             for event in &events {
                 match event.token() {
                     WAKER => self.welcome(),
-                    BELL => self.take_reads(),
+                    BELL => reads_ended = true,
                     Token(conn) if conn < self.conns.capacity() => {
                         if let Some(known) = self.conns.get_mut(conn) {
                             let hung_up = event.is_read_closed() || event.is_error();
@@ -253,6 +258,10 @@ impl<'a> EventLoop<'a> {
                 }
             }
             self.serve();
+            if reads_ended {
+                self.take_reads();
+                self.serve();
+            }
             self.accept();
             self.sweep();
         }
@@ -260,7 +269,7 @@ impl<'a> EventLoop<'a> {
 
     /// How long the loop may sleep.
     fn patience(&self) -> Option<Duration> {
-        if !self.again.is_empty() {
+        if self.more_reads || !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
         let now = self.means.clock.now();
@@ -308,7 +317,7 @@ impl<'a> EventLoop<'a> {
     /// Calls the connections whose pieces have come.
     fn take_reads(&mut self) {
         let Some(reads) = self.means.desk.reads() else { return };
-        reads.complete(&mut self.ready);
+        self.more_reads = reads.complete(&mut self.ready);
         for token in std::mem::take(&mut self.ready) {
             if let Some(conn) = self.conns.get_mut(token) {
                 conn.go_on();

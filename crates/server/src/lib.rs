@@ -56,8 +56,9 @@ mod wave;
 
 pub use endpoint::{Address, Endpoint, Speaks};
 pub use error::Error;
+pub use graven_disk::DiskReads;
 pub use listener::Listener;
-pub use options::{DiskReads, NotAnOrigin, Options, Origin};
+pub use options::{NotAnOrigin, Options, Origin};
 pub use shutdown::Shutdown;
 
 use graven_format::Store;

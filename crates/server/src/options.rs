@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
+use graven_disk::DiskReads;
 use graven_wire::{http, memcached, resp};
 
 /// What the server can be told. Every limit says what happens when it is passed.
@@ -40,6 +41,10 @@ pub struct Options {
     /// Reads of a table on disk that each loop has under way or is about to answer from, 16 to 16,384. At this many further
     /// requests wait, and their connections are not read from. Default: 1024.
     pub disk_reads_max: usize,
+    /// Reads that the disk is given at once by all loops together, each an equal share and one at least; further ones wait for
+    /// their turns in the order in which they were asked for. Most disks are as fast as they get with this many, and one that
+    /// has more than its queue holds lets some wait for tens of milliseconds. Default: 64.
+    pub disk_queue: usize,
     /// Bytes of a table on disk that are kept in memory for the next who asks, shared by all loops; 0 keeps none.
     /// Default: 64 MiB.
     pub cache_bytes: u64,
@@ -73,18 +78,6 @@ pub(crate) const DISK_READS_MIN: usize = 16;
 
 /// The most that [`Options::disk_reads_max`] can ask for.
 pub(crate) const DISK_READS_MAX: usize = 16_384;
-
-/// How a table on disk is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DiskReads {
-    /// Through io_uring where the kernel allows it, by threads elsewhere.
-    #[default]
-    Auto,
-    /// Through io_uring; without it the server does not start.
-    IoUring,
-    /// By sixteen threads for each loop.
-    Threads,
-}
 
 /// The origin of web pages, such as `https://example.org`, or `*` for every origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +127,7 @@ impl Default for Options {
             memcached: memcached::Limits::default(),
             disk_reads: DiskReads::Auto,
             disk_reads_max: 1024,
+            disk_queue: 64,
             cache_bytes: 64 * 1024 * 1024,
             output_bytes_max: 256 * 1024,
             buffered_bytes_max: 1024 * 1024 * 1024,

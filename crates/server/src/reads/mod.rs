@@ -6,21 +6,17 @@
 //! as far as their pieces have come.
 
 mod cache;
-mod pool;
-mod ring;
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
+use graven_disk::{DiskReads, Reader};
 use graven_format::{Block, Error, Piece, Store};
 
 pub(crate) use cache::Cache;
-use pool::Pool;
-use ring::Ring;
 
-use crate::options::DiskReads;
 use crate::tally::Tally;
 
 /// What a piece is known by: where it begins in the file.
@@ -28,6 +24,11 @@ type Start = u64;
 
 /// Bytes of pieces that one loop has under way or waiting to be answered from, up to the last of them.
 const SLOT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Reads that are taken in at once, before the connections that can go on and those with news have their turns. With all that
+/// had ended taken in, disk, loop and clients took turns at resting: fewer are worth it until looking at the same requests
+/// again costs more.
+const TAKEN_MAX: usize = 16;
 
 /// A piece that was read, or why it could not be.
 type Outcome = Result<Arc<Block>, Arc<Error>>;
@@ -38,7 +39,7 @@ pub(crate) struct Reads<'a> {
     store: &'a Store,
     cache: Option<&'a Cache>,
     tally: &'a Tally,
-    engine: Engine<'a>,
+    reader: Reader<'a>,
     /// Pieces that are under way or have come, for as long as a connection waits for them.
     slots: HashMap<Start, Slot>,
     slots_max: usize,
@@ -71,13 +72,6 @@ struct Waiting {
     pieces: Vec<Start>,
 }
 
-/// How pieces are read without waiting for them.
-#[derive(Debug)]
-enum Engine<'a> {
-    Ring(Box<Ring<'a>>),
-    Pool(Pool),
-}
-
 /// What is here of a piece.
 pub(crate) enum Found {
     Here(Outcome),
@@ -91,28 +85,17 @@ impl<'a> Reads<'a> {
         store: &'a Store,
         cache: Option<&'a Cache>,
         tally: &'a Tally,
-        engine: DiskReads,
+        how: DiskReads,
         slots_max: usize,
+        under_way_max: usize,
     ) -> io::Result<Option<Self>> {
         let Some(file) = store.disk() else { return Ok(None) };
-        let pool = || Pool::new(file, slots_max).map(Engine::Pool);
-        let ring = || Ring::new(file, slots_max).map(|ring| Engine::Ring(Box::new(ring)));
-        let engine = match engine {
-            DiskReads::Threads => pool()?,
-            DiskReads::IoUring => ring()?,
-            DiskReads::Auto => match ring() {
-                Ok(ring) => ring,
-                Err(error) => {
-                    tracing::info!(%error, "no io_uring here; threads read the table");
-                    pool()?
-                }
-            },
-        };
+        let reader = Reader::new(file, how, under_way_max)?;
         Ok(Some(Self {
             store,
             cache,
             tally,
-            engine,
+            reader,
             slots: HashMap::new(),
             slots_max,
             slot_bytes: 0,
@@ -124,11 +107,8 @@ impl<'a> Reads<'a> {
     }
 
     /// Becomes readable when reads have ended.
-    pub(crate) fn bell(&self) -> BorrowedFd<'_> {
-        match &self.engine {
-            Engine::Ring(ring) => ring.bell().as_fd(),
-            Engine::Pool(pool) => pool.bell().as_fd(),
-        }
+    pub(crate) fn listen(&mut self) -> io::Result<BorrowedFd<'_>> {
+        self.reader.listen()
     }
 
     /// The block of `piece`, which is wanted from now on if it is not here.
@@ -220,10 +200,7 @@ impl<'a> Reads<'a> {
         let span = self.store.span(piece);
         self.tally.disk_reads.add(1);
         self.tally.disk_read_bytes.add(span.len as u64);
-        match &mut self.engine {
-            Engine::Ring(ring) => ring.submit(*piece, span),
-            Engine::Pool(pool) => pool.submit(*piece, span),
-        }
+        self.reader.ask(*piece, span);
         self.slot_bytes += piece.len();
         self.slots.insert(piece.start(), Slot { outcome: None, bytes: piece.len(), waiters: vec![token] });
         true
@@ -254,19 +231,17 @@ impl<'a> Reads<'a> {
     /// Hands to the system what was submitted since the last call, and adds to `ready` the connections that were turned away
     /// and find slots now.
     pub(crate) fn flush(&mut self, ready: &mut Vec<usize>) {
-        if let Engine::Ring(ring) = &mut self.engine {
-            ring.flush();
-        }
+        self.reader.flush();
         if self.slots.len() < self.slots_max {
             ready.append(&mut self.turned_away);
         }
     }
 
-    /// Takes in the reads that have ended, and adds to `ready` the connections that can go on: those
-    /// whose first piece has come.
-    pub(crate) fn complete(&mut self, ready: &mut Vec<usize>) {
-        let Self { store, cache, tally, engine, slots, slot_bytes, waiting, .. } = self;
-        let mut ended = |piece: Piece, result: io::Result<&[u8]>| {
+    /// Takes in reads that have ended, and adds to `ready` the connections that can go on: those whose first piece has come.
+    /// Whether there may be more, for which the loop is not woken again.
+    pub(crate) fn complete(&mut self, ready: &mut Vec<usize>) -> bool {
+        let Self { store, cache, tally, reader, slots, slot_bytes, waiting, .. } = self;
+        let taken = reader.take(TAKEN_MAX, |piece, result| {
             let source = |source| Error::Read { offset: piece.start(), bytes: piece.len() as u64, source };
             let outcome = result.map_err(source).and_then(|bytes| store.block(&piece, bytes));
             let outcome = outcome.map(Arc::new).map_err(Arc::new);
@@ -285,10 +260,7 @@ impl<'a> Reads<'a> {
                 *slot_bytes -= slot.bytes;
                 slots.remove(&piece.start());
             }
-        };
-        match engine {
-            Engine::Ring(ring) => ring.complete(&mut ended),
-            Engine::Pool(pool) => pool.complete(&mut ended),
-        }
+        });
+        taken == TAKEN_MAX
     }
 }

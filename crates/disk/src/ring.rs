@@ -11,61 +11,27 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use graven_format::{Piece, Span};
 use io_uring::{IoUring, opcode, types};
-use rustix::event::{EventfdFlags, eventfd};
 use slab::Slab;
 
-/// Room for bytes that are read, aligned as the disk wants it.
-#[derive(Debug)]
-pub(super) struct Room {
-    bytes: Vec<u8>,
-    start: usize,
-    len: usize,
-}
-
-impl Room {
-    pub(super) fn new(len: usize, alignment: usize) -> Self {
-        let bytes = vec![0; len + alignment];
-        let start = bytes.as_ptr().align_offset(alignment);
-        Self { bytes, start, len }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[self.start..self.start + self.len]
-    }
-
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.start + self.len]
-    }
-}
-
-/// A bell that a loop can listen for: readable when it was rung.
-pub(super) fn bell() -> io::Result<OwnedFd> {
-    Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
-}
-
-pub(super) fn ring_bell(bell: &OwnedFd) {
-    // Any number but 0 rings it. It can only fail when it was rung 2^64 times and not heard.
-    let _ = rustix::io::write(bell, &1_u64.to_le_bytes());
-}
-
-pub(super) fn silence(bell: &OwnedFd) {
-    // Nothing to read means that it was not rung.
-    let _ = rustix::io::read(bell, &mut [0; 8]);
-}
+use crate::room::Room;
 
 /// Rooms up to this many bytes are kept for the next reads.
 const KEPT_BYTES: usize = 16 * 1024;
 
+/// So many reads are handed over together at most. With all that a turn of a loop asks for handed over at its end, the disk
+/// rested while the loop worked and the loop while the disk did: 64 under way came to 0.65 of what fio reads, for 0.93 now.
+const ASKED_MAX: usize = 2;
+
 /// Reads that the kernel has under way.
-pub(super) struct Ring<'a> {
+pub(crate) struct Ring<'a> {
     ring: IoUring,
-    bell: OwnedFd,
     file: &'a File,
     /// Reads under way.
     flights: Slab<Flight>,
     /// Rooms that are free.
     rooms: Vec<Room>,
-    submitted: bool,
+    /// Reads that the system has not heard of.
+    asked: usize,
 }
 
 struct Flight {
@@ -81,31 +47,20 @@ impl std::fmt::Debug for Ring<'_> {
 }
 
 impl<'a> Ring<'a> {
-    /// A ring for at most `reads_max` reads at once.
-    pub(super) fn new(file: &'a File, reads_max: usize) -> io::Result<Self> {
-        let entries = u32::try_from(reads_max.max(1)).unwrap_or(u32::MAX);
+    /// A ring for at most `under_way_max` reads at once.
+    pub(crate) fn new(file: &'a File, under_way_max: usize) -> io::Result<Self> {
+        let entries = u32::try_from(under_way_max).unwrap_or(u32::MAX);
         let ring = IoUring::builder().setup_clamp().setup_coop_taskrun().build(entries)?;
-        let bell = bell()?;
-        ring.submitter().register_eventfd(bell.as_raw_fd())?;
-        Ok(Self { ring, bell, file, flights: Slab::new(), rooms: Vec::new(), submitted: false })
+        Ok(Self { ring, file, flights: Slab::new(), rooms: Vec::new(), asked: 0 })
     }
 
-    pub(super) fn bell(&self) -> &OwnedFd {
-        &self.bell
+    /// Has `bell` rung when reads have ended.
+    pub(crate) fn ring_when_ended(&self, bell: &OwnedFd) -> io::Result<()> {
+        self.ring.submitter().register_eventfd(bell.as_raw_fd())
     }
 
-    pub(super) fn submit(&mut self, piece: Piece, span: Span) {
-        let room = match self.rooms.pop() {
-            Some(mut room) if span.len <= KEPT_BYTES => {
-                room.len = span.len;
-                room
-            }
-            _ => {
-                let mut room = Room::new(span.len.max(KEPT_BYTES), span.alignment);
-                room.len = span.len;
-                room
-            }
-        };
+    pub(crate) fn ask(&mut self, piece: Piece, span: Span) {
+        let room = self.room(&span);
         let id = self.flights.insert(Flight { piece, span, room });
         let room = self.flights[id].room.bytes_mut();
         let entry = opcode::Read::new(types::Fd(self.file.as_raw_fd()), room.as_mut_ptr(), span.len as u32)
@@ -117,16 +72,32 @@ impl<'a> Ring<'a> {
         while unsafe { self.ring.submission().push(&entry) }.is_err() {
             self.flush();
         }
-        self.submitted = true;
+        self.asked += 1;
+        if self.asked >= ASKED_MAX {
+            self.flush();
+        }
     }
 
-    /// Hands over what was submitted.
-    pub(super) fn flush(&mut self) {
-        while self.submitted {
+    /// Room for what lies in `span`.
+    fn room(&mut self, span: &Span) -> Room {
+        if span.len > KEPT_BYTES {
+            return Room::new(span.len, span.alignment);
+        }
+        let mut room = self.rooms.pop().unwrap_or_else(|| Room::new(KEPT_BYTES, span.alignment));
+        room.resize(span.len);
+        room
+    }
+
+    /// Hands over what was asked for.
+    pub(crate) fn flush(&mut self) {
+        while self.asked > 0 {
             match self.ring.submit() {
-                Ok(_) => self.submitted = !self.ring.submission().is_empty(),
+                Ok(_) => self.asked = self.ring.submission().len(),
                 // The kernel has no room for more completions until some are taken; they are waited for.
-                Err(error) if error.raw_os_error() == Some(EBUSY) => self.wait(),
+                Err(error) if error.raw_os_error() == Some(EBUSY) => {
+                    // What it could not wait for is waited for again.
+                    let _ = self.wait();
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     tracing::error!(%error, "io_uring takes no reads");
@@ -136,14 +107,15 @@ impl<'a> Ring<'a> {
         }
     }
 
-    fn wait(&mut self) {
-        // What it could not wait for is waited for again.
-        let _ = self.ring.submit_and_wait(1);
+    /// Hands over what was asked for, and waits until a read has ended.
+    pub(crate) fn wait(&mut self) -> io::Result<()> {
+        self.ring.submit_and_wait(1).map(drop)
     }
 
-    pub(super) fn complete(&mut self, ended: &mut impl FnMut(Piece, io::Result<&[u8]>)) {
-        silence(&self.bell);
-        for completion in self.ring.completion() {
+    pub(crate) fn take(&mut self, most: usize, ended: &mut impl FnMut(Piece, io::Result<&[u8]>)) -> usize {
+        let mut taken = 0;
+        for completion in self.ring.completion().take(most) {
+            taken += 1;
             let Some(Flight { piece, span, room }) = self.flights.try_remove(completion.user_data() as usize)
             else {
                 continue;
@@ -152,10 +124,11 @@ impl<'a> Ring<'a> {
                 Ok(bytes) => ended(piece, Ok(room.bytes().get(span.skip..bytes).unwrap_or_default())),
                 Err(_) => ended(piece, Err(io::Error::from_raw_os_error(-completion.result()))),
             }
-            if room.bytes.len() <= KEPT_BYTES + span.alignment {
+            if span.len <= KEPT_BYTES {
                 self.rooms.push(room);
             }
         }
+        taken
     }
 }
 
@@ -169,7 +142,7 @@ impl Drop for Ring<'_> {
                 std::mem::forget(std::mem::take(&mut self.flights));
                 return;
             }
-            self.complete(&mut |_, _| {});
+            self.take(usize::MAX, &mut |_, _| {});
         }
     }
 }

@@ -9,23 +9,25 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 
 use graven_format::{Piece, Span};
+use rustix::event::{PollFd, PollFlags, poll};
 
-use super::ring::{Room, bell, ring_bell, silence};
+use crate::room::Room;
 
-/// Threads that read for one loop: as many reads are under way at once.
+/// Threads of one reader: as many reads are under way at once.
 const THREADS: usize = 16;
 
 /// Threads that read pieces. They end with it.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     shared: Arc<Shared>,
-    ended: Vec<Ended>,
+    /// Reads that have ended and were not taken.
+    ended: VecDeque<Ended>,
 }
 
 #[derive(Debug)]
 struct Shared {
     file: File,
-    bell: OwnedFd,
+    bell: Arc<OwnedFd>,
     work: Mutex<Work>,
     more: Condvar,
 }
@@ -62,7 +64,8 @@ impl Shared {
             let mut room = Room::new(span.len, span.alignment);
             let read = read(&self.file, span, room.bytes_mut()).map(|bytes| (room, bytes));
             self.work().ended.push((piece, span, read));
-            ring_bell(&self.bell);
+            // Any number but 0 rings it. It can only fail when it was rung 2^64 times and not heard.
+            let _ = rustix::io::write(&self.bell, &1_u64.to_le_bytes());
         }
     }
 }
@@ -85,40 +88,45 @@ fn read(file: &File, span: Span, room: &mut [u8]) -> io::Result<usize> {
 }
 
 impl Pool {
-    pub(super) fn new(file: &File, reads_max: usize) -> io::Result<Self> {
+    pub(crate) fn new(file: &File, bell: &Arc<OwnedFd>, under_way_max: usize) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             file: file.try_clone()?,
-            bell: bell()?,
+            bell: Arc::clone(bell),
             work: Mutex::default(),
             more: Condvar::new(),
         });
         // Dropped on an error, it ends the threads that there are.
-        let pool = Self { shared, ended: Vec::new() };
-        for i in 0..THREADS.min(reads_max.max(1)) {
+        let pool = Self { shared, ended: VecDeque::new() };
+        for i in 0..THREADS.min(under_way_max) {
             let shared = Arc::clone(&pool.shared);
             thread::Builder::new().name(format!("disk-{i}")).spawn(move || shared.serve())?;
         }
         Ok(pool)
     }
 
-    pub(super) fn bell(&self) -> &OwnedFd {
-        &self.shared.bell
-    }
-
-    pub(super) fn submit(&mut self, piece: Piece, span: Span) {
+    pub(crate) fn ask(&mut self, piece: Piece, span: Span) {
         self.shared.work().asked.push_back((piece, span));
         self.shared.more.notify_one();
     }
 
-    pub(super) fn complete(&mut self, ended: &mut impl FnMut(Piece, io::Result<&[u8]>)) {
-        silence(&self.shared.bell);
-        std::mem::swap(&mut self.ended, &mut self.shared.work().ended);
-        for (piece, span, result) in self.ended.drain(..) {
+    /// Waits until a read has ended that was not taken.
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        if self.ended.is_empty() {
+            poll(&mut [PollFd::new(&self.shared.bell, PollFlags::IN)], None)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take(&mut self, most: usize, ended: &mut impl FnMut(Piece, io::Result<&[u8]>)) -> usize {
+        self.ended.extend(self.shared.work().ended.drain(..));
+        let taken = most.min(self.ended.len());
+        for (piece, span, result) in self.ended.drain(..taken) {
             match result {
                 Ok((room, bytes)) => ended(piece, Ok(room.bytes().get(span.skip..bytes).unwrap_or_default())),
                 Err(error) => ended(piece, Err(error)),
             }
         }
+        taken
     }
 }
 

@@ -1,0 +1,180 @@
+//! Pieces of a table come as they were carved, however they are read, whoever waits for them, and how many are taken at once.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use graven_disk::{DiskReads, Reader};
+use graven_format::{Block, Builder, Error, Looked, Options, Piece, Purpose, Store};
+use rustix::event::{PollFd, PollFlags, poll};
+use tempfile::TempDir;
+
+const PAIRS: usize = 20_000;
+
+/// Longer than a bucket holds, and than what rooms are kept for.
+const LARGE_BYTES: usize = 100_000;
+
+fn key(i: usize) -> String {
+    format!("key-{i}")
+}
+
+fn value(i: usize) -> String {
+    if i % 5_000 == 7 { "v".repeat(LARGE_BYTES) } else { format!("value-{i}") }
+}
+
+fn carve(folder: &TempDir) -> PathBuf {
+    let path = folder.path().join("table.graven");
+    let mut builder = Builder::new(Options { purpose: Purpose::Disk, ..Options::default() });
+    for i in 0..PAIRS {
+        builder.add(key(i).as_bytes(), value(i).as_bytes()).unwrap();
+    }
+    builder.write(&path).unwrap();
+    path
+}
+
+/// Reads every piece that one of the keys lies in, in the ways that a reader can be waited for, and answers from it.
+fn ask_for_all(path: &Path, how: DiskReads, most: usize, by_bell: bool) -> HashMap<usize, Result<(), Error>> {
+    let store = Store::open_on_disk(path).unwrap();
+    let mut reader = Reader::new(store.disk().unwrap(), how, 32).unwrap();
+    if by_bell {
+        reader.listen().unwrap();
+    }
+    let mut keys: HashMap<u64, Vec<usize>> = HashMap::new();
+    let mut pieces: Vec<Piece> = Vec::new();
+    for i in 0..PAIRS {
+        let piece = store.piece(key(i).as_bytes()).unwrap().unwrap();
+        let together = keys.entry(piece.start()).or_default();
+        if together.is_empty() {
+            pieces.push(piece);
+        }
+        together.push(i);
+    }
+    let mut answers = HashMap::new();
+    let mut under_way = 0;
+    while !pieces.is_empty() || under_way > 0 {
+        while under_way < 32
+            && let Some(piece) = pieces.pop()
+        {
+            reader.ask(piece, store.span(&piece));
+            under_way += 1;
+        }
+        if by_bell {
+            reader.flush();
+            poll(&mut [PollFd::new(&reader.listen().unwrap(), PollFlags::IN)], None).unwrap();
+        } else {
+            reader.wait().unwrap();
+        }
+        loop {
+            let taken = reader.take(most, |piece, bytes| {
+                under_way -= 1;
+                let block = block(&store, &piece, bytes);
+                for i in keys.remove(&piece.start()).unwrap() {
+                    match &block {
+                        Ok(block) => match look(&store, i, &piece, block) {
+                            None => assert!(answers.insert(i, Ok(())).is_none()),
+                            Some(elsewhere) => {
+                                pieces.push(elsewhere);
+                                keys.insert(elsewhere.start(), vec![i]);
+                            }
+                        },
+                        Err(error) => {
+                            let again = Err(Error::Read {
+                                offset: piece.start(),
+                                bytes: piece.len() as u64,
+                                source: io::Error::other(error.to_string()),
+                            });
+                            answers.insert(i, again);
+                        }
+                    }
+                }
+            });
+            if taken < most {
+                break;
+            }
+        }
+    }
+    answers
+}
+
+fn block(store: &Store, piece: &Piece, bytes: io::Result<&[u8]>) -> Result<Block, Error> {
+    let source = |source| Error::Read { offset: piece.start(), bytes: piece.len() as u64, source };
+    bytes.map_err(source).and_then(|bytes| store.block(piece, bytes))
+}
+
+/// Compares the value of the `i`th key, unless it lies elsewhere.
+fn look(store: &Store, i: usize, piece: &Piece, block: &Block) -> Option<Piece> {
+    let mut found = Vec::new();
+    match store.look(key(i).as_bytes(), piece, block, &mut found).unwrap() {
+        Looked::Found => assert_eq!(found, value(i).as_bytes()),
+        Looked::Missing => panic!("{} is missing", key(i)),
+        Looked::Elsewhere(elsewhere) => return Some(elsewhere),
+    }
+    None
+}
+
+#[test]
+fn every_piece_comes_whichever_way_it_is_read_and_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = carve(&folder);
+    for how in [DiskReads::Auto, DiskReads::Threads] {
+        for most in [1, 3, usize::MAX] {
+            for by_bell in [false, true] {
+                let answers = ask_for_all(&path, how, most, by_bell);
+                assert_eq!(answers.len(), PAIRS, "{how:?}, {most} at once, by bell: {by_bell}");
+                assert!(answers.values().all(Result::is_ok));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_short_while_it_is_read_gives_errors_for_what_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = carve(&folder);
+    let whole = std::fs::metadata(&path).unwrap().len();
+    for how in [DiskReads::Auto, DiskReads::Threads] {
+        let copy = folder.path().join("cut.graven");
+        std::fs::copy(&path, &copy).unwrap();
+        let store = Store::open_on_disk(&copy).unwrap();
+        let mut reader = Reader::new(store.disk().unwrap(), how, 8).unwrap();
+        std::fs::OpenOptions::new().write(true).open(&copy).unwrap().set_len(whole / 2).unwrap();
+        let (mut right, mut gone) = (0, 0);
+        for i in (0..PAIRS).step_by(97) {
+            let piece = store.piece(key(i).as_bytes()).unwrap().unwrap();
+            reader.ask(piece, store.span(&piece));
+            reader.wait().unwrap();
+            let mut outcome = None;
+            while outcome.is_none() {
+                reader.take(1, |piece, bytes| outcome = Some(block(&store, &piece, bytes)));
+            }
+            match outcome.unwrap() {
+                Ok(block) => {
+                    look(&store, i, &piece, &block);
+                    right += 1;
+                }
+                Err(Error::Read { source, .. }) => {
+                    assert_eq!(source.kind(), io::ErrorKind::UnexpectedEof);
+                    gone += 1;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(right > 10 && gone > 10, "{right} right, {gone} gone");
+    }
+}
+
+#[test]
+fn a_reader_can_go_while_reads_are_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_on_disk(&carve(&folder)).unwrap();
+    for how in [DiskReads::Auto, DiskReads::Threads] {
+        for round in 0..50 {
+            let mut reader = Reader::new(store.disk().unwrap(), how, 64).unwrap();
+            for i in 0..64 {
+                let piece = store.piece(key(i * 31 + round).as_bytes()).unwrap().unwrap();
+                reader.ask(piece, store.span(&piece));
+            }
+            reader.flush();
+        }
+    }
+}
