@@ -77,7 +77,7 @@ fn read_pairs(arguments: &Arguments) -> Result<Pairs> {
 }
 
 /// Reads that are taken in before others are asked for.
-const TAKEN_MAX: usize = 6;
+const TAKEN_MAX: usize = 16;
 
 struct Rate {
     each_second: f64,

@@ -141,8 +141,6 @@ struct EventLoop<'a> {
     conns: Slab<Conn>,
     /// Connections that want another turn although their socket has no news.
     again: Vec<usize>,
-    /// Reads of the table may have ended that were not taken in.
-    more_reads: bool,
     means: Means<'a>,
     wave: Wave,
     /// Connections with news, in the order in which they get their turns.
@@ -201,7 +199,6 @@ impl<'a> EventLoop<'a> {
             acceptor,
             conns: Slab::new(),
             again: Vec::new(),
-            more_reads: false,
             means,
             wave: Wave::new(),
             called: Vec::new(),
@@ -238,11 +235,10 @@ impl<'a> EventLoop<'a> {
                 self.call(token);
             }
             self.serve();
-            let mut reads_ended = std::mem::take(&mut self.more_reads);
             for event in &events {
                 match event.token() {
                     WAKER => self.welcome(),
-                    BELL => reads_ended = true,
+                    BELL => self.take_reads(),
                     Token(conn) if conn < self.conns.capacity() => {
                         if let Some(known) = self.conns.get_mut(conn) {
                             let hung_up = event.is_read_closed() || event.is_error();
@@ -258,10 +254,6 @@ impl<'a> EventLoop<'a> {
                 }
             }
             self.serve();
-            if reads_ended {
-                self.take_reads();
-                self.serve();
-            }
             self.accept();
             self.sweep();
         }
@@ -269,7 +261,7 @@ impl<'a> EventLoop<'a> {
 
     /// How long the loop may sleep.
     fn patience(&self) -> Option<Duration> {
-        if self.more_reads || !self.again.is_empty() {
+        if !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
         let now = self.means.clock.now();
@@ -317,7 +309,7 @@ impl<'a> EventLoop<'a> {
     /// Calls the connections whose pieces have come.
     fn take_reads(&mut self) {
         let Some(reads) = self.means.desk.reads() else { return };
-        self.more_reads = reads.complete(&mut self.ready);
+        reads.complete(&mut self.ready);
         for token in std::mem::take(&mut self.ready) {
             if let Some(conn) = self.conns.get_mut(token) {
                 conn.go_on();

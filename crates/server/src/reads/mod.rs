@@ -25,11 +25,6 @@ type Start = u64;
 /// Bytes of pieces that one loop has under way or waiting to be answered from, up to the last of them.
 const SLOT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Reads that are taken in at once, before the connections that can go on and those with news have their turns. With all that
-/// had ended taken in, disk, loop and clients took turns at resting: fewer are worth it until looking at the same requests
-/// again costs more.
-const TAKEN_MAX: usize = 16;
-
 /// A piece that was read, or why it could not be.
 type Outcome = Result<Arc<Block>, Arc<Error>>;
 
@@ -237,11 +232,11 @@ impl<'a> Reads<'a> {
         }
     }
 
-    /// Takes in reads that have ended, and adds to `ready` the connections that can go on: those whose first piece has come.
-    /// Whether there may be more, for which the loop is not woken again.
-    pub(crate) fn complete(&mut self, ready: &mut Vec<usize>) -> bool {
+    /// Takes in the reads that have ended, and adds to `ready` the connections that can go on: those whose first piece has
+    /// come.
+    pub(crate) fn complete(&mut self, ready: &mut Vec<usize>) {
         let Self { store, cache, tally, reader, slots, slot_bytes, waiting, .. } = self;
-        let taken = reader.take(TAKEN_MAX, |piece, result| {
+        reader.take(usize::MAX, |piece, result| {
             let source = |source| Error::Read { offset: piece.start(), bytes: piece.len() as u64, source };
             let outcome = result.map_err(source).and_then(|bytes| store.block(&piece, bytes));
             let outcome = outcome.map(Arc::new).map_err(Arc::new);
@@ -261,6 +256,5 @@ impl<'a> Reads<'a> {
                 slots.remove(&piece.start());
             }
         });
-        taken == TAKEN_MAX
     }
 }
