@@ -2,7 +2,7 @@
 
 use graven_wire::Decoded;
 use graven_wire::http::{
-    Connection, Error, Length, Limits, Method, Response, ResponseHead, Version, decode_response,
+    Connection, Error, Length, Limits, Method, ReadyHead, Response, ResponseHead, Version, decode_response,
     encode_chunk, encode_head, encode_last_chunk, encode_response,
 };
 
@@ -109,11 +109,29 @@ const HEAD: ResponseHead<'_> = ResponseHead {
 };
 
 #[test]
+fn a_ready_head_is_the_head_of_every_length() {
+    let headers = [("Access-Control-Allow-Origin", "*")];
+    for head in [
+        HEAD,
+        ResponseHead { headers: &headers, etag: Some("\"a\""), ..HEAD },
+        ResponseHead { status: 404, connection: Connection::Close, content_type: None, ..HEAD },
+    ] {
+        let ready = ReadyHead::new(&head);
+        for bytes in [0, 9, 10, 99, 100, 1_000_000, usize::MAX] {
+            let (mut expected, mut found) = (Vec::new(), Vec::new());
+            encode_head(&ResponseHead { length: Length::Bytes(bytes), ..head }, &mut expected);
+            ready.encode(bytes, &mut found);
+            assert_eq!(found, expected);
+        }
+    }
+}
+
+#[test]
 fn a_response_is_written_byte_for_byte() {
     let mut out = b"before".to_vec();
     encode_response(&HEAD, b"hello", &mut out);
-    let want = "beforeHTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain\r\n\
-                Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\nhello";
+    let want = "beforeHTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+                Content-Length: 5\r\n\r\nhello";
     assert_eq!(String::from_utf8(out).unwrap(), want);
 }
 

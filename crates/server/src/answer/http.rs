@@ -3,8 +3,8 @@
 
 use graven_wire::Decoded;
 use graven_wire::http::{
-    self, Connection, Length, Method, Place, Request, ResponseHead, Version, encode_head, expects_continue,
-    find_parameter, is_plain, split_target, unescape,
+    self, Connection, Length, Method, Place, ReadyHead, Request, ResponseHead, Version, encode_head,
+    expects_continue, find_parameter, is_plain, split_target, unescape,
 };
 
 use super::batch::{Said, Tried, Waiting};
@@ -32,6 +32,32 @@ pub(super) struct Always<'a> {
     pub(super) date: &'a str,
     /// Header lines, name and value.
     pub(super) headers: &'a [(&'a str, &'a str)],
+}
+
+/// What every answer of one second carries, and the head of a value's answer ready to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Dressing<'a> {
+    headers: Vec<(&'a str, &'a str)>,
+    /// The date of the head; empty before the first.
+    date: String,
+    found: ReadyHead,
+}
+
+impl<'a> Dressing<'a> {
+    /// For answers that carry `headers`.
+    pub(super) fn new(headers: Vec<(&'a str, &'a str)>) -> Self {
+        Self { headers, ..Self::default() }
+    }
+
+    /// What answers carry at `date`.
+    #[inline]
+    pub(super) fn at<'d>(&'d mut self, date: &'d str) -> (Always<'d>, &'d ReadyHead) {
+        if self.date != date {
+            date.clone_into(&mut self.date);
+            self.found = ReadyHead::new(&head(200, Always { date, headers: &self.headers }));
+        }
+        (Always { date, headers: &self.headers }, &self.found)
+    }
 }
 
 /// The header lines of an answer that pages of `origin` may read.
@@ -113,9 +139,10 @@ impl Desk<'_> {
         date: &str,
         out: &mut Vec<u8>,
     ) -> Answered {
-        let headers = std::mem::take(&mut self.headers);
-        let answered = self.answer_http_input(session, input, Always { date, headers: &headers }, out);
-        self.headers = headers;
+        let mut dressing = std::mem::take(&mut self.dressing);
+        let (always, ready) = dressing.at(date);
+        let answered = self.answer_http_input(session, input, always, ready, out);
+        self.dressing = dressing;
         answered
     }
 
@@ -124,6 +151,7 @@ impl Desk<'_> {
         session: &mut HttpSession,
         input: &[u8],
         always: Always<'_>,
+        ready: &ReadyHead,
         out: &mut Vec<u8>,
     ) -> Answered {
         if session.answering.is_some() {
@@ -154,7 +182,7 @@ impl Desk<'_> {
             }
             let batched = waiting.len();
             if batched > 0 {
-                let end = self.answer_http_waiting(&mut waiting, always, out);
+                let end = self.answer_http_waiting(&mut waiting, always, ready, out);
                 if end < at {
                     return Answered { consumed: end, next: Next::Full };
                 }
@@ -199,10 +227,11 @@ impl Desk<'_> {
         &mut self,
         waiting: &mut Waiting<'_, Tagged>,
         always: Always<'_>,
+        ready: &ReadyHead,
         out: &mut Vec<u8>,
     ) -> usize {
         let (end, tried) = self.answer_waiting(waiting, out, |tagged, _, said, out| {
-            found_plain(said, *tagged, always, out);
+            found_plain(said, *tagged, always, ready, out);
         });
         self.tally.http.requests.add(tried.keys as u64);
         count(&self.tally.http, tried);
@@ -344,8 +373,20 @@ fn found(
 
 /// What a plain HTTP/1.1 `GET` is answered.
 #[inline]
-pub(super) fn found_plain(said: Said<'_>, tagged: Tagged, always: Always<'_>, out: &mut Vec<u8>) {
-    found(said, tagged, None, PLAIN, always, out);
+pub(super) fn found_plain(
+    said: Said<'_>,
+    tagged: Tagged,
+    always: Always<'_>,
+    ready: &ReadyHead,
+    out: &mut Vec<u8>,
+) {
+    match (said, tagged) {
+        (Said::Value(value), Tagged::No) => {
+            ready.encode(value.len(), out);
+            out.extend_from_slice(value);
+        }
+        _ => found(said, tagged, None, PLAIN, always, out),
+    }
 }
 
 fn with_tag(
@@ -406,8 +447,11 @@ pub(super) fn batched_key<'a>(request: &Request<'a>) -> Option<(&'a [u8], Tagged
         && request.version == Version::Http11
         && request.keep_alive
         && request.if_none_match.is_none();
+    if !is_plain_get {
+        return None;
+    }
     match route(request) {
-        Route::Key(key, place) if is_plain_get && is_plain(key, place) => Some((key, tagged(place))),
+        Route::Key(key, place) if is_plain(key, place) => Some((key, tagged(place))),
         _ => None,
     }
 }

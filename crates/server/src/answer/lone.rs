@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use arrayvec::ArrayVec;
 use graven_wire::Decoded;
+use graven_wire::http::ReadyHead;
 use graven_wire::resp::{Command, Request, Version};
 
 use super::batch::{KEYS_MAX, Said};
@@ -65,24 +66,31 @@ impl Desk<'_> {
 
     /// Answers each request into the output whose number it carries.
     pub(crate) fn answer_lones(&mut self, lones: &[(usize, Lone<'_>)], date: &str, outs: &mut [Vec<u8>]) {
-        let headers = std::mem::take(&mut self.headers);
-        let always = http::Always { date, headers: &headers };
+        let mut dressing = std::mem::take(&mut self.dressing);
+        let (always, ready) = dressing.at(date);
         for lones in lones.chunks(self.scratch.batch_keys) {
             let keys: ArrayVec<&[u8], KEYS_MAX> = lones.iter().map(|(_, lone)| lone.key).collect();
             let (tally, mut lones) = (self.tally, lones.iter());
             self.answer_each(&keys, |_, said| {
                 let Some((out, lone)) = lones.next() else { return ControlFlow::Break(()) };
-                lone.answer(said, always, tally, &mut outs[*out]);
+                lone.answer(said, always, ready, tally, &mut outs[*out]);
                 ControlFlow::Continue(())
             });
         }
-        self.headers = headers;
+        self.dressing = dressing;
     }
 }
 
 impl Lone<'_> {
     #[inline]
-    fn answer(&self, said: Said<'_>, always: http::Always<'_>, tally: &Tally, out: &mut Vec<u8>) {
+    fn answer(
+        &self,
+        said: Said<'_>,
+        always: http::Always<'_>,
+        ready: &ReadyHead,
+        tally: &Tally,
+        out: &mut Vec<u8>,
+    ) {
         let requests: &Requests = match self.manner {
             Manner::Http(_) => &tally.http,
             Manner::Resp(_) => &tally.resp,
@@ -94,7 +102,7 @@ impl Lone<'_> {
             Said::Nothing | Said::Damaged => requests.misses.add(1),
         }
         match &self.manner {
-            Manner::Http(tagged) => http::found_plain(said, *tagged, always, out),
+            Manner::Http(tagged) => http::found_plain(said, *tagged, always, ready, out),
             Manner::Resp(version) => resp::value_or_null(said, *version, out),
             Manner::Memcached(one) => one.answer(self.key, said, out),
         }

@@ -117,8 +117,8 @@ pub(crate) struct Desk<'a> {
     options: &'a Options,
     tallies: &'a Tallies,
     tally: &'a Tally,
-    /// Header lines that every HTTP answer carries.
-    headers: Vec<(&'a str, &'a str)>,
+    /// What HTTP answers carry.
+    dressing: http::Dressing<'a>,
     /// Reads the HTTP requests of all connections.
     http: graven_wire::http::RequestDecoder,
     scratch: Scratch,
@@ -166,9 +166,9 @@ impl<'a> Desk<'a> {
     ) -> Self {
         let scratch = Scratch { value: Vec::new(), batch: Batch::default(), line: Vec::new(), batch_keys: 1 };
         let headers = options.allow_origin.as_ref().map(|origin| http::headers_for(origin.as_str()).to_vec());
-        let headers = headers.unwrap_or_default();
+        let dressing = http::Dressing::new(headers.unwrap_or_default());
         let http = graven_wire::http::RequestDecoder::new(options.http);
-        Self { store, options, tallies, tally, headers, http, scratch, trouble: None, reads }
+        Self { store, options, tallies, tally, dressing, http, scratch, trouble: None, reads }
     }
 
     /// Answers the requests in `input`, which may end in the middle of one, into `out`.

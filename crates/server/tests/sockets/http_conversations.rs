@@ -27,7 +27,7 @@ fn reply(status: &str, said: &str, body: &str) -> String {
     };
     let length = body.len();
     format!(
-        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nContent-Type: text/plain\r\nDate: D\r\n{said}\r\n{body}"
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nDate: D\r\n{said}Content-Length: {length}\r\n\r\n{body}"
     )
 }
 

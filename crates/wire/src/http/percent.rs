@@ -26,7 +26,11 @@ impl std::error::Error for BadEscape {}
 
 /// The path of a request target and its query, if there is a `?`. The absolute form (`http://host/path`) loses its
 /// scheme and host; nothing is normalised or decoded.
+#[inline]
 pub fn split_target(target: &[u8]) -> (&[u8], Option<&[u8]>) {
+    if let Some(query) = target.strip_prefix(b"/?") {
+        return (b"/", Some(query));
+    }
     let target = if target.starts_with(b"/") { target } else { origin_form(target) };
     match memchr::memchr(b'?', target) {
         // `http://host?query` asks for the root.
@@ -59,7 +63,16 @@ pub(super) fn is_http(scheme: &[u8]) -> bool {
 }
 
 /// The escaped value of the first parameter called `name` in a query; a parameter without `=` has an empty value.
+#[inline]
 pub fn find_parameter<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    // As a rule it is the first of one.
+    match query.strip_prefix(name).and_then(|behind| behind.strip_prefix(b"=")) {
+        Some(value) => Some(&value[..memchr::memchr(b'&', value).unwrap_or(value.len())]),
+        None => search_parameter(query, name),
+    }
+}
+
+fn search_parameter<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut rest = query;
     loop {
         let end = memchr::memchr(b'&', rest).unwrap_or(rest.len());

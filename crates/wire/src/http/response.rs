@@ -6,6 +6,7 @@ use super::head::{Facts, error_of, within};
 use super::request::Method;
 use super::{HEADERS_MAX, Limits, Version};
 use crate::Decoded;
+use crate::decimal::push_len;
 
 /// How the length of a response's body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +78,54 @@ pub fn reason(status: u16) -> &'static str {
 
 /// Appends a response's head to `out`, the empty line included. Allocates nothing but what `out` needs to grow.
 pub fn encode_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
+    encode_before_length(head, out);
+    match head.length {
+        Length::Bytes(bytes) => encode_length(bytes, out),
+        Length::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n"),
+        Length::Untold => out.extend_from_slice(b"\r\n"),
+    }
+}
+
+/// The head of responses that differ in nothing but their length, encoded once.
+///
+/// ```
+/// use graven_wire::http::{Connection, Length, ReadyHead, ResponseHead, encode_head};
+///
+/// let head = ResponseHead {
+///     status: 200,
+///     length: Length::Bytes(5),
+///     content_type: Some("text/plain"),
+///     date: "",
+///     connection: Connection::Unsaid,
+///     etag: None,
+///     allow: None,
+///     headers: &[],
+/// };
+/// let (mut once, mut again) = (Vec::new(), Vec::new());
+/// encode_head(&head, &mut once);
+/// ReadyHead::new(&head).encode(5, &mut again);
+/// assert_eq!(once, again);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadyHead(Vec<u8>);
+
+impl ReadyHead {
+    /// The head of responses that are like `head` but for their length.
+    pub fn new(head: &ResponseHead<'_>) -> Self {
+        let mut ready = Vec::new();
+        encode_before_length(head, &mut ready);
+        Self(ready)
+    }
+
+    /// Appends the head of a response of `bytes` bytes, the empty line included.
+    #[inline]
+    pub fn encode(&self, bytes: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+        encode_length(bytes, out);
+    }
+}
+
+fn encode_before_length(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
     if head.status == 200 {
         out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
     } else {
@@ -85,11 +134,6 @@ pub fn encode_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
         out.push(b' ');
         out.extend_from_slice(reason(head.status).as_bytes());
         out.extend_from_slice(b"\r\n");
-    }
-    match head.length {
-        Length::Bytes(bytes) => header("Content-Length: ", itoa::Buffer::new().format(bytes), out),
-        Length::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-        Length::Untold => {}
     }
     if let Some(content_type) = head.content_type {
         header("Content-Type: ", content_type, out);
@@ -112,7 +156,13 @@ pub fn encode_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(name.as_bytes());
         header(": ", value, out);
     }
-    out.extend_from_slice(b"\r\n");
+}
+
+#[inline]
+fn encode_length(bytes: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"Content-Length: ");
+    push_len(out, bytes);
+    out.extend_from_slice(b"\r\n\r\n");
 }
 
 fn header(name: &str, value: &str, out: &mut Vec<u8>) {
