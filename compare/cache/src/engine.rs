@@ -20,13 +20,14 @@ pub(crate) struct Arguments {
     /// Its pairs, as `.data` text: every value is compared
     pairs: PathBuf,
     /// How long each run takes, in seconds
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// Runs of each, one after the other; the median of their ratios counts
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    rounds: u64,
     /// Reads under way at once
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 64])]
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 64],
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4096))]
     in_flight: Vec<usize>,
     /// Threads instead of io_uring
     #[arg(long)]
@@ -43,9 +44,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for &in_flight in &arguments.in_flight {
         let (mut theirs, mut ours, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         let mut reads_each = 0.0;
-        for round in 0..arguments.rounds.max(1) {
+        for round in 0..arguments.rounds {
             let fio = fio_reads(arguments, in_flight)?;
-            let looked = look_up(&store, &pairs, in_flight, round as u64, arguments)?;
+            let looked = look_up(&store, &pairs, in_flight, round, arguments)?;
             eprintln!("{in_flight} under way: fio {fio:.0}, graven {:.0}", looked.each_second);
             reads_each = looked.reads_each;
             ratios.push(looked.each_second / fio);
@@ -142,7 +143,7 @@ fn fio_reads(arguments: &Arguments, in_flight: usize) -> Result<f64> {
         .arg(format!("--iodepth={in_flight}"))
         .arg(format!("--runtime={}", arguments.seconds))
         .output()
-        .context("cannot start fio, which is to be installed beside this")?;
+        .context("cannot start fio; on Debian, `apt-get install fio` installs it")?;
     if !output.status.success() {
         bail!("fio: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     }

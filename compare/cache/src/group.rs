@@ -21,16 +21,18 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// A new group below `root` whose members take at most `limit_bytes` of memory and nothing of the swap.
+    /// A new group whose members take at most `limit_bytes` of memory and nothing of the swap. It is below the group that
+    /// this process is in, so that the limits of that one hold for its members, too. `root` is where control groups are kept,
+    /// and `own` the text of `/proc/self/cgroup`.
     ///
     /// # Errors
     /// When there are no control groups, or this process may not make one.
-    pub(crate) fn new(root: &Path, limit_bytes: u64) -> Result<Self> {
+    pub(crate) fn new(root: &Path, own: &str, limit_bytes: u64) -> Result<Self> {
         let name = format!("compare-cache-{}", std::process::id());
         let limit = limit_bytes.to_string();
         let first = root.join("memory");
         if first.join("memory.limit_in_bytes").exists() {
-            let group = Self::make(first.join(name))?;
+            let group = Self::make(below(&first, own, "memory")?.join(name))?;
             group.set("memory.limit_in_bytes", &limit)?;
             // Memory and swap together; not every kernel counts the swap.
             if group.folder.join("memory.memsw.limit_in_bytes").exists() {
@@ -38,21 +40,24 @@ impl Group {
             }
             return Ok(group);
         }
-        let control = root.join("cgroup.subtree_control");
-        let Ok(controlled) = fs::read_to_string(&control) else {
+        if !root.join("cgroup.subtree_control").exists() {
             bail!(
                 "no control groups for memory in {}; this needs a Linux on which they are mounted there",
                 root.display()
             );
-        };
+        }
+        let parent = below(root, own, "")?;
+        let control = parent.join("cgroup.subtree_control");
+        let controlled = fs::read_to_string(&control).unwrap_or_default();
         if !controlled.split_whitespace().any(|name| name == "memory") {
             bail!(
-                "groups below {0} cannot limit memory; as root, `echo +memory > {1}` lets them",
-                root.display(),
+                "groups below {}, which this process is in, cannot limit memory, as {} does not name it; \
+                 start this from a group whose does, such as the topmost",
+                parent.display(),
                 control.display()
             );
         }
-        let group = Self::make(root.join(name))?;
+        let group = Self::make(parent.join(name))?;
         group.set("memory.max", &limit)?;
         // Not there where the kernel has no swap.
         if group.folder.join("memory.swap.max").exists() {
@@ -80,6 +85,17 @@ impl Group {
     pub(crate) fn members(&self) -> PathBuf {
         self.folder.join("cgroup.procs")
     }
+}
+
+/// The folder below `root` of the group that a process is in, by the text of its `/proc/PID/cgroup`; `controller` is empty
+/// for the second version.
+fn below(root: &Path, own: &str, controller: &str) -> Result<PathBuf> {
+    let path = own.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        controllers.split(',').any(|name| name == controller).then_some(path)
+    });
+    let path = path.context("/proc/self/cgroup does not say which control group this process is in")?;
+    Ok(root.join(path.trim_start_matches('/')))
 }
 
 impl Drop for Group {
@@ -113,26 +129,37 @@ mod tests {
     }
 
     #[test]
-    fn the_first_version_is_limited_below_the_folder_of_memory() {
+    fn the_first_version_is_limited_below_the_own_group_of_memory() {
         let root = tempfile::tempdir().unwrap();
-        fs::create_dir(root.path().join("memory")).unwrap();
+        let own = root.path().join("memory/jobs/7");
+        fs::create_dir_all(&own).unwrap();
         fs::write(root.path().join("memory/memory.limit_in_bytes"), "").unwrap();
-        let group = Group::new(root.path(), 40 << 20).unwrap();
-        assert!(group.members().starts_with(root.path().join("memory")));
+        let group = Group::new(root.path(), "5:cpu:/\n4:hugetlb,memory:/jobs/7\n0::/\n", 40 << 20).unwrap();
+        assert_eq!(group.members().parent().unwrap().parent(), Some(&*own));
         assert_eq!(fs::read_to_string(group.folder.join("memory.limit_in_bytes")).unwrap(), "41943040");
         discard(group);
     }
 
     #[test]
-    fn the_second_version_is_limited_where_memory_is_controlled() {
+    fn the_second_version_is_limited_below_the_own_group_where_memory_is_controlled() {
         let root = tempfile::tempdir().unwrap();
-        assert!(Group::new(root.path(), 1).is_err());
-        fs::write(root.path().join("cgroup.subtree_control"), "cpu pids\n").unwrap();
-        let error = Group::new(root.path(), 1).err().unwrap();
-        assert!(error.to_string().contains("+memory"), "{error}");
-        fs::write(root.path().join("cgroup.subtree_control"), "cpu memory pids\n").unwrap();
-        let group = Group::new(root.path(), 40 << 20).unwrap();
+        let (own, text) = (root.path().join("jobs"), "0::/jobs\n");
+        fs::create_dir(&own).unwrap();
+        assert!(Group::new(root.path(), text, 1).is_err());
+        fs::write(root.path().join("cgroup.subtree_control"), "memory\n").unwrap();
+        fs::write(own.join("cgroup.subtree_control"), "cpu pids\n").unwrap();
+        let error = Group::new(root.path(), text, 1).err().unwrap();
+        assert!(error.to_string().contains("cannot limit memory"), "{error}");
+        fs::write(own.join("cgroup.subtree_control"), "cpu memory pids\n").unwrap();
+        let group = Group::new(root.path(), text, 40 << 20).unwrap();
+        assert_eq!(group.members().parent().unwrap().parent(), Some(&*own));
         assert_eq!(fs::read_to_string(group.folder.join("memory.max")).unwrap(), "41943040");
         discard(group);
+    }
+
+    #[test]
+    fn a_process_whose_group_is_not_told_is_refused() {
+        assert!(below(Path::new("/r"), "1:cpu:/a\nnonsense\n", "memory").is_err());
+        assert_eq!(below(Path::new("/r"), "1:memory:/\n", "memory").unwrap(), Path::new("/r"));
     }
 }

@@ -1,21 +1,60 @@
 //! The load that `graven bench` puts on a server, and what it reports.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::server::Served;
+
+/// What is served and asked, and for how long.
+#[derive(clap::Args)]
+pub(crate) struct Subject {
+    /// The table, carved with `graven build --for disk`
+    pub(crate) table: PathBuf,
+    /// The keys, as `.data` text
+    pub(crate) keys: PathBuf,
+    /// The program that serves, and asks
+    #[arg(long, default_value = "../../target/release/graven")]
+    pub(crate) graven: PathBuf,
+    /// How long each run takes, in seconds
+    #[arg(long, default_value_t = 3)]
+    pub(crate) seconds: u32,
+    /// Connections, each with 16 requests under way
+    #[arg(long, default_value_t = 4)]
+    pub(crate) connections: u32,
+}
+
+impl Subject {
+    /// Bytes of the table.
+    pub(crate) fn table_bytes(&self) -> Result<u64> {
+        let facts = std::fs::metadata(&self.table);
+        Ok(facts.with_context(|| format!("cannot read {}", self.table.display()))?.len())
+    }
+
+    /// The load of keys that are drawn as `distribution` says, spelt as for `--dist`.
+    pub(crate) fn load<'a>(&'a self, distribution: &'a str) -> Load<'a> {
+        let Self { graven, keys, seconds, connections, .. } = self;
+        Load { graven, keys, distribution, connections: *connections, seconds: *seconds }
+    }
+
+    /// A server of the table.
+    pub(crate) fn served<'a>(&'a self, storage: &'a str, cache_bytes: u64) -> Served<'a> {
+        Served { graven: &self.graven, table: &self.table, storage, cache_bytes }
+    }
+}
+
 /// How a server is asked: 16 requests are under way on each connection, and every value is compared.
 pub(crate) struct Load<'a> {
     /// The program that asks
-    pub(crate) graven: &'a Path,
+    graven: &'a Path,
     /// The keys, as `.data` text
-    pub(crate) keys: &'a Path,
+    keys: &'a Path,
     /// As `--dist` spells it
-    pub(crate) distribution: &'a str,
-    pub(crate) connections: u32,
-    pub(crate) seconds: u32,
+    distribution: &'a str,
+    connections: u32,
+    seconds: u32,
 }
 
 /// What a run showed.

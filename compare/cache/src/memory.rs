@@ -1,31 +1,20 @@
 //! graven's three storages with less memory than the table has bytes, as a control group limits it.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::group::{self, Group};
-use crate::load::{Load, Report};
+use crate::load::{Report, Subject};
 use crate::server::{Served, Server};
 
 /// Requests a second and waits of graven by storage, when the server may take only a part of the table's bytes as memory;
 /// needs root and control groups
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The table, carved with `graven build --for disk`
-    table: PathBuf,
-    /// The keys, as `.data` text
-    keys: PathBuf,
-    /// The program that serves
-    #[arg(long, default_value = "../../target/release/graven")]
-    graven: PathBuf,
-    /// How long each run takes, in seconds
-    #[arg(long, default_value_t = 3)]
-    seconds: u32,
-    /// Connections, each with 16 requests under way
-    #[arg(long, default_value_t = 4)]
-    connections: u32,
+    #[command(flatten)]
+    subject: Subject,
     /// The server may take the table's bytes, divided by this, as memory
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
     share: u64,
@@ -38,9 +27,7 @@ const LIMIT_BYTES_MIN: u64 = 32 << 20;
 const CACHE_SHARE: u64 = 4;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let bytes = std::fs::metadata(&arguments.table)
-        .with_context(|| format!("cannot read {}", arguments.table.display()))?
-        .len();
+    let bytes = arguments.subject.table_bytes()?;
     let limit = limit_bytes(bytes, arguments.share)?;
     let cache = limit / CACHE_SHARE;
     eprintln!("the table has {bytes} bytes, the server {limit}");
@@ -50,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let storages = [("ram", "ram", 0), ("mmap", "mmap", 0), ("disk", "disk", 0), (&cached, "disk", cache)];
     for (name, storage, cache_bytes) in storages {
         eprintln!("{name}");
-        let served = Served { graven: &arguments.graven, table: &arguments.table, storage, cache_bytes };
+        let served = arguments.subject.served(storage, cache_bytes);
         match measure(arguments, &served, limit)? {
             Some((report, resident)) => println!(
                 "| {name} | {:.0} | {:.3} | {:.3} | {:.1} |",
@@ -78,17 +65,12 @@ fn limit_bytes(bytes: u64, share: u64) -> Result<u64> {
 
 /// A run, and the server's resident bytes at its end; `None` where the system killed the server.
 fn measure(arguments: &Arguments, served: &Served<'_>, limit: u64) -> Result<Option<(Report, u64)>> {
-    forget_pages(&arguments.table)?;
+    forget_pages(&arguments.subject.table)?;
     // Dropped after the server, as a group with members cannot go.
-    let group = Group::new(Path::new(group::ROOT), limit)?;
+    let own = std::fs::read_to_string("/proc/self/cgroup").context("cannot read /proc/self/cgroup")?;
+    let group = Group::new(Path::new(group::ROOT), &own, limit)?;
     let Some(mut server) = Server::start(served, Some(&group.members()))? else { return Ok(None) };
-    let load = Load {
-        graven: &arguments.graven,
-        keys: &arguments.keys,
-        distribution: "uniform",
-        connections: arguments.connections,
-        seconds: arguments.seconds,
-    };
+    let load = arguments.subject.load("uniform");
     // The first run fills the caches, with other draws than those that are measured.
     let measured = load
         .run(server.address(), 1)

@@ -21,9 +21,12 @@ fn answers_every_key(arguments: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_table_on_disk_answers_every_key_and_says_what_its_index_takes() {
-    for arguments in
-        [&["--cache", "0"][..], &["--cache", "1MiB", "--disk-reads", "threads"], &["--max-disk-reads", "16"]]
-    {
+    for arguments in [
+        &["--cache", "0"][..],
+        &["--cache", "1MiB", "--disk-reads", "threads"],
+        &["--max-disk-reads", "16"],
+        &["--disk-queue", "1"],
+    ] {
         let said = answers_every_key(&[&["--storage", "disk"], arguments].concat());
         assert_eq!(said[1], "storage disk: as --storage says");
         assert!(said[2].starts_with("index 0.0 MB in memory, 0."), "{said:?}");

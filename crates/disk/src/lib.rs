@@ -120,6 +120,8 @@ impl<'f> Reader<'f> {
     pub fn listen(&mut self) -> io::Result<BorrowedFd<'_>> {
         if let (Engine::Ring(ring), false) = (&self.engine, self.heard) {
             ring.ring_when_ended(&self.bell)?;
+            // For reads that have ended before anybody listened.
+            rustix::io::write(&self.bell, &1_u64.to_le_bytes())?;
         }
         self.heard = true;
         Ok(self.bell.as_fd())

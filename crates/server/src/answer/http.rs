@@ -38,8 +38,8 @@ pub(super) struct Always<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Dressing<'a> {
     headers: Vec<(&'a str, &'a str)>,
-    /// The date of the head; empty before the first.
-    date: String,
+    /// The date of the head; none before the first.
+    date: Option<String>,
     found: ReadyHead,
 }
 
@@ -52,8 +52,8 @@ impl<'a> Dressing<'a> {
     /// What answers carry at `date`.
     #[inline]
     pub(super) fn at<'d>(&'d mut self, date: &'d str) -> (Always<'d>, &'d ReadyHead) {
-        if self.date != date {
-            date.clone_into(&mut self.date);
+        if self.date.as_deref() != Some(date) {
+            self.date = Some(date.to_owned());
             self.found = ReadyHead::new(&head(200, Always { date, headers: &self.headers }));
         }
         (Always { date, headers: &self.headers }, &self.found)
@@ -506,4 +506,22 @@ fn document(content_type: &str, page: &str, manner: Manner, always: Always<'_>, 
 /// Says why the connection is about to be closed.
 pub(super) fn refuse(status: u16, words: &str, always: Always<'_>, out: &mut Vec<u8>) {
     text(status, words, Manner { body: true, connection: Connection::Close }, always, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_that_is_ready_is_that_of_the_present_second() {
+        let mut dressing = Dressing::new(vec![("Vary", "Origin")]);
+        for date in ["", "Mon, 23 Nov 2026 03:12:02 GMT", "Mon, 23 Nov 2026 03:12:03 GMT"] {
+            let (always, ready) = dressing.at(date);
+            let (mut expected, mut answer) = (Vec::new(), Vec::new());
+            found(Said::Value(b"value"), Tagged::No, None, PLAIN, always, &mut expected);
+            found_plain(Said::Value(b"value"), Tagged::No, always, ready, &mut answer);
+            assert_eq!(answer, expected);
+            assert!(String::from_utf8(answer).unwrap().contains(date));
+        }
+    }
 }
