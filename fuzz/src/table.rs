@@ -147,6 +147,7 @@ pub fn model(input: &[u8]) {
         }
         found.clear();
         assert!(store.get(key, &mut found).unwrap() && found == *value);
+        assert_eq!(store.value(key, &mut found).unwrap(), Some(&value[..]));
     }
     let keys: Vec<&[u8]> = model.keys().map(Vec::as_slice).chain([b"".as_slice()]).collect();
     let mut batch = Batch::default();

@@ -47,20 +47,63 @@ pub struct Store {
 
 /// The answers to a batch of keys; reused, it allocates nothing once it has grown.
 #[derive(Clone, Debug, Default)]
-pub struct Batch {
+pub struct Batch<'s> {
     places: Vec<Option<(Place, Range<usize>)>>,
     bytes: Vec<u8>,
-    found: Vec<Option<Range<usize>>>,
+    found: Vec<Found<'s>>,
     rooms: Rooms,
 }
 
-impl Batch {
+impl<'s> Batch<'s> {
+    /// Notes the answer to the next key; what was appended for it begins at `start`.
+    #[inline(always)]
+    fn push(&mut self, got: Got<'s>, start: usize) {
+        self.found.push(got.found(start..self.bytes.len()));
+    }
+
     /// The value of the `i`th key of the batch, or `None` when the table does not hold that key.
     ///
     /// # Panics
     /// When the batch had no `i`th key.
+    #[inline]
     pub fn value(&self, i: usize) -> Option<&[u8]> {
-        self.found[i].clone().map(|range| &self.bytes[range])
+        match &self.found[i] {
+            Found::Nothing => None,
+            Found::Copied(range) => Some(&self.bytes[range.clone()]),
+            Found::Lent(value) => Some(value),
+        }
+    }
+}
+
+/// What one key of a batch is answered.
+#[derive(Clone, Debug)]
+enum Found<'s> {
+    Nothing,
+    /// The value is in the room of the batch.
+    Copied(Range<usize>),
+    /// The value lies in the table's memory as it is.
+    Lent(&'s [u8]),
+}
+
+/// What came of a lookup of one key.
+#[derive(Clone, Copy, Debug)]
+enum Got<'s> {
+    Nothing,
+    /// The value was appended.
+    Appended,
+    /// The value lies in the table's memory as it is.
+    Lent(&'s [u8]),
+}
+
+impl<'s> Got<'s> {
+    /// The same in a batch; what was appended is `range` of its room.
+    #[inline(always)]
+    fn found(self, range: Range<usize>) -> Found<'s> {
+        match self {
+            Self::Nothing => Found::Nothing,
+            Self::Appended => Found::Copied(range),
+            Self::Lent(value) => Found::Lent(value),
+        }
     }
 }
 
@@ -215,20 +258,68 @@ impl Store {
     /// When the table is damaged where the key would lie, or its file cannot be read.
     #[inline]
     pub fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Error> {
+        match self.look_up(key, value)? {
+            Got::Nothing => return Ok(false),
+            Got::Appended => {}
+            Got::Lent(lent) => value.extend_from_slice(lent),
+        }
+        Ok(true)
+    }
+
+    /// The value of `key`, or `None` when the table does not hold the key. It is brought into `room`, whose former content is
+    /// lost, unless it lies in the table's memory as it is and is large: such a value is not copied. Costs what [`Self::get`]
+    /// costs.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    ///
+    /// ```
+    /// use graven_format::{Builder, Codec, CodecChoice, Options};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let picture = vec![7; 1_000_000];
+    /// let mut builder = Builder::new(Options { codec: CodecChoice::Fixed(Codec::Raw), ..Options::default() });
+    /// builder.add(b"picture", &picture)?;
+    /// let (store, _) = builder.finish()?;
+    ///
+    /// let mut room = Vec::new();
+    /// assert_eq!(store.value(b"picture", &mut room)?, Some(&picture[..]));
+    /// assert_eq!(room.capacity(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn value<'s>(&'s self, key: &[u8], room: &'s mut Vec<u8>) -> Result<Option<&'s [u8]>, Error> {
+        room.clear();
+        Ok(match self.look_up(key, room)? {
+            Got::Nothing => None,
+            Got::Appended => Some(room),
+            Got::Lent(lent) => Some(lent),
+        })
+    }
+
+    /// The table's bytes in memory, which stay as and where they are; none unless [`Self::is_loaded`]. A value that
+    /// [`Self::value`] or [`Self::get_many`] did not copy is a part of them.
+    pub fn memory(&self) -> &[u8] {
+        self.home.memory().map(Region::bytes).unwrap_or_default()
+    }
+
+    #[inline]
+    fn look_up(&self, key: &[u8], room: &mut Vec<u8>) -> Result<Got<'_>, Error> {
         #[cfg(target_arch = "x86_64")]
         if let Some(cpu) = self.cpu {
             // SAFETY: `cpu` says that the processor has the features.
-            return unsafe { self.get_x86(cpu, key, value) };
+            return unsafe { self.look_up_x86(cpu, key, room) };
         }
-        self.get_on(Portable, key, value)
+        self.look_up_on(Portable, key, room)
     }
 
     /// Answers all of `keys` into `batch`, whose former answers are dropped. The memory that the answers lie in is asked for
-    /// before the first is read, so that the waits overlap.
+    /// before the first is read, so that the waits overlap. Values are copied but for those that [`Self::value`] would not copy.
     ///
     /// # Errors
     /// When the table is damaged where one of the keys would lie, or its file cannot be read.
-    pub fn get_many(&self, keys: &[&[u8]], batch: &mut Batch) -> Result<(), Error> {
+    pub fn get_many<'s>(&'s self, keys: &[&[u8]], batch: &mut Batch<'s>) -> Result<(), Error> {
         #[cfg(target_arch = "x86_64")]
         if let Some(cpu) = self.cpu {
             // SAFETY: `cpu` says that the processor has the features.
@@ -253,39 +344,42 @@ impl Store {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,sse4.2")]
-    fn get_x86(&self, cpu: X86, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Error> {
-        self.get_on(cpu, key, value)
+    fn look_up_x86(&self, cpu: X86, key: &[u8], room: &mut Vec<u8>) -> Result<Got<'_>, Error> {
+        self.look_up_on(cpu, key, room)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,sse4.2")]
-    fn get_many_x86(&self, cpu: X86, keys: &[&[u8]], batch: &mut Batch) -> Result<(), Error> {
+    fn get_many_x86<'s>(&'s self, cpu: X86, keys: &[&[u8]], batch: &mut Batch<'s>) -> Result<(), Error> {
         self.get_many_on(cpu, keys, batch)
     }
 
     #[inline(always)]
-    fn get_on(&self, cpu: impl Cpu, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Error> {
-        let Some(order) = self.keys.order(cpu, key) else { return Ok(false) };
+    fn look_up_on(&self, cpu: impl Cpu, key: &[u8], room: &mut Vec<u8>) -> Result<Got<'_>, Error> {
+        let Some(order) = self.keys.order(cpu, key) else { return Ok(Got::Nothing) };
         let place = self.keys.place(order);
         match self.home.memory() {
             Some(region) => {
                 let range = self.range_in(region, place)?;
                 region.prefetch(range.start, range.len());
-                self.get_in(cpu, region, place, range, key, value)
+                self.get_in(cpu, region, place, range, key, room)
             }
-            None => self.get_checked(place, key, value),
+            None => {
+                let found = self.get_checked(place, key, room)?;
+                Ok(if found { Got::Appended } else { Got::Nothing })
+            }
         }
     }
 
     #[inline(always)]
-    fn get_many_on(&self, cpu: impl Cpu, keys: &[&[u8]], batch: &mut Batch) -> Result<(), Error> {
+    fn get_many_on<'s>(&'s self, cpu: impl Cpu, keys: &[&[u8]], batch: &mut Batch<'s>) -> Result<(), Error> {
         batch.bytes.clear();
         batch.found.clear();
         let Some(region) = self.home.memory() else {
             for key in keys {
                 let start = batch.bytes.len();
-                let found = self.get(key, &mut batch.bytes)?;
-                batch.found.push(found.then_some(start..batch.bytes.len()));
+                let got = self.look_up(key, &mut batch.bytes)?;
+                batch.push(got, start);
             }
             return Ok(());
         };
@@ -321,38 +415,38 @@ impl Store {
 
     /// Appends the values of `keys`, which are raw and whose places are known, to the batch.
     #[inline(always)]
-    fn copy_found(
+    fn copy_found<'s>(
         &self,
         cpu: impl Cpu,
-        region: &Region,
+        region: &'s Region,
         keys: &[&[u8]],
-        batch: &mut Batch,
+        batch: &mut Batch<'s>,
     ) -> Result<(), Error> {
         for (i, key) in keys.iter().enumerate() {
             if let Some(place) = batch.places.get_mut(i + LEAD) {
                 self.fetch(region, place)?;
             }
             let start = batch.bytes.len();
-            let found = match &batch.places[i] {
+            let got = match &batch.places[i] {
                 Some((place, range)) => {
                     self.get_in(cpu, region, *place, range.clone(), key, &mut batch.bytes)?
                 }
-                None => false,
+                None => Got::Nothing,
             };
-            batch.found.push(found.then_some(start..batch.bytes.len()));
+            batch.push(got, start);
         }
         Ok(())
     }
 
     /// As [`Self::copy_found`] of values that have to be decoded, several at a time.
     #[inline(always)]
-    fn decode_found(
-        &self,
+    fn decode_found<'s>(
+        &'s self,
         cpu: impl Cpu,
-        region: &Region,
+        region: &'s Region,
         decoder: &Decoder,
         keys: &[&[u8]],
-        batch: &mut Batch,
+        batch: &mut Batch<'s>,
     ) -> Result<(), Error> {
         let Batch { places, bytes, found, rooms } = batch;
         let mut stored = [StoredValue::default(); ABREAST];
@@ -366,7 +460,7 @@ impl Store {
                 let ranges = decoder.decode_abreast(stored, VALUE_BYTES_MAX, rooms, bytes);
                 let ranges = ranges.map_err(|at| damaged(Section::Records, asked[at].1, Problem::Codec))?;
                 for (&(answer, _), range) in asked[..waiting].iter().zip(ranges) {
-                    found[answer] = Some(range);
+                    found[answer] = Found::Copied(range);
                 }
                 waiting = 0;
             }
@@ -374,7 +468,7 @@ impl Store {
             if let Some(place) = places.get_mut(i + LEAD) {
                 self.fetch(region, place)?;
             }
-            found.push(None);
+            found.push(Found::Nothing);
             let Some((place, range)) = &places[i] else { continue };
             let at = |problem| damaged(Section::Records, range.start, problem);
             let bucket = self.buckets.open(cpu, region.bytes_from(range.start), range.len()).map_err(at)?;
@@ -388,8 +482,8 @@ impl Store {
                 }
                 ValuePlace::Large(reference) => {
                     let start = bytes.len();
-                    self.append_large(place.bucket, reference, bytes)?;
-                    *found.last_mut().expect("one was just pushed") = Some(start..bytes.len());
+                    let got = self.large_in(region, place.bucket, reference, bytes)?;
+                    *found.last_mut().expect("one was just pushed") = got.found(start..bytes.len());
                 }
             }
         }
@@ -521,25 +615,25 @@ impl Store {
 
     /// A lookup in memory that was checked.
     #[inline(always)]
-    fn get_in(
+    fn get_in<'s>(
         &self,
         cpu: impl Cpu,
-        region: &Region,
+        region: &'s Region,
         place: Place,
         range: Range<usize>,
         key: &[u8],
         value: &mut Vec<u8>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Got<'s>, Error> {
         let at = |problem| damaged(Section::Records, range.start, problem);
         let bucket = self.buckets.open(cpu, region.bytes_from(range.start), range.len()).map_err(at)?;
-        let Some(i) = self.find(&bucket, range.start, place, key)? else { return Ok(false) };
+        let Some(i) = self.find(&bucket, range.start, place, key)? else { return Ok(Got::Nothing) };
         match bucket.value(i).map_err(at)? {
             ValuePlace::Inline(inside) => {
                 self.append_stored_value(bucket.bytes_from(inside.start), inside.len(), value).map_err(at)?;
             }
-            ValuePlace::Large(reference) => self.append_large(place.bucket, reference, value)?,
+            ValuePlace::Large(reference) => return self.large_in(region, place.bucket, reference, value),
         }
-        Ok(true)
+        Ok(Got::Appended)
     }
 
     /// A lookup in bytes that were not checked.
@@ -614,6 +708,26 @@ impl Store {
         Ok((records.offset + start) as usize..(records.offset + end) as usize)
     }
 
+    /// A value that is not in its bucket, in memory: lent if it needs no decoder, else appended.
+    #[inline(never)]
+    fn large_in<'s>(
+        &self,
+        region: &'s Region,
+        bucket: u64,
+        reference: LargeReference,
+        value: &mut Vec<u8>,
+    ) -> Result<Got<'s>, Error> {
+        let Range { start, end } = self.large_range(bucket, reference)?;
+        let (stored, len) = (region.bytes_from(start), end - start);
+        check_large(reference, &stored[..len], start)?;
+        if self.value_decoder.is_none() && len <= VALUE_BYTES_MAX {
+            return Ok(Got::Lent(&stored[..len]));
+        }
+        self.append_stored_value(stored, len, value)
+            .map_err(|problem| damaged(Section::Records, start, problem))?;
+        Ok(Got::Appended)
+    }
+
     /// Appends a value that is not in its bucket.
     #[inline(never)]
     pub(crate) fn append_large(
@@ -624,18 +738,21 @@ impl Store {
     ) -> Result<(), Error> {
         let Range { start, end } = self.large_range(bucket, reference)?;
         let (len, mut scratch) = (end - start, Vec::new());
-        let stored = self.home.read(start..start + len, &mut scratch)?;
-        let found = crc32c(0, &stored[..len]);
-        if found != reference.crc {
-            return Err(damaged(
-                Section::Records,
-                start,
-                Problem::Checksum { expected: reference.crc, found },
-            ));
-        }
+        let stored = self.home.read(start..end, &mut scratch)?;
+        check_large(reference, &stored[..len], start)?;
         self.append_stored_value(stored, len, value)
             .map_err(|problem| damaged(Section::Records, start, problem))
     }
+}
+
+/// Whether the stored bytes of a large value, which begin at `start` in the file, are those that its bucket refers to. In
+/// memory, too: a reference is the one thing in a bucket that says where else to look.
+fn check_large(reference: LargeReference, stored: &[u8], start: usize) -> Result<(), Error> {
+    let (expected, found) = (reference.crc, crc32c(0, stored));
+    if expected == found {
+        return Ok(());
+    }
+    Err(damaged(Section::Records, start, Problem::Checksum { expected, found }))
 }
 
 /// Appends what the first `len` of `stored` stand for, at most `most` bytes.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use graven_format::Store;
 use mio::Registry;
 
 use crate::answer::{Answered, Desk, Lone, Next, Session};
@@ -9,10 +10,8 @@ use crate::clock::{Clock, ticks_of};
 use crate::endpoint::Speaks;
 use crate::journal::Journal;
 use crate::options::Options;
+use crate::output::Output;
 use crate::socket::Socket;
-
-/// Answers of at least this size that could not be written are kept by moving the buffer, smaller ones by copying them.
-const MOVE_BYTES_MIN: usize = 16 * 1024;
 
 /// Requests that wait for the table, in bytes, up to which those behind them are read.
 const READ_AHEAD_BYTES: usize = 16 * 1024;
@@ -22,13 +21,13 @@ const LINGER_TICKS: u32 = 8;
 
 /// A connection. It holds no buffer while it is idle.
 #[derive(Debug)]
-pub(crate) struct Conn {
+pub(crate) struct Conn<'t> {
     socket: Socket,
     session: Session,
     /// The beginning of a request that is not whole, or requests that wait for the peer to read.
     input: Vec<u8>,
     /// Answers that the socket did not take, from `written` on.
-    output: Vec<u8>,
+    output: Output<'t>,
     written: usize,
     phase: Phase,
     /// Since when, in ticks, the connection waits for what it waits for.
@@ -96,7 +95,7 @@ pub(crate) struct Turn<'a, 'store> {
     pub(crate) means: &'a mut Means<'store>,
     pub(crate) token: usize,
     /// Answers to the connection gather here; empty between two turns.
-    pub(crate) out: &'a mut Vec<u8>,
+    pub(crate) out: &'a mut Output<'store>,
 }
 
 /// What all connections of a loop share.
@@ -133,13 +132,19 @@ impl Timeouts {
     }
 }
 
-impl Conn {
-    pub(crate) fn new(socket: Socket, speaks: Speaks, options: &Options, ticks: u32) -> Self {
+impl<'t> Conn<'t> {
+    pub(crate) fn new(
+        socket: Socket,
+        speaks: Speaks,
+        store: &'t Store,
+        options: &Options,
+        ticks: u32,
+    ) -> Self {
         Self {
             socket,
             session: Session::new(speaks, options),
             input: Vec::new(),
-            output: Vec::new(),
+            output: Output::new(store),
             written: 0,
             phase: Phase::Open,
             since: ticks,
@@ -183,7 +188,7 @@ impl Conn {
     }
 
     /// The first half of a turn: writes answers that were waiting, and reads at most once.
-    pub(crate) fn hear(&mut self, turn: &mut Turn<'_, '_>, room: &mut [u8]) -> io::Result<Heard> {
+    pub(crate) fn hear(&mut self, turn: &mut Turn<'_, 't>, room: &mut [u8]) -> io::Result<Heard> {
         self.called = false;
         if !self.output.is_empty() && !self.write_waiting(turn)? {
             return Ok(Heard::Nothing(Outcome::Keep));
@@ -200,21 +205,21 @@ impl Conn {
 
     /// The key and the manner of a request that was read as `input` and came alone, so that it can be looked up together
     /// with those of other connections.
-    pub(crate) fn lone<'i>(&mut self, input: &'i [u8], turn: &mut Turn<'_, '_>) -> Option<Lone<'i>> {
+    pub(crate) fn lone<'i>(&mut self, input: &'i [u8], turn: &mut Turn<'_, 't>) -> Option<Lone<'i>> {
         let lone = turn.means.desk.lone(&self.session, input)?;
         self.since = turn.means.clock.ticks();
         Some(lone)
     }
 
     /// Answers what was read as `input`, and keeps what is not answered.
-    pub(crate) fn answer_read(&mut self, input: &[u8], turn: &mut Turn<'_, '_>) -> Next {
+    pub(crate) fn answer_read(&mut self, input: &[u8], turn: &mut Turn<'_, 't>) -> Next {
         let answered = self.answer(input, turn);
         self.input.extend_from_slice(&input[answered.consumed..]);
         answered.next
     }
 
     /// Answers what the connection holds.
-    pub(crate) fn answer_held(&mut self, turn: &mut Turn<'_, '_>) -> Next {
+    pub(crate) fn answer_held(&mut self, turn: &mut Turn<'_, 't>) -> Next {
         let mut input = std::mem::take(&mut self.input);
         let answered = self.answer(&input, turn);
         input.drain(..answered.consumed);
@@ -223,7 +228,7 @@ impl Conn {
     }
 
     /// The end of a turn: keeps the books, and says how it goes on.
-    pub(crate) fn settle(&mut self, outcome: io::Result<Outcome>, turn: &mut Turn<'_, '_>) -> Outcome {
+    pub(crate) fn settle(&mut self, outcome: io::Result<Outcome>, turn: &mut Turn<'_, 't>) -> Outcome {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Outcome::Again,
@@ -252,7 +257,7 @@ impl Conn {
     }
 
     fn own_bytes(&self) -> usize {
-        self.input.len() + (self.output.len() - self.written) + self.session.held_bytes()
+        self.input.len() + self.output.own_bytes() + self.session.held_bytes()
     }
 
     fn waiting_for(&self) -> Waits {
@@ -269,7 +274,7 @@ impl Conn {
         }
     }
 
-    fn read(&mut self, turn: &Turn<'_, '_>, room: &mut [u8]) -> io::Result<Heard> {
+    fn read(&mut self, turn: &Turn<'_, 't>, room: &mut [u8]) -> io::Result<Heard> {
         let bytes = match self.socket.read(room) {
             Ok(0) => return Ok(Heard::Nothing(Outcome::Close)),
             Ok(bytes) => bytes,
@@ -290,7 +295,7 @@ impl Conn {
     }
 
     /// Reads while requests wait for the table, so that those behind them are asked for as well.
-    fn read_ahead(&mut self, turn: &Turn<'_, '_>, room: &mut [u8]) -> io::Result<Heard> {
+    fn read_ahead(&mut self, turn: &Turn<'_, 't>, room: &mut [u8]) -> io::Result<Heard> {
         if !self.may_read_ahead() {
             return Ok(Heard::Nothing(Outcome::Keep));
         }
@@ -308,7 +313,7 @@ impl Conn {
         self.readable && self.input.len() < READ_AHEAD_BYTES
     }
 
-    fn answer(&mut self, input: &[u8], turn: &mut Turn<'_, '_>) -> Answered {
+    fn answer(&mut self, input: &[u8], turn: &mut Turn<'_, 't>) -> Answered {
         let answered = turn.means.desk.answer(&mut self.session, input, turn.means.clock.date(), turn.out);
         if let Some(reads) = turn.means.desk.reads() {
             reads.settle(turn.token);
@@ -321,7 +326,7 @@ impl Conn {
     }
 
     /// The second half of a turn: writes the answers that have gathered, and decides how it goes on.
-    pub(crate) fn deliver(&mut self, next: Next, turn: &mut Turn<'_, '_>) -> io::Result<Outcome> {
+    pub(crate) fn deliver(&mut self, next: Next, turn: &mut Turn<'_, 't>) -> io::Result<Outcome> {
         if let Some(error) = turn.means.desk.take_trouble() {
             turn.means.journal.trouble(turn.means.clock.now(), &error, "a lookup failed");
         }
@@ -357,8 +362,8 @@ impl Conn {
     }
 
     /// Writes what has just been answered: whether the socket took it all.
-    fn write_out(&mut self, turn: &mut Turn<'_, '_>) -> io::Result<bool> {
-        let written = match self.socket.write(turn.out) {
+    fn write_out(&mut self, turn: &mut Turn<'_, 't>) -> io::Result<bool> {
+        let written = match turn.out.write(0, &mut self.socket) {
             Ok(written) => written,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => {
@@ -371,14 +376,7 @@ impl Conn {
             turn.out.clear();
             return Ok(true);
         }
-        if turn.out.len() - written >= MOVE_BYTES_MIN {
-            self.output = std::mem::take(turn.out);
-            self.written = written;
-        } else {
-            self.output = turn.out[written..].to_vec();
-            self.written = 0;
-            turn.out.clear();
-        }
+        (self.output, self.written) = turn.out.take_rest(written);
         if !self.watched {
             self.socket.watch_writable(&turn.means.registry, turn.token)?;
             self.watched = true;
@@ -387,8 +385,8 @@ impl Conn {
     }
 
     /// Writes answers that wait: whether the socket took all that is left.
-    fn write_waiting(&mut self, turn: &mut Turn<'_, '_>) -> io::Result<bool> {
-        match self.socket.write(&self.output[self.written..]) {
+    fn write_waiting(&mut self, turn: &mut Turn<'_, 't>) -> io::Result<bool> {
+        match self.output.write(self.written, &mut self.socket) {
             Ok(written) => {
                 self.written += written;
                 turn.means.desk.tally().bytes_written.add(written as u64);
@@ -400,7 +398,8 @@ impl Conn {
         if self.written < self.output.len() {
             return Ok(false);
         }
-        (self.output, self.written) = (Vec::new(), 0);
+        self.output.reset();
+        self.written = 0;
         Ok(true)
     }
 

@@ -138,11 +138,11 @@ struct EventLoop<'a> {
     i: usize,
     /// The first loop's; none once the shutdown has begun.
     acceptor: Option<Acceptor>,
-    conns: Slab<Conn>,
+    conns: Slab<Conn<'a>>,
     /// Connections that want another turn although their socket has no news.
     again: Vec<usize>,
     means: Means<'a>,
-    wave: Wave,
+    wave: Wave<'a>,
     /// Connections with news, in the order in which they get their turns.
     called: Vec<usize>,
     /// Connections that can go on; room that is used again and again.
@@ -200,7 +200,7 @@ impl<'a> EventLoop<'a> {
             conns: Slab::new(),
             again: Vec::new(),
             means,
-            wave: Wave::new(),
+            wave: Wave::new(all.store),
             called: Vec::new(),
             ready: Vec::new(),
             woken: now,
@@ -337,7 +337,13 @@ impl<'a> EventLoop<'a> {
     fn admit(&mut self, socket: Socket, speaks: Speaks) {
         let entry = self.conns.vacant_entry();
         let token = entry.key();
-        let conn = entry.insert(Conn::new(socket, speaks, self.all.options, self.means.clock.ticks()));
+        let conn = entry.insert(Conn::new(
+            socket,
+            speaks,
+            self.all.store,
+            self.all.options,
+            self.means.clock.ticks(),
+        ));
         if let Err(error) = conn.socket().register(&self.means.registry, token) {
             self.means.journal.trouble(self.means.clock.now(), &error, "a connection cannot be watched");
             self.close(token);

@@ -48,6 +48,7 @@ mod fast_open;
 mod journal;
 mod listener;
 mod options;
+mod output;
 mod reads;
 mod shutdown;
 mod socket;

@@ -3,10 +3,12 @@
 //! once for several answers.
 
 use arrayvec::ArrayVec;
+use graven_format::Store;
 use slab::Slab;
 
 use crate::answer::{Lone, Next};
 use crate::conn::{Conn, Heard, Means, Outcome, Turn};
+use crate::output::Output;
 
 /// Connections that have their turns at once.
 pub(crate) const WAVE: usize = 16;
@@ -19,10 +21,10 @@ const OUT_KEPT_BYTES: usize = 64 * 1024;
 
 /// The room that connections need while they have their turns, used again and again.
 #[derive(Debug)]
-pub(crate) struct Wave {
+pub(crate) struct Wave<'t> {
     /// What is read, one connection's bytes behind the other's.
     room: Vec<u8>,
-    outs: [Vec<u8>; WAVE],
+    outs: [Output<'t>; WAVE],
 }
 
 /// A connection that was heard.
@@ -31,18 +33,18 @@ struct Voice {
     next: Next,
 }
 
-impl Wave {
-    pub(crate) fn new() -> Self {
+impl<'t> Wave<'t> {
+    pub(crate) fn new(store: &'t Store) -> Self {
         let room = vec![0; WAVE * READ_BYTES];
-        Self { room, outs: std::array::from_fn(|_| Vec::new()) }
+        Self { room, outs: std::array::from_fn(|_| Output::new(store)) }
     }
 
     /// Gives each of at most [`WAVE`] connections its turn, and returns how it goes on with each.
     pub(crate) fn serve(
         &mut self,
         tokens: &[usize],
-        conns: &mut Slab<Conn>,
-        means: &mut Means<'_>,
+        conns: &mut Slab<Conn<'t>>,
+        means: &mut Means<'t>,
     ) -> ArrayVec<(usize, Outcome), WAVE> {
         let mut outcomes = ArrayVec::new();
         let mut voices = ArrayVec::<Voice, WAVE>::new();
@@ -82,9 +84,7 @@ impl Wave {
             let mut turn = Turn { means, token, out };
             let delivered = conn.deliver(next, &mut turn);
             outcomes.push((token, conn.settle(delivered, &mut turn)));
-            if out.capacity() > OUT_KEPT_BYTES {
-                *out = Vec::new();
-            }
+            out.give_back(OUT_KEPT_BYTES);
         }
         outcomes
     }

@@ -9,8 +9,8 @@ use graven_format::{Batch, Builder, CodecChoice, Options, Source, Store};
 use crate::engine::{BATCH, Engine, Timed};
 
 struct Carved {
-    store: Store,
-    batch: Batch,
+    store: &'static Store,
+    batch: Batch<'static>,
 }
 
 pub(super) fn write(text: &Path, folder: &Path, codec: CodecChoice) -> Result<()> {
@@ -25,7 +25,8 @@ pub(super) fn write(text: &Path, folder: &Path, codec: CodecChoice) -> Result<()
 pub(super) fn open(folder: &Path) -> Result<Box<dyn Timed>> {
     let store = Store::open(&folder.join("graven"))?;
     store.load()?;
-    Ok(Box::new(Carved { store, batch: Batch::default() }))
+    // A batch borrows from its table; this one serves until the program ends.
+    Ok(Box::new(Carved { store: Box::leak(Box::new(store)), batch: Batch::default() }))
 }
 
 impl Engine for Carved {

@@ -49,13 +49,14 @@ fn agrees(store: &Store, model: &Model) {
     asked.extend(model.keys().step_by(step).flat_map(|key| near(key)));
     asked.extend(near(b"7"));
 
-    let mut value = b"before".to_vec();
+    let (mut value, mut room) = (b"before".to_vec(), b"before".to_vec());
     for key in &asked {
         value.truncate(6);
         let found = store.get(key, &mut value).unwrap();
         assert_eq!(found.then_some(&value[6..]), model.get(key).map(Vec::as_slice), "{}", key.escape_ascii());
         assert!(value.starts_with(b"before") && (found || value.len() == 6));
         assert_eq!(store.contains(key).unwrap(), found);
+        assert_eq!(store.value(key, &mut room).unwrap(), model.get(key).map(Vec::as_slice));
     }
 
     let asked: Vec<&[u8]> = asked.iter().map(Vec::as_slice).collect();

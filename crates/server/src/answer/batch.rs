@@ -6,6 +6,8 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 
 use super::{Desk, Scratch};
+use crate::options::Options;
+use crate::output::Output;
 
 /// Lookups that are handed to the table at once.
 pub(super) const KEYS_MAX: usize = 64;
@@ -69,8 +71,8 @@ impl Desk<'_> {
     pub(super) fn answer_waiting<R>(
         &mut self,
         waiting: &mut Waiting<'_, R>,
-        out: &mut Vec<u8>,
-        mut say: impl FnMut(&R, &[u8], Said<'_>, &mut Vec<u8>),
+        out: &mut Output<'_>,
+        mut say: impl FnMut(&R, &[u8], Said<'_>, &mut Output<'_>),
     ) -> (usize, Tried) {
         let (mut end, mut i) = (waiting.start, 0);
         let rest = &waiting.rest;
@@ -90,8 +92,8 @@ impl Desk<'_> {
     pub(super) fn answer_keys(
         &mut self,
         keys: &[&[u8]],
-        out: &mut Vec<u8>,
-        mut say: impl FnMut(&[u8], Said<'_>, &mut Vec<u8>),
+        out: &mut Output<'_>,
+        mut say: impl FnMut(&[u8], Said<'_>, &mut Output<'_>),
     ) -> Tried {
         let output_bytes_max = self.options.output_bytes_max;
         self.answer_each(keys, |key, said| {
@@ -136,7 +138,7 @@ impl Desk<'_> {
             }
         }
         let mean_bytes = value_bytes.checked_div(tried.keys).unwrap_or_default();
-        self.scratch.expect_values_of(mean_bytes, self.options);
+        self.scratch.batch_keys = keys_for_values_of(mean_bytes, self.options);
         // The batch holds the values that found no room in the output, too.
         if mean_bytes * keys.len() > Scratch::KEPT_BYTES {
             self.scratch.batch = graven_format::Batch::default();
@@ -148,8 +150,8 @@ impl Desk<'_> {
     pub(super) fn answer_many<'k, I: Iterator<Item = &'k [u8]> + Clone>(
         &mut self,
         mut keys: I,
-        out: &mut Vec<u8>,
-        mut say: impl FnMut(&[u8], Said<'_>, &mut Vec<u8>),
+        out: &mut Output<'_>,
+        mut say: impl FnMut(&[u8], Said<'_>, &mut Output<'_>),
     ) -> (Tried, I) {
         let mut tried = Tried::default();
         loop {
@@ -185,22 +187,31 @@ impl Desk<'_> {
             let fetched = self.fetch(key);
             return self.said(fetched);
         }
-        let Scratch { value, .. } = &mut self.scratch;
-        value.clear();
-        if value.capacity() > Scratch::KEPT_BYTES {
-            *value = Vec::new();
+        let Scratch { value: room, batch_keys, .. } = &mut self.scratch;
+        if room.capacity() > Scratch::KEPT_BYTES {
+            *room = Vec::new();
         }
-        match self.store.get(key, value) {
-            Ok(true) => {
-                self.scratch.expect_values_of(self.scratch.value.len(), self.options);
-                Said::Value(&self.scratch.value)
+        match self.store.value(key, room) {
+            Ok(Some(value)) => {
+                *batch_keys = keys_for_values_of(value.len(), self.options);
+                Said::Value(value)
             }
-            Ok(false) => Said::Nothing,
+            Ok(None) => Said::Nothing,
             Err(error) => {
                 self.trouble = Some(Arc::new(error));
                 Said::Damaged
             }
         }
+    }
+}
+
+/// How many lookups the next batch may hold after values of `mean_bytes` each.
+#[inline]
+pub(super) fn keys_for_values_of(mean_bytes: usize, options: &Options) -> usize {
+    if mean_bytes <= options.output_bytes_max / KEYS_MAX {
+        KEYS_MAX
+    } else {
+        (options.output_bytes_max / mean_bytes).max(1)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use graven_format::{Block, Error, Looked, Piece};
 
-use super::batch::{Said, Tried};
+use super::batch::{Said, Tried, keys_for_values_of};
 use super::{Desk, Scratch};
 use crate::reads::Found;
 
@@ -59,7 +59,7 @@ impl Desk<'_> {
         }
         match self.try_fetch(key) {
             Ok(Fetched::Value) => {
-                self.scratch.expect_values_of(self.scratch.value.len(), self.options);
+                self.scratch.batch_keys = keys_for_values_of(self.scratch.value.len(), self.options);
                 Fetched::Value
             }
             Ok(fetched) => fetched,

@@ -10,6 +10,7 @@ use graven_wire::http::{
 use super::batch::{Said, Tried, Waiting};
 use super::mget::{Answering, Ending, Layout};
 use super::{Answered, Desk, Next, fingerprint, report};
+use crate::output::Output;
 use crate::tally::Requests;
 
 const TEXT: Option<&str> = Some("text/plain");
@@ -137,7 +138,7 @@ impl Desk<'_> {
         session: &mut HttpSession,
         input: &[u8],
         date: &str,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> Answered {
         let mut dressing = std::mem::take(&mut self.dressing);
         let (always, ready) = dressing.at(date);
@@ -152,7 +153,7 @@ impl Desk<'_> {
         input: &[u8],
         always: Always<'_>,
         ready: &ReadyHead,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> Answered {
         if session.answering.is_some() {
             match self.go_on(session, out) {
@@ -190,14 +191,14 @@ impl Desk<'_> {
             match decoded {
                 Decoded::Message(request, _) if batched_key(&request).is_some() => {}
                 Decoded::Message(request, bytes) => {
-                    let (before, mark) = (at, out.len());
+                    let (before, mark) = (at, out.mark());
                     at += bytes;
                     self.tally.http.requests.add(1);
                     match self.answer_one(session, &request, always, out) {
                         next if next != Next::Full && self.is_pending() => {
                             // The request is answered once the table was read for it; until then it is none.
                             self.tally.http.requests.take_back();
-                            out.truncate(mark);
+                            out.cut(mark);
                             return Answered { consumed: before, next: Next::Full };
                         }
                         Next::NeedMore => {}
@@ -228,7 +229,7 @@ impl Desk<'_> {
         waiting: &mut Waiting<'_, Tagged>,
         always: Always<'_>,
         ready: &ReadyHead,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> usize {
         let (end, tried) = self.answer_waiting(waiting, out, |tagged, _, said, out| {
             found_plain(said, *tagged, always, ready, out);
@@ -244,7 +245,7 @@ impl Desk<'_> {
         session: &mut HttpSession,
         request: &Request<'_>,
         always: Always<'_>,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> Next {
         let manner = Manner {
             body: request.method != Method::Head,
@@ -298,7 +299,7 @@ impl Desk<'_> {
         request: &Request<'_>,
         manner: Manner,
         always: Always<'_>,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> Next {
         let lines = request.accept.is_some_and(|accept| {
             accept.to_ascii_lowercase().windows(LINES.len()).any(|part| part == LINES.as_bytes())
@@ -326,7 +327,7 @@ impl Desk<'_> {
     }
 
     /// Goes on with an answer to many keys. [`Next::NeedMore`] when it is finished and the next request may follow.
-    fn go_on(&mut self, session: &mut HttpSession, out: &mut Vec<u8>) -> Next {
+    fn go_on(&mut self, session: &mut HttpSession, out: &mut Output<'_>) -> Next {
         let Some(mut answering) = session.answering.take() else { return Next::NeedMore };
         if !self.go_on_with_http_mget(&mut answering, out) {
             session.answering = Some(answering);
@@ -353,7 +354,7 @@ fn found(
     if_none_match: Option<&[u8]>,
     manner: Manner,
     always: Always<'_>,
-    out: &mut Vec<u8>,
+    out: &mut Output<'_>,
 ) {
     match said {
         Said::Value(value) if tagged == Tagged::Yes => {
@@ -363,7 +364,7 @@ fn found(
             let length = Length::Bytes(value.len());
             encode_head(&ResponseHead { length, connection: manner.connection, ..head(200, always) }, out);
             if manner.body {
-                out.extend_from_slice(value);
+                out.push_value(value);
             }
         }
         Said::Nothing => text(404, NOT_FOUND, manner, always, out),
@@ -378,12 +379,12 @@ pub(super) fn found_plain(
     tagged: Tagged,
     always: Always<'_>,
     ready: &ReadyHead,
-    out: &mut Vec<u8>,
+    out: &mut Output<'_>,
 ) {
     match (said, tagged) {
         (Said::Value(value), Tagged::No) => {
             ready.encode(value.len(), out);
-            out.extend_from_slice(value);
+            out.push_value(value);
         }
         _ => found(said, tagged, None, PLAIN, always, out),
     }
@@ -394,7 +395,7 @@ fn with_tag(
     if_none_match: Option<&[u8]>,
     manner: Manner,
     always: Always<'_>,
-    out: &mut Vec<u8>,
+    out: &mut Output<'_>,
 ) {
     let etag = entity_tag(value);
     let Ok(etag) = std::str::from_utf8(&etag) else {
@@ -408,7 +409,7 @@ fn with_tag(
     let length = Length::Bytes(value.len());
     encode_head(&ResponseHead { length, connection, etag: Some(etag), ..head(200, always) }, out);
     if manner.body {
-        out.extend_from_slice(value);
+        out.push_value(value);
     }
 }
 
@@ -514,14 +515,15 @@ mod tests {
 
     #[test]
     fn the_head_that_is_ready_is_that_of_the_present_second() {
+        let (store, _) = graven_format::Builder::new(graven_format::Options::default()).finish().unwrap();
         let mut dressing = Dressing::new(vec![("Vary", "Origin")]);
         for date in ["", "Mon, 23 Nov 2026 03:12:02 GMT", "Mon, 23 Nov 2026 03:12:03 GMT"] {
             let (always, ready) = dressing.at(date);
-            let (mut expected, mut answer) = (Vec::new(), Vec::new());
+            let (mut expected, mut answer) = (Output::new(&store), Output::new(&store));
             found(Said::Value(b"value"), Tagged::No, None, PLAIN, always, &mut expected);
             found_plain(Said::Value(b"value"), Tagged::No, always, ready, &mut answer);
-            assert_eq!(answer, expected);
-            assert!(String::from_utf8(answer).unwrap().contains(date));
+            assert_eq!(*answer, *expected);
+            assert!(String::from_utf8(answer.to_vec()).unwrap().contains(date));
         }
     }
 }

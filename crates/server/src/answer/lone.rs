@@ -10,6 +10,7 @@ use graven_wire::resp::{Command, Request, Version};
 
 use super::batch::{KEYS_MAX, Said};
 use super::{Desk, Session, http, memcached, resp};
+use crate::output::Output;
 use crate::tally::{Requests, Tally};
 
 /// A request for one key.
@@ -65,7 +66,7 @@ impl Desk<'_> {
     }
 
     /// Answers each request into the output whose number it carries.
-    pub(crate) fn answer_lones(&mut self, lones: &[(usize, Lone<'_>)], date: &str, outs: &mut [Vec<u8>]) {
+    pub(crate) fn answer_lones(&mut self, lones: &[(usize, Lone<'_>)], date: &str, outs: &mut [Output<'_>]) {
         let mut dressing = std::mem::take(&mut self.dressing);
         let (always, ready) = dressing.at(date);
         for lones in lones.chunks(self.scratch.batch_keys) {
@@ -89,7 +90,7 @@ impl Lone<'_> {
         always: http::Always<'_>,
         ready: &ReadyHead,
         tally: &Tally,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) {
         let requests: &Requests = match self.manner {
             Manner::Http(_) => &tally.http,

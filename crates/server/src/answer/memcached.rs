@@ -7,6 +7,7 @@ use graven_wire::memcached::{
 
 use super::batch::{Said, Tried, Unfinished, Waiting};
 use super::{Answered, Desk, Next, fingerprint};
+use crate::output::Output;
 use crate::tally::Requests;
 
 /// The memcached whose behaviour is followed, and our own version behind it: libmemcached takes 0 for an error.
@@ -55,7 +56,7 @@ pub(super) enum One<'b> {
 
 impl One<'_> {
     #[inline]
-    pub(super) fn answer(&self, key: &[u8], said: Said<'_>, out: &mut Vec<u8>) {
+    pub(super) fn answer(&self, key: &[u8], said: Said<'_>, out: &mut Output<'_>) {
         match (self, said) {
             (Self::Get(cas), said) => {
                 if value_or_nothing(*cas, key, said, out) {
@@ -65,7 +66,12 @@ impl One<'_> {
             (Self::Meta(get), Said::Value(value)) => {
                 // Only the flag asks for it, and only its answer costs a fingerprint.
                 let cas = if get.wants_cas() { fingerprint(value) } else { 0 };
-                get.hit(out, Item { len: value.len(), flags: 0, cas }, value);
+                let item = Item { len: value.len(), flags: 0, cas };
+                get.hit_head(out, item);
+                if get.wants_value() {
+                    out.push_value(value);
+                    out.extend_from_slice(reply::CRLF);
+                }
             }
             (Self::Meta(get), Said::Nothing) => get.miss(out),
             (Self::Meta(_), Said::Damaged) => reply::server_error(out, DAMAGED),
@@ -93,7 +99,7 @@ impl Desk<'_> {
         &mut self,
         session: &mut MemcachedSession,
         input: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> Answered {
         if session.unfinished.is_some() && !self.go_on_with_get(session, out) {
             return Answered { consumed: 0, next: Next::Full };
@@ -143,13 +149,13 @@ impl Desk<'_> {
                 Decoded::Message(..) => {}
             }
             let Some((request, bytes)) = other else { continue };
-            let (before, mark) = (at, out.len());
+            let (before, mark) = (at, out.mark());
             at += bytes;
             match self.answer_other(session, request, out) {
                 Next::NeedMore if self.is_pending() => {
                     // The request is answered once the table was read for it; until then it is none.
                     self.tally.memcached.requests.take_back();
-                    out.truncate(mark);
+                    out.cut(mark);
                     session.decoder = RequestDecoder::new(session.limits);
                     return Answered { consumed: before, next: Next::Full };
                 }
@@ -164,7 +170,7 @@ impl Desk<'_> {
         &mut self,
         session: &mut MemcachedSession,
         request: Request<'_>,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> Next {
         if request != Request::Discarded {
             self.tally.memcached.requests.add(1);
@@ -203,7 +209,7 @@ impl Desk<'_> {
         session: &mut MemcachedSession,
         keys: Keys<'_>,
         cas: Cas,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> Next {
         let (tried, left) = self.answer_many(keys, out, |key, said, out| {
             value_or_nothing(cas, key, said, out);
@@ -218,7 +224,7 @@ impl Desk<'_> {
     }
 
     /// Goes on with a `get` that had to wait: whether it is finished.
-    fn go_on_with_get(&mut self, session: &mut MemcachedSession, out: &mut Vec<u8>) -> bool {
+    fn go_on_with_get(&mut self, session: &mut MemcachedSession, out: &mut Output<'_>) -> bool {
         let Some((mut unfinished, cas)) = session.unfinished.take() else { return true };
         let (tried, mut left) = self.answer_many(unfinished.left(), out, |key, said, out| {
             value_or_nothing(cas, key, said, out);
@@ -281,11 +287,13 @@ fn count(requests: &Requests, tried: Tried) {
 
 /// Writes what `get` says about one key; whether `END` may follow.
 #[inline]
-fn value_or_nothing(cas: Cas, key: &[u8], said: Said<'_>, out: &mut Vec<u8>) -> bool {
+fn value_or_nothing(cas: Cas, key: &[u8], said: Said<'_>, out: &mut Output<'_>) -> bool {
     match said {
         Said::Value(value) => {
             let cas = (cas == Cas::With).then(|| fingerprint(value));
-            reply::value(out, key, 0, cas, value);
+            reply::value_head(out, key, 0, cas, value.len());
+            out.push_value(value);
+            out.extend_from_slice(reply::CRLF);
         }
         Said::Nothing => {}
         Said::Damaged => {

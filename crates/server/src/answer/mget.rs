@@ -9,6 +9,7 @@ use serde_json::to_writer;
 use super::Desk;
 use super::batch::{Said, Unfinished};
 use super::http::count;
+use crate::output::Output;
 
 /// How the values are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Desk<'_> {
     /// Answers more of the keys, as far as the output has room: whether that was all.
     pub(super) fn go_on_with_http_mget(&mut self, answering: &mut Answering, out: &mut Vec<u8>) -> bool {
         let Answering { keys, layout, begun, .. } = answering;
-        let mut piece = Vec::new();
+        let mut piece = Output::new(self.store);
         if !*begun && *layout == Layout::Document {
             piece.extend_from_slice(br#"{"values":["#);
         }

@@ -21,6 +21,7 @@ use graven_format::{Batch, Store};
 
 use crate::endpoint::Speaks;
 use crate::options::Options;
+use crate::output::Output;
 use crate::reads::Reads;
 use crate::tally::{Tallies, Tally};
 use detect::{Detected, Language, detect};
@@ -121,7 +122,7 @@ pub(crate) struct Desk<'a> {
     dressing: http::Dressing<'a>,
     /// Reads the HTTP requests of all connections.
     http: graven_wire::http::RequestDecoder,
-    scratch: Scratch,
+    scratch: Scratch<'a>,
     /// A lookup's error, for the journal.
     trouble: Option<Arc<graven_format::Error>>,
     /// The pieces of a table on disk.
@@ -130,30 +131,20 @@ pub(crate) struct Desk<'a> {
 
 /// Room for values and keys on their way.
 #[derive(Debug)]
-struct Scratch {
+struct Scratch<'a> {
     /// The value of a lookup that came alone.
     value: Vec<u8>,
     /// The values of lookups that came together.
-    batch: Batch,
+    batch: Batch<'a>,
     /// A key whose escapes were undone, or a command that was typed by hand.
     line: Vec<u8>,
     /// How many lookups the next batch may hold, so that its values come to about one connection's share of output.
     batch_keys: usize,
 }
 
-impl Scratch {
+impl Scratch<'_> {
     /// Room above this many bytes is given back after the answer that needed it.
     const KEPT_BYTES: usize = 1024 * 1024;
-
-    /// Sizes the next batch by the values that were just seen, `mean_bytes` each.
-    #[inline]
-    fn expect_values_of(&mut self, mean_bytes: usize, options: &Options) {
-        self.batch_keys = if mean_bytes <= options.output_bytes_max / batch::KEYS_MAX {
-            batch::KEYS_MAX
-        } else {
-            (options.output_bytes_max / mean_bytes).max(1)
-        };
-    }
 }
 
 impl<'a> Desk<'a> {
@@ -177,7 +168,7 @@ impl<'a> Desk<'a> {
         session: &mut Session,
         input: &[u8],
         date: &str,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> Answered {
         if let Session::Undecided = session {
             match detect(input) {

@@ -10,6 +10,7 @@ use super::batch::{KEYS_MAX, Said, Tried, Unfinished, Waiting};
 use super::from_disk::Fetched;
 use super::resp_transaction::Transaction;
 use super::{Answered, Desk, Next};
+use crate::output::Output;
 use crate::tally::Requests;
 
 pub(super) const DAMAGED: &[u8] = b"ERR the table is damaged where this key would lie";
@@ -79,7 +80,7 @@ impl Desk<'_> {
         &mut self,
         session: &mut RespSession,
         input: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> Answered {
         if !self.go_on_with_exec(session, out) {
             return Answered { consumed: 0, next: Next::Full };
@@ -91,7 +92,7 @@ impl Desk<'_> {
         &mut self,
         session: &mut RespSession,
         input: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> Answered {
         if session.unfinished.is_some() && !self.go_on_with_mget(session, out) {
             return Answered { consumed: 0, next: Next::Full };
@@ -129,7 +130,7 @@ impl Desk<'_> {
                     return Answered { consumed: end, next: Next::Full };
                 }
             }
-            let (before, mark) = (at, out.len());
+            let (before, mark) = (at, out.mark());
             let after = match decoded {
                 Decoded::NeedMore => return Answered { consumed: at, next: Next::NeedMore },
                 Decoded::Invalid(invalid) => {
@@ -162,7 +163,7 @@ impl Desk<'_> {
                 // The request is answered once the table was read for it; until then it is none.
                 _ if self.is_pending() => {
                     self.tally.resp.requests.take_back();
-                    out.truncate(mark);
+                    out.cut(mark);
                     session.decoder = RequestDecoder::new(session.limits);
                     return Answered { consumed: before, next: Next::Full };
                 }
@@ -177,7 +178,12 @@ impl Desk<'_> {
     }
 
     #[inline]
-    fn answer_gets(&mut self, version: Version, waiting: &mut Waiting<'_, ()>, out: &mut Vec<u8>) -> usize {
+    fn answer_gets(
+        &mut self,
+        version: Version,
+        waiting: &mut Waiting<'_, ()>,
+        out: &mut Output<'_>,
+    ) -> usize {
         let (end, tried) =
             self.answer_waiting(waiting, out, |(), _, said, out| value_or_null(said, version, out));
         self.tally.resp.requests.add(tried.keys as u64);
@@ -190,7 +196,7 @@ impl Desk<'_> {
         session: &mut RespSession,
         args: Args<'_>,
         command: Result<Command<'_>, Refusal<'_>>,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> After {
         if session.transaction.is_open() {
             self.keep_command(session, args, command, out)
@@ -203,7 +209,7 @@ impl Desk<'_> {
         &mut self,
         session: &mut RespSession,
         command: Result<Command<'_>, Refusal<'_>>,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> After {
         self.tally.resp.requests.add(1);
         let command = match command {
@@ -235,7 +241,7 @@ impl Desk<'_> {
                 Said::Damaged => reply::error(out, DAMAGED),
             },
             Command::GetRange { key, start, end } => match self.get_counted(key) {
-                Said::Value(value) => reply::bulk(out, &value[Command::part(start, end, value.len())]),
+                Said::Value(value) => value_as_bulk(&value[Command::part(start, end, value.len())], out),
                 Said::Nothing => reply::bulk(out, b""),
                 Said::Damaged => reply::error(out, DAMAGED),
             },
@@ -306,7 +312,7 @@ impl Desk<'_> {
     }
 
     /// Goes on to count the keys that are there: whether that was the last.
-    fn go_on_with_exists(&mut self, session: &mut RespSession, out: &mut Vec<u8>) -> bool {
+    fn go_on_with_exists(&mut self, session: &mut RespSession, out: &mut Output<'_>) -> bool {
         let Some((mut keys, mut there)) = session.counting.take() else { return true };
         for (tried, key) in keys.left().enumerate() {
             let is_there = self.is_there(key);
@@ -326,7 +332,7 @@ impl Desk<'_> {
     }
 
     /// Answers the keys of an `MGET` as far as the output has room, and remembers the others.
-    fn mget(&mut self, session: &mut RespSession, keys: Args<'_>, out: &mut Vec<u8>) -> After {
+    fn mget(&mut self, session: &mut RespSession, keys: Args<'_>, out: &mut Output<'_>) -> After {
         let version = session.version;
         let (tried, left) = self.answer_many(keys, out, |_, said, out| value_or_null(said, version, out));
         count(&self.tally.resp, tried);
@@ -338,7 +344,7 @@ impl Desk<'_> {
     }
 
     /// Goes on with an `MGET` that had to wait: whether it is finished.
-    fn go_on_with_mget(&mut self, session: &mut RespSession, out: &mut Vec<u8>) -> bool {
+    fn go_on_with_mget(&mut self, session: &mut RespSession, out: &mut Output<'_>) -> bool {
         let Some(mut unfinished) = session.unfinished.take() else { return true };
         let version = session.version;
         let (tried, mut left) =
@@ -359,12 +365,19 @@ fn count(requests: &Requests, tried: Tried) {
 }
 
 #[inline]
-pub(super) fn value_or_null(said: Said<'_>, version: Version, out: &mut Vec<u8>) {
+pub(super) fn value_or_null(said: Said<'_>, version: Version, out: &mut Output<'_>) {
     match said {
-        Said::Value(value) => reply::bulk(out, value),
+        Said::Value(value) => value_as_bulk(value, out),
         Said::Nothing => reply::null(out, version),
         Said::Damaged => reply::error(out, DAMAGED),
     }
+}
+
+#[inline]
+fn value_as_bulk(value: &[u8], out: &mut Output<'_>) {
+    reply::bulk_head(out, value.len());
+    out.push_value(value);
+    out.extend_from_slice(reply::CRLF);
 }
 
 pub(super) fn integer(number: usize) -> i64 {

@@ -5,6 +5,7 @@ use graven_wire::resp::{Args, Command, Refusal, reply, request};
 
 use super::resp::{After, RespSession};
 use super::{Desk, Next};
+use crate::output::Output;
 
 /// Where a connection stands between `MULTI` and the last answer of its `EXEC`.
 #[derive(Debug, Default)]
@@ -47,7 +48,7 @@ impl Desk<'_> {
         session: &mut RespSession,
         args: Args<'_>,
         command: Result<Command<'_>, Refusal<'_>>,
-        out: &mut Vec<u8>,
+        out: &mut Output<'_>,
     ) -> After {
         let limit = session.request_bytes_max();
         let Transaction::Open(kept) = &mut session.transaction else { return After::Stay };
@@ -92,7 +93,7 @@ impl Desk<'_> {
     }
 
     /// Begins to answer what was kept; the rest of it is left to [`go_on_with_exec`](Self::go_on_with_exec).
-    pub(super) fn exec(&mut self, session: &mut RespSession, out: &mut Vec<u8>) -> After {
+    pub(super) fn exec(&mut self, session: &mut RespSession, out: &mut Output<'_>) -> After {
         match std::mem::take(&mut session.transaction) {
             Transaction::Open(Kept { failed: true, .. }) => Refusal::Aborted.encode(out),
             Transaction::Open(Kept { commands, count, .. }) => {
@@ -106,7 +107,7 @@ impl Desk<'_> {
     }
 
     /// Answers more of what was kept, as far as the output has room: whether that was all.
-    pub(super) fn go_on_with_exec(&mut self, session: &mut RespSession, out: &mut Vec<u8>) -> bool {
+    pub(super) fn go_on_with_exec(&mut self, session: &mut RespSession, out: &mut Output<'_>) -> bool {
         let Transaction::Executing { commands, at } = &mut session.transaction else { return true };
         let (commands, at) = (std::mem::take(commands), *at);
         session.transaction = Transaction::None;

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Stream, serve, socket_path, table, threads};
+use crate::harness::{Stream, serve, serve_from_everywhere, socket_path, table, threads};
 use graven_server::{Address, Error, Listener, Options};
 
 const ASK: &[u8] = b"GET /?key=k HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -81,6 +81,93 @@ fn a_peer_that_reads_late_gets_all_answers_and_disturbs_nobody() {
             assert!(slow.exactly(value.len()) == value);
         }
         assert_eq!(slow.rest(), b"");
+    });
+}
+
+/// Bytes that no code makes shorter, so that they lie in the table as they are.
+fn noise(bytes: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..bytes).map(|_| next()).collect()
+}
+
+#[test]
+fn large_values_come_whole_and_in_order_in_every_protocol() {
+    let (small, large, huge) = (noise(100, 1), noise(40_000, 2), noise(3 << 20, 3));
+    let store = table([(&b"small"[..], &small[..]), (&b"large"[..], &large[..]), (&b"huge"[..], &huge[..])]);
+    let values = [("huge", &huge), ("small", &small), ("large", &large), ("huge", &huge), ("large", &large)];
+    let bulk = |value: &[u8]| [format!("${}\r\n", value.len()).as_bytes(), value, b"\r\n"].concat();
+    let item = |key: &str, value: &[u8]| {
+        [format!("VALUE {key} 0 {}\r\n", value.len()).as_bytes(), value, b"\r\n"].concat()
+    };
+    let meta = |value: &[u8]| [format!("VA {}\r\n", value.len()).as_bytes(), value, b"\r\n"].concat();
+    let keys = values.map(|(key, _)| key).join(" ");
+    let resp_asks: String = values.iter().map(|(key, _)| format!("GET {key}\r\n")).collect();
+    let memcached_asks: String = values.iter().map(|(key, _)| format!("mg {key} v\r\n")).collect();
+    let conversations = [
+        (
+            format!("{resp_asks}MGET {keys}\r\nGETRANGE huge 5 -6\r\nPING\r\n"),
+            [
+                values.map(|(_, value)| bulk(value)).concat(),
+                b"*5\r\n".to_vec(),
+                values.map(|(_, value)| bulk(value)).concat(),
+                bulk(&huge[5..huge.len() - 5]),
+                b"+PONG\r\n".to_vec(),
+            ]
+            .concat(),
+        ),
+        (
+            format!("{memcached_asks}get {keys}\r\nmn\r\n"),
+            [
+                values.map(|(_, value)| meta(value)).concat(),
+                values.map(|(key, value)| item(key, value)).concat(),
+                b"END\r\nMN\r\n".to_vec(),
+            ]
+            .concat(),
+        ),
+    ];
+    let http_asks: String =
+        values.iter().map(|(key, _)| format!("GET /v1/kv/{key} HTTP/1.1\r\nHost: x\r\n\r\n")).collect();
+    serve_from_everywhere(&store, &threads(1), &["127.0.0.1:0"], |server| {
+        for (asks, answers) in &conversations {
+            let mut stream = server.connect();
+            stream.send(asks.as_bytes());
+            assert!(stream.exactly(answers.len()) == *answers, "{asks}");
+        }
+        let mut stream = server.connect();
+        stream.send(http_asks.as_bytes());
+        for (key, value) in values {
+            stream.until(b"\r\n\r\n");
+            assert!(stream.exactly(value.len()) == *value, "{key}");
+        }
+        // One that comes alone is answered with those of other connections.
+        for (key, value) in values {
+            stream.send(format!("GET /?key={key} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+            stream.until(b"\r\n\r\n");
+            assert!(stream.exactly(value.len()) == *value, "{key} alone");
+        }
+    });
+}
+
+#[test]
+fn peers_that_read_no_large_values_cost_the_server_no_copy_of_them() {
+    let value = noise(32 << 20, 4);
+    let store = table([(&b"k"[..], &value[..])]);
+    // The values that wait come to a hundred times what all connections may hold.
+    let options = Options { buffered_bytes_max: 3 << 20, ..threads(1) };
+    serve(&store, &options, &["127.0.0.1:0"], |server| {
+        let mut waiting: Vec<Stream> = (0..10).map(|_| server.connect()).collect();
+        waiting.iter_mut().for_each(|stream| stream.send(ASK));
+        let mut other = server.connect();
+        other.send(b"HEAD /?key=k HTTP/1.1\r\nHost: x\r\n\r\n");
+        other.until(b"\r\n\r\n");
+        for stream in &mut waiting {
+            stream.until(b"\r\n\r\n");
+            assert!(stream.exactly(value.len()) == value);
+        }
     });
 }
 

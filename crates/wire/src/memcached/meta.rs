@@ -110,6 +110,7 @@ impl<'b> MetaGet<'b> {
     /// Appends the answer to a hit: `VA` with the value where it is wanted, else `HD`.
     #[inline]
     pub fn hit(&self, out: &mut Vec<u8>, item: Item, value: &[u8]) {
+        out.reserve(value.len() + 32);
         self.hit_head(out, item);
         if self.wants_value() {
             out.extend_from_slice(value);
@@ -122,7 +123,6 @@ impl<'b> MetaGet<'b> {
     #[inline]
     pub fn hit_head(&self, out: &mut Vec<u8>, item: Item) {
         if self.wants_value() {
-            out.reserve(item.len + 32);
             out.extend_from_slice(b"VA ");
             decimal::push_len(out, item.len);
         } else {

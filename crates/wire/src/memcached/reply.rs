@@ -4,6 +4,8 @@
 
 use crate::decimal;
 
+/// After a value.
+pub const CRLF: &[u8] = b"\r\n";
 /// After the last `VALUE` or `STAT`.
 pub const END: &[u8] = b"END\r\n";
 /// The answer to `verbosity`.
@@ -18,15 +20,15 @@ pub const READ_ONLY: &[u8] = b"SERVER_ERROR read-only\r\n";
 /// Appends a `VALUE`, with a CAS number for `gets` and `gats`.
 #[inline]
 pub fn value(out: &mut Vec<u8>, key: &[u8], flags: u32, cas: Option<u64>, value: &[u8]) {
+    out.reserve(key.len() + value.len() + 64);
     value_head(out, key, flags, cas, value.len());
     out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(CRLF);
 }
 
-/// Appends what stands before a value of `len` bytes; the bytes and CR LF follow by other means.
+/// Appends what stands before a value of `len` bytes; the bytes and [`CRLF`] follow by other means.
 #[inline]
 pub fn value_head(out: &mut Vec<u8>, key: &[u8], flags: u32, cas: Option<u64>, len: usize) {
-    out.reserve(key.len() + len + 64);
     out.extend_from_slice(b"VALUE ");
     out.extend_from_slice(key);
     out.push(b' ');

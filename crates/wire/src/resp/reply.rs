@@ -37,6 +37,7 @@ pub fn integer(out: &mut Vec<u8>, number: i64) {
 /// Appends a bulk string.
 #[inline]
 pub fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.reserve(bytes.len() + 32);
     bulk_head(out, bytes.len());
     out.extend_from_slice(bytes);
     out.extend_from_slice(CRLF);
@@ -45,7 +46,6 @@ pub fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Appends what stands before a bulk string of `len` bytes; the bytes and [`CRLF`] follow by other means.
 #[inline]
 pub fn bulk_head(out: &mut Vec<u8>, len: usize) {
-    out.reserve(len + 32);
     out.push(b'$');
     decimal::push_len(out, len);
     out.extend_from_slice(CRLF);
