@@ -1,0 +1,114 @@
+//! What two policies are worth in front of the same table: lookups within one process, in turns.
+
+use anyhow::Result;
+use graven_format::Store;
+
+use crate::buckets::{Blocks, Buckets};
+use crate::caches::{Policy, entries};
+use crate::closed_loop::{self, Measured, Questions};
+use crate::draws::{Draws, Spread};
+use crate::median::median;
+use crate::pairs::Pairs;
+use crate::rounds::Rounds;
+use crate::table::Table;
+
+/// Lookups a second and their waits in one process, by how keys are drawn, the size of the cache and its policy
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    table: Table,
+    #[command(flatten)]
+    rounds: Rounds,
+    /// Lookups that may wait for reads at once
+    #[arg(long, default_value_t = 64,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    in_flight: usize,
+    /// Lookups that fill a cache before the first round, for each block that it may hold
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..))]
+    warm_up: u64,
+}
+
+/// Sizes of the cache, in percent of the table's blocks.
+const PERCENTS: [u64; 6] = [1, 5, 10, 25, 50, 100];
+
+/// Keys that are drawn before anything is measured, as a draw takes as long as a small part of a lookup. After the last comes
+/// the first again, which takes longer than a round unless nearly every block is in the cache.
+const DRAWN: usize = 1 << 22;
+
+/// The seeds of the draws that warm a cache up and of those that are measured, so that no policy can learn what comes.
+const WARM_UP_SEED: u64 = 1;
+const MEASURED_SEED: u64 = 2;
+
+/// A policy with its cache, which stays from one round to the next, and what the rounds showed.
+struct Contender {
+    policy: Policy,
+    cache: Box<Blocks>,
+    rounds: Vec<Measured>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let (store, pairs) = arguments.table.open()?;
+    println!("| keys | cache, % of the blocks | policy | lookups/s | p50 us | p99 us | hits |");
+    println!("| --- | ---: | --- | ---: | ---: | ---: | ---: |");
+    for spread in Spread::ALL {
+        let drawn: Vec<usize> = draw(spread, &pairs, MEASURED_SEED)?.take(DRAWN).collect();
+        for percent in PERCENTS {
+            for contender in &measure(arguments, &store, &pairs, spread, &drawn, percent)? {
+                let median_of = |number: fn(&Measured) -> f64| {
+                    median(&mut contender.rounds.iter().map(number).collect::<Vec<_>>())
+                };
+                println!(
+                    "| {spread} | {percent} | {} | {:.0} | {:.1} | {:.1} | {:.2}% |",
+                    contender.policy,
+                    median_of(|round| round.rate),
+                    median_of(|round| round.p50_us),
+                    median_of(|round| round.p99_us),
+                    median_of(|round| round.at_once) * 100.0,
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Numbers of pairs. A pair's place in the text says nothing of its block, as the order of a carved file is that of a hash.
+fn draw(spread: Spread, pairs: &Pairs, seed: u64) -> Result<impl Iterator<Item = usize> + use<>> {
+    Ok(Draws::new(spread, pairs.len() as u64, seed)?.map(|number| number as usize))
+}
+
+/// All policies with caches of one size, in turns.
+fn measure(
+    arguments: &Arguments,
+    store: &Store,
+    pairs: &Pairs,
+    spread: Spread,
+    drawn: &[usize],
+    percent: u64,
+) -> Result<Vec<Contender>> {
+    let entries = entries(store.info().buckets, percent);
+    let Arguments { rounds, in_flight, .. } = arguments;
+    let questions = Questions { pairs, there: true };
+    let look_up = |cache: &Blocks, draws: &mut dyn Iterator<Item = usize>, lasts| {
+        let mut buckets = Buckets::new(store, questions, cache, rounds.reads(), *in_flight)?;
+        closed_loop::run(&mut buckets, questions, draws, *in_flight, lasts)
+    };
+    let warming = entries.get().saturating_mul(usize::try_from(arguments.warm_up)?);
+    let mut contenders = Vec::new();
+    for policy in Policy::ALL {
+        eprintln!("{spread}, {percent}% of the blocks: filling {policy}");
+        let cache = policy.cache(entries);
+        look_up(&*cache, &mut draw(spread, pairs, WARM_UP_SEED)?.take(warming), None)?;
+        contenders.push(Contender { policy, cache, rounds: Vec::new() });
+    }
+    for round in 0..rounds.rounds {
+        // Each round begins elsewhere in what was drawn, all policies at the same place.
+        let (before, after) = drawn.split_at((round * drawn.len() as u64 / rounds.rounds) as usize);
+        for Contender { policy, cache, rounds: showed } in &mut contenders {
+            let mut draws = after.iter().chain(before).copied().cycle();
+            let measured = look_up(&**cache, &mut draws, Some(rounds.lasts()))?;
+            eprintln!("  {policy}: {:.0} lookups/s, {:.2}% hits", measured.rate, measured.at_once * 100.0);
+            showed.push(measured);
+        }
+    }
+    Ok(contenders)
+}
