@@ -6,15 +6,15 @@ use std::io;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use graven_disk::{DiskReads, Reader};
+use graven_disk::Reader;
 use graven_format::{Block, Looked, Piece, Store};
 
 use crate::caches::Cache;
-use crate::closed_loop::{Answers, Lookup, Questions, Source};
+use crate::closed_loop::{Answers, Lookup, Questions, Run, Source};
 use crate::hear::hear;
 
 /// Reads that are taken in before others are asked for.
-const TAKEN_MAX: usize = 16;
+pub(crate) const TAKEN_MAX: usize = 16;
 
 /// A cache as graven's server has it: blocks that are shared with who looks into them.
 pub(crate) type Blocks = dyn Cache<Arc<Block>>;
@@ -24,11 +24,11 @@ pub(crate) struct Buckets<'s> {
     store: &'s Store,
     questions: Questions<'s>,
     cache: &'s Blocks,
-    reader: Reader<'s>,
+    pub(crate) reader: Reader<'s>,
     /// Lookups that wait for a block, by where it begins
     waiting: HashMap<u64, Vec<Lookup>>,
     /// Reads that were asked for
-    pub(crate) reads: u64,
+    reads: u64,
     value: Vec<u8>,
 }
 
@@ -36,18 +36,22 @@ pub(crate) struct Buckets<'s> {
 type Each<'e> = dyn FnMut(Lookup, Option<&[u8]>) -> Result<()> + 'e;
 
 impl<'s> Buckets<'s> {
-    /// Lookups of `questions` in `store`, which was opened on disk, with at most `in_flight` reads under way.
+    /// Lookups of `questions` in `store`, which was opened on disk, made as `run` says.
     pub(crate) fn new(
         store: &'s Store,
         questions: Questions<'s>,
         cache: &'s Blocks,
-        how: DiskReads,
-        in_flight: usize,
+        Run { how, in_flight, .. }: Run,
     ) -> Result<Self> {
         let reader = Reader::new(file(store)?, how, in_flight)
             .context("the disk cannot be read so; with --threads it is read without io_uring")?;
         let waiting = HashMap::with_capacity(2 * in_flight);
         Ok(Self { store, questions, cache, reader, waiting, reads: 0, value: Vec::new() })
+    }
+
+    /// Whether reads are under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Looks up a key: `each` is told at once where no read is needed.
@@ -81,11 +85,11 @@ impl<'s> Buckets<'s> {
         }
     }
 
-    /// Tells `each` of some lookups whose reads have ended.
-    pub(crate) fn take_in(&mut self, each: &mut Each<'_>) -> Result<()> {
+    /// Tells `each` of some lookups whose reads have ended, and tells how many reads these were.
+    pub(crate) fn take_in(&mut self, each: &mut Each<'_>) -> Result<usize> {
         let mut ended: Vec<(Piece, io::Result<Block>)> = Vec::with_capacity(TAKEN_MAX);
         let store = self.store;
-        self.reader.take(TAKEN_MAX, |piece, bytes| {
+        let taken = self.reader.take(TAKEN_MAX, |piece, bytes| {
             let block = bytes.and_then(|bytes| store.block(&piece, bytes).map_err(io::Error::other));
             ended.push((piece, block));
         });
@@ -96,7 +100,7 @@ impl<'s> Buckets<'s> {
             }
             self.cache.put(piece.start(), block);
         }
-        Ok(())
+        Ok(taken)
     }
 }
 
@@ -107,7 +111,11 @@ impl Source for Buckets<'_> {
 
     fn take(&mut self, sleeps: bool, answers: &mut Answers<'_>) -> Result<()> {
         hear(&mut [&mut self.reader], sleeps)?;
-        self.take_in(&mut |lookup, value| answers.give(lookup, value))
+        self.take_in(&mut |lookup, value| answers.give(lookup, value)).map(drop)
+    }
+
+    fn reads(&self) -> u64 {
+        self.reads
     }
 }
 
@@ -120,6 +128,7 @@ fn file(store: &Store) -> Result<&File> {
 mod tests {
     use std::path::Path;
 
+    use graven_disk::DiskReads;
     use graven_format::{Builder, Codec, CodecChoice, Options, Purpose};
 
     use super::*;
@@ -128,6 +137,7 @@ mod tests {
     use crate::pairs::Pairs;
 
     const PAIRS: usize = 2_000;
+    const EIGHT: Run = Run { how: DiskReads::Auto, in_flight: 8, lasts: None };
 
     /// Pairs whose keys leave this rest when they are divided by three. Values of up to 30 bytes, but one in a hundred that is too long for a bucket.
     fn pairs(rest: usize) -> Pairs {
@@ -151,9 +161,9 @@ mod tests {
 
     /// Reads that are made while every key is asked for once.
     fn reads(store: &Store, questions: Questions<'_>, cache: &Blocks) -> u64 {
-        let mut buckets = Buckets::new(store, questions, cache, DiskReads::Auto, 8).unwrap();
-        let measured = closed_loop::run(&mut buckets, questions, 0..PAIRS, 8, None).unwrap();
-        assert_eq!(measured.lookups, PAIRS as u64);
+        let mut buckets = Buckets::new(store, questions, cache, EIGHT).unwrap();
+        let measured = closed_loop::run(&mut buckets, questions, 0..PAIRS, EIGHT).unwrap();
+        assert_eq!(measured.reads_each, buckets.reads as f64 / PAIRS as f64);
         buckets.reads
     }
 
@@ -180,7 +190,7 @@ mod tests {
         let store = carve(&held, &folder.path().join("table"));
         assert!(reads(&store, Questions { pairs: &absent, there: false }, &Nothing) > 0);
         let wrong = Questions { pairs: &held, there: false };
-        let mut buckets = Buckets::new(&store, wrong, &Nothing, DiskReads::Auto, 8).unwrap();
-        assert!(closed_loop::run(&mut buckets, wrong, 0..1, 8, None).is_err());
+        let mut buckets = Buckets::new(&store, wrong, &Nothing, EIGHT).unwrap();
+        assert!(closed_loop::run(&mut buckets, wrong, 0..1, EIGHT).is_err());
     }
 }

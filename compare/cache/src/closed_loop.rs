@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use graven_disk::DiskReads;
 use hdrhistogram::Histogram;
 
 use crate::pairs::Pairs;
@@ -52,6 +53,9 @@ pub(crate) trait Source {
 
     /// Answers from the reads that have ended, which may be none; with `sleeps` it waits until there are some.
     fn take(&mut self, sleeps: bool, answers: &mut Answers<'_>) -> Result<()>;
+
+    /// Reads that were asked for so far.
+    fn reads(&self) -> u64;
 }
 
 /// The answers of a run so far.
@@ -83,8 +87,6 @@ impl Answers<'_> {
 /// What a run showed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Measured {
-    /// Lookups that were answered
-    pub(crate) lookups: u64,
     /// Lookups a second
     pub(crate) rate: f64,
     /// From the asking of a lookup to its answer, in microseconds
@@ -92,16 +94,27 @@ pub(crate) struct Measured {
     pub(crate) p99_us: f64,
     /// The part of the lookups that waited for no read
     pub(crate) at_once: f64,
+    /// Reads a lookup
+    pub(crate) reads_each: f64,
 }
 
-/// Asks `source` for the keys of the numbers that `draws` gives, with at most `in_flight` lookups under way, until there are no
-/// more or `lasts` is over.
+/// How lookups are made.
+#[derive(Clone, Copy)]
+pub(crate) struct Run {
+    /// How the disk is read
+    pub(crate) how: DiskReads,
+    /// The most lookups that are under way at once
+    pub(crate) in_flight: usize,
+    /// How long; until there are no more draws where that is not said
+    pub(crate) lasts: Option<Duration>,
+}
+
+/// Asks `source` for the keys of the numbers that `draws` gives, as `run` says.
 pub(crate) fn run(
     source: &mut impl Source,
     questions: Questions<'_>,
     mut draws: impl Iterator<Item = usize>,
-    in_flight: usize,
-    lasts: Option<Duration>,
+    Run { in_flight, lasts, .. }: Run,
 ) -> Result<Measured> {
     let begun = Instant::now();
     let waits_ns = Histogram::new_with_bounds(1, WAIT_NS_MAX, WAIT_DIGITS)?;
@@ -138,11 +151,11 @@ pub(crate) fn run(
     let rate = answers.count as f64 / begun.elapsed().as_secs_f64();
     let wait_us = |quantile| answers.waits_ns.value_at_quantile(quantile) as f64 / 1e3;
     Ok(Measured {
-        lookups: answers.count,
         rate,
         p50_us: wait_us(0.5),
         p99_us: wait_us(0.99),
         at_once: answered_at_once as f64 / answers.count as f64,
+        reads_each: source.reads() as f64 / answers.count as f64,
     })
 }
 
@@ -154,6 +167,7 @@ mod tests {
     #[derive(Default)]
     struct Odd {
         under_way: Vec<Lookup>,
+        asked: u64,
         most: usize,
         is_right: bool,
     }
@@ -164,6 +178,7 @@ mod tests {
                 return answers.give(lookup, answers.questions.answer(lookup.number));
             }
             self.under_way.push(lookup);
+            self.asked += 1;
             self.most = self.most.max(self.under_way.len());
             Ok(())
         }
@@ -173,7 +188,13 @@ mod tests {
             let value = answers.questions.answer(lookup.number).filter(|_| self.is_right);
             answers.give(lookup, value)
         }
+
+        fn reads(&self) -> u64 {
+            self.asked
+        }
     }
+
+    const THREE: Run = Run { how: DiskReads::Auto, in_flight: 3, lasts: None };
 
     fn pairs() -> Pairs {
         let mut pairs = Pairs::default();
@@ -186,9 +207,9 @@ mod tests {
         let pairs = pairs();
         let mut source = Odd { is_right: true, ..Odd::default() };
         let questions = Questions { pairs: &pairs, there: true };
-        let measured = run(&mut source, questions, (0..10).cycle().take(100), 3, None).unwrap();
-        assert_eq!((measured.lookups, source.most), (100, 3));
-        assert_eq!(measured.at_once, 0.5);
+        let measured = run(&mut source, questions, (0..10).cycle().take(100), THREE).unwrap();
+        assert_eq!((source.asked, source.most), (50, 3));
+        assert_eq!((measured.at_once, measured.reads_each), (0.5, 0.5));
     }
 
     #[test]
@@ -196,16 +217,16 @@ mod tests {
         let pairs = pairs();
         let questions = Questions { pairs: &pairs, there: false };
         let mut source = Odd { is_right: true, ..Odd::default() };
-        let lasts = Duration::from_millis(2);
-        assert!(run(&mut source, questions, (0..10).cycle(), 3, Some(lasts)).unwrap().lookups > 10);
-        assert!(source.under_way.is_empty());
+        let lasts = Some(Duration::from_millis(2));
+        run(&mut source, questions, (0..10).cycle(), Run { lasts, ..THREE }).unwrap();
+        assert!(source.asked > 10 && source.under_way.is_empty());
     }
 
     #[test]
     fn a_wrong_answer_ends_the_run_and_names_the_key() {
         let pairs = pairs();
         let questions = Questions { pairs: &pairs, there: true };
-        let error = run(&mut Odd::default(), questions, 0..10, 3, None).unwrap_err().to_string();
+        let error = run(&mut Odd::default(), questions, 0..10, THREE).unwrap_err().to_string();
         assert!(error.contains("does not answer f as"), "{error}");
     }
 }

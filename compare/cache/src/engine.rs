@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::buckets::Buckets;
 use crate::caches::Nothing;
-use crate::closed_loop::{self, Questions};
-use crate::draws::{Draws, Spread};
+use crate::closed_loop::{self, Measured, Questions, Run};
+use crate::draws::Spread;
 use crate::median::median;
 use crate::pairs::Pairs;
 use crate::rounds::Rounds;
@@ -39,12 +39,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let mut reads_each = 0.0;
         for round in 0..arguments.rounds.rounds {
             let fio = fio_reads(arguments, in_flight)?;
-            let looked = look_up(&store, &pairs, in_flight, round, arguments)?;
-            eprintln!("{in_flight} under way: fio {fio:.0}, graven {:.0}", looked.each_second);
+            let looked = look_up(&store, &pairs, round, arguments.rounds.run(in_flight))?;
+            eprintln!("{in_flight} under way: fio {fio:.0}, graven {:.0}", looked.rate);
             reads_each = looked.reads_each;
-            ratios.push(looked.each_second / fio);
+            ratios.push(looked.rate / fio);
             theirs.push(fio);
-            ours.push(looked.each_second);
+            ours.push(looked.rate);
         }
         let (fio, graven) = (median(&mut theirs), median(&mut ours));
         let ratio = median(&mut ratios);
@@ -54,19 +54,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-struct Rate {
-    each_second: f64,
-    reads_each: f64,
-}
-
 /// Looks up random keys without a cache.
-fn look_up(store: &Store, pairs: &Pairs, in_flight: usize, seed: u64, arguments: &Arguments) -> Result<Rate> {
+fn look_up(store: &Store, pairs: &Pairs, seed: u64, run: Run) -> Result<Measured> {
     let questions = Questions { pairs, there: true };
-    let draws = Draws::new(Spread::Uniform, pairs.len() as u64, seed)?.map(|number| number as usize);
-    let mut buckets = Buckets::new(store, questions, &Nothing, arguments.rounds.reads(), in_flight)?;
-    let lasts = Some(arguments.rounds.lasts());
-    let measured = closed_loop::run(&mut buckets, questions, draws, in_flight, lasts)?;
-    Ok(Rate { each_second: measured.rate, reads_each: buckets.reads as f64 / measured.lookups as f64 })
+    let mut buckets = Buckets::new(store, questions, &Nothing, run)?;
+    closed_loop::run(&mut buckets, questions, pairs.draw(Spread::Uniform, seed)?, run)
 }
 
 /// Random reads of 4 KiB of the same file, past the page cache.

@@ -5,9 +5,9 @@ use graven_format::Store;
 
 use crate::buckets::{Blocks, Buckets};
 use crate::caches::{Policy, entries};
-use crate::closed_loop::{self, Measured, Questions};
-use crate::draws::{Draws, Spread};
-use crate::median::median;
+use crate::closed_loop::{self, Measured, Questions, Run};
+use crate::draws::Spread;
+use crate::median::median_of;
 use crate::pairs::Pairs;
 use crate::rounds::Rounds;
 use crate::table::Table;
@@ -51,29 +51,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     println!("| keys | cache, % of the blocks | policy | lookups/s | p50 us | p99 us | hits |");
     println!("| --- | ---: | --- | ---: | ---: | ---: | ---: |");
     for spread in Spread::ALL {
-        let drawn: Vec<usize> = draw(spread, &pairs, MEASURED_SEED)?.take(DRAWN).collect();
+        let drawn: Vec<usize> = pairs.draw(spread, MEASURED_SEED)?.take(DRAWN).collect();
         for percent in PERCENTS {
             for contender in &measure(arguments, &store, &pairs, spread, &drawn, percent)? {
-                let median_of = |number: fn(&Measured) -> f64| {
-                    median(&mut contender.rounds.iter().map(number).collect::<Vec<_>>())
-                };
+                let showed = |number: fn(&Measured) -> f64| median_of(&contender.rounds, number);
                 println!(
                     "| {spread} | {percent} | {} | {:.0} | {:.1} | {:.1} | {:.2}% |",
                     contender.policy,
-                    median_of(|round| round.rate),
-                    median_of(|round| round.p50_us),
-                    median_of(|round| round.p99_us),
-                    median_of(|round| round.at_once) * 100.0,
+                    showed(|round| round.rate),
+                    showed(|round| round.p50_us),
+                    showed(|round| round.p99_us),
+                    showed(|round| round.at_once) * 100.0,
                 );
             }
         }
     }
     Ok(())
-}
-
-/// Numbers of pairs. A pair's place in the text says nothing of its block, as the order of a carved file is that of a hash.
-fn draw(spread: Spread, pairs: &Pairs, seed: u64) -> Result<impl Iterator<Item = usize> + use<>> {
-    Ok(Draws::new(spread, pairs.len() as u64, seed)?.map(|number| number as usize))
 }
 
 /// All policies with caches of one size, in turns.
@@ -88,16 +81,18 @@ fn measure(
     let entries = entries(store.info().buckets, percent);
     let Arguments { rounds, in_flight, .. } = arguments;
     let questions = Questions { pairs, there: true };
-    let look_up = |cache: &Blocks, draws: &mut dyn Iterator<Item = usize>, lasts| {
-        let mut buckets = Buckets::new(store, questions, cache, rounds.reads(), *in_flight)?;
-        closed_loop::run(&mut buckets, questions, draws, *in_flight, lasts)
+    let run = rounds.run(*in_flight);
+    let look_up = |cache: &Blocks, draws: &mut dyn Iterator<Item = usize>, run: Run| {
+        let mut buckets = Buckets::new(store, questions, cache, run)?;
+        closed_loop::run(&mut buckets, questions, draws, run)
     };
     let warming = entries.get().saturating_mul(usize::try_from(arguments.warm_up)?);
     let mut contenders = Vec::new();
     for policy in Policy::ALL {
         eprintln!("{spread}, {percent}% of the blocks: filling {policy}");
         let cache = policy.cache(entries);
-        look_up(&*cache, &mut draw(spread, pairs, WARM_UP_SEED)?.take(warming), None)?;
+        let mut draws = pairs.draw(spread, WARM_UP_SEED)?.take(warming);
+        look_up(&*cache, &mut draws, Run { lasts: None, ..run })?;
         contenders.push(Contender { policy, cache, rounds: Vec::new() });
     }
     for round in 0..rounds.rounds {
@@ -105,7 +100,7 @@ fn measure(
         let (before, after) = drawn.split_at((round * drawn.len() as u64 / rounds.rounds) as usize);
         for Contender { policy, cache, rounds: showed } in &mut contenders {
             let mut draws = after.iter().chain(before).copied().cycle();
-            let measured = look_up(&**cache, &mut draws, Some(rounds.lasts()))?;
+            let measured = look_up(&**cache, &mut draws, run)?;
             eprintln!("  {policy}: {:.0} lookups/s, {:.2}% hits", measured.rate, measured.at_once * 100.0);
             showed.push(measured);
         }

@@ -6,6 +6,11 @@ pub(crate) fn median(numbers: &mut [f64]) -> f64 {
     numbers[numbers.len() / 2]
 }
 
+/// The median of a number of each run.
+pub(crate) fn median_of<R>(runs: &[R], number: impl Fn(&R) -> f64) -> f64 {
+    median(&mut runs.iter().map(number).collect::<Vec<_>>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::median;

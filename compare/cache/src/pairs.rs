@@ -6,6 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use graven_format::text;
 
+use crate::draws::{Draws, Spread};
+
 /// Pairs in the order of the text.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs {
@@ -44,6 +46,12 @@ impl Pairs {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.places.len()
+    }
+
+    /// Numbers of pairs, without end. A pair's place in the text says nothing of its place in a carved file, whose order is that
+    /// of a hash.
+    pub(crate) fn draw(&self, spread: Spread, seed: u64) -> Result<impl Iterator<Item = usize> + use<>> {
+        Ok(Draws::new(spread, self.len() as u64, seed)?.map(|number| number as usize))
     }
 
     /// The key of the pair with this number.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use graven_disk::DiskReads;
 
+use crate::closed_loop::Run;
+
 #[derive(clap::Args)]
 pub(crate) struct Rounds {
     /// How long each run takes, in seconds
@@ -18,13 +20,9 @@ pub(crate) struct Rounds {
 }
 
 impl Rounds {
-    /// How long a run takes.
-    pub(crate) fn lasts(&self) -> Duration {
-        Duration::from_secs(self.seconds)
-    }
-
-    /// How the disk is read.
-    pub(crate) fn reads(&self) -> DiskReads {
-        if self.threads { DiskReads::Threads } else { DiskReads::IoUring }
+    /// One of the runs, with at most `in_flight` lookups under way.
+    pub(crate) fn run(&self, in_flight: usize) -> Run {
+        let how = if self.threads { DiskReads::Threads } else { DiskReads::IoUring };
+        Run { how, in_flight, lasts: Some(Duration::from_secs(self.seconds)) }
     }
 }
