@@ -24,11 +24,13 @@ pub(crate) struct Buckets<'s> {
     store: &'s Store,
     questions: Questions<'s>,
     cache: &'s Blocks,
+    /// What reads the blocks
     pub(crate) reader: Reader<'s>,
     /// Lookups that wait for a block, by where it begins
     waiting: HashMap<u64, Vec<Lookup>>,
     /// Reads that were asked for
     reads: u64,
+    /// Room for a value
     value: Vec<u8>,
 }
 
@@ -62,6 +64,7 @@ impl<'s> Buckets<'s> {
         }
     }
 
+    /// Looks into a block that is in the cache, or has it read.
     fn look_into(&mut self, piece: Piece, lookup: Lookup, each: &mut Each<'_>) -> Result<()> {
         if let Some(block) = self.cache.get(piece.start()) {
             return self.look(&piece, &block, lookup, each);
@@ -139,7 +142,8 @@ mod tests {
     const PAIRS: usize = 2_000;
     const EIGHT: Run = Run { how: DiskReads::Auto, in_flight: 8, lasts: None };
 
-    /// Pairs whose keys leave this rest when they are divided by three. Values of up to 30 bytes, but one in a hundred that is too long for a bucket.
+    /// Pairs whose keys leave this rest when they are divided by three. Values are of up to 30 bytes, but one in a hundred is too
+    /// long for a bucket.
     fn pairs(rest: usize) -> Pairs {
         let mut pairs = Pairs::default();
         for number in 0..PAIRS {

@@ -11,6 +11,8 @@ use lru::LruCache;
 use quick_cache::DefaultHashBuilder;
 use quick_cache::sync::Cache as Shared;
 
+use crate::plots::Hue;
+
 /// Values by the place of their block.
 pub(crate) trait Cache<V> {
     /// The value, if it is there; the policy is told that it was asked for.
@@ -44,6 +46,14 @@ impl Policy {
     /// All, in the order in which tables list them.
     pub(crate) const ALL: [Self; 2] = [Self::Lru, Self::ClockPro];
 
+    /// Its colour in plots.
+    pub(crate) fn hue(self) -> Hue {
+        match self {
+            Self::Lru => Hue::Blue,
+            Self::ClockPro => Hue::Red,
+        }
+    }
+
     /// A cache of at most `entries` values.
     pub(crate) fn cache<V: Clone + 'static>(self, entries: NonZeroUsize) -> Box<dyn Cache<V>> {
         match self {
@@ -64,6 +74,9 @@ impl fmt::Display for Policy {
         })
     }
 }
+
+/// Sizes of a cache that are measured, in percent of the table's blocks.
+pub(crate) const PERCENTS: [u64; 6] = [1, 5, 10, 25, 50, 100];
 
 /// Entries of a cache that holds `percent` percent of `blocks`, and at least one.
 pub(crate) fn entries(blocks: u64, percent: u64) -> NonZeroUsize {

@@ -22,6 +22,7 @@ const AT_ONCE_MAX: usize = 16;
 pub(crate) struct Questions<'p> {
     /// The keys; their values count only where they are there
     pub(crate) pairs: &'p Pairs,
+    /// Whether they are there
     pub(crate) there: bool,
 }
 
@@ -42,6 +43,7 @@ impl<'p> Questions<'p> {
 pub(crate) struct Lookup {
     /// The number of its key
     pub(crate) number: usize,
+    /// When it was asked for
     asked: Instant,
 }
 
@@ -60,11 +62,13 @@ pub(crate) trait Source {
 
 /// The answers of a run so far.
 pub(crate) struct Answers<'p> {
+    /// What was asked
     questions: Questions<'p>,
     /// When the last lookup was asked for or answered
     now: Instant,
     /// Lookups that were answered
     count: u64,
+    /// Their waits, in nanoseconds
     waits_ns: Histogram<u64>,
 }
 
@@ -89,8 +93,9 @@ impl Answers<'_> {
 pub(crate) struct Measured {
     /// Lookups a second
     pub(crate) rate: f64,
-    /// From the asking of a lookup to its answer, in microseconds
+    /// The median of the waits from the asking of a lookup to its answer, in microseconds
     pub(crate) p50_us: f64,
+    /// The 99th percentile of the same waits, in microseconds
     pub(crate) p99_us: f64,
     /// The part of the lookups that waited for no read
     pub(crate) at_once: f64,

@@ -35,7 +35,9 @@ impl fmt::Display for Spread {
 
 /// Numbers below some bound, without end.
 pub(crate) enum Draws {
+    /// Of the numbers below the bound, all alike
     Uniform(fastrand::Rng, u64),
+    /// Of ranks, which begin at one
     Zipf(Box<SmallRng>, Zipf<f64>),
 }
 

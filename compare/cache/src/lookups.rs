@@ -4,11 +4,12 @@ use anyhow::Result;
 use graven_format::Store;
 
 use crate::buckets::{Blocks, Buckets};
-use crate::caches::{Policy, entries};
+use crate::caches::{PERCENTS, Policy, entries};
 use crate::closed_loop::{self, Measured, Questions, Run};
 use crate::draws::Spread;
 use crate::median::median_of;
 use crate::pairs::Pairs;
+use crate::plots::{Line, Names, Plot, Plots};
 use crate::rounds::Rounds;
 use crate::table::Table;
 
@@ -26,10 +27,9 @@ pub(crate) struct Arguments {
     /// Lookups that fill a cache before the first round, for each block that it may hold
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..))]
     warm_up: u64,
+    #[command(flatten)]
+    plots: Plots,
 }
-
-/// Sizes of the cache, in percent of the table's blocks.
-const PERCENTS: [u64; 6] = [1, 5, 10, 25, 50, 100];
 
 /// Keys that are drawn before anything is measured, as a draw takes as long as a small part of a lookup. After the last comes
 /// the first again, which takes longer than a round unless nearly every block is in the cache.
@@ -39,34 +39,51 @@ const DRAWN: usize = 1 << 22;
 const WARM_UP_SEED: u64 = 1;
 const MEASURED_SEED: u64 = 2;
 
-/// A policy with its cache, which stays from one round to the next, and what the rounds showed.
+/// A policy with its cache, which stays from one round to the next.
 struct Contender {
+    /// Which blocks stay
     policy: Policy,
+    /// The blocks
     cache: Box<Blocks>,
+    /// What each round showed
     rounds: Vec<Measured>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    arguments.plots.prepare()?;
+    let mut lines = Vec::new();
     let (store, pairs) = arguments.table.open()?;
     println!("| keys | cache, % of the blocks | policy | lookups/s | p50 us | p99 us | hits |");
     println!("| --- | ---: | --- | ---: | ---: | ---: | ---: |");
     for spread in Spread::ALL {
         let drawn: Vec<usize> = pairs.draw(spread, MEASURED_SEED)?.take(DRAWN).collect();
+        let mut policies = Policy::ALL.map(|policy| Line::new(policy, policy.hue(), spread));
         for percent in PERCENTS {
-            for contender in &measure(arguments, &store, &pairs, spread, &drawn, percent)? {
+            let contenders = measure(arguments, &store, &pairs, spread, &drawn, percent)?;
+            for (contender, line) in contenders.iter().zip(&mut policies) {
                 let showed = |number: fn(&Measured) -> f64| median_of(&contender.rounds, number);
+                let rate = showed(|round| round.rate);
+                line.numbers.push(rate);
                 println!(
-                    "| {spread} | {percent} | {} | {:.0} | {:.1} | {:.1} | {:.2}% |",
+                    "| {spread} | {percent} | {} | {rate:.0} | {:.1} | {:.1} | {:.2}% |",
                     contender.policy,
-                    showed(|round| round.rate),
                     showed(|round| round.p50_us),
                     showed(|round| round.p99_us),
                     showed(|round| round.at_once) * 100.0,
                 );
             }
         }
+        lines.extend(policies);
     }
-    Ok(())
+    arguments.plots.draw(&Plot {
+        file: "cache-lookups.svg",
+        title: "Lookups in a table on disk behind a cache, in one process",
+        across: "size of the cache, % of the table's blocks",
+        up: "lookups/s",
+        percents: &PERCENTS,
+        names: Names::Above,
+        lines,
+    })
 }
 
 /// All policies with caches of one size, in turns.

@@ -19,6 +19,7 @@ mod lookups;
 mod median;
 mod memory;
 mod pairs;
+mod plots;
 mod policies;
 mod rounds;
 mod serve;

@@ -13,14 +13,18 @@ use crate::draws::{Draws, Spread};
 pub(crate) struct Pairs {
     /// Keys and values, one behind the other
     bytes: Vec<u8>,
+    /// One for each pair
     places: Vec<Place>,
 }
 
 /// Where a pair lies in the bytes.
 #[derive(Debug)]
 struct Place {
+    /// Where its key begins
     key: usize,
+    /// Where its value begins, and its key ends
     value: usize,
+    /// Where its value ends
     end: usize,
 }
 

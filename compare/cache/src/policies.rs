@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
-use crate::caches::{Cache, Policy, entries};
+use crate::caches::{Cache, PERCENTS, Policy, entries};
 use crate::draws::{Draws, Spread};
+use crate::plots::{Line, Names, Plot, Plots};
 
 /// How often each policy finds the block of a key, by the size of the cache and how keys are drawn
 #[derive(clap::Args)]
@@ -17,31 +18,43 @@ pub(crate) struct Arguments {
     /// Lookups that are counted; as many before them fill the cache
     #[arg(long, default_value_t = 4_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     lookups: u64,
+    #[command(flatten)]
+    plots: Plots,
 }
 
-/// Sizes of the cache, in percent of the table.
-const PERCENTS: [u64; 6] = [1, 5, 10, 25, 50, 100];
-
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    arguments.plots.prepare()?;
+    let mut lines = Vec::new();
     println!("| keys | cache, % of the table | exact LRU, hits | Clock-PRO, hits |");
     println!("| --- | ---: | ---: | ---: |");
     for spread in Spread::ALL {
         let draws = draw(arguments, spread)?;
+        let mut policies = Policy::ALL.map(|policy| Line::new(policy, policy.hue(), spread));
         for percent in PERCENTS {
             let [exact, clock] = Policy::ALL.map(|policy| {
                 let cache = policy.cache(entries(arguments.blocks, percent));
                 hits(&draws, &*cache) * 100.0
             });
             println!("| {spread} | {percent} | {exact:.2}% | {clock:.2}% |");
+            policies.iter_mut().zip([exact, clock]).for_each(|(line, hits)| line.numbers.push(hits));
         }
+        lines.extend(policies);
     }
-    Ok(())
+    arguments.plots.draw(&Plot {
+        file: "cache-hits.svg",
+        title: "How often a block is found in the cache",
+        across: "size of the cache, % of the table's blocks",
+        up: "hits, % of lookups",
+        percents: &PERCENTS,
+        names: Names::Below,
+        lines,
+    })
 }
 
 /// The blocks that are looked into, one after the other. A key's rank says nothing of its block, as the order of a carved
 /// file is that of a hash.
 fn draw(arguments: &Arguments, spread: Spread) -> Result<Vec<u64>> {
-    let &Arguments { blocks, keys_per_block, lookups } = arguments;
+    let &Arguments { blocks, keys_per_block, lookups, .. } = arguments;
     let count = usize::try_from(2 * lookups)?;
     Ok(match spread {
         Spread::Uniform => Draws::new(spread, blocks, 2)?.take(count).collect(),
@@ -92,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_cache_of_a_tenth_holds_a_tenth_of_uniform_lookups() {
-        let arguments = Arguments { blocks: 4_096, keys_per_block: 8, lookups: 200_000 };
+        let arguments =
+            Arguments { blocks: 4_096, keys_per_block: 8, lookups: 200_000, plots: Plots::default() };
         let draws = draw(&arguments, Spread::Uniform).unwrap();
         for policy in Policy::ALL {
             let ratio = hits_of(policy, &draws, 409);

@@ -6,6 +6,7 @@ use graven_disk::DiskReads;
 
 use crate::closed_loop::Run;
 
+/// How long and how often lookups are made, and how the disk is read.
 #[derive(clap::Args)]
 pub(crate) struct Rounds {
     /// How long each run takes, in seconds

@@ -7,6 +7,7 @@ use graven_format::Store;
 
 use crate::pairs::Pairs;
 
+/// A table and its pairs, as they are named.
 #[derive(clap::Args)]
 pub(crate) struct Table {
     /// The table, carved with `graven build --for disk`

@@ -48,6 +48,7 @@ pub(super) struct Files {
     index: Store,
     /// Keys with pointers, on disk
     keys: Store,
+    /// Values, on disk
     values: ValueFile,
 }
 
@@ -118,7 +119,9 @@ impl Files {
 /// What stands beside a key.
 #[derive(Clone, Copy)]
 enum With {
+    /// Its value
     Values,
+    /// A pointer to it
     Pointers,
 }
 
@@ -147,9 +150,13 @@ fn pointer(bytes: &[u8]) -> Result<Pointer> {
 
 /// Lookups whose keys are in memory.
 struct KeysInMemory<'f> {
+    /// Pointers by key
     index: &'f Store,
+    /// What is asked
     questions: Questions<'f>,
+    /// The second step of a lookup
     values: ValueReads<'f>,
+    /// Room for a pointer
     pointer: Vec<u8>,
 }
 
@@ -174,7 +181,9 @@ impl Source for KeysInMemory<'_> {
 
 /// Lookups of two reads each, one behind the other.
 struct KeysOnDisk<'f> {
+    /// The first step: pointers
     keys: Buckets<'f>,
+    /// The second
     values: ValueReads<'f>,
     /// Reads that have ended may have been left, for which no bell is rung again
     left: bool,

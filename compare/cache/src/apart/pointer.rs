@@ -8,10 +8,12 @@ const LEN_BITS: u32 = 24;
 /// Bytes of a pointer.
 pub(super) const POINTER_BYTES: usize = 8;
 
-/// Where a value begins, and how long it is, both in bytes.
+/// A place in the file of values, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pointer {
+    /// Where it begins
     pub(super) offset: u64,
+    /// How long it is
     pub(super) len: usize,
 }
 

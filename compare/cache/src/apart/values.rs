@@ -89,8 +89,11 @@ fn names(pairs: &Pairs, store: &Store, count: usize) -> Result<Vec<Piece>> {
 
 /// Reads of values that are under way.
 pub(super) struct ValueReads<'f> {
+    /// Their file
     values: &'f ValueFile,
+    /// What reads them
     pub(super) reader: Reader<'f>,
+    /// Names that no read has
     free: Vec<Piece>,
     /// Lookups that wait for their values, by where their reads' names begin
     waiting: HashMap<u64, (Lookup, Pointer)>,
