@@ -19,10 +19,10 @@ pub(crate) struct Subject {
     #[arg(long, default_value = "../../target/release/graven")]
     pub(crate) graven: PathBuf,
     /// How long each run takes, in seconds
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) seconds: u32,
     /// Connections, each with 16 requests under way
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections: u32,
 }
 
