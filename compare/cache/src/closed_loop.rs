@@ -14,8 +14,9 @@ const WAIT_NS_MAX: u64 = 60_000_000_000;
 /// Digits of a wait that are kept.
 const WAIT_DIGITS: u8 = 3;
 
-/// So many lookups at most are answered at once, from a cache or from memory, before the reads that have ended are taken in.
-const AT_ONCE_MAX: usize = 16;
+/// So many lookups at most are answered at once, from a cache or from memory, before the reads that have ended are taken in:
+/// enough that going through the kernel for them is a small part of the time.
+const AT_ONCE_MAX: usize = 64;
 
 /// Keys that are asked for, and whether they are there.
 #[derive(Clone, Copy)]
