@@ -441,7 +441,7 @@ impl Store {
     /// As [`Self::copy_found`] of values that have to be decoded, several at a time.
     #[inline(always)]
     fn decode_found<'s>(
-        &'s self,
+        &self,
         cpu: impl Cpu,
         region: &'s Region,
         decoder: &Decoder,

@@ -110,7 +110,6 @@ impl<'b> MetaGet<'b> {
     /// Appends the answer to a hit: `VA` with the value where it is wanted, else `HD`.
     #[inline]
     pub fn hit(&self, out: &mut Vec<u8>, item: Item, value: &[u8]) {
-        out.reserve(value.len() + 32);
         self.hit_head(out, item);
         if self.wants_value() {
             out.extend_from_slice(value);
