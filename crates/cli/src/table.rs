@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use graven_format::{Error, Store};
+use graven_format::{Error, Source, Storage, Store};
 
 use crate::failure::{Failure, Outcome, reason};
 use crate::input::Input;
@@ -12,6 +12,15 @@ use crate::input::Input;
 pub(crate) struct Carved {
     pub(crate) name: String,
     pub(crate) store: Box<Store>,
+}
+
+impl Carved {
+    /// Opens the file that was looked into, whatever is at its path by now.
+    fn open(input: Input) -> Result<Self, Error> {
+        let Source::File(file) = input.source else { unreachable!("a stream is refused before") };
+        let store = Store::from_file(file, Storage::Memory)?;
+        Ok(Self { name: input.name, store: Box::new(store) })
+    }
 }
 
 /// What a path holds.
@@ -27,9 +36,10 @@ impl Table {
         let input = Input::open(path)?;
         match (input.is_carved, &input.path) {
             (false, _) => Ok(Self::Text(input)),
-            (true, Some(path)) => {
-                let store = Store::open(path).map_err(|error| explain(&input.name, &error))?;
-                Ok(Self::Carved(Carved { name: input.name, store: Box::new(store) }))
+            (true, Some(_)) => {
+                let name = input.name.clone();
+                let carved = Carved::open(input).map_err(|error| explain(&name, &error))?;
+                Ok(Self::Carved(carved))
             }
             (true, None) => Err(not_a_stream(&input.name)),
         }
@@ -39,14 +49,14 @@ impl Table {
 /// Opens `path`, which must be a carved file, and says what is wrong with it if it is one that is damaged.
 pub(crate) fn open_carved(path: &Path) -> Outcome<Result<Carved, Error>> {
     let input = Input::open(path)?;
-    let name = input.name;
+    let name = input.name.clone();
     match &input.path {
         None => Err(not_a_stream(&name)),
         Some(_) if !input.is_carved => Err(Failure::new(format!(
             "{name} is not a carved file; make one with `graven build {name} -o {}`",
             path.with_extension("graven").display()
         ))),
-        Some(path) => Ok(Store::open(path).map(|store| Carved { name, store: Box::new(store) })),
+        Some(_) => Ok(Carved::open(input)),
     }
 }
 

@@ -3,8 +3,9 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
@@ -17,7 +18,7 @@ const ALIGNMENTS: [usize; 2] = [512, 4096];
 /// A file on disk, and the part of it that is held in memory.
 #[derive(Debug)]
 pub(crate) struct Disk {
-    file: File,
+    file: Arc<File>,
     len: u64,
     alignment: usize,
     /// Where `index` lies in the file.
@@ -26,26 +27,22 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// The file at `path` of `len` bytes, whose index, which was checked, begins at `index_start`.
-    pub(crate) fn open(path: &Path, len: u64, index_start: usize, index: Region) -> Result<Self, Error> {
-        let io = |doing| move |source| Error::Io { doing, source };
-        let direct =
-            OpenOptions::new().read(true).custom_flags(OFlags::DIRECT.bits().cast_signed()).open(path);
-        if let Ok(file) = direct {
+    /// `file` of `len` bytes, whose `index`, which was checked, begins at `index_start`.
+    pub(crate) fn of(file: File, len: u64, index_start: usize, index: Region) -> io::Result<Self> {
+        if let Some(direct) = reopen_direct(&file) {
             for alignment in ALIGNMENTS {
                 // The kernel says no where it has to be read in larger sectors, or cannot be read past the cache at all.
-                if read_aligned(&file, 0..1, alignment, &mut Vec::new()).is_ok() {
-                    return Ok(Self { file, len, alignment, index_start, index });
+                if read_aligned(&direct, 0..1, alignment, &mut Vec::new()).is_ok() {
+                    return Ok(Self { file: Arc::new(direct), len, alignment, index_start, index });
                 }
             }
         }
-        let file = File::open(path).map_err(io("open the file"))?;
         // Only advice: reading on would bring into memory what nobody asked for.
         let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random);
-        Ok(Self { file, len, alignment: 1, index_start, index })
+        Ok(Self { file: Arc::new(file), len, alignment: 1, index_start, index })
     }
 
-    pub(crate) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &Arc<File> {
         &self.file
     }
 
@@ -80,6 +77,17 @@ impl Disk {
         scratch.resize(bytes + behind, 0);
         Ok(scratch)
     }
+}
+
+/// The same file, opened for reads past the page cache; `None` where the system has no way to that.
+///
+/// The path could name another file by now, so the descriptor itself is opened again, and compared by device and inode.
+fn reopen_direct(file: &File) -> Option<File> {
+    let flags = OFlags::DIRECT.bits().cast_signed();
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let direct = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    let (ours, theirs) = (file.metadata().ok()?, direct.metadata().ok()?);
+    ((ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())).then_some(direct)
 }
 
 /// Reads `range`, and what of the sectors that it touches is not in it, and leaves the range alone in `scratch`.

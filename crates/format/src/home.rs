@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::disk::Disk;
@@ -36,18 +35,14 @@ pub(crate) struct Window {
 }
 
 impl Home {
-    pub(crate) fn file(path: &Path) -> Result<Self, Error> {
-        let io = |doing| move |source| Error::Io { doing, source };
-        let file = File::open(path).map_err(io("open the file"))?;
-        let len = file.metadata().map_err(io("read the size of the file"))?.len();
+    pub(crate) fn file(file: File) -> Result<Self, Error> {
+        let len = len_of(&file)?;
         Ok(Self::File { file, len, memory: OnceLock::new() })
     }
 
-    pub(crate) fn mapped(path: &Path) -> Result<Self, Error> {
-        let io = |doing| move |source| Error::Io { doing, source };
-        let file = File::open(path).map_err(io("open the file"))?;
-        let len = file.metadata().map_err(io("read the size of the file"))?.len();
-        Mapping::of(&file, len as usize).map(Self::Mapped).map_err(io("map the file"))
+    pub(crate) fn mapped(file: &File) -> Result<Self, Error> {
+        let mapping = Mapping::of(file, len_of(file)? as usize);
+        mapping.map(Self::Mapped).map_err(|source| Error::Io { doing: "map the file", source })
     }
 
     /// The same bytes, now that they were checked.
@@ -115,7 +110,7 @@ impl Home {
         }
     }
 
-    /// As [`Self::read`], for who goes through the file: what has to be read is read into `window` with `ahead` bytes of what
+    /// As [`Self::read`], for sequential readers: what has to be read is read into `window` with `ahead` bytes of what
     /// comes next.
     pub(crate) fn read_ahead<'s>(
         &'s self,
@@ -148,9 +143,7 @@ impl Home {
         let io = |source| Error::Io { doing: "read the file into memory", source };
         match self {
             Self::File { file, len, .. } => {
-                let mut region = Region::zeroed(*len as usize).map_err(io)?;
-                file.read_exact_at(region.bytes_mut(), 0).map_err(io)?;
-                Ok(region)
+                Region::read_at(file, 0, *len as usize).map_err(io)
             }
             Self::Memory(region) | Self::Doubtful(region) => {
                 Region::read(region.bytes(), region.bytes().len()).map_err(io)
@@ -158,4 +151,9 @@ impl Home {
             Self::Mapped(_) | Self::Disk(_) => Err(io(std::io::ErrorKind::Unsupported.into())),
         }
     }
+}
+
+fn len_of(file: &File) -> Result<u64, Error> {
+    let about = file.metadata();
+    about.map(|about| about.len()).map_err(|source| Error::Io { doing: "read the size of the file", source })
 }

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::bucket::ValuePlace;
 use crate::checksum::crc32c;
@@ -82,7 +83,7 @@ pub enum Looked {
 
 impl Store {
     /// The file of a table that is on disk, to read pieces from; `None` where lookups need no reading.
-    pub fn disk(&self) -> Option<&File> {
+    pub fn disk(&self) -> Option<&Arc<File>> {
         match &self.home {
             Home::Disk(disk) => Some(disk.file()),
             _ => None,
@@ -100,10 +101,21 @@ impl Store {
     /// When the index says what it cannot say.
     pub fn piece(&self, key: &[u8]) -> Result<Option<Piece>, Error> {
         let Some(order) = self.keys.order(Portable, key) else { return Ok(None) };
-        let bucket = self.keys.place(order).bucket;
+        self.bucket_piece(self.keys.place(order).bucket).map(Some)
+    }
+
+    /// The piece that is bucket number `bucket`, from memory alone; `None` beyond [`Self::buckets`].
+    ///
+    /// # Errors
+    /// As [`Self::piece`].
+    pub fn piece_of_bucket(&self, bucket: u64) -> Result<Option<Piece>, Error> {
+        if bucket >= self.buckets() { Ok(None) } else { self.bucket_piece(bucket).map(Some) }
+    }
+
+    fn bucket_piece(&self, bucket: u64) -> Result<Piece, Error> {
         let range = self.range(bucket, &mut Vec::new())?;
         self.check_length(bucket, &range)?;
-        Ok(Some(Piece { start: range.start as u64, len: range.len() as u32, kind: Kind::Bucket(bucket) }))
+        Ok(Piece { start: range.start as u64, len: range.len() as u32, kind: Kind::Bucket(bucket) })
     }
 
     /// Which bytes to read for `piece`.
@@ -154,6 +166,17 @@ impl Store {
         self.block(piece, self.home.read(range, &mut scratch)?)
     }
 
+    /// Calls `each` with every key of the bucket that `piece` is, whose block is `block`; a piece that is a value has none.
+    ///
+    /// # Errors
+    /// As [`Self::look`]; keys before the damage were given.
+    pub fn keys_of(&self, piece: &Piece, block: &Block, each: impl FnMut(&[u8])) -> Result<(), Error> {
+        let Kind::Bucket(number) = piece.kind else { return Ok(()) };
+        let at = |problem| damaged(Section::Records, piece.start as usize, problem);
+        let bucket = self.buckets.open(Portable, &block.0, piece.len()).map_err(at)?;
+        self.each_key(&bucket, number, each).map_err(at)
+    }
+
     /// What `block`, which is that of `piece`, says about `key`; a value that is found is appended to `value`.
     ///
     /// # Errors
@@ -174,7 +197,7 @@ impl Store {
         let cpu = Portable;
         let bucket = self.buckets.open(cpu, &block.0, piece.len()).map_err(at)?;
         let Some(order) = self.keys.order(cpu, key) else { return Ok(Looked::Missing) };
-        let Some(i) = self.find(&bucket, start, self.keys.place(order), key)? else {
+        let Some(i) = self.find_record(&bucket, start, self.keys.place(order), key)? else {
             return Ok(Looked::Missing);
         };
         match bucket.value(i).map_err(at)? {

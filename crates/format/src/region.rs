@@ -1,6 +1,8 @@
 //! Memory that holds a table: zeroed, in huge pages where the system gives them.
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 
 use memmap2::MmapMut;
 
@@ -28,6 +30,13 @@ impl Region {
     pub(crate) fn read(mut source: impl Read, len: usize) -> io::Result<Self> {
         let mut region = Self::zeroed(len)?;
         source.read_exact(region.bytes_mut())?;
+        Ok(region)
+    }
+
+    /// A region filled with `len` bytes of `file` from `offset` on.
+    pub(crate) fn read_at(file: &File, offset: u64, len: usize) -> io::Result<Self> {
+        let mut region = Self::zeroed(len)?;
+        file.read_exact_at(region.bytes_mut(), offset)?;
         Ok(region)
     }
 

@@ -1,8 +1,8 @@
 //! Going through a whole table, bucket by bucket: checking it, and listing its pairs.
 
-use crate::bucket::ValuePlace;
+use crate::bucket::{Bucket, ValuePlace};
 use crate::checksum::crc32c;
-use crate::cpu::Portable;
+use crate::cpu::{Cpu, Portable};
 use crate::error::{Error, Problem};
 use crate::home::Window;
 use crate::key::{Order, Place};
@@ -59,6 +59,37 @@ impl Store {
             Ok(())
         })
         .map(drop)
+    }
+
+    /// Calls `each` with every key of one bucket, in the order of [`Self::scan`]; no value is fetched.
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
+    pub fn keys_in(&self, bucket: u64, each: impl FnMut(&[u8])) -> Result<(), Error> {
+        if bucket >= self.buckets() {
+            return Ok(());
+        }
+        let mut scratch = Vec::new();
+        let range = self.range(bucket, &mut scratch)?;
+        let (start, mut scratch) = (range.start, Vec::new());
+        let opened = self.bucket(Portable, bucket, range, &mut scratch)?;
+        self.each_key(&opened, bucket, each).map_err(|problem| damaged(Section::Records, start, problem))
+    }
+
+    /// Calls `each` with every key of an open bucket.
+    pub(crate) fn each_key<C: Cpu>(
+        &self,
+        bucket: &Bucket<'_, C>,
+        number: u64,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), Problem> {
+        let mut key = Vec::new();
+        for i in 0..bucket.count() {
+            key.clear();
+            self.append_whole_key(bucket, number, i, &mut key)?;
+            each(&key);
+        }
+        Ok(())
     }
 
     /// All pairs, in file order.

@@ -5,12 +5,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mio::Waker;
-
 use crate::endpoint::Speaks;
 use crate::journal::Journal;
-use crate::listener::Listener;
-use crate::socket::Socket;
+use crate::system::{System, Wake};
 use crate::tally::Tallies;
 
 /// How long no connection is accepted after the system had no descriptor or memory left for one.
@@ -19,94 +16,90 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Connections accepted in one go before the loop looks after the others.
 const ACCEPTS_PER_TURN: usize = 256;
 
-/// Another loop's door.
+/// Connections on their way to a loop.
 #[derive(Debug)]
-pub(crate) struct Door {
-    queue: Mutex<Vec<(Socket, Speaks)>>,
-    pub(crate) waker: Arc<Waker>,
+pub(crate) struct Inbox<S> {
+    queue: Mutex<Vec<(S, Speaks)>>,
+    waker: Arc<dyn Wake>,
 }
 
-impl Door {
-    pub(crate) fn new(waker: Arc<Waker>) -> Self {
+impl<S> Inbox<S> {
+    /// The inbox of the loop that `waker` wakes.
+    pub(crate) fn new(waker: Arc<dyn Wake>) -> Self {
         Self { queue: Mutex::default(), waker }
     }
 
-    /// What was handed in since the last call.
-    pub(crate) fn arrivals(&self) -> Vec<(Socket, Speaks)> {
+    pub(crate) fn waker(&self) -> &Arc<dyn Wake> {
+        &self.waker
+    }
+
+    /// What came since the last call.
+    pub(crate) fn take(&self) -> Vec<(S, Speaks)> {
         std::mem::take(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn hand_in(&self, socket: Socket, speaks: Speaks) -> io::Result<()> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push((socket, speaks));
-        self.waker.wake()
+    /// Hands a connection to the loop, and wakes it.
+    pub(crate) fn put(&self, stream: S, speaks: Speaks) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push((stream, speaks));
+        self.waker.wake();
     }
 }
 
-/// The listeners, and what is known about each.
+/// What is known about the listeners.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
-    listeners: Vec<(Listener, Pending)>,
+    /// Whether each listener may have connections waiting.
+    may_have_some: Vec<bool>,
     paused_until: Option<Instant>,
     connections_max: usize,
     /// Where the search for the least loaded loop begins, so that equals take turns.
-    next_door: usize,
-}
-
-/// Whether a listener may have connections waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pending {
-    Maybe,
-    None,
+    next_loop: usize,
 }
 
 impl Acceptor {
-    pub(crate) fn new(listeners: Vec<Listener>, connections_max: usize) -> Self {
-        let listeners = listeners.into_iter().map(|listener| (listener, Pending::Maybe)).collect();
-        Self { listeners, paused_until: None, connections_max, next_door: 0 }
+    pub(crate) fn new(listeners: usize, connections_max: usize) -> Self {
+        Self { may_have_some: vec![true; listeners], paused_until: None, connections_max, next_loop: 0 }
     }
 
-    pub(crate) fn listeners(&mut self) -> impl Iterator<Item = &mut Listener> {
-        self.listeners.iter_mut().map(|(listener, _)| listener)
-    }
-
-    /// The `i`th listener has news.
+    /// The `i`th listener may have connections waiting.
     pub(crate) fn note(&mut self, i: usize) {
-        if let Some((_, pending)) = self.listeners.get_mut(i) {
-            *pending = Pending::Maybe;
+        if let Some(may_have_some) = self.may_have_some.get_mut(i) {
+            *may_have_some = true;
         }
     }
 
     /// When to look again although no listener has news.
     pub(crate) fn due(&self, now: Instant) -> Option<Duration> {
-        let waiting = self.listeners.iter().any(|(_, pending)| *pending == Pending::Maybe);
+        let waiting = self.may_have_some.contains(&true);
         waiting
             .then(|| self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)))
     }
 
-    /// Accepts what waits, and returns the sockets that fall to the first loop, which this is.
-    pub(crate) fn accept(
+    /// Accepts what waits, and returns the streams that fall to the first loop, which this is.
+    pub(crate) fn accept<S: System>(
         &mut self,
-        doors: &[Door],
+        system: &mut S,
+        inboxes: &[Inbox<S::Stream>],
         tallies: &Tallies,
         now: Instant,
         journal: &mut Journal,
-    ) -> Vec<(Socket, Speaks)> {
+    ) -> Vec<(S::Stream, Speaks)> {
         let mut own = Vec::new();
         if self.paused_until.is_some_and(|until| now < until) {
             return own;
         }
         self.paused_until = None;
-        for i in 0..self.listeners.len() {
-            let (listener, pending) = &mut self.listeners[i];
-            if *pending == Pending::None {
+        for i in 0..self.may_have_some.len() {
+            if !self.may_have_some[i] {
                 continue;
             }
-            let speaks = listener.speaks();
             for _ in 0..ACCEPTS_PER_TURN {
-                match self.listeners[i].0.accept() {
-                    Ok(socket) => own.extend(self.place(socket, speaks, doors, tallies, now, journal)),
+                match system.accept(i) {
+                    Ok((stream, speaks)) => {
+                        own.extend(self.place::<S>(stream, speaks, inboxes, tallies, now, journal));
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        self.listeners[i].1 = Pending::None;
+                        self.may_have_some[i] = false;
                         break;
                     }
                     Err(error) if is_exhaustion(&error) => {
@@ -122,37 +115,34 @@ impl Acceptor {
         own
     }
 
-    /// Hands a socket to the least loaded loop; returned is one that falls to the first.
-    fn place(
+    /// Hands a stream to the least loaded loop; returned is one that falls to the first.
+    fn place<S: System>(
         &mut self,
-        socket: Socket,
+        stream: S::Stream,
         speaks: Speaks,
-        doors: &[Door],
+        inboxes: &[Inbox<S::Stream>],
         tallies: &Tallies,
         now: Instant,
         journal: &mut Journal,
-    ) -> Option<(Socket, Speaks)> {
+    ) -> Option<(S::Stream, Speaks)> {
         // Connections that each loop has or is about to get.
         let loads = tallies.connections.iter().map(|open| open.load(Ordering::Relaxed));
         // Whoever accepts is the first loop.
         let tally = &tallies.loops[0];
         if loads.clone().sum::<usize>() >= self.connections_max {
             tally.connections_refused.add(1);
-            journal.peer(now, &socket, "as many connections are open as may be");
+            journal.peer(now, &stream, "as many connections are open as may be");
             return None;
         }
-        let from_next = |door: usize| (door + doors.len() - self.next_door) % doors.len();
-        let least = loads.enumerate().min_by_key(|&(door, load)| (load, from_next(door)));
-        let (door, _) = least?;
-        self.next_door = (door + 1) % doors.len();
-        tallies.connections[door].fetch_add(1, Ordering::Relaxed);
+        let from_next = |i: usize| (i + inboxes.len() - self.next_loop) % inboxes.len();
+        let (least, _) = loads.enumerate().min_by_key(|&(i, load)| (load, from_next(i)))?;
+        self.next_loop = (least + 1) % inboxes.len();
+        tallies.connections[least].fetch_add(1, Ordering::Relaxed);
         tally.connections_opened.add(1);
-        if door == 0 {
-            return Some((socket, speaks));
+        if least == 0 {
+            return Some((stream, speaks));
         }
-        if let Err(error) = doors[door].hand_in(socket, speaks) {
-            journal.trouble(now, &error, "an event loop could not be woken for a connection");
-        }
+        inboxes[least].put(stream, speaks);
         None
     }
 }

@@ -1,6 +1,8 @@
 //! Time as the loops need it: coarse ticks for timeouts, and the `Date` text, made once a second.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
+
+use crate::system::System;
 
 /// The grain of every timeout.
 pub(crate) const TICK: Duration = Duration::from_millis(250);
@@ -16,23 +18,23 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    pub(crate) fn start() -> Self {
-        let now = Instant::now();
+    pub(crate) fn start(system: &impl System) -> Self {
+        let now = system.now();
         Self {
             start: now,
             now,
             ticks: 0,
-            date: httpdate::fmt_http_date(SystemTime::now()),
+            date: httpdate::fmt_http_date(system.time_of_day()),
             tick_due: now + TICK,
         }
     }
 
     /// Looks at the time. The date is late by a tick at most.
-    pub(crate) fn read(&mut self) {
-        self.now = Instant::now();
+    pub(crate) fn read(&mut self, system: &impl System) {
+        self.now = system.now();
         if self.now >= self.tick_due {
             self.ticks = (self.now.duration_since(self.start).as_millis() / TICK.as_millis()) as u32;
-            self.date = httpdate::fmt_http_date(SystemTime::now());
+            self.date = httpdate::fmt_http_date(system.time_of_day());
             self.tick_due = self.start + TICK * (self.ticks + 1);
         }
     }

@@ -1,153 +1,78 @@
-//! The event loops: each waits for news of its connections and serves them one by one.
+//! One event loop: waits for events, and gives the connections that have some their turns.
+//!
+//! Connections that have little to do come first. What one turn does not finish is done in further turns, some in each round
+//! of the loop, so that nobody's work is waited for longer than about a millisecond.
 
-use std::io;
-use std::os::fd::AsRawFd;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use graven_format::Store;
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
+use arrayvec::ArrayVec;
+use graven_blocks::{Cache, Fetcher};
+use graven_catalog::{Catalog, Version};
 use slab::Slab;
 
-use crate::accept::{Acceptor, Door};
-use crate::answer::Desk;
+use crate::accept::{Acceptor, Inbox};
+use crate::answer::{FIRST_COST_MAX, FURTHER_COST_MAX, Responder};
+use crate::buffered::{Buffered, Relief};
 use crate::clock::{Clock, TICK};
-use crate::conn::{Conn, Means, Outcome, Timeouts};
+use crate::connection::{Connection, Outcome, Shared, Timeouts};
 use crate::endpoint::Speaks;
 use crate::error::Error;
 use crate::journal::Journal;
-use crate::listener::Listener;
 use crate::options::{DISK_READS_MAX, DISK_READS_MIN, Options};
-use crate::reads::{Cache, Reads};
 use crate::shutdown::Shutdown;
-use crate::socket::Socket;
+use crate::system::{Event, System};
 use crate::tally::Tallies;
-use crate::wave::{WAVE, Wave};
-
-/// News taken from the kernel at once.
-const EVENTS: usize = 256;
+use crate::turn::{TURNS_MAX, Turns};
 
 /// Connections are looked at for timeouts in this many parts, one each tick.
 const SWEEP_PARTS: usize = 4;
 
-const WAKER: Token = Token(usize::MAX);
+/// How long one round of the loop works on what earlier turns have left.
+const LEFTOVERS_TIME: Duration = Duration::from_millis(1);
 
-/// What rings when reads of a table on disk have ended.
-const BELL: Token = Token(usize::MAX - 1);
-
-/// The listeners' tokens count down from here.
-const FIRST_LISTENER: usize = usize::MAX - 2;
-
-pub(crate) fn run(
-    listeners: Vec<Listener>,
-    store: &Store,
-    options: &Options,
-    shutdown: &Shutdown,
-) -> Result<(), Error> {
-    let listening: Vec<String> = listeners.iter().map(|listener| listener.endpoint().to_string()).collect();
-    let mut polls = Vec::new();
-    let mut doors = Vec::new();
-    for _ in 0..options.threads.get() {
-        let poll = Poll::new().map_err(Error::doing("make an epoll instance"))?;
-        let waker = Waker::new(poll.registry(), WAKER).map_err(Error::doing("make a waker"))?;
-        doors.push(Door::new(Arc::new(waker)));
-        polls.push(poll);
-    }
-    let cache = (store.disk().is_some() && options.cache_bytes > 0).then(|| {
-        let block_bytes = store.carved_bytes() / store.buckets();
-        Cache::new(options.cache_bytes, block_bytes)
-    });
-    let tallies = Tallies::new(options.threads.get(), cache);
-    let mut acceptor = Acceptor::new(listeners, options.connections_max);
-    for (i, listener) in acceptor.listeners().enumerate() {
-        let registered = listener.register(polls[0].registry(), FIRST_LISTENER - i);
-        registered.map_err(Error::doing("watch a listener"))?;
-    }
-    let subscribed = Subscribed { doors: &doors, shutdown };
-    subscribed.doors.iter().for_each(|door| shutdown.subscribe(Arc::clone(&door.waker)));
-    tracing::info!(threads = options.threads, ?listening, pairs = store.len(), "serving");
-
-    let mut acceptor = Some(acceptor);
-    let result = thread::scope(|scope| {
-        let mut others = Vec::new();
-        let mut first = None;
-        for (i, poll) in polls.into_iter().enumerate() {
-            let all = All { doors: &doors, tallies: &tallies, store, options, shutdown };
-            let event_loop = match EventLoop::new(poll, i, all, acceptor.take()) {
-                Ok(event_loop) => event_loop,
-                Err(error) => {
-                    shutdown.trigger();
-                    return Err(error);
-                }
-            };
-            if i == 0 {
-                first = Some(event_loop);
-                continue;
-            }
-            let builder = thread::Builder::new().name(format!("loop-{i}"));
-            let spawned = builder.spawn_scoped(scope, move || event_loop.run());
-            match spawned {
-                Ok(thread) => others.push(thread),
-                Err(error) => {
-                    shutdown.trigger();
-                    return Err(Error::doing("start a thread")(error));
-                }
-            }
-        }
-        let mut result = first.map_or(Ok(()), EventLoop::run);
-        for other in others {
-            let ended = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            result = result.and(ended);
-        }
-        result
-    });
-    drop(subscribed);
-    tracing::info!("stopped");
-    result
+/// What all loops have in common.
+#[derive(Debug)]
+pub(crate) struct Common<'a, S: System> {
+    pub(crate) inboxes: &'a [Inbox<S::Stream>],
+    pub(crate) tallies: &'a Tallies,
+    pub(crate) buffered: &'a Buffered,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) options: &'a Options,
+    pub(crate) shutdown: &'a Shutdown,
 }
 
-/// The loops' wakers in the shutdown handle, for as long as the loops run.
-struct Subscribed<'a> {
-    doors: &'a [Door],
-    shutdown: &'a Shutdown,
-}
-
-impl Drop for Subscribed<'_> {
-    fn drop(&mut self) {
-        self.doors.iter().for_each(|door| self.shutdown.unsubscribe(&door.waker));
+impl<S: System> Clone for Common<'_, S> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
 
-/// What all loops share.
-#[derive(Clone, Copy)]
-struct All<'a> {
-    doors: &'a [Door],
-    tallies: &'a Tallies,
-    store: &'a Store,
-    options: &'a Options,
-    shutdown: &'a Shutdown,
-}
+impl<S: System> Copy for Common<'_, S> {}
 
-struct EventLoop<'a> {
-    poll: Poll,
-    all: All<'a>,
+#[derive(Debug)]
+pub(crate) struct EventLoop<'a, S: System> {
+    common: Common<'a, S>,
     /// Which of the loops this is.
     i: usize,
     /// The first loop's; none once the shutdown has begun.
     acceptor: Option<Acceptor>,
-    conns: Slab<Conn<'a>>,
-    /// Connections that want another turn although their socket has no news.
-    again: Vec<usize>,
-    means: Means<'a>,
-    wave: Wave<'a>,
+    connections: Slab<Connection<S::Stream>>,
+    shared: Shared<'a, S>,
+    turns: Turns,
+    /// The version that answers, and the catalog's generation when it was taken.
+    version: Arc<Version>,
+    generation: u64,
+    events: Vec<Event>,
     /// Connections with news, in the order in which they get their turns.
     called: Vec<usize>,
-    /// Connections that can go on; room that is used again and again.
+    /// Connections that have work left from earlier turns, likewise.
+    leftovers: VecDeque<usize>,
+    /// Connections whose blocks have come; room that is used again and again.
     ready: Vec<usize>,
-    /// When the loop last learnt of news.
+    /// When the loop last learnt of events.
     woken: Instant,
     sweep_due: Instant,
     sweep_part: usize,
@@ -159,235 +84,345 @@ struct EndsAll<'a>(&'a Shutdown);
 
 impl Drop for EndsAll<'_> {
     fn drop(&mut self) {
-        if thread::panicking() {
+        if std::thread::panicking() {
             self.0.trigger();
         }
     }
 }
 
-impl<'a> EventLoop<'a> {
-    fn new(poll: Poll, i: usize, all: All<'a>, acceptor: Option<Acceptor>) -> Result<Self, Error> {
-        let All { options, tallies, .. } = all;
-        let clock = Clock::start();
+impl<'a, S: System> EventLoop<'a, S> {
+    pub(crate) fn new(
+        system: S,
+        i: usize,
+        common: Common<'a, S>,
+        acceptor: Option<Acceptor>,
+    ) -> Result<Self, Error> {
+        let Common { options, tallies, buffered, catalog, .. } = common;
+        let clock = Clock::start(&system);
         let now = clock.now();
-        let tally = &tallies.loops[i];
-        let slots_max = options.disk_reads_max.clamp(DISK_READS_MIN, DISK_READS_MAX);
-        let under_way_max = options.disk_queue.div_ceil(options.threads.get());
-        let cache = tallies.cache.as_ref();
-        let mut reads = Reads::new(all.store, cache, tally, options.disk_reads, slots_max, under_way_max)
-            .map_err(Error::doing("prepare reads of the table"))?;
-        if let Some(reads) = &mut reads {
-            let bell = reads.listen().map_err(Error::doing("listen for reads of the table"))?.as_raw_fd();
-            let watched = poll.registry().register(&mut SourceFd(&bell), BELL, Interest::READABLE);
-            watched.map_err(Error::doing("watch reads of the table"))?;
-        }
-        let registry = poll.registry().try_clone().map_err(Error::doing("share its epoll instance"))?;
-        let means = Means {
-            registry,
-            desk: Desk::new(all.store, options, tallies, tally, reads),
+        let generation = catalog.generation();
+        let version = catalog.current();
+        let responder = Responder::new(Arc::clone(version.store()), options, tallies, &tallies.loops[i]);
+        let shared = Shared {
+            system,
+            responder,
             clock,
             journal: Journal::new(now),
             timeouts: Timeouts::new(options),
-            held_bytes: 0,
-            held_bytes_max: options.buffered_bytes_max / options.threads,
+            buffered,
             draining: false,
         };
-        Ok(Self {
-            poll,
-            all,
+        let mut event_loop = Self {
+            common,
             i,
             acceptor,
-            conns: Slab::new(),
-            again: Vec::new(),
-            means,
-            wave: Wave::new(all.store),
+            connections: Slab::new(),
+            shared,
+            turns: Turns::new(options.output_bytes_max),
+            version,
+            generation,
+            events: Vec::new(),
             called: Vec::new(),
+            leftovers: VecDeque::new(),
             ready: Vec::new(),
             woken: now,
             sweep_due: now + TICK,
             sweep_part: 0,
             drained_at: None,
-        })
+        };
+        event_loop.prepare_reads().map_err(Error::doing("prepare reads of the table"))?;
+        Ok(event_loop)
     }
 
-    fn run(mut self) -> Result<(), Error> {
-        let _ends_all = EndsAll(self.all.shutdown);
-        let mut events = Events::with_capacity(EVENTS);
-        loop {
-            if self.drained_at.is_none() && self.all.shutdown.is_triggered() {
-                self.begin_drain();
-            }
-            if let Some(until) = self.drained_at
-                && (self.conns.is_empty() || self.means.clock.now() >= until)
-            {
-                return Ok(());
-            }
-            match self.poll.poll(&mut events, self.patience()) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    self.all.shutdown.trigger();
-                    return Err(Error::doing("wait for events")(error));
-                }
-                _ => {}
-            }
-            self.means.clock.read();
-            self.woken = self.means.clock.now();
-            for token in std::mem::take(&mut self.again) {
-                self.call(token);
-            }
-            self.serve();
-            for event in &events {
-                match event.token() {
-                    WAKER => self.welcome(),
-                    BELL => self.take_reads(),
-                    Token(conn) if conn < self.conns.capacity() => {
-                        if let Some(known) = self.conns.get_mut(conn) {
-                            let hung_up = event.is_read_closed() || event.is_error();
-                            known.note(event.is_readable(), hung_up);
-                            self.call(conn);
-                        }
-                    }
-                    Token(listener) => {
-                        if let Some(acceptor) = &mut self.acceptor {
-                            acceptor.note(FIRST_LISTENER - listener);
-                        }
-                    }
-                }
-            }
-            self.serve();
-            self.accept();
-            self.sweep();
+    pub(crate) fn run(mut self) -> Result<(), Error> {
+        let _ends_all = EndsAll(self.common.shutdown);
+        while self.round()? {}
+        Ok(())
+    }
+
+    /// Waits for events and works on what they bring; `false` when the loop has come to its end.
+    pub(crate) fn round(&mut self) -> Result<bool, Error> {
+        if self.drained_at.is_none() && self.common.shutdown.is_triggered() {
+            self.begin_drain();
         }
+        if let Some(until) = self.drained_at
+            && (self.connections.is_empty() || self.shared.clock.now() >= until)
+        {
+            return Ok(false);
+        }
+        let patience = self.patience();
+        if let Err(error) = self.shared.system.wait(patience, &mut self.events) {
+            self.common.shutdown.trigger();
+            return Err(Error::doing("wait for events")(error));
+        }
+        self.read_clock();
+        self.woken = self.shared.clock.now();
+        self.follow_catalog();
+        for event in std::mem::take(&mut self.events).drain(..) {
+            match event {
+                Event::Woken => self.welcome(),
+                Event::ReadsEnded => self.take_reads(),
+                Event::Stream { token, readable, hung_up } => {
+                    if let Some(connection) = self.connections.get_mut(token) {
+                        connection.note(readable, hung_up);
+                        self.call(token);
+                    }
+                }
+                Event::Listener(i) => {
+                    if let Some(acceptor) = &mut self.acceptor {
+                        acceptor.note(i);
+                    }
+                }
+            }
+        }
+        self.serve_called();
+        self.serve_leftovers();
+        self.begin_reads();
+        self.accept();
+        self.sweep();
+        if self.common.buffered.is_too_much() {
+            self.relieve();
+        }
+        Ok(true)
+    }
+
+    fn read_clock(&mut self) {
+        self.shared.clock.read(&self.shared.system);
+        self.shared.responder.set_date(self.shared.clock.date());
     }
 
     /// How long the loop may sleep.
     fn patience(&self) -> Option<Duration> {
-        if !self.again.is_empty() {
+        if !self.leftovers.is_empty() || !self.called.is_empty() {
             return Some(Duration::ZERO);
         }
-        let now = self.means.clock.now();
-        let sweep = (!self.conns.is_empty()).then(|| self.sweep_due.saturating_duration_since(now));
+        let now = self.shared.clock.now();
+        let sweep = (!self.connections.is_empty()).then(|| self.sweep_due.saturating_duration_since(now));
         let accept = self.acceptor.as_ref().and_then(|acceptor| acceptor.due(now));
         [sweep, accept].into_iter().flatten().min()
     }
 
-    /// Has a connection get its turn, once however often it is called.
+    /// Takes the version that answers from now on, if there was a switch.
+    fn follow_catalog(&mut self) {
+        let generation = self.common.catalog.generation();
+        if generation == self.generation {
+            return;
+        }
+        self.generation = generation;
+        self.version = self.common.catalog.current();
+        self.shared.responder.set_store(Arc::clone(self.version.store()));
+        if let Err(error) = self.prepare_reads() {
+            let what = "reads of the new version block the loop, for it could not be prepared for them";
+            self.shared.journal.trouble(self.shared.clock.now(), &error, what);
+        }
+    }
+
+    /// Makes what reads of a table on disk need, if the version that answers is the first that needs it.
+    fn prepare_reads(&mut self) -> std::io::Result<()> {
+        let Common { options, tallies, .. } = self.common;
+        let store = self.version.store();
+        if store.disk().is_none() || self.shared.responder.lookups().fetcher().is_some() {
+            return Ok(());
+        }
+        let reader = self.shared.system.block_reader()?;
+        let cache = (options.cache_bytes > 0).then(|| {
+            let block_bytes = store.carved_bytes() / store.buckets();
+            let cache = || Arc::new(Cache::new(options.cache_bytes, block_bytes));
+            Arc::clone(tallies.cache.get_or_init(cache))
+        });
+        let slots_max = options.disk_reads_max.clamp(DISK_READS_MIN, DISK_READS_MAX);
+        self.shared.responder.lookups().set_fetcher(Fetcher::new(reader, cache, slots_max));
+        Ok(())
+    }
+
+    /// Has a connection get a turn, one however often it is called; behind the others if it has work left.
     fn call(&mut self, token: usize) {
-        if self.conns.get_mut(token).is_some_and(Conn::call) {
+        let Some(connection) = self.connections.get_mut(token) else { return };
+        if !connection.queue() {
+            return;
+        }
+        if connection.has_leftovers() {
+            self.leftovers.push_back(token);
+        } else {
             self.called.push(token);
         }
     }
 
     /// Gives each of the connections that were called its turn.
-    fn serve(&mut self) {
-        let called = std::mem::take(&mut self.called);
-        let tally = self.means.desk.tally();
-        for some in called.chunks(WAVE) {
-            let answered_before = tally.requests();
-            for (token, outcome) in self.wave.serve(some, &mut self.conns, &mut self.means) {
-                match outcome {
-                    Outcome::Keep => {}
-                    Outcome::Again => self.again.push(token),
-                    Outcome::Close => self.close(token),
-                }
-            }
-            self.means.clock.read();
-            tally.add_waits(answered_before, self.means.clock.now().duration_since(self.woken));
+    fn serve_called(&mut self) {
+        let mut called = std::mem::take(&mut self.called);
+        for tokens in called.chunks(TURNS_MAX) {
+            self.serve(tokens, FIRST_COST_MAX);
         }
+        called.clear();
+        called.append(&mut self.called);
         self.called = called;
-        self.called.clear();
-        if let Some(reads) = self.means.desk.reads() {
-            reads.flush(&mut self.ready);
-            for token in self.ready.drain(..) {
-                if let Some(conn) = self.conns.get_mut(token) {
-                    conn.go_on();
-                    self.again.push(token);
-                }
-            }
+    }
+
+    /// Gives turns to connections that have work left, each at most one, until the time for that is up.
+    fn serve_leftovers(&mut self) {
+        let began = self.shared.clock.now();
+        let mut left = self.leftovers.len();
+        while left > 0 && self.shared.clock.now().duration_since(began) < LEFTOVERS_TIME {
+            let some = left.min(TURNS_MAX);
+            let tokens: ArrayVec<usize, TURNS_MAX> = self.leftovers.drain(..some).collect();
+            self.serve(&tokens, FURTHER_COST_MAX);
+            left -= some;
         }
     }
 
-    /// Calls the connections whose pieces have come.
-    fn take_reads(&mut self) {
-        let Some(reads) = self.means.desk.reads() else { return };
-        reads.complete(&mut self.ready);
+    /// Gives at most [`TURNS_MAX`] connections a turn that may cost `cost_max`.
+    fn serve(&mut self, tokens: &[usize], cost_max: u64) {
+        let tally = self.shared.responder.tally();
+        let answered_before = tally.requests();
+        let outcomes = self.turns.serve(tokens, cost_max, &mut self.connections, &mut self.shared);
+        if let Some(error) = self.shared.responder.lookups().take_error() {
+            self.shared.journal.trouble(self.shared.clock.now(), &error, "a lookup failed");
+        }
+        self.read_clock();
+        tally.add_waits(answered_before, self.shared.clock.now().duration_since(self.woken));
+        for (token, outcome) in outcomes {
+            self.go_on(token, outcome);
+        }
+    }
+
+    fn go_on(&mut self, token: usize, outcome: Outcome) {
+        match outcome {
+            Outcome::Keep => {}
+            Outcome::Again => {
+                if self.connections.get_mut(token).is_some_and(Connection::queue) {
+                    self.leftovers.push_back(token);
+                }
+            }
+            Outcome::Close => self.close(token),
+        }
+    }
+
+    /// Begins the reads that were asked for.
+    fn begin_reads(&mut self) {
+        let Some(fetcher) = self.shared.responder.lookups().fetcher() else { return };
+        fetcher.flush(&mut self.ready);
+        let counts = fetcher.counts();
+        self.shared.responder.tally().set_fetches(counts);
         for token in std::mem::take(&mut self.ready) {
-            if let Some(conn) = self.conns.get_mut(token) {
-                conn.go_on();
-                self.call(token);
+            self.block_has_come(token);
+        }
+    }
+
+    /// Takes in reads that have ended, and calls the connections whose blocks have come.
+    fn take_reads(&mut self) {
+        let Some(fetcher) = self.shared.responder.lookups().fetcher() else { return };
+        fetcher.complete(&mut self.ready);
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.drain(..).for_each(|token| self.block_has_come(token));
+        self.ready = ready;
+    }
+
+    fn block_has_come(&mut self, token: usize) {
+        if let Some(connection) = self.connections.get_mut(token) {
+            connection.block_has_come();
+            if connection.queue() {
+                self.called.push(token);
             }
         }
     }
 
     fn close(&mut self, token: usize) {
-        if let Some(reads) = self.means.desk.reads() {
-            reads.forget(token);
+        if let Some(fetcher) = self.shared.responder.lookups().fetcher() {
+            fetcher.forget(token);
         }
-        let conn = self.conns.remove(token);
-        self.means.held_bytes -= conn.held_bytes();
-        self.all.tallies.connections[self.i].fetch_sub(1, Ordering::Relaxed);
+        let connection = self.connections.remove(token);
+        self.common.buffered.change(connection.held_bytes(), 0);
+        self.common.tallies.connections[self.i].fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Takes in the connections that the first loop has handed over.
     fn welcome(&mut self) {
-        for (socket, speaks) in self.all.doors[self.i].arrivals() {
-            self.admit(socket, speaks);
+        for (stream, speaks) in self.common.inboxes[self.i].take() {
+            self.admit(stream, speaks);
         }
     }
 
-    fn admit(&mut self, socket: Socket, speaks: Speaks) {
-        let entry = self.conns.vacant_entry();
+    fn admit(&mut self, stream: S::Stream, speaks: Speaks) {
+        let entry = self.connections.vacant_entry();
         let token = entry.key();
-        let conn = entry.insert(Conn::new(
-            socket,
-            speaks,
-            self.all.store,
-            self.all.options,
-            self.means.clock.ticks(),
-        ));
-        if let Err(error) = conn.socket().register(&self.means.registry, token) {
-            self.means.journal.trouble(self.means.clock.now(), &error, "a connection cannot be watched");
+        let ticks = self.shared.clock.ticks();
+        let connection = entry.insert(Connection::new(stream, speaks, self.common.options, ticks));
+        if let Err(error) = self.shared.system.watch(connection.stream(), token) {
+            let what = "a connection cannot be watched";
+            self.shared.journal.trouble(self.shared.clock.now(), &error, what);
             self.close(token);
-        } else if self.means.draining {
-            self.again.push(token);
+        } else if self.shared.draining {
+            self.go_on(token, Outcome::Again);
         }
     }
 
     fn accept(&mut self) {
         let Some(acceptor) = &mut self.acceptor else { return };
-        let now = self.means.clock.now();
+        let now = self.shared.clock.now();
         if acceptor.due(now).is_none() {
             return;
         }
-        let own = acceptor.accept(self.all.doors, self.all.tallies, now, &mut self.means.journal);
-        for (socket, speaks) in own {
-            self.admit(socket, speaks);
+        let Common { inboxes, tallies, .. } = self.common;
+        let own = acceptor.accept(&mut self.shared.system, inboxes, tallies, now, &mut self.shared.journal);
+        for (stream, speaks) in own {
+            self.admit(stream, speaks);
         }
     }
 
+    /// Looks at a part of the connections for what has taken too long.
     fn sweep(&mut self) {
-        let now = self.means.clock.now();
+        let now = self.shared.clock.now();
         if now < self.sweep_due {
             return;
         }
         self.sweep_due = now + TICK;
         self.sweep_part = (self.sweep_part + 1) % SWEEP_PARTS;
-        let (means, part) = (&mut self.means, self.sweep_part);
-        let in_part = self.conns.iter_mut().filter(|(token, _)| token % SWEEP_PARTS == part);
-        let overdue: Vec<usize> =
-            in_part.filter_map(|(token, conn)| conn.is_overdue(means).then_some(token)).collect();
-        overdue.into_iter().for_each(|token| self.close(token));
+        let (shared, part) = (&mut self.shared, self.sweep_part);
+        let in_part = self.connections.iter_mut().filter(|(token, _)| token % SWEEP_PARTS == part);
+        let overdue: Vec<(usize, Outcome)> =
+            in_part.filter_map(|(token, connection)| Some((token, connection.overdue(shared)?))).collect();
+        for (token, outcome) in overdue {
+            self.dismissed(token, outcome);
+        }
+    }
+
+    /// Has the connection closed that holds most, if it is one of this loop's.
+    fn relieve(&mut self) {
+        let largest = self.connections.iter().max_by_key(|(_, connection)| connection.held_bytes());
+        let (token, bytes) = largest.map_or((None, 0), |(token, largest)| (Some(token), largest.held_bytes()));
+        match self.common.buffered.relieve(self.i, bytes, self.shared.clock.now()) {
+            Relief::CloseLargest => {
+                let Some(token) = token else { return };
+                let outcome = self.connections[token].relieve(&mut self.shared);
+                self.dismissed(token, outcome);
+            }
+            Relief::Wake(others) => {
+                others.into_iter().for_each(|other| self.common.inboxes[other].waker().wake());
+            }
+        }
+    }
+
+    /// A connection was told that it has to go, or is closed at once.
+    fn dismissed(&mut self, token: usize, outcome: Outcome) {
+        if let Some(fetcher) = self.shared.responder.lookups().fetcher() {
+            fetcher.forget(token);
+        }
+        self.go_on(token, outcome);
     }
 
     /// Stops accepting, and gives every connection the chance to have answered what it has already sent.
     fn begin_drain(&mut self) {
-        self.means.clock.read();
-        self.drained_at = Some(self.means.clock.now() + self.all.options.drain_timeout);
-        self.means.draining = true;
+        self.read_clock();
+        self.drained_at = Some(self.shared.clock.now() + self.common.options.drain_timeout);
+        self.shared.draining = true;
         self.acceptor = None;
+        self.shared.system.stop_listening();
         self.welcome();
-        for (token, conn) in &mut self.conns {
-            conn.note(true, false);
-            self.again.push(token);
+        let tokens: Vec<usize> = self.connections.iter().map(|(token, _)| token).collect();
+        for token in tokens {
+            self.connections[token].note(true, false);
+            self.go_on(token, Outcome::Again);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Log lines about peers, at most a few each second, so that nobody outside decides how much is written.
+//! Log lines about peers, at most a few each second, so that no peer decides how much is written.
 
 use std::time::{Duration, Instant};
 
-use crate::socket::Socket;
+use crate::system::Stream;
 
 /// Lines that one loop writes within one second.
 const LINES_PER_SECOND: u32 = 10;
@@ -21,9 +21,9 @@ impl Journal {
     }
 
     /// A peer did something that ended its connection.
-    pub(crate) fn peer(&mut self, now: Instant, socket: &Socket, what: &str) {
+    pub(crate) fn peer(&mut self, now: Instant, stream: &impl Stream, what: &str) {
         if self.admit(now) {
-            tracing::info!(peer = socket.peer(), "connection closed: {what}");
+            tracing::info!(peer = stream.peer(), "connection closed: {what}");
         }
     }
 

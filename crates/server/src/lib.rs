@@ -1,16 +1,18 @@
 //! Event loops, connections and limits that put a table on the network.
 //!
-//! [`run`] takes listeners, a table, [`Options`] and a [`Shutdown`] handle, and returns when the handle was triggered and
+//! [`run`] takes listeners, a catalog, [`Options`] and a [`Shutdown`] handle, and returns when the handle was triggered and
 //! the connections have drained. It reads no argument, environment or configuration, installs no signal handler and never
 //! ends the process: all of that is its caller's. It logs through `tracing`, and nothing per request.
 //!
 //! ```
+//! use graven_catalog::Catalog;
 //! use graven_format::{Builder, Options as Build};
 //! use graven_server::{Endpoint, Listener, Options, Shutdown, run};
 //!
 //! let mut builder = Builder::new(Build::default());
 //! builder.add(b"colour", b"green")?;
 //! let (store, _) = builder.finish()?;
+//! let catalog = Catalog::new("paints", "first", store);
 //!
 //! let options = Options::default();
 //! let endpoint: Endpoint = "127.0.0.1:0".parse()?;
@@ -19,7 +21,7 @@
 //! let shutdown = Shutdown::new();
 //!
 //! std::thread::scope(|scope| {
-//!     let server = scope.spawn(|| run(vec![listener], &store, &options, &shutdown));
+//!     let server = scope.spawn(|| run(vec![listener], &catalog, &options, &shutdown));
 //!     let answer = ask(&address);
 //!     shutdown.trigger();
 //!     server.join().expect("the server does not panic")?;
@@ -39,33 +41,39 @@
 
 mod accept;
 mod answer;
+mod buffered;
 mod clock;
-mod conn;
+mod connection;
 mod endpoint;
 mod error;
 mod event_loop;
 mod fast_open;
+mod input;
 mod journal;
 mod listener;
+mod loops;
 mod options;
+mod os;
 mod output;
-mod reads;
 mod shutdown;
-mod socket;
+mod system;
 mod tally;
-mod wave;
+mod turn;
+
+use std::sync::Arc;
 
 pub use endpoint::{Address, Endpoint, Speaks};
 pub use error::Error;
-pub use graven_disk::DiskReads;
+pub use graven_blocks::DiskReads;
 pub use listener::Listener;
 pub use options::{NotAnOrigin, Options, Origin};
 pub use shutdown::Shutdown;
 
-use graven_format::Store;
+use graven_catalog::Catalog;
 
-/// Answers lookups in `store` on `listeners` until `shutdown` is triggered and the connections have drained, or
-/// [`Options::drain_timeout`] has passed.
+/// Answers lookups in the table of `catalog` on `listeners` until `shutdown` is triggered and the connections have drained,
+/// or [`Options::drain_timeout`] has passed. When the catalog switches to another version, requests that come later are
+/// answered from that, and those under way from the version with which they began.
 ///
 /// The calling thread becomes the first event loop, the one that accepts; the others are threads of their own.
 ///
@@ -74,9 +82,9 @@ use graven_format::Store;
 /// that connection.
 pub fn run(
     listeners: Vec<Listener>,
-    store: &Store,
+    catalog: &Arc<Catalog>,
     options: &Options,
     shutdown: &Shutdown,
 ) -> Result<(), Error> {
-    event_loop::run(listeners, store, options, shutdown)
+    loops::run(listeners, catalog, options, shutdown)
 }

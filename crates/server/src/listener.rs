@@ -15,7 +15,7 @@ use crate::endpoint::{Address, Endpoint, Speaks};
 use crate::error::Error;
 use crate::fast_open;
 use crate::options::Options;
-use crate::socket::Socket;
+use crate::os::Socket;
 
 /// A socket that listens on an [`Endpoint`].
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
-use graven_disk::DiskReads;
+use graven_blocks::DiskReads;
 use graven_wire::{http, memcached, resp};
 
 /// What the server can be told. Every limit says what happens when it is passed.
@@ -54,9 +54,16 @@ pub struct Options {
     /// many bytes by the measure of the batch before, and 64 at most.
     /// Default: 256 KiB.
     pub output_bytes_max: usize,
-    /// Bytes that wait in the buffers of all connections together, requests that are not whole and answers that are not
-    /// read. A connection that needs a buffer beyond this is closed. Default: 1 GiB.
+    /// Bytes that one connection may have waiting: requests that are not answered and answers that are not read. A client may
+    /// send so much before it reads. Then the connection is not read from until its peer reads, and after
+    /// [`Self::stalled_timeout`] without a byte read, it is told and closed. While all connections together hold much, each may
+    /// hold less: half of what is left of [`Self::buffered_bytes_max`]. Default: 64 MiB.
+    pub connection_buffered_bytes_max: usize,
+    /// Bytes that wait in the buffers of all connections together. When they are more, the connection that holds most is told
+    /// and closed. Default: 1 GiB.
     pub buffered_bytes_max: usize,
+    /// Bytes of the pattern of a `SCAN` or `KEYS`; a longer one is refused. Default: 4 KiB.
+    pub pattern_bytes_max: usize,
     /// How long an HTTP connection, or one that has not said anything yet, may stay open between two requests; `None`
     /// for ever. Default: 75 seconds.
     pub http_idle_timeout: Option<Duration>,
@@ -66,6 +73,9 @@ pub struct Options {
     /// How long a request may take from its first byte to its last. Then an HTTP client gets 408, and the connection is
     /// closed. Default: 30 seconds.
     pub request_timeout: Duration,
+    /// How long a peer that sends on may leave its answers unread without taking a byte, once as many requests wait as may,
+    /// before it is told and its connection is closed. Default: 5 seconds.
+    pub stalled_timeout: Duration,
     /// How long a peer may leave waiting answers unread without taking a byte, before its connection is closed. Default:
     /// 60 seconds.
     pub write_timeout: Duration,
@@ -130,10 +140,13 @@ impl Default for Options {
             disk_queue: 64,
             cache_bytes: 64 * 1024 * 1024,
             output_bytes_max: 256 * 1024,
+            connection_buffered_bytes_max: 64 * 1024 * 1024,
             buffered_bytes_max: 1024 * 1024 * 1024,
+            pattern_bytes_max: 4 * 1024,
             http_idle_timeout: Some(Duration::from_secs(75)),
             idle_timeout: None,
             request_timeout: Duration::from_secs(30),
+            stalled_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(5),
         }

@@ -1,12 +1,13 @@
 //! Answers on their way to a peer: bytes, and between them large values that stay where they lie in the table's memory.
 
 use std::io::{self, IoSlice};
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
+use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use graven_format::Store;
 
-use crate::socket::Socket;
+use crate::system::Stream;
 
 /// Values of at least this size are not copied if they need not be. One of this size costs the same either way; at four times
 /// the size, copying costs twice as much as lending.
@@ -18,57 +19,92 @@ const MOVE_BYTES_MIN: usize = 16 * 1024;
 /// Parts that are written at once.
 const PARTS_MAX: usize = 64;
 
-/// Answers on their way to a peer. Encoders append to it as to the bytes that it derefs to; [`Self::push_value`] alone may lend.
-#[derive(Debug)]
-pub(crate) struct Output<'t> {
-    /// All but what is lent.
-    bytes: Vec<u8>,
-    /// Values in the table's memory, each with how many of `bytes` go before it.
-    lent: Vec<(usize, &'t [u8])>,
-    lent_bytes: usize,
-    store: &'t Store,
-}
-
-/// A place in an output, to which it can be cut back.
+/// A value on its way into an answer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark {
-    bytes: usize,
-    lent: usize,
-    lent_bytes: usize,
+pub(crate) struct Value<'a> {
+    bytes: &'a [u8],
+    /// The store in whose memory it lies; `None` where it was copied from one.
+    table: Option<&'a Arc<Store>>,
 }
 
-impl<'t> Output<'t> {
-    /// An empty output that values of `store` can be lent to.
-    pub(crate) fn new(store: &'t Store) -> Self {
-        Self { bytes: Vec::new(), lent: Vec::new(), lent_bytes: 0, store }
+impl<'a> Value<'a> {
+    /// A value that was copied into `bytes`.
+    #[inline]
+    pub(crate) fn copied(bytes: &'a [u8]) -> Self {
+        Self { bytes, table: None }
     }
 
+    /// The value that is `range` of the memory of `store`.
+    #[inline]
+    pub(crate) fn in_table(store: &'a Arc<Store>, range: Range<usize>) -> Self {
+        Self { bytes: &store.memory()[range], table: Some(store) }
+    }
+
+    #[inline]
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        self.bytes.len()
+    }
+
+    /// A part of it.
+    pub(crate) fn part(self, range: Range<usize>) -> Self {
+        Self { bytes: &self.bytes[range], ..self }
+    }
+
+    /// Whether bringing it here has cost time for each of its bytes.
+    #[inline]
+    pub(crate) fn is_copied(self) -> bool {
+        self.table.is_none()
+    }
+}
+
+/// Answers on their way to a peer. Encoders append to it as to the bytes that it derefs to; [`Self::push_value`] alone may lend.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    /// All but what is lent.
+    bytes: Vec<u8>,
+    lent: Vec<Lent>,
+    lent_bytes: usize,
+}
+
+/// A value in a table's memory.
+#[derive(Debug)]
+struct Lent {
+    /// How many of the output's own bytes go before it.
+    at: usize,
+    /// Keeps the memory where it is.
+    store: Arc<Store>,
+    range: Range<usize>,
+}
+
+impl Lent {
+    fn bytes(&self) -> &[u8] {
+        &self.store.memory()[self.range.clone()]
+    }
+}
+
+impl Output {
     /// Appends a value; one that is large and lies in the table's memory is not copied.
     #[inline]
-    pub(crate) fn push_value(&mut self, value: &[u8]) {
+    pub(crate) fn push_value(&mut self, value: Value<'_>) {
         if value.len() < LENT_BYTES_MIN {
-            self.bytes.extend_from_slice(value);
+            self.bytes.extend_from_slice(value.bytes);
         } else {
             self.push_large(value);
         }
     }
 
     #[cold]
-    fn push_large(&mut self, value: &[u8]) {
-        match self.in_table(value) {
-            Some(lent) => {
-                self.lent.push((self.bytes.len(), lent));
-                self.lent_bytes += lent.len();
-            }
-            None => self.bytes.extend_from_slice(value),
-        }
-    }
-
-    /// The same bytes with the table's lifetime, if they lie in its memory.
-    fn in_table(&self, value: &[u8]) -> Option<&'t [u8]> {
-        let table = self.store.memory();
-        let start = value.as_ptr().addr().checked_sub(table.as_ptr().addr())?;
-        table.get(start..start.checked_add(value.len())?)
+    fn push_large(&mut self, value: Value<'_>) {
+        let Some(store) = value.table else { return self.bytes.extend_from_slice(value.bytes) };
+        let start = value.bytes.as_ptr().addr() - store.memory().as_ptr().addr();
+        let range = start..start + value.len();
+        self.lent.push(Lent { at: self.bytes.len(), store: Arc::clone(store), range });
+        self.lent_bytes += value.len();
     }
 
     /// Bytes that the peer is to get.
@@ -89,20 +125,9 @@ impl<'t> Output<'t> {
         self.lent_bytes = 0;
     }
 
-    pub(crate) fn mark(&self) -> Mark {
-        Mark { bytes: self.bytes.len(), lent: self.lent.len(), lent_bytes: self.lent_bytes }
-    }
-
-    /// Takes back what was appended since `mark`.
-    pub(crate) fn cut(&mut self, mark: Mark) {
-        self.bytes.truncate(mark.bytes);
-        self.lent.truncate(mark.lent);
-        self.lent_bytes = mark.lent_bytes;
-    }
-
     /// Empties it, and gives its room back.
     pub(crate) fn reset(&mut self) {
-        *self = Self::new(self.store);
+        *self = Self::default();
     }
 
     /// Gives back room for more than `kept` bytes; nothing waits to be written.
@@ -118,11 +143,11 @@ impl<'t> Output<'t> {
         self.bytes.len()
     }
 
-    /// Writes what is left after `written` bytes, as far as the socket takes it, and says how much that was.
+    /// Writes what is left after `written` bytes, as far as the stream takes it, and says how much that was.
     #[inline]
-    pub(crate) fn write(&self, written: usize, socket: &mut Socket) -> io::Result<usize> {
+    pub(crate) fn write(&self, written: usize, stream: &mut impl Stream) -> io::Result<usize> {
         if self.lent.is_empty() {
-            return socket.write(&self.bytes[written..]);
+            return stream.write(&self.bytes[written..]);
         }
         let mut parts = ArrayVec::<IoSlice<'_>, PARTS_MAX>::new();
         let mut passed = written;
@@ -133,30 +158,29 @@ impl<'t> Output<'t> {
                 break;
             }
         }
-        socket.write_vectored(&parts)
+        stream.write_vectored(&parts)
     }
 
     /// Everything in order.
     fn parts(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.lent.iter().map(|&(at, _)| at));
-        let ends = self.lent.iter().map(|&(at, _)| at).chain([self.bytes.len()]);
-        let lent = self.lent.iter().map(|&(_, lent)| lent).chain([&[][..]]);
+        let starts = std::iter::once(0).chain(self.lent.iter().map(|lent| lent.at));
+        let ends = self.lent.iter().map(|lent| lent.at).chain([self.bytes.len()]);
+        let lent = self.lent.iter().map(Lent::bytes).chain([&[][..]]);
         starts.zip(ends).zip(lent).flat_map(|((start, end), lent)| [&self.bytes[start..end], lent])
     }
 
     /// What is left after `written` bytes, and how much of that is written; this output is empty afterwards.
     pub(crate) fn take_rest(&mut self, written: usize) -> (Self, usize) {
         if self.lent.is_empty() && self.bytes.len() - written < MOVE_BYTES_MIN {
-            let rest = Self { bytes: self.bytes[written..].to_vec(), ..Self::new(self.store) };
+            let rest = Self { bytes: self.bytes[written..].to_vec(), ..Self::default() };
             self.clear();
             return (rest, 0);
         }
-        let emptied = Self::new(self.store);
-        (std::mem::replace(self, emptied), written)
+        (std::mem::take(self), written)
     }
 }
 
-impl Deref for Output<'_> {
+impl Deref for Output {
     type Target = Vec<u8>;
 
     #[inline]
@@ -165,7 +189,7 @@ impl Deref for Output<'_> {
     }
 }
 
-impl DerefMut for Output<'_> {
+impl DerefMut for Output {
     #[inline]
     fn deref_mut(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
@@ -176,29 +200,36 @@ impl DerefMut for Output<'_> {
 mod tests {
     use std::io::Read;
 
-    use graven_format::{Builder, Codec, CodecChoice, Options};
+    use graven_format::{Builder, Codec, CodecChoice, Found, Options};
     use mio::net::UnixStream;
 
     use super::*;
+    use crate::os::Socket;
 
     const LARGE: usize = 100_000;
 
-    fn store() -> Store {
+    fn store() -> Arc<Store> {
         let options = Options { codec: CodecChoice::Fixed(Codec::Raw), ..Options::default() };
         let mut builder = Builder::new(options);
         for (key, byte) in [("a", b'a'), ("b", b'b')] {
             builder.add(key.as_bytes(), &vec![byte; LARGE]).unwrap();
         }
-        builder.finish().unwrap().0
+        Arc::new(builder.finish().unwrap().0)
     }
 
-    fn push(output: &mut Output<'_>, store: &Store, key: &str) {
-        let mut room = Vec::new();
-        output.push_value(store.value(key.as_bytes(), &mut room).unwrap().unwrap());
+    fn value<'s>(store: &'s Arc<Store>, key: &str) -> Value<'s> {
+        match store.find(key.as_bytes(), &mut Vec::new()).unwrap() {
+            Found::InTable(range) => Value::in_table(store, range),
+            other => panic!("{key} is not in the table's memory: {other:?}"),
+        }
+    }
+
+    fn push(output: &mut Output, store: &Arc<Store>, key: &str) {
+        output.push_value(value(store, key));
     }
 
     /// What a peer receives of `output`, written in as many turns as its socket wants.
-    fn received(output: Output<'_>) -> Vec<u8> {
+    fn received(output: Output) -> Vec<u8> {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let (mut socket, mut output) = (Socket::Unix(ours), output);
         let (mut received, mut written) = (Vec::new(), 0);
@@ -224,7 +255,7 @@ mod tests {
     #[test]
     fn large_values_of_the_table_are_lent_and_come_in_their_places() {
         let store = store();
-        let mut output = Output::new(&store);
+        let mut output = Output::default();
         output.extend_from_slice(b"first ");
         push(&mut output, &store, "a");
         push(&mut output, &store, "b");
@@ -239,37 +270,33 @@ mod tests {
     #[test]
     fn small_values_and_those_from_elsewhere_are_copied() {
         let store = store();
-        let mut output = Output::new(&store);
-        let mut room = Vec::new();
-        let a = store.value(b"a", &mut room).unwrap().unwrap();
-        output.push_value(&a[..LENT_BYTES_MIN - 1]);
-        output.push_value(&vec![b'x'; LARGE]);
+        let mut output = Output::default();
+        let a = value(&store, "a");
+        output.push_value(a.part(0..LENT_BYTES_MIN - 1));
+        output.push_value(Value::copied(&[b'x'; LARGE]));
         assert_eq!(output.own_bytes(), LENT_BYTES_MIN - 1 + LARGE);
-        output.push_value(&a[..LENT_BYTES_MIN]);
+        output.push_value(a.part(7..LENT_BYTES_MIN + 7));
         assert_eq!(output.own_bytes(), LENT_BYTES_MIN - 1 + LARGE);
-        let x = vec![b'x'; LARGE];
-        assert!(received(output) == [&a[..LENT_BYTES_MIN - 1], &x, &a[..LENT_BYTES_MIN]].concat());
+        let (a, x) = (vec![b'a'; LENT_BYTES_MIN], vec![b'x'; LARGE]);
+        assert!(received(output) == [&a[1..], &x, &a].concat());
     }
 
     #[test]
-    fn what_is_taken_back_is_not_sent() {
+    fn a_lent_value_outlives_every_other_holder_of_its_store() {
         let store = store();
-        let mut output = Output::new(&store);
-        push(&mut output, &store, "a");
-        output.extend_from_slice(b"kept");
-        let mark = output.mark();
-        output.extend_from_slice(b"not kept");
+        let mut output = Output::default();
         push(&mut output, &store, "b");
-        output.cut(mark);
-        assert_eq!(output.len(), LARGE + 4);
-        output.extend_from_slice(b"!");
-        assert!(received(output) == [&vec![b'a'; LARGE][..], b"kept!"].concat());
+        let weak = Arc::downgrade(&store);
+        drop(store);
+        assert!(weak.upgrade().is_some());
+        assert!(received(output) == vec![b'b'; LARGE]);
+        assert!(weak.upgrade().is_none(), "the store goes with the last value that was lent of it");
     }
 
     #[test]
     fn more_parts_than_are_written_at_once_come_all() {
         let store = store();
-        let mut output = Output::new(&store);
+        let mut output = Output::default();
         let mut expected = Vec::new();
         for i in 0..PARTS_MAX {
             let key = ["a", "b"][i % 2];

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mio::Waker;
+use crate::system::Wake;
 
 /// Ends every server that it was given to. Clones are the same handle; any thread may hold one.
 #[derive(Clone, Debug, Default)]
@@ -12,7 +12,7 @@ pub struct Shutdown(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     triggered: AtomicBool,
-    wakers: Mutex<Vec<Arc<Waker>>>,
+    wakers: Mutex<Vec<Arc<dyn Wake>>>,
 }
 
 impl Shutdown {
@@ -25,9 +25,7 @@ impl Shutdown {
     pub fn trigger(&self) {
         self.0.triggered.store(true, Ordering::SeqCst);
         for waker in self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            if let Err(error) = waker.wake() {
-                tracing::error!(%error, "an event loop could not be woken for the shutdown");
-            }
+            waker.wake();
         }
     }
 
@@ -38,11 +36,11 @@ impl Shutdown {
 
     /// Has `waker` woken by [`trigger`](Self::trigger). The caller looks at [`is_triggered`](Self::is_triggered) before it
     /// sleeps for the first time.
-    pub(crate) fn subscribe(&self, waker: Arc<Waker>) {
+    pub(crate) fn subscribe(&self, waker: Arc<dyn Wake>) {
         self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
     }
 
-    pub(crate) fn unsubscribe(&self, waker: &Arc<Waker>) {
+    pub(crate) fn unsubscribe(&self, waker: &Arc<dyn Wake>) {
         let mut wakers = self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner);
         wakers.retain(|known| !Arc::ptr_eq(known, waker));
     }

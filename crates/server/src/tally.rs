@@ -1,9 +1,11 @@
 //! What has happened since the server started: counted by each loop for itself, added up when somebody asks.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::reads::Cache;
+use graven_blocks::{Cache, FetchCounts};
+
 
 /// A number that one loop alone changes and anybody may read.
 #[derive(Debug, Default)]
@@ -16,9 +18,9 @@ impl Count {
         self.0.store(self.0.load(Ordering::Relaxed) + more, Ordering::Relaxed);
     }
 
-    /// Takes back one that turned out not to have happened.
-    pub(crate) fn take_back(&self) {
-        self.0.store(self.0.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+    /// Sets it to what was counted elsewhere.
+    pub(crate) fn set(&self, count: u64) {
+        self.0.store(count, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {
@@ -33,6 +35,14 @@ pub(crate) struct Requests {
     pub(crate) hits: Count,
     pub(crate) misses: Count,
     pub(crate) waits: Histogram,
+}
+
+impl Requests {
+    /// A key was looked up, and was there or not.
+    #[inline]
+    pub(crate) fn add_lookup(&self, is_hit: bool) {
+        if is_hit { self.hits.add(1) } else { self.misses.add(1) }
+    }
 }
 
 /// The bounds of a [`Histogram`], in microseconds; one more bucket takes what is longer.
@@ -84,8 +94,8 @@ pub(crate) struct Tallies {
     /// Connections that each loop has.
     pub(crate) connections: Vec<AtomicUsize>,
     pub(crate) started: Instant,
-    /// What is kept of a table on disk.
-    pub(crate) cache: Option<Cache>,
+    /// What is kept of tables on disk, from the first such table on.
+    pub(crate) cache: OnceLock<Arc<Cache>>,
 }
 
 /// Requests of one protocol, added up.
@@ -140,18 +150,28 @@ impl Tally {
         }
     }
 
+    /// Takes over what a fetcher of blocks has counted.
+    pub(crate) fn set_fetches(&self, counts: FetchCounts) {
+        let FetchCounts { reads, read_bytes, errors, cache_hits, cache_misses } = counts;
+        self.disk_reads.set(reads);
+        self.disk_read_bytes.set(read_bytes);
+        self.disk_errors.set(errors);
+        self.cache_hits.set(cache_hits);
+        self.cache_misses.set(cache_misses);
+    }
+
     fn protocols(&self) -> [&Requests; 3] {
         [&self.http, &self.resp, &self.memcached]
     }
 }
 
 impl Tallies {
-    pub(crate) fn new(loops: usize, cache: Option<Cache>) -> Self {
+    pub(crate) fn new(loops: usize) -> Self {
         Self {
             loops: (0..loops).map(|_| Tally::default()).collect(),
             connections: (0..loops).map(|_| AtomicUsize::new(0)).collect(),
             started: Instant::now(),
-            cache,
+            cache: OnceLock::new(),
         }
     }
 
@@ -187,7 +207,7 @@ impl Tallies {
                 *sum += count.get();
             }
         }
-        if let Some(cache) = &self.cache {
+        if let Some(cache) = self.cache.get() {
             (sums.cache_bytes, sums.cache_evictions) = (cache.bytes(), cache.evictions());
         }
         sums.connections = self.connections.iter().map(|open| open.load(Ordering::Relaxed) as u64).sum();

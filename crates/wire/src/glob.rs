@@ -14,50 +14,90 @@
 /// assert!(!matches(b"user:*:[^0-9]?", b"user:anna:42"));
 /// ```
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at_pattern, mut at_text) = (0, 0);
-    // After the last `*`: where the pattern goes on, and where the text would if the `*` took one byte more.
-    let mut retry: Option<(usize, usize)> = None;
+    let mut matcher = Matcher::default();
     loop {
-        if pattern.get(at_pattern) == Some(&b'*') {
-            at_pattern += 1;
-            if at_pattern == pattern.len() {
-                return true;
-            }
-            retry = Some((at_pattern, at_text + 1));
-            continue;
+        let mut steps = u64::MAX;
+        if let Some(matches) = matcher.go_on(pattern, text, &mut steps) {
+            return matches;
         }
-        match (pattern.get(at_pattern..).filter(|rest| !rest.is_empty()), text.get(at_text)) {
-            (None, None) => return true,
-            (Some(rest), Some(&byte)) => {
-                if let Some(taken) = one(rest, byte) {
-                    at_pattern += taken;
-                    at_text += 1;
-                    continue;
-                }
-            }
-            (Some(_), None) => return false,
-            (None, Some(_)) => {}
-        }
-        let Some((after_star, next)) = retry else { return false };
-        if next > text.len() {
-            return false;
-        }
-        (at_pattern, at_text) = (after_star, next);
-        retry = Some((after_star, next + 1));
     }
 }
 
-/// How many bytes of `pattern`, which is not empty, match `byte`; `None` when they do not.
-fn one(pattern: &[u8], byte: u8) -> Option<usize> {
+/// A match of one text that is made in pieces, so that no pattern holds up its caller: the state is kept between them.
+///
+/// ```
+/// use graven_wire::glob::Matcher;
+///
+/// let (mut matcher, mut pieces) = (Matcher::default(), 0);
+/// let matches = loop {
+///     pieces += 1;
+///     if let Some(matches) = matcher.go_on(b"*a*a*a*b", &[b'a'; 100], &mut 10) {
+///         break matches;
+///     }
+/// };
+/// assert!(!matches && pieces > 5);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Matcher {
+    at_pattern: usize,
+    at_text: usize,
+    /// After the last `*`: where the pattern goes on, and where the text would if the `*` took one byte more.
+    retry: Option<(usize, usize)>,
+}
+
+impl Matcher {
+    /// Goes on to match `text`, always the same, with `pattern`, likewise: the answer, or `None` when `steps` are used up.
+    ///
+    /// A step is a comparison of one byte of the pattern, and takes some nanoseconds. What was used is subtracted from `steps`,
+    /// which a set of bytes may overdraw by its length.
+    pub fn go_on(&mut self, pattern: &[u8], text: &[u8], steps: &mut u64) -> Option<bool> {
+        let Self { at_pattern, at_text, retry } = self;
+        while *steps > 0 {
+            *steps -= 1;
+            if pattern.get(*at_pattern) == Some(&b'*') {
+                *at_pattern += 1;
+                if *at_pattern == pattern.len() {
+                    return Some(true);
+                }
+                *retry = Some((*at_pattern, *at_text + 1));
+                continue;
+            }
+            match (pattern.get(*at_pattern..).filter(|rest| !rest.is_empty()), text.get(*at_text)) {
+                (None, None) => return Some(true),
+                (Some(rest), Some(&byte)) => {
+                    let (same, taken) = one(rest, byte);
+                    *steps = steps.saturating_sub(taken as u64 - 1);
+                    if same {
+                        *at_pattern += taken;
+                        *at_text += 1;
+                        continue;
+                    }
+                }
+                (Some(_), None) => return Some(false),
+                (None, Some(_)) => {}
+            }
+            let Some((after_star, next)) = *retry else { return Some(false) };
+            if next > text.len() {
+                return Some(false);
+            }
+            (*at_pattern, *at_text) = (after_star, next);
+            *retry = Some((after_star, next + 1));
+        }
+        None
+    }
+}
+
+/// Whether the first element of `pattern`, which is not empty, matches `byte`, and how many bytes it takes.
+fn one(pattern: &[u8], byte: u8) -> (bool, usize) {
     match pattern {
-        [b'?', ..] => Some(1),
+        [b'?', ..] => (true, 1),
         [b'[', set @ ..] => {
             let (found, taken) = in_set(set, byte);
-            found.then_some(taken + 1)
+            (found, taken + 1)
         }
-        [b'\\', escaped, ..] => (*escaped == byte).then_some(2),
-        [literal, ..] => (*literal == byte).then_some(1),
-        [] => None,
+        [b'\\', escaped, ..] => (*escaped == byte, 2),
+        [literal, ..] => (*literal == byte, 1),
+        [] => (false, 1),
     }
 }
 
@@ -92,7 +132,7 @@ fn in_set(set: &[u8], byte: u8) -> (bool, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{Matcher, matches};
 
     #[test]
     fn patterns_match_as_in_redis() {
@@ -130,8 +170,24 @@ mod tests {
             ("[a-z]*[0-9]", "key:1", true),
         ];
         for &(pattern, text, expected) in table {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern:?} on {text:?}");
+            let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+            assert_eq!(matches(pattern, text), expected, "{} on {}", pattern.escape_ascii(), text.escape_ascii());
+            let mut matcher = Matcher::default();
+            let by_steps = loop {
+                if let Some(matches) = matcher.go_on(pattern, text, &mut 1) {
+                    break matches;
+                }
+            };
+            assert_eq!(by_steps, expected, "{} on {} in steps", pattern.escape_ascii(), text.escape_ascii());
         }
+    }
+
+    #[test]
+    fn a_set_costs_as_many_steps_as_it_has_bytes() {
+        let pattern = [b"[".as_slice(), &[b'x'; 1_000], b"]"].concat();
+        let mut steps = 5_000;
+        assert_eq!(Matcher::default().go_on(&pattern, b"y", &mut steps), Some(false));
+        assert_eq!(steps, 5_000 - 1_002);
     }
 
     #[test]

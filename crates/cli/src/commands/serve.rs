@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use graven_format::Store;
+use graven_catalog::Catalog;
+use graven_format::{Storage as Kept, Store};
 use graven_server::{Address, Endpoint, Error, Listener, Options, Shutdown};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -61,13 +62,15 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     if connections < options.connections_max as u64 {
         tracing::debug!("the system allows {connections} connections; `ulimit -n` raises that");
     }
-    graven_server::run(listeners, &table.store, &options, &shutdown)
+    let catalog = Catalog::new(&table.name, "opened", table.store);
+    graven_server::run(listeners, &catalog, &options, &shutdown)
         .map_err(|error| Failure::new(format!("cannot serve any longer: {error}")))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// A table that can answer, and what is said of it.
 struct Loaded {
+    name: String,
     store: Arc<Store>,
     said: Vec<String>,
 }
@@ -98,7 +101,7 @@ impl Loaded {
                 if loaded.duplicates > 0 {
                     said.push(keep.report(loaded.duplicates));
                 }
-                Ok(Self { store: Arc::new(loaded.store), said })
+                Ok(Self { name, store: Arc::new(loaded.store), said })
             }
         }
     }
@@ -107,15 +110,12 @@ impl Loaded {
     fn opened(carved: Carved, arguments: &Arguments, started: Instant) -> Outcome<Self> {
         let Carved { name, store } = carved;
         let (place, why) = arguments.storage.choose(store.carved_bytes());
-        let store = match place {
-            Place::Ram => store,
-            Place::Mmap => {
-                Box::new(Store::open_mapped(&arguments.path).map_err(|error| explain(&name, &error))?)
-            }
-            Place::Disk => {
-                Box::new(Store::open_on_disk(&arguments.path).map_err(|error| explain(&name, &error))?)
-            }
+        let kept = match place {
+            Place::Ram => Ok(*store),
+            Place::Mmap => store.keep_in(Kept::Mapped),
+            Place::Disk => store.keep_in(Kept::Disk),
         };
+        let store = kept.map_err(|error| explain(&name, &error))?;
         let size = format!("{:.1} MB carved", megabytes(store.carved_bytes()));
         let mut said = vec![line("opened", &name, &store, &size, started), format!("storage {place}: {why}")];
         if place == Place::Disk && !store.is_empty() {
@@ -128,15 +128,18 @@ impl Loaded {
         }
         let store: Arc<Store> = store.into();
         if place != Place::Ram {
-            return Ok(Self { store, said });
+            return Ok(Self { name, store, said });
         }
         let loading = Arc::clone(&store);
         // Not waited for at the end: a large file takes longer to read than anyone waits for a stop.
         thread::Builder::new()
             .name("load".into())
-            .spawn(move || load(&name, &loading))
+            .spawn({
+                let name = name.clone();
+                move || load(&name, &loading)
+            })
             .map_err(|error| Failure::new(format!("cannot start a thread: {}", reason(&error))))?;
-        Ok(Self { store, said })
+        Ok(Self { name, store, said })
     }
 }
 

@@ -56,7 +56,8 @@ fn agrees(store: &Store, model: &Model) {
         assert_eq!(found.then_some(&value[6..]), model.get(key).map(Vec::as_slice), "{}", key.escape_ascii());
         assert!(value.starts_with(b"before") && (found || value.len() == 6));
         assert_eq!(store.contains(key).unwrap(), found);
-        assert_eq!(store.value(key, &mut room).unwrap(), model.get(key).map(Vec::as_slice));
+        let found = store.find(key, &mut room).unwrap();
+        assert_eq!(found.value(&room, store), model.get(key).map(Vec::as_slice));
     }
 
     let asked: Vec<&[u8]> = asked.iter().map(Vec::as_slice).collect();
@@ -64,7 +65,7 @@ fn agrees(store: &Store, model: &Model) {
     for keys in [&asked[..], &[], &asked[..asked.len().min(1)], &asked[asked.len() / 3..]] {
         store.get_many(keys, &mut batch).unwrap();
         for (i, &key) in keys.iter().enumerate() {
-            assert_eq!(batch.value(i), model.get(key).map(Vec::as_slice), "{}", key.escape_ascii());
+            assert_eq!(batch.value(i, store), model.get(key).map(Vec::as_slice), "{}", key.escape_ascii());
         }
     }
 

@@ -1,4 +1,4 @@
-//! Which language a connection speaks, told from its first bytes.
+//! Which protocol a connection speaks, told from its first bytes.
 //!
 //! - 0x80 opens memcached's old binary protocol, which is not spoken here.
 //! - `*` opens a RESP array.
@@ -10,7 +10,7 @@
 
 /// A protocol that a connection can speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
+pub(super) enum Protocol {
     Http,
     Resp,
     Memcached,
@@ -19,7 +19,7 @@ pub(super) enum Language {
 /// What the first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Detected {
-    Is(Language),
+    Is(Protocol),
     NeedMore,
 }
 
@@ -67,27 +67,27 @@ pub(super) fn detect(bytes: &[u8]) -> Detected {
     let line = match opening.iter().position(|byte| !b"\r\n".contains(byte)) {
         Some(at) => &bytes[at..],
         None if opening.len() < LINE_ENDS_MAX => return Detected::NeedMore,
-        None => return Detected::Is(Language::Http),
+        None => return Detected::Is(Protocol::Http),
     };
     match line.first() {
-        Some(b'*') => return Detected::Is(Language::Resp),
+        Some(b'*') => return Detected::Is(Protocol::Resp),
         // The decoder knows it by this byte and refuses it.
-        Some(0x80) => return Detected::Is(Language::Memcached),
-        Some(0..=31 | 127) => return Detected::Is(Language::Http),
+        Some(0x80) => return Detected::Is(Protocol::Memcached),
+        Some(0..=31 | 127) => return Detected::Is(Protocol::Http),
         _ => {}
     }
     let Some(end) = line.iter().position(|byte| b" \r\n".contains(byte)) else {
-        return if line.len() > NAME_BYTES_MAX { Detected::Is(Language::Resp) } else { Detected::NeedMore };
+        return if line.len() > NAME_BYTES_MAX { Detected::Is(Protocol::Resp) } else { Detected::NeedMore };
     };
     let (name, rest) = line.split_at(end);
     if MEMCACHED_COMMANDS.contains(&name) {
-        Detected::Is(Language::Memcached)
+        Detected::Is(Protocol::Memcached)
     } else if HTTP_METHODS.contains(&name) {
-        Detected::Is(Language::Http)
+        Detected::Is(Protocol::Http)
     } else if name == b"GET" {
         get_of_what(&rest[1..])
     } else {
-        Detected::Is(Language::Resp)
+        Detected::Is(Protocol::Resp)
     }
 }
 
@@ -96,10 +96,10 @@ fn get_of_what(target: &[u8]) -> Detected {
     for opening in [&b"/"[..], b"http://", b"https://"] {
         let common = opening.len().min(target.len());
         if target[..common].eq_ignore_ascii_case(&opening[..common]) {
-            return if common == opening.len() { Detected::Is(Language::Http) } else { Detected::NeedMore };
+            return if common == opening.len() { Detected::Is(Protocol::Http) } else { Detected::NeedMore };
         }
     }
-    Detected::Is(Language::Resp)
+    Detected::Is(Protocol::Resp)
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn every_opening_is_told_apart_and_no_piece_of_it_is_mistaken() {
-        use Language::{Http, Memcached, Resp};
+        use Protocol::{Http, Memcached, Resp};
         for (opening, language) in [
             (&b"*1\r\n$4\r\nPING\r\n"[..], Resp),
             (b"PING\r\n", Resp),

@@ -1,31 +1,37 @@
-//! Where a request meets the table: bytes of one connection in, answers out. No socket is known here.
+//! Where requests meet the table: bytes of connections in, answers out. No stream is known here.
+//!
+//! One loop, [`Responder::respond`], serves every language through the small trait [`Language`]. Requests for one key gather
+//! in [`Pending`], those of several connections together, and are looked up at once; a request of another kind is answered
+//! when those before it are. A request that has more to do than fits into one turn is kept by its session and goes on in the
+//! next.
 
-mod batch;
+mod access;
 mod detect;
-mod from_disk;
 mod http;
-mod lone;
+mod key_list;
+mod lookups;
 mod memcached;
-mod mget;
+mod pending;
 mod report;
 mod resp;
-mod resp_commands;
-mod resp_talk;
-mod resp_transaction;
-mod resp_walk;
+mod slot;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use graven_format::{Batch, Store};
+use graven_blocks::BlockReader;
+use graven_format::Store;
 
 use crate::endpoint::Speaks;
 use crate::options::Options;
-use crate::output::Output;
-use crate::reads::Reads;
 use crate::tally::{Tallies, Tally};
-use detect::{Detected, Language, detect};
-pub(crate) use lone::Lone;
+use access::{Asker, Wanted};
+use detect::{Detected, Protocol, detect};
+pub(crate) use lookups::{Answer, Lookups};
+pub(crate) use pending::Pending;
+use pending::{Asked, Lookup};
+pub(crate) use slot::{FIRST_COST_MAX, FURTHER_COST_MAX, LOOKUP_COST, Slot, Stop};
 
 /// What a connection speaks, and what its protocol remembers between two requests.
 #[derive(Debug)]
@@ -40,25 +46,90 @@ pub(crate) enum Session {
     Memcached(Box<memcached::MemcachedSession>),
 }
 
+/// What is left to answer of a request that has more to do than fits into one turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    /// The request is answered.
+    Done,
+    /// Nothing is answered yet: the same request again when the block has come that it waits for.
+    NotYet,
+    /// A part is answered; the session keeps the rest.
+    Unfinished(Stop),
+    /// The request is answered, and was the last.
+    Close,
+}
+
+/// What a language makes of the bytes that were received.
+enum Read<'i, L: Language> {
+    /// A request for one key, and its bytes. Such requests may be looked up together.
+    Lookup(&'i [u8], Lookup<'i>, usize),
+    /// Any other request, and its bytes.
+    Request(L::Request<'i>, usize),
+    /// The beginning of a request.
+    NeedMore,
+    /// No request.
+    Invalid(L::Invalid),
+}
+
+/// One language, with what it remembers between two requests.
+trait Language: Sized {
+    /// A request that is not a lookup of one key.
+    type Request<'i>;
+    /// What is wrong with bytes that are no request.
+    type Invalid;
+
+    /// Reads the request that `input` begins with.
+    fn decode<'i>(&mut self, http: &mut graven_wire::http::RequestDecoder, input: &'i [u8])
+    -> Read<'i, Self>;
+
+    /// The next call of [`Self::decode`] begins with an earlier request than where the last ended.
+    fn rewind(&mut self);
+
+    /// Whether a request is kept of which a part is not answered.
+    fn is_unfinished(&self) -> bool;
+
+    /// Goes on with the request that is kept.
+    fn go_on<R: BlockReader>(&mut self, responder: &mut Responder<'_, R>, slot: &mut Slot) -> After;
+
+    /// Answers a request. Where a block is not here, nothing may have been written.
+    fn answer<R: BlockReader>(
+        &mut self,
+        request: Self::Request<'_>,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> After;
+
+    /// Says what is wrong; returned is the reason for the log.
+    fn refuse<R: BlockReader>(
+        &mut self,
+        invalid: Self::Invalid,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> &'static str;
+
+    /// What is sent before the request that `input` is the beginning of has come whole.
+    fn interim(&mut self, input: &[u8], options: &Options) -> Option<&'static [u8]>;
+}
+
 impl Session {
     pub(crate) fn new(speaks: Speaks, options: &Options) -> Self {
         match speaks {
             Speaks::Any => Self::Undecided,
-            Speaks::Http => Self::of(Language::Http, options),
-            Speaks::Resp => Self::of(Language::Resp, options),
-            Speaks::Memcached => Self::of(Language::Memcached, options),
+            Speaks::Http => Self::of(Protocol::Http, options),
+            Speaks::Resp => Self::of(Protocol::Resp, options),
+            Speaks::Memcached => Self::of(Protocol::Memcached, options),
         }
     }
 
-    fn of(language: Language, options: &Options) -> Self {
+    fn of(protocol: Protocol, options: &Options) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-        match language {
-            Language::Http => Self::Http(http::HttpSession::default()),
-            Language::Resp => {
+        match protocol {
+            Protocol::Http => Self::Http(http::HttpSession::default()),
+            Protocol::Resp => {
                 let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
                 Self::Resp(Box::new(resp::RespSession::new(id, options.resp)))
             }
-            Language::Memcached => {
+            Protocol::Memcached => {
                 Self::Memcached(Box::new(memcached::MemcachedSession::new(options.memcached)))
             }
         }
@@ -79,130 +150,308 @@ impl Session {
         }
     }
 
-    /// What a peer is told whose request did not become whole in time; nothing where the protocol has no words for it.
-    pub(crate) fn timed_out(&self, date: &str, out: &mut Vec<u8>) {
-        if let Self::Http(_) = self {
-            let always = http::Always { date, headers: &[] };
-            http::refuse(408, "The request did not become whole in time", always, out);
+    /// Whether a request is kept of which a part is not answered.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        match self {
+            Self::Undecided => false,
+            Self::Http(http) => http.is_unfinished(),
+            Self::Resp(resp) => resp.is_unfinished(),
+            Self::Memcached(memcached) => memcached.is_unfinished(),
+        }
+    }
+
+    /// Lets go of all that is kept of requests.
+    pub(crate) fn forget_requests(&mut self) {
+        match self {
+            Self::Undecided => {}
+            Self::Http(http) => http.forget_requests(),
+            Self::Resp(resp) => resp.forget_requests(),
+            Self::Memcached(memcached) => memcached.forget_requests(),
+        }
+    }
+
+    /// The next request that is decoded lies before the last.
+    pub(crate) fn rewind(&mut self) {
+        match self {
+            Self::Undecided => {}
+            Self::Http(http) => http.rewind(),
+            Self::Resp(resp) => resp.rewind(),
+            Self::Memcached(memcached) => memcached.rewind(),
         }
     }
 }
 
-/// What became of the bytes of a connection.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Answered {
-    /// Bytes of the input that are done with.
-    pub(crate) consumed: usize,
-    pub(crate) next: Next,
-}
-
-/// How it goes on with the rest of the input.
-#[derive(Debug, PartialEq, Eq)]
+/// How it goes on with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// The rest is the beginning of a request: more has to come.
+    /// The rest of the input is the beginning of a request: more has to come.
     NeedMore,
-    /// There are requests that have to wait until the answers so far were read.
+    /// There are requests that wait for another turn, or until the answers so far were read.
     Full,
-    /// There are requests that have to wait until the table was read.
+    /// There are requests that have to wait until a block was read.
     Reading,
     /// The last answer was given.
     Close,
-    /// The rest is no request; the peer was told, and this is the reason for the journal.
+    /// The rest is no request; the peer was told, and this is the reason for the log.
     Refused(&'static str),
 }
 
-/// One loop's means of answering: the table, and scratch room that is used again and again.
+impl From<Stop> for Next {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Full => Self::Full,
+            Stop::NotYet => Self::Reading,
+        }
+    }
+}
+
+/// One loop's means of answering: the table, and room that is used again and again.
 #[derive(Debug)]
-pub(crate) struct Desk<'a> {
-    store: &'a Store,
+pub(crate) struct Responder<'a, R> {
+    /// What answers.
+    store: Arc<Store>,
+    lookups: Lookups<R>,
+    http: http::HttpShared<'a>,
+    /// A key whose escapes were undone, or a command that was typed by hand.
+    line: Vec<u8>,
     options: &'a Options,
     tallies: &'a Tallies,
     tally: &'a Tally,
-    /// What HTTP answers carry.
-    dressing: http::Dressing<'a>,
-    /// Reads the HTTP requests of all connections.
-    http: graven_wire::http::RequestDecoder,
-    scratch: Scratch<'a>,
-    /// A lookup's error, for the journal.
-    trouble: Option<Arc<graven_format::Error>>,
-    /// The pieces of a table on disk.
-    reads: Option<Reads<'a>>,
 }
 
-/// Room for values and keys on their way.
-#[derive(Debug)]
-struct Scratch<'a> {
-    /// The value of a lookup that came alone.
-    value: Vec<u8>,
-    /// The values of lookups that came together.
-    batch: Batch<'a>,
-    /// A key whose escapes were undone, or a command that was typed by hand.
-    line: Vec<u8>,
-    /// How many lookups the next batch may hold, so that its values come to about one connection's share of output.
-    batch_keys: usize,
-}
-
-impl Scratch<'_> {
-    /// Room above this many bytes is given back after the answer that needed it.
-    const KEPT_BYTES: usize = 1024 * 1024;
-}
-
-impl<'a> Desk<'a> {
+impl<'a, R: BlockReader> Responder<'a, R> {
     pub(crate) fn new(
-        store: &'a Store,
+        store: Arc<Store>,
         options: &'a Options,
         tallies: &'a Tallies,
         tally: &'a Tally,
-        reads: Option<Reads<'a>>,
     ) -> Self {
-        let scratch = Scratch { value: Vec::new(), batch: Batch::default(), line: Vec::new(), batch_keys: 1 };
-        let headers = options.allow_origin.as_ref().map(|origin| http::headers_for(origin.as_str()).to_vec());
-        let dressing = http::Dressing::new(headers.unwrap_or_default());
-        let http = graven_wire::http::RequestDecoder::new(options.http);
-        Self { store, options, tallies, tally, dressing, http, scratch, trouble: None, reads }
+        let lookups = Lookups::new(options.output_bytes_max);
+        let http = http::HttpShared::new(options);
+        Self { store, lookups, http, line: Vec::new(), options, tallies, tally }
     }
 
-    /// Answers the requests in `input`, which may end in the middle of one, into `out`.
-    pub(crate) fn answer(
-        &mut self,
-        session: &mut Session,
-        input: &[u8],
-        date: &str,
-        out: &mut Output<'_>,
-    ) -> Answered {
-        if let Session::Undecided = session {
-            match detect(input) {
-                Detected::Is(language) => *session = Session::of(language, self.options),
-                Detected::NeedMore => return Answered { consumed: 0, next: Next::NeedMore },
-            }
-        }
-        let answered = match session {
-            Session::Http(http) => self.answer_http(http, input, date, out),
-            Session::Resp(resp) => self.answer_resp(resp, input, out),
-            Session::Memcached(memcached) => self.answer_memcached(memcached, input, out),
-            Session::Undecided => Answered { consumed: 0, next: Next::NeedMore },
-        };
-        if self.is_pending() { Answered { next: Next::Reading, ..answered } } else { answered }
+    /// Requests that are decoded from now on are answered from `store`.
+    pub(crate) fn set_store(&mut self, store: Arc<Store>) {
+        self.store = store;
     }
 
-    /// The error of the last lookup that had one, once.
-    pub(crate) fn take_trouble(&mut self) -> Option<Arc<graven_format::Error>> {
-        self.trouble.take()
-    }
-
-    /// The reads of a table on disk.
-    pub(crate) fn reads(&mut self) -> Option<&mut Reads<'a>> {
-        self.reads.as_mut()
-    }
-
-    /// Whether what was last answered is no answer, because the table has to be read for it.
+    /// The value of `Date` headers from now on.
     #[inline]
-    fn is_pending(&self) -> bool {
-        self.reads.as_ref().is_some_and(Reads::is_pending)
+    pub(crate) fn set_date(&mut self, date: &str) {
+        self.http.set_date(date);
+    }
+
+    /// Whether every connection waits for blocks of its own, so that its lookups cannot be done with those of others.
+    #[inline]
+    pub(crate) fn looks_up_apart(&self) -> bool {
+        self.store.disk().is_some()
+    }
+
+    pub(crate) fn lookups(&mut self) -> &mut Lookups<R> {
+        &mut self.lookups
     }
 
     pub(crate) fn tally(&self) -> &'a Tally {
         self.tally
+    }
+
+    /// Answers the requests in `input`, which may end in the middle of one, into the slot of this `number`. Requests for one
+    /// key may be left in `pending`, to be [looked up](Self::look_up) with those of other connections.
+    pub(crate) fn respond<'i>(
+        &mut self,
+        session: &mut Session,
+        number: usize,
+        input: &'i [u8],
+        pending: &mut Pending<'i>,
+        slots: &mut [Slot],
+    ) -> Next {
+        if let Session::Undecided = session {
+            match detect(input) {
+                Detected::Is(protocol) => *session = Session::of(protocol, self.options),
+                Detected::NeedMore => return Next::NeedMore,
+            }
+        }
+        match session {
+            Session::Http(http) => self.respond_in(http, number, input, pending, slots),
+            Session::Resp(resp) => self.respond_in(&mut **resp, number, input, pending, slots),
+            Session::Memcached(memcached) => {
+                self.respond_in(&mut **memcached, number, input, pending, slots)
+            }
+            Session::Undecided => Next::NeedMore,
+        }
+    }
+
+    fn respond_in<'i, L: Language>(
+        &mut self,
+        language: &mut L,
+        number: usize,
+        input: &'i [u8],
+        pending: &mut Pending<'i>,
+        slots: &mut [Slot],
+    ) -> Next {
+        if language.is_unfinished() {
+            match language.go_on(self, &mut slots[number]) {
+                After::Done => {}
+                After::NotYet => return Next::Reading,
+                After::Unfinished(stop) => return stop.into(),
+                After::Close => return Next::Close,
+            }
+        }
+        // Requests up to here are read. Those that are not answered are pending.
+        let mut at = 0;
+        loop {
+            if slots[number].is_full() && at < input.len() {
+                return Next::Full;
+            }
+            let read = language.decode(&mut self.http.decoder, &input[at..]);
+            let wanted = if matches!(read, Read::Lookup(..)) { Wanted::Value } else { Wanted::Command };
+            if !access::allows(Asker::Anyone, wanted) {
+                return Next::Refused("the peer may not ask this");
+            }
+            if let Read::Lookup(key, lookup, bytes) = read {
+                at += bytes;
+                slots[number].spend(LOOKUP_COST);
+                pending.push(key, Asked { lookup, slot: number, end: at });
+                if pending.len() >= self.lookups.batch_keys() {
+                    self.look_up(pending, slots);
+                    if let Some(stop) = slots[number].stop {
+                        return stop.into();
+                    }
+                }
+                continue;
+            }
+            if let Read::NeedMore = read {
+                let Some(interim) = language.interim(&input[at..], self.options) else {
+                    return Next::NeedMore;
+                };
+                self.look_up(pending, slots);
+                if let Some(stop) = slots[number].stop {
+                    return stop.into();
+                }
+                slots[number].out.extend_from_slice(interim);
+                return Next::NeedMore;
+            }
+            if !pending.is_empty() {
+                self.look_up(pending, slots);
+                if let Some(stop) = slots[number].stop {
+                    return stop.into();
+                }
+            }
+            let slot = &mut slots[number];
+            match read {
+                Read::Request(request, bytes) => {
+                    let after = language.answer(request, self, slot);
+                    if after == After::NotYet {
+                        return Next::Reading;
+                    }
+                    at += bytes;
+                    slot.consumed = at;
+                    slot.spend(LOOKUP_COST);
+                    match after {
+                        After::Done | After::NotYet => {}
+                        After::Unfinished(stop) => return stop.into(),
+                        After::Close => return Next::Close,
+                    }
+                }
+                Read::Invalid(invalid) => {
+                    slot.consumed = input.len();
+                    return Next::Refused(language.refuse(invalid, self, slot));
+                }
+                Read::Lookup(..) | Read::NeedMore => {}
+            }
+        }
+    }
+
+    /// Looks up what is pending, and answers each request into its connection's slot, as far as that has room. A slot whose
+    /// requests are not all answered is stopped.
+    #[inline]
+    pub(crate) fn look_up(&mut self, pending: &mut Pending<'_>, slots: &mut [Slot]) {
+        let Self { store, lookups, http, tally, .. } = self;
+        let Pending { keys, asked } = pending;
+        lookups.each(store, keys, |i, answer| {
+            let Asked { lookup, slot, end } = &asked[i];
+            let slot = &mut slots[*slot];
+            if slot.stop.is_some() {
+                return ControlFlow::Continue(());
+            }
+            let counts = match lookup {
+                Lookup::Http(_) => &tally.http,
+                Lookup::Resp(_) => &tally.resp,
+                Lookup::Memcached(_) => &tally.memcached,
+            };
+            match answer {
+                Answer::Value(value) => {
+                    counts.hits.add(1);
+                    if value.is_copied() {
+                        slot.spend_bytes(value.len());
+                    }
+                }
+                Answer::Missing | Answer::Damaged => counts.misses.add(1),
+                Answer::NotYet => {
+                    slot.stop = Some(Stop::NotYet);
+                    return ControlFlow::Continue(());
+                }
+            }
+            counts.requests.add(1);
+            match lookup {
+                Lookup::Http(lookup) => http.answer(*lookup, answer, &mut slot.out),
+                Lookup::Resp(version) => resp::value_or_null(answer, *version, &mut slot.out),
+                Lookup::Memcached(lookup) => lookup.answer(keys[i], answer, &mut slot.out),
+            }
+            slot.consumed = *end;
+            if slot.is_full() {
+                slot.stop = Some(Stop::Full);
+            }
+            ControlFlow::Continue(())
+        });
+        pending.clear();
+    }
+
+    /// Tells the peer why the connection is about to be closed, in words that the protocol has for it.
+    pub(crate) fn say_farewell(&self, session: &Session, farewell: Farewell, out: &mut Vec<u8>) {
+        match session {
+            Session::Undecided => {}
+            Session::Http(_) => self.http.refuse(farewell.status(), farewell.words(), out),
+            Session::Resp(_) if farewell == Farewell::RequestTookTooLong => {}
+            Session::Resp(_) => {
+                graven_wire::resp::reply::error(out, format!("ERR {}", farewell.words()).as_bytes());
+            }
+            Session::Memcached(_) if farewell == Farewell::RequestTookTooLong => {}
+            Session::Memcached(_) => graven_wire::memcached::reply::server_error(out, farewell.words()),
+        }
+    }
+}
+
+/// Why a connection is closed that has done nothing wrong to its protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// A request did not become whole in time.
+    RequestTookTooLong,
+    /// Requests go on coming, as many wait as may, and none of the answers was read for a while.
+    AnswersNotRead,
+    /// All connections together hold too much, and this one the most.
+    HoldsTheMost,
+}
+
+impl Farewell {
+    fn status(self) -> u16 {
+        match self {
+            Self::RequestTookTooLong => 408,
+            Self::AnswersNotRead | Self::HoldsTheMost => 503,
+        }
+    }
+
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::RequestTookTooLong => "The request did not become whole in time",
+            Self::AnswersNotRead => {
+                "as many requests wait as one connection may have waiting, and no answer is read: read answers while sending"
+            }
+            Self::HoldsTheMost => {
+                "the server holds as many bytes of waiting requests and answers as it may, and this connection most of them"
+            }
+        }
     }
 }
 

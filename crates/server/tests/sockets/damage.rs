@@ -4,11 +4,12 @@ use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
-use graven_format::{Builder, Purpose, Store};
+use graven_format::{Builder, Purpose, Storage, Store};
 use graven_server::{DiskReads, Options};
 
-use crate::harness::{Server, serve, threads};
+use crate::harness::{Server, open, serve, threads};
 
 const PAIRS: usize = 5_000;
 
@@ -84,11 +85,11 @@ fn disk_reads(server: &Server) -> usize {
 }
 
 /// Serves a table of `open`'s, damages its file, then cuts it short. Where the file is no longer needed, nothing is lost.
-fn damage_while_served(open: impl Fn(&Path) -> Store, options: &Options, needs_file: bool) {
+fn damage_while_served(opened: impl Fn(&Path) -> Arc<Store>, options: &Options, needs_file: bool) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("table");
     write_table(&path);
-    let store = open(&path);
+    let store = opened(&path);
     serve(&store, options, &["127.0.0.1:0"], |server| {
         let ask = || errors(server, ASKED, AT_ONCE);
         assert_eq!(ask(), 0, "whole");
@@ -117,24 +118,24 @@ fn damage_while_served(open: impl Fn(&Path) -> Store, options: &Options, needs_f
 
 #[test]
 fn a_table_in_memory_does_not_notice_its_file() {
-    let open = |path: &Path| {
-        let store = Store::open(path).unwrap();
+    let loaded = |path: &Path| {
+        let store = open(path, Storage::Memory);
         store.load().unwrap();
         store
     };
-    damage_while_served(open, &threads(1), false);
+    damage_while_served(loaded, &threads(1), false);
 }
 
 #[test]
 fn a_mapped_table_answers_what_is_hit_with_errors_and_all_else_rightly() {
-    damage_while_served(|path| Store::open_mapped(path).unwrap(), &threads(2), true);
+    damage_while_served(|path| open(path, Storage::Mapped), &threads(2), true);
 }
 
 #[test]
 fn a_table_on_disk_answers_what_is_hit_with_errors_and_all_else_rightly() {
     for disk_reads in [DiskReads::Auto, DiskReads::Threads] {
         let options = Options { disk_reads, cache_bytes: 0, ..threads(2) };
-        damage_while_served(|path| Store::open_on_disk(path).unwrap(), &options, true);
+        damage_while_served(|path| open(path, Storage::Disk), &options, true);
     }
 }
 
@@ -143,7 +144,7 @@ fn each_lookup_on_disk_costs_one_read_whether_or_not_its_key_is_there() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("table");
     write_table(&path);
-    let store = Store::open_on_disk(&path).unwrap();
+    let store = open(&path, Storage::Disk);
     let asked = 10_000;
     for (cache_bytes, reads) in [(0, asked), (1 << 30, store.buckets() as usize)] {
         let options = Options { cache_bytes, ..threads(1) };
@@ -162,7 +163,7 @@ fn peers_that_do_not_read_keep_no_reads_from_others() {
     let value = vec![b'v'; 10_000];
     (0..200).for_each(|i| builder.add(key(i).as_bytes(), &value).unwrap());
     builder.write(&path).unwrap();
-    let store = Store::open_on_disk(&path).unwrap();
+    let store = open(&path, Storage::Disk);
     let options = Options { cache_bytes: 0, disk_reads_max: 16, ..threads(1) };
     serve(&store, &options, &["127.0.0.1:0"], |server| {
         let mut deaf: Vec<_> = (0..20).map(|_| server.connect()).collect();

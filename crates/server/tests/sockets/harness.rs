@@ -4,11 +4,13 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use graven_format::{Builder, Duplicates, Purpose, Store};
+use graven_catalog::Catalog;
+use graven_format::{Builder, Duplicates, Purpose, Storage, Store};
 use graven_server::{Address, DiskReads, Endpoint, Listener, Options, Shutdown, run};
 
 /// Nothing in these tests takes this long unless it hangs.
@@ -30,7 +32,18 @@ impl Drop for TriggerOnDrop {
 
 /// Serves `store` on `endpoints` while `work` runs, then shuts down and waits for the end.
 pub(crate) fn serve<T>(
-    store: &Store,
+    store: &Arc<Store>,
+    options: &Options,
+    endpoints: &[&str],
+    work: impl FnOnce(&Server) -> T,
+) -> T {
+    let catalog = Catalog::new("table", "only", Arc::clone(store));
+    serve_catalog(&catalog, options, endpoints, work)
+}
+
+/// As [`serve`], the table of `catalog`.
+pub(crate) fn serve_catalog<T>(
+    catalog: &Arc<Catalog>,
     options: &Options,
     endpoints: &[&str],
     work: impl FnOnce(&Server) -> T,
@@ -41,7 +54,7 @@ pub(crate) fn serve<T>(
     let server = Server { endpoints, shutdown: Shutdown::new() };
     std::thread::scope(|scope| {
         let shutdown = server.shutdown.clone();
-        let running = scope.spawn(move || run(listeners, store, options, &shutdown));
+        let running = scope.spawn(move || run(listeners, catalog, options, &shutdown));
         let trigger = TriggerOnDrop(server.shutdown.clone());
         let result = work(&server);
         drop(trigger);
@@ -53,7 +66,7 @@ pub(crate) fn serve<T>(
 /// As [`serve`], once for every way in which the pairs of `store` can be kept: as they are, in a carved file that is read or
 /// mapped, and on disk, with a cache and without, read by io_uring where there is one and by threads.
 pub(crate) fn serve_from_everywhere(
-    store: &Store,
+    store: &Arc<Store>,
     options: &Options,
     endpoints: &[&str],
     work: impl Fn(&Server),
@@ -68,10 +81,10 @@ pub(crate) fn serve_from_everywhere(
     }
     builder.write(&path).expect("written");
     serve(store, options, endpoints, &work);
-    for open in [Store::open, Store::open_mapped] {
-        serve(&open(&path).expect("opened"), options, endpoints, &work);
+    for storage in [Storage::Memory, Storage::Mapped] {
+        serve(&open(&path, storage), options, endpoints, &work);
     }
-    let on_disk = Store::open_on_disk(&path).expect("opened");
+    let on_disk = open(&path, Storage::Disk);
     for (disk_reads, cache_bytes) in
         [(DiskReads::Auto, 0), (DiskReads::Auto, 1 << 20), (DiskReads::Threads, 0)]
     {
@@ -79,6 +92,11 @@ pub(crate) fn serve_from_everywhere(
         let options = Options { disk_reads, cache_bytes, disk_reads_max: 16, ..options.clone() };
         serve(&on_disk, &options, endpoints, &work);
     }
+}
+
+/// The carved file at `path`, opened.
+pub(crate) fn open(path: &Path, storage: Storage) -> Arc<Store> {
+    Arc::new(Store::open_as(path, storage).expect("opened"))
 }
 
 impl Server {
@@ -173,13 +191,13 @@ impl Write for Stream {
 }
 
 /// A table of `pairs`.
-pub(crate) fn table<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Store {
+pub(crate) fn table<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Arc<Store> {
     let build = graven_format::Options { duplicates: Duplicates::Error, ..Default::default() };
     let mut builder = Builder::new(build);
     for (key, value) in pairs {
         builder.add(key, value).expect("pairs are within the limits");
     }
-    builder.finish().expect("keys are distinct").0
+    Arc::new(builder.finish().expect("keys are distinct").0)
 }
 
 pub(crate) fn threads(threads: usize) -> Options {

@@ -1,9 +1,11 @@
 //! HTTP conversations over real sockets: one table, for every kind of socket, one thread and several, cut anywhere.
 
+use std::sync::Arc;
+
 use crate::harness::{Stream, serve, serve_from_everywhere, socket_path, table, threads};
 use graven_format::Store;
 
-fn store() -> Store {
+fn store() -> Arc<Store> {
     table([
         (&b"k1"[..], &b"value 1"[..]),
         (b"a b", b"spaced"),

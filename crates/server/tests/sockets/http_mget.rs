@@ -1,6 +1,7 @@
 //! Many keys in one HTTP request: documents, lines, bytes that are no text, and answers larger than any buffer.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use crate::harness::{serve_from_everywhere, table, threads};
 use graven_format::Store;
@@ -8,12 +9,12 @@ use graven_server::Options;
 use graven_wire::Decoded;
 use graven_wire::http::{Limits, Method, RequestHead, decode_response, encode_request};
 
-fn store() -> Store {
+fn store() -> Arc<Store> {
     table([(&b"a"[..], &b"1"[..]), (b"quote", b"\"\n"), (b"\xff", b"\x00\xfe"), (b"empty", b"")])
 }
 
 /// Posts `body`, and returns the status, the content type and the body of the answer, which is the same from every storage.
-fn post(store: &Store, options: &Options, accept: &str, body: &str) -> (u16, String, String) {
+fn post(store: &Arc<Store>, options: &Options, accept: &str, body: &str) -> (u16, String, String) {
     let said = RefCell::new(None);
     serve_from_everywhere(store, options, &["127.0.0.1:0"], |server| {
         let mut request = Vec::new();

@@ -2,8 +2,11 @@
 
 mod connections;
 mod damage;
+mod fairness;
 mod harness;
 mod http_conversations;
 mod http_mget;
+mod pipelines;
 mod redis_and_memcached;
+mod switch;
 mod transactions;

@@ -1,10 +1,12 @@
 //! Redis and memcached conversations on the port that speaks everything, on ports of their own, and cut anywhere.
 
+use std::sync::Arc;
+
 use crate::harness::{Stream, serve, serve_from_everywhere, socket_path, table, threads};
 use graven_format::Store;
 use graven_server::Options;
 
-fn store() -> Store {
+fn store() -> Arc<Store> {
     table([(&b"k1"[..], &b"value 1"[..]), (b"k2", b"\r\n\0\xff"), (b"empty", b"")])
 }
 

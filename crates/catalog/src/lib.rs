@@ -1,0 +1,38 @@
+//! Tables, the versions that answer for them, and the switch from one version to the next while they are asked.
+//!
+//! A [`Catalog`] holds one table today. A thread that answers holds the current [`Version`], looks at the catalog's
+//! [generation](Catalog::generation) once a turn, which is one load of a number, and takes the current version anew when the
+//! number has changed. What began with a version holds on to it, and ends with it.
+//!
+//! ```
+//! use graven_catalog::Catalog;
+//! use graven_format::{Builder, Options};
+//!
+//! # fn main() -> Result<(), graven_format::Error> {
+//! let table = |value: &[u8]| {
+//!     let mut builder = Builder::new(Options::default());
+//!     builder.add(b"colour", value)?;
+//!     builder.finish().map(|(store, _)| store)
+//! };
+//! let catalog = Catalog::new("paints", "monday", table(b"green")?);
+//! let (generation, monday) = (catalog.generation(), catalog.current());
+//!
+//! catalog.switch("tuesday", table(b"blue")?);
+//! assert_ne!(catalog.generation(), generation);
+//! let mut value = Vec::new();
+//! catalog.current().store().get(b"colour", &mut value)?;
+//! monday.store().get(b"colour", &mut value)?;
+//! assert_eq!(value, b"bluegreen");
+//!
+//! assert_eq!(catalog.drop_unused(), 0, "monday is still held");
+//! drop(monday);
+//! assert_eq!(catalog.drop_unused(), 1);
+//! # Ok(())
+//! # }
+//! ```
+
+mod catalog;
+mod version;
+
+pub use catalog::{Catalog, Subscription};
+pub use version::Version;

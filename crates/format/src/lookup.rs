@@ -1,0 +1,358 @@
+//! Lookups: one key, or several whose waits for memory overlap.
+//!
+//! `unsafe` here is nothing but calls of functions compiled for the processor that was found.
+#![allow(unsafe_code)]
+
+use std::ops::Range;
+
+use crate::bucket::ValuePlace;
+use crate::codec::{ABREAST, Decoder, Rooms, StoredValue};
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::X86;
+use crate::cpu::{Cpu, Portable};
+use crate::error::{Error, Problem};
+use crate::key::Place;
+use crate::layout::Section;
+use crate::limits::VALUE_BYTES_MAX;
+use crate::region::Region;
+use crate::store::{Store, damaged};
+
+/// Keys of a batch whose waits for memory overlap: more than a processor core can wait for at a time.
+const OVERLAP: usize = 32;
+
+/// Buckets of a batch that are asked for ahead of the one that is looked into: enough for their waits to overlap, and so few
+/// that the core has room to ask for them without waiting for the ones before.
+const LEAD: usize = 8;
+
+/// What a lookup found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The table does not hold the key.
+    Missing,
+    /// The value was appended to the caller's room, of which it is this range.
+    Copied(Range<usize>),
+    /// The value lies in the table's memory as it is: this range of [`Store::memory`], for as long as the store lives.
+    InTable(Range<usize>),
+}
+
+impl Found {
+    /// The value, in the `room` that it was brought into or in the memory of the `store` that was asked.
+    ///
+    /// # Panics
+    /// When `room` or `store` is another.
+    #[inline]
+    pub fn value<'a>(&self, room: &'a [u8], store: &'a Store) -> Option<&'a [u8]> {
+        match self {
+            Self::Missing => None,
+            Self::Copied(range) => Some(&room[range.clone()]),
+            Self::InTable(range) => Some(&store.memory()[range.clone()]),
+        }
+    }
+}
+
+/// The answers to a batch of keys; reused, it allocates nothing once it has grown.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    places: Vec<Option<(Place, Range<usize>)>>,
+    bytes: Vec<u8>,
+    found: Vec<Found>,
+    rooms: Rooms,
+}
+
+impl Batch {
+    /// What was found of the `i`th key of the batch.
+    ///
+    /// # Panics
+    /// When the batch had no `i`th key.
+    #[inline]
+    pub fn found(&self, i: usize) -> &Found {
+        &self.found[i]
+    }
+
+    /// The room that values were copied into.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The value of the `i`th key of the batch, or `None` when the table does not hold that key. `store` is the one that was
+    /// asked.
+    ///
+    /// # Panics
+    /// When the batch had no `i`th key, or another store was asked.
+    #[inline]
+    pub fn value<'a>(&'a self, i: usize, store: &'a Store) -> Option<&'a [u8]> {
+        self.found[i].value(&self.bytes, store)
+    }
+}
+
+impl Store {
+    /// Appends the value of `key` to `value`; `false`, and nothing appended, when the table does not hold the key. Takes the
+    /// same time whatever the number of pairs, and in memory waits for memory twice.
+    ///
+    /// # Errors
+    /// When the table is damaged where the key would lie, or its file cannot be read.
+    #[inline]
+    pub fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Error> {
+        match self.look_up(key, value)? {
+            Found::Missing => return Ok(false),
+            Found::Copied(_) => {}
+            Found::InTable(range) => value.extend_from_slice(&self.memory()[range]),
+        }
+        Ok(true)
+    }
+
+    /// Looks `key` up. The value is brought into `room`, whose former content is lost, unless it lies in the table's memory as
+    /// it is and is large: such a value is not copied. Costs what [`Self::get`] costs.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    ///
+    /// ```
+    /// use graven_format::{Builder, Codec, CodecChoice, Found, Options};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let picture = vec![7; 1_000_000];
+    /// let mut builder = Builder::new(Options { codec: CodecChoice::Fixed(Codec::Raw), ..Options::default() });
+    /// builder.add(b"picture", &picture)?;
+    /// let (store, _) = builder.finish()?;
+    ///
+    /// let mut room = Vec::new();
+    /// let found = store.find(b"picture", &mut room)?;
+    /// assert!(matches!(found, Found::InTable(_)) && room.is_empty());
+    /// assert_eq!(found.value(&room, &store), Some(&picture[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn find(&self, key: &[u8], room: &mut Vec<u8>) -> Result<Found, Error> {
+        room.clear();
+        self.look_up(key, room)
+    }
+
+    #[inline]
+    fn look_up(&self, key: &[u8], room: &mut Vec<u8>) -> Result<Found, Error> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(cpu) = self.cpu {
+            // SAFETY: `cpu` says that the processor has the features.
+            return unsafe { self.look_up_x86(cpu, key, room) };
+        }
+        self.look_up_on(Portable, key, room)
+    }
+
+    /// Answers all of `keys` into `batch`, whose former answers are dropped. The memory that the answers lie in is asked for
+    /// before the first is read, so that the waits overlap. Values are copied but for those that [`Self::find`] would not copy.
+    ///
+    /// # Errors
+    /// When the table is damaged where one of the keys would lie, or its file cannot be read.
+    pub fn get_many(&self, keys: &[&[u8]], batch: &mut Batch) -> Result<(), Error> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(cpu) = self.cpu {
+            // SAFETY: `cpu` says that the processor has the features.
+            return unsafe { self.get_many_x86(cpu, keys, batch) };
+        }
+        self.get_many_on(Portable, keys, batch)
+    }
+
+    /// Whether the table holds `key`.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn contains(&self, key: &[u8]) -> Result<bool, Error> {
+        let Some(order) = self.keys.order(Portable, key) else { return Ok(false) };
+        let place = self.keys.place(order);
+        let mut scratch = Vec::new();
+        let range = self.range(place.bucket, &mut scratch)?;
+        let mut scratch = Vec::new();
+        let bucket = self.bucket(Portable, place.bucket, range.clone(), &mut scratch)?;
+        Ok(self.find_record(&bucket, range.start, place, key)?.is_some())
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,sse4.2")]
+    fn look_up_x86(&self, cpu: X86, key: &[u8], room: &mut Vec<u8>) -> Result<Found, Error> {
+        self.look_up_on(cpu, key, room)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,sse4.2")]
+    fn get_many_x86(&self, cpu: X86, keys: &[&[u8]], batch: &mut Batch) -> Result<(), Error> {
+        self.get_many_on(cpu, keys, batch)
+    }
+
+    #[inline(always)]
+    fn look_up_on(&self, cpu: impl Cpu, key: &[u8], room: &mut Vec<u8>) -> Result<Found, Error> {
+        let Some(order) = self.keys.order(cpu, key) else { return Ok(Found::Missing) };
+        let place = self.keys.place(order);
+        match self.home.memory() {
+            Some(region) => {
+                let range = self.range_in(region, place)?;
+                region.prefetch(range.start, range.len());
+                self.get_in(cpu, region, place, range, key, room)
+            }
+            None => {
+                let start = room.len();
+                let found = self.get_checked(place, key, room)?;
+                Ok(if found { Found::Copied(start..room.len()) } else { Found::Missing })
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn get_many_on(&self, cpu: impl Cpu, keys: &[&[u8]], batch: &mut Batch) -> Result<(), Error> {
+        batch.bytes.clear();
+        batch.found.clear();
+        let Some(region) = self.home.memory() else {
+            for key in keys {
+                let found = self.look_up(key, &mut batch.bytes)?;
+                batch.found.push(found);
+            }
+            return Ok(());
+        };
+        for keys in keys.chunks(OVERLAP) {
+            batch.places.clear();
+            for key in keys {
+                let place = self.keys.order(cpu, key).map(|order| self.keys.place(order));
+                if let Some(place) = place {
+                    region.prefetch_line(self.line_offset(place.bucket));
+                }
+                batch.places.push(place.map(|place| (place, 0..0)));
+            }
+            for place in batch.places.iter_mut().take(LEAD) {
+                self.fetch(region, place)?;
+            }
+            match &self.value_decoder {
+                Some(decoder) => self.decode_found(cpu, region, decoder, keys, batch)?,
+                None => self.copy_found(cpu, region, keys, batch)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the range of a bucket, and asks for it.
+    #[inline(always)]
+    fn fetch(&self, region: &Region, place: &mut Option<(Place, Range<usize>)>) -> Result<(), Error> {
+        if let Some((place, range)) = place {
+            *range = self.range_in(region, *place)?;
+            region.prefetch(range.start, range.len());
+        }
+        Ok(())
+    }
+
+    /// Appends the values of `keys`, which are raw and whose places are known, to the batch.
+    #[inline(always)]
+    fn copy_found(
+        &self,
+        cpu: impl Cpu,
+        region: &Region,
+        keys: &[&[u8]],
+        batch: &mut Batch,
+    ) -> Result<(), Error> {
+        for (i, key) in keys.iter().enumerate() {
+            if let Some(place) = batch.places.get_mut(i + LEAD) {
+                self.fetch(region, place)?;
+            }
+            let found = match &batch.places[i] {
+                Some((place, range)) => {
+                    self.get_in(cpu, region, *place, range.clone(), key, &mut batch.bytes)?
+                }
+                None => Found::Missing,
+            };
+            batch.found.push(found);
+        }
+        Ok(())
+    }
+
+    /// As [`Self::copy_found`] of values that have to be decoded, several at a time.
+    #[inline(always)]
+    fn decode_found(
+        &self,
+        cpu: impl Cpu,
+        region: &Region,
+        decoder: &Decoder,
+        keys: &[&[u8]],
+        batch: &mut Batch,
+    ) -> Result<(), Error> {
+        let Batch { places, bytes, found, rooms } = batch;
+        let mut stored = [StoredValue::default(); ABREAST];
+        // Where the answers belong, and where the buckets begin.
+        let mut asked = [(0, 0); ABREAST];
+        let mut waiting = 0;
+        for i in 0..=keys.len() {
+            // In one place, so that it is compiled for the processor with the lookup around it.
+            if waiting == ABREAST || i == keys.len() {
+                stored[waiting..].fill(StoredValue::default());
+                let ranges = decoder.decode_abreast(stored, VALUE_BYTES_MAX, rooms, bytes);
+                let ranges = ranges.map_err(|at| damaged(Section::Records, asked[at].1, Problem::Codec))?;
+                for (&(answer, _), range) in asked[..waiting].iter().zip(ranges) {
+                    found[answer] = Found::Copied(range);
+                }
+                waiting = 0;
+            }
+            let Some(key) = keys.get(i) else { break };
+            if let Some(place) = places.get_mut(i + LEAD) {
+                self.fetch(region, place)?;
+            }
+            found.push(Found::Missing);
+            let Some((place, range)) = &places[i] else { continue };
+            let at = |problem| damaged(Section::Records, range.start, problem);
+            let bucket = self.buckets.open(cpu, region.bytes_from(range.start), range.len()).map_err(at)?;
+            let Some(record) = self.find_record(&bucket, range.start, *place, key)? else { continue };
+            match bucket.value(record).map_err(at)? {
+                ValuePlace::Inline(inside) => {
+                    stored[waiting] =
+                        StoredValue { bytes: bucket.bytes_from(inside.start), len: inside.len() };
+                    asked[waiting] = (found.len() - 1, range.start);
+                    waiting += 1;
+                }
+                ValuePlace::Large(reference) => {
+                    let large = self.large_in(region, place.bucket, reference, bytes)?;
+                    *found.last_mut().expect("one was just pushed") = large;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A lookup in memory that was checked.
+    #[inline(always)]
+    fn get_in(
+        &self,
+        cpu: impl Cpu,
+        region: &Region,
+        place: Place,
+        range: Range<usize>,
+        key: &[u8],
+        value: &mut Vec<u8>,
+    ) -> Result<Found, Error> {
+        let at = |problem| damaged(Section::Records, range.start, problem);
+        let bucket = self.buckets.open(cpu, region.bytes_from(range.start), range.len()).map_err(at)?;
+        let Some(i) = self.find_record(&bucket, range.start, place, key)? else { return Ok(Found::Missing) };
+        match bucket.value(i).map_err(at)? {
+            ValuePlace::Inline(inside) => {
+                let start = value.len();
+                self.append_stored_value(bucket.bytes_from(inside.start), inside.len(), value).map_err(at)?;
+                Ok(Found::Copied(start..value.len()))
+            }
+            ValuePlace::Large(reference) => self.large_in(region, place.bucket, reference, value),
+        }
+    }
+
+    /// A lookup in bytes that were not checked.
+    #[inline(never)]
+    fn get_checked(&self, place: Place, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Error> {
+        let mut scratch = Vec::new();
+        let range = self.range(place.bucket, &mut scratch)?;
+        let start = range.start;
+        let bucket = self.bucket(Portable, place.bucket, range, &mut scratch)?;
+        let Some(i) = self.find_record(&bucket, start, place, key)? else { return Ok(false) };
+        let at = |problem| damaged(Section::Records, start, problem);
+        match bucket.value(i).map_err(at)? {
+            ValuePlace::Inline(inside) => {
+                self.append_stored_value(bucket.bytes_from(inside.start), inside.len(), value).map_err(at)?;
+            }
+            ValuePlace::Large(reference) => self.append_large(place.bucket, reference, value)?,
+        }
+        Ok(true)
+    }
+}

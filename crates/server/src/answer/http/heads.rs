@@ -1,0 +1,224 @@
+//! The heads of HTTP answers, and the answers that are a head and a few words.
+
+use graven_wire::http::{
+    Connection, Length, Method, ReadyHead, Request, ResponseHead, Version, encode_head,
+};
+
+use super::HttpLookup;
+use crate::answer::fingerprint;
+use crate::answer::lookups::Answer;
+use crate::options::{Options, Origin};
+use crate::output::{Output, Value};
+
+const TEXT: Option<&str> = Some("text/plain");
+pub(super) const NOT_FOUND: &str = "Key not found";
+const BAD_METHOD: &str = "This path is not answered to this method, but to those that Allow names";
+const DAMAGED: &str = "The table is damaged where this key would lie";
+pub(super) const ALL_METHODS: &str = "GET, HEAD, POST";
+
+/// How an answer has to be framed for the request that it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Framing {
+    /// Whether the body is sent and not only its length.
+    pub(super) body: bool,
+    pub(super) connection: Connection,
+}
+
+impl Framing {
+    /// That of the answer to a plain HTTP/1.1 `GET`.
+    const PLAIN: Self = Self { body: true, connection: Connection::Unsaid };
+
+    /// That of an answer after which the connection is closed.
+    pub(super) const LAST: Self = Self { body: true, connection: Connection::Close };
+
+    pub(super) fn of(request: &Request<'_>) -> Self {
+        let connection = match (request.keep_alive, request.version) {
+            (false, _) => Connection::Close,
+            (true, Version::Http10) => Connection::KeepAlive,
+            (true, Version::Http11) => Connection::Unsaid,
+        };
+        Self { body: request.method != Method::Head, connection }
+    }
+}
+
+/// What every answer of one second carries, and the head of a value's answer ready to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Heads<'a> {
+    /// Header lines of every answer, name and value.
+    headers: Vec<(&'a str, &'a str)>,
+    date: String,
+    /// The head of a value without an entity tag.
+    value: ReadyHead,
+}
+
+impl<'a> Heads<'a> {
+    pub(super) fn new(options: &'a Options) -> Self {
+        let headers = options.allow_origin.as_ref().map(cross_origin_headers);
+        let mut heads = Self { headers: headers.map(Vec::from).unwrap_or_default(), ..Self::default() };
+        heads.make_ready();
+        heads
+    }
+
+    /// Answers carry `date` from now on.
+    #[inline]
+    pub(super) fn set_date(&mut self, date: &str) {
+        if self.date != date {
+            date.clone_into(&mut self.date);
+            self.make_ready();
+        }
+    }
+
+    fn make_ready(&mut self) {
+        self.value = ReadyHead::new(&self.head(200));
+    }
+
+    /// Whether pages of another origin may read the answers.
+    pub(super) fn allow_other_origins(&self) -> bool {
+        !self.headers.is_empty()
+    }
+
+    pub(super) fn head(&self, status: u16) -> ResponseHead<'_> {
+        ResponseHead {
+            status,
+            length: Length::Untold,
+            content_type: TEXT,
+            date: &self.date,
+            connection: Connection::Unsaid,
+            etag: None,
+            allow: None,
+            headers: &self.headers,
+        }
+    }
+
+    /// What a plain HTTP/1.1 `GET` is answered.
+    #[inline]
+    pub(super) fn answer_plain(&self, lookup: HttpLookup, answer: Answer<'_>, out: &mut Output) {
+        match (answer, lookup) {
+            (Answer::Value(value), HttpLookup::Plain) => {
+                self.value.encode(value.len(), out);
+                out.push_value(value);
+            }
+            _ => self.answer(lookup, answer, None, Framing::PLAIN, out),
+        }
+    }
+
+    /// The answer to a lookup that has one.
+    #[inline]
+    pub(super) fn answer(
+        &self,
+        lookup: HttpLookup,
+        answer: Answer<'_>,
+        if_none_match: Option<&[u8]>,
+        framing: Framing,
+        out: &mut Output,
+    ) {
+        match answer {
+            Answer::Value(value) if lookup == HttpLookup::Tagged => {
+                self.tagged(value, if_none_match, framing, out);
+            }
+            Answer::Value(value) => {
+                let length = Length::Bytes(value.len());
+                encode_head(&ResponseHead { length, connection: framing.connection, ..self.head(200) }, out);
+                if framing.body {
+                    out.push_value(value);
+                }
+            }
+            Answer::Missing => self.text(404, NOT_FOUND, framing, out),
+            Answer::Damaged | Answer::NotYet => self.text(500, DAMAGED, framing, out),
+        }
+    }
+
+    fn tagged(&self, value: Value<'_>, if_none_match: Option<&[u8]>, framing: Framing, out: &mut Output) {
+        let etag = entity_tag(value.bytes());
+        let Ok(etag) = std::str::from_utf8(&etag) else {
+            unreachable!("hexadecimal digits and quotes are ASCII")
+        };
+        let connection = framing.connection;
+        if if_none_match.is_some_and(|tags| names(tags, etag)) {
+            let head = ResponseHead { content_type: None, connection, etag: Some(etag), ..self.head(304) };
+            return encode_head(&head, out);
+        }
+        let length = Length::Bytes(value.len());
+        encode_head(&ResponseHead { length, connection, etag: Some(etag), ..self.head(200) }, out);
+        if framing.body {
+            out.push_value(value);
+        }
+    }
+
+    pub(super) fn text(&self, status: u16, words: &str, framing: Framing, out: &mut Vec<u8>) {
+        let length = Length::Bytes(words.len());
+        encode_head(&ResponseHead { length, connection: framing.connection, ..self.head(status) }, out);
+        if framing.body {
+            out.extend_from_slice(words.as_bytes());
+        }
+    }
+
+    /// The methods that a path is answered to instead.
+    pub(super) fn bad_method(&self, allow: &str, framing: Framing, out: &mut Vec<u8>) {
+        let length = Length::Bytes(BAD_METHOD.len());
+        let connection = framing.connection;
+        encode_head(&ResponseHead { length, connection, allow: Some(allow), ..self.head(405) }, out);
+        if framing.body {
+            out.extend_from_slice(BAD_METHOD.as_bytes());
+        }
+    }
+
+    pub(super) fn document(&self, content_type: &str, page: &str, framing: Framing, out: &mut Vec<u8>) {
+        let head = ResponseHead {
+            length: Length::Bytes(page.len()),
+            content_type: Some(content_type),
+            connection: framing.connection,
+            ..self.head(200)
+        };
+        encode_head(&head, out);
+        if framing.body {
+            out.extend_from_slice(page.as_bytes());
+        }
+    }
+}
+
+/// The header lines of an answer that pages of `origin` may read.
+fn cross_origin_headers(origin: &Origin) -> [(&str, &str); 4] {
+    [
+        ("Access-Control-Allow-Origin", origin.as_str()),
+        ("Access-Control-Allow-Methods", ALL_METHODS),
+        ("Access-Control-Allow-Headers", "Accept, Content-Type, If-None-Match"),
+        ("Access-Control-Expose-Headers", "ETag"),
+    ]
+}
+
+/// The value's fingerprint as a strong entity tag.
+fn entity_tag(value: &[u8]) -> [u8; 18] {
+    let fingerprint = fingerprint(value);
+    std::array::from_fn(|i| match i {
+        0 | 17 => b'"',
+        _ => b"0123456789abcdef"[(fingerprint >> (4 * (16 - i)) & 15) as usize],
+    })
+}
+
+/// Whether an `If-None-Match` names `etag`, by the weak comparison that RFC 9110 wants here.
+fn names(tags: &[u8], etag: &str) -> bool {
+    tags.split(|&byte| byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_that_is_ready_is_that_of_the_present_second() {
+        let options = Options { allow_origin: Some("https://example.org".parse().unwrap()), ..Options::default() };
+        let mut heads = Heads::new(&options);
+        for date in ["", "Mon, 23 Nov 2026 03:12:02 GMT", "Mon, 23 Nov 2026 03:12:03 GMT"] {
+            heads.set_date(date);
+            let value = Answer::Value(Value::copied(b"value"));
+            let (mut expected, mut answer) = (Output::default(), Output::default());
+            heads.answer(HttpLookup::Plain, value, None, Framing::PLAIN, &mut expected);
+            heads.answer_plain(HttpLookup::Plain, value, &mut answer);
+            assert_eq!(*answer, *expected);
+            assert!(String::from_utf8(answer.to_vec()).unwrap().contains(date));
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `POST /v1/mget`: many keys in one JSON document, many values in another, or one line each as they are found.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use graven_blocks::BlockReader;
+use graven_format::Store;
+use graven_wire::http::{encode_chunk, encode_last_chunk};
+use serde::Deserialize;
+use serde_json::to_writer;
+
+use super::{JSON, LINES};
+use crate::answer::key_list::KeyList;
+use crate::answer::lookups::Answer;
+use crate::answer::{After, Responder, Slot};
+
+/// How the values are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// `{"values":[…]}`, in the order of the keys.
+    Document,
+    /// A line `{"key":…,"value":…}` for each key.
+    Lines,
+}
+
+impl Layout {
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::Document => JSON,
+            Self::Lines => LINES,
+        }
+    }
+}
+
+/// How the client learns where the answer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Chunked,
+    /// The connection closes, for HTTP/1.0.
+    Closing,
+}
+
+/// A request for many keys, of which a part is answered.
+#[derive(Debug)]
+pub(super) struct ManyKeys {
+    keys: KeyList,
+    /// The version that the answer began with, and ends with.
+    store: Arc<Store>,
+    layout: Layout,
+    ending: Ending,
+    keep_alive: bool,
+    /// Something was written already.
+    begun: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    keys: Vec<Key>,
+}
+
+/// Text as it is, any other bytes in base64.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Key {
+    Text(String),
+    Bytes { base64: String },
+}
+
+impl ManyKeys {
+    /// Reads the keys in `body`, or says what is wrong with it.
+    pub(super) fn read(
+        body: &[u8],
+        store: Arc<Store>,
+        layout: Layout,
+        ending: Ending,
+        keep_alive: bool,
+    ) -> Result<Self, String> {
+        let asked: Asked = serde_json::from_slice(body)
+            .map_err(|error| format!(r#"The body is not of the form {{"keys":["a","b"]}}: {error}"#))?;
+        let mut keys = Vec::with_capacity(asked.keys.len());
+        for key in asked.keys {
+            keys.push(match key {
+                Key::Text(text) => text.into_bytes(),
+                Key::Bytes { base64 } => {
+                    STANDARD.decode(&base64).map_err(|error| format!("A key is not base64: {error}"))?
+                }
+            });
+        }
+        let keys = KeyList::of(keys.iter().map(Vec::as_slice));
+        Ok(Self { keys, store, layout, ending, keep_alive, begun: false })
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.keys.held_bytes()
+    }
+
+    /// Answers more of the keys, as far as there is room, as one chunk.
+    pub(super) fn go_on<R: BlockReader>(
+        &mut self,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> After {
+        let Self { keys, store, layout, ending, keep_alive, begun } = self;
+        let mut chunk = Vec::new();
+        let mut between: &[u8] = match (*begun, *layout) {
+            (false, Layout::Document) => br#"{"values":["#,
+            (true, Layout::Document) => b",",
+            (_, Layout::Lines) => b"",
+        };
+        let room = responder.options.output_bytes_max.saturating_sub(slot.out.len());
+        let http = &responder.tally.http;
+        let stop = responder.lookups.each_of(store, keys, slot, http, |key, answer, _| {
+            chunk.extend_from_slice(between);
+            if *layout == Layout::Document {
+                between = b",";
+                value(answer, &mut chunk);
+            } else {
+                chunk.extend_from_slice(br#"{"key":"#);
+                text_or_base64(key, &mut chunk);
+                chunk.extend_from_slice(br#","value":"#);
+                value(answer, &mut chunk);
+                chunk.extend_from_slice(b"}\n");
+            }
+            if chunk.len() >= room { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        if stop.is_none() && *layout == Layout::Document {
+            if !*begun && chunk.is_empty() {
+                chunk.extend_from_slice(between);
+            }
+            chunk.extend_from_slice(b"]}\n");
+        }
+        if !chunk.is_empty() {
+            *begun = true;
+            match ending {
+                Ending::Chunked => encode_chunk(&chunk, &mut slot.out),
+                Ending::Closing => slot.out.extend_from_slice(&chunk),
+            }
+        }
+        if let Some(stop) = stop {
+            return After::Unfinished(stop);
+        }
+        if *ending == Ending::Chunked {
+            encode_last_chunk(&mut slot.out);
+        }
+        if *keep_alive { After::Done } else { After::Close }
+    }
+}
+
+fn value(answer: Answer<'_>, out: &mut Vec<u8>) {
+    match answer {
+        Answer::Value(value) => text_or_base64(value.bytes(), out),
+        Answer::Missing => out.extend_from_slice(b"null"),
+        Answer::Damaged | Answer::NotYet => out.extend_from_slice(br#"{"error":"damaged"}"#),
+    }
+}
+
+fn text_or_base64(bytes: &[u8], out: &mut Vec<u8>) {
+    // Writing a string into memory cannot fail.
+    let _ = match std::str::from_utf8(bytes) {
+        Ok(text) => to_writer(out, text),
+        Err(_) => {
+            out.extend_from_slice(br#"{"base64":"#);
+            let written = to_writer(&mut *out, &STANDARD.encode(bytes));
+            out.push(b'}');
+            written
+        }
+    };
+}

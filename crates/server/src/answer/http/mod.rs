@@ -1,0 +1,288 @@
+//! HTTP requests answered, `GET` and `HEAD` alone: `/?key=K`, `/v1/kv/K`, `/healthz`, `/metrics`, `/stats.json`; and
+//! `POST /v1/mget`, whose body is understood in `mget.rs`.
+
+mod heads;
+mod mget;
+
+use graven_blocks::BlockReader;
+use graven_wire::Decoded;
+use graven_wire::http::{
+    self, BadEscape, Connection, Length, Method, Place, Request, RequestDecoder, ResponseHead, Version,
+    encode_head, expects_continue, find_parameter, is_plain, split_target, unescape,
+};
+
+use super::lookups::Answer;
+use super::pending::Lookup;
+use super::{After, Language, Read, Responder, Slot, report};
+use crate::options::Options;
+use crate::output::Output;
+use heads::{ALL_METHODS, Framing, Heads};
+use mget::{Ending, Layout, ManyKeys};
+
+const JSON: &str = "application/json";
+const METRICS: &str = "text/plain; version=0.0.4";
+const LINES: &str = "application/x-ndjson";
+const READING_METHODS: &str = "GET, HEAD";
+const MISSING_KEY: &str = "Missing 'key' parameter in the query string";
+const BAD_ESCAPE: &str = "A % in the key is not followed by two hexadecimal digits";
+const NO_SUCH_PATH: &str = "No such path: keys are answered at /?key=K, /v1/kv/K and /v1/mget";
+const HEALTHY: &str = "ok";
+
+/// What all HTTP connections of a loop share.
+#[derive(Debug)]
+pub(super) struct HttpShared<'a> {
+    pub(super) decoder: RequestDecoder,
+    heads: Heads<'a>,
+}
+
+impl<'a> HttpShared<'a> {
+    pub(super) fn new(options: &'a Options) -> Self {
+        Self { decoder: RequestDecoder::new(options.http), heads: Heads::new(options) }
+    }
+
+    #[inline]
+    pub(super) fn set_date(&mut self, date: &str) {
+        self.heads.set_date(date);
+    }
+
+    /// What a request that was looked up together with others is answered.
+    #[inline]
+    pub(super) fn answer(&self, lookup: HttpLookup, answer: Answer<'_>, out: &mut Output) {
+        self.heads.answer_plain(lookup, answer, out);
+    }
+
+    /// Says why the connection is about to be closed.
+    pub(super) fn refuse(&self, status: u16, words: &str, out: &mut Vec<u8>) {
+        self.heads.text(status, words, Framing::LAST, out);
+    }
+}
+
+/// What the answer to a lookup has to know of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HttpLookup {
+    /// `/?key=K`: the value and nothing else.
+    Plain,
+    /// `/v1/kv/K`: the answer carries an entity tag.
+    Tagged,
+}
+
+impl HttpLookup {
+    fn at(place: Place) -> Self {
+        if place == Place::Path { Self::Tagged } else { Self::Plain }
+    }
+}
+
+/// What a request asks for.
+enum Route<'a> {
+    Key(&'a [u8], Place),
+    Text(u16, &'static str),
+    ManyKeys,
+    /// A page of another origin asks whether it may.
+    Preflight,
+    BadMethod(&'static str),
+    Metrics,
+    Stats,
+}
+
+#[inline]
+fn route<'a>(request: &Request<'a>) -> Route<'a> {
+    if request.method == Method::Options {
+        return Route::Preflight;
+    }
+    let (path, query) = split_target(request.target);
+    let known = match path {
+        b"/" => match query.and_then(|query| find_parameter(query, b"key")) {
+            Some(key) => Route::Key(key, Place::Query),
+            None => Route::Text(400, MISSING_KEY),
+        },
+        b"/v1/mget" if request.method == Method::Post => return Route::ManyKeys,
+        b"/v1/mget" => return Route::BadMethod("POST"),
+        b"/healthz" => Route::Text(200, HEALTHY),
+        b"/metrics" => Route::Metrics,
+        b"/stats.json" => Route::Stats,
+        _ => match path.strip_prefix(b"/v1/kv/") {
+            Some(key) => Route::Key(key, Place::Path),
+            None => return Route::Text(404, NO_SUCH_PATH),
+        },
+    };
+    match request.method {
+        Method::Get | Method::Head => known,
+        _ => Route::BadMethod(READING_METHODS),
+    }
+}
+
+/// What HTTP remembers between two requests.
+#[derive(Debug, Default)]
+pub(crate) struct HttpSession {
+    /// `100 Continue` was sent for the request that is being received.
+    continue_sent: bool,
+    /// An answer to many keys of which a part is written.
+    many_keys: Option<Box<ManyKeys>>,
+}
+
+impl HttpSession {
+    pub(super) fn held_bytes(&self) -> usize {
+        self.many_keys.as_ref().map_or(0, |many_keys| many_keys.held_bytes())
+    }
+
+    pub(super) fn forget_requests(&mut self) {
+        self.many_keys = None;
+    }
+}
+
+impl Language for HttpSession {
+    type Request<'i> = Request<'i>;
+    type Invalid = http::Error;
+
+    #[inline]
+    fn decode<'i>(&mut self, http: &mut RequestDecoder, input: &'i [u8]) -> Read<'i, Self> {
+        match http.decode(input) {
+            Decoded::Message(request, bytes) => {
+                self.continue_sent = false;
+                match plain_lookup(&request) {
+                    Some((key, lookup)) => Read::Lookup(key, Lookup::Http(lookup), bytes),
+                    None => Read::Request(request, bytes),
+                }
+            }
+            Decoded::NeedMore => Read::NeedMore,
+            Decoded::Invalid(error) => Read::Invalid(error),
+        }
+    }
+
+    fn rewind(&mut self) {}
+
+    #[inline]
+    fn is_unfinished(&self) -> bool {
+        self.many_keys.is_some()
+    }
+
+    fn go_on<R: BlockReader>(&mut self, responder: &mut Responder<'_, R>, slot: &mut Slot) -> After {
+        let Some(many_keys) = &mut self.many_keys else { return After::Done };
+        let after = many_keys.go_on(responder, slot);
+        if !matches!(after, After::Unfinished(_)) {
+            self.many_keys = None;
+        }
+        after
+    }
+
+    fn answer<R: BlockReader>(
+        &mut self,
+        request: Request<'_>,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> After {
+        let framing = Framing::of(&request);
+        let Responder { store, lookups, http: HttpShared { heads, .. }, line, tally, tallies, .. } = responder;
+        let out = &mut slot.out;
+        let route = route(&request);
+        if !matches!(route, Route::Key(..)) {
+            tally.http.requests.add(1);
+        }
+        match route {
+            Route::Text(status, words) => heads.text(status, words, framing, out),
+            Route::ManyKeys => return self.begin_many_keys(&request, framing, responder, slot),
+            Route::Preflight if heads.allow_other_origins() => {
+                let head = ResponseHead { content_type: None, ..heads.head(204) };
+                encode_head(&ResponseHead { connection: framing.connection, ..head }, out);
+            }
+            Route::BadMethod(allow) => heads.bad_method(allow, framing, out),
+            Route::Preflight => heads.bad_method(ALL_METHODS, framing, out),
+            Route::Metrics => {
+                let page = report::metrics(store.len(), &tallies.sum());
+                heads.document(METRICS, &page, framing, out);
+            }
+            Route::Stats => {
+                let page = report::stats_json(store.len(), &tallies.sum());
+                heads.document(JSON, &page, framing, out);
+            }
+            Route::Key(escaped, place) => match unescape(escaped, place, line) {
+                Ok(key) => {
+                    let answer = lookups.get(store, key);
+                    if let Answer::NotYet = answer {
+                        return After::NotYet;
+                    }
+                    tally.http.requests.add(1);
+                    tally.http.add_lookup(answer.is_hit());
+                    heads.answer(HttpLookup::at(place), answer, request.if_none_match, framing, out);
+                }
+                Err(BadEscape) => {
+                    tally.http.requests.add(1);
+                    heads.text(400, BAD_ESCAPE, framing, out);
+                }
+            },
+        }
+        if request.keep_alive { After::Done } else { After::Close }
+    }
+
+    fn refuse<R: BlockReader>(
+        &mut self,
+        error: http::Error,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> &'static str {
+        responder.http.refuse(error.status(), error.message(), &mut slot.out);
+        error.message()
+    }
+
+    fn interim(&mut self, input: &[u8], options: &Options) -> Option<&'static [u8]> {
+        if input.is_empty() || self.continue_sent {
+            return None;
+        }
+        self.continue_sent = expects_continue(input, &options.http);
+        self.continue_sent.then_some(b"HTTP/1.1 100 Continue\r\n\r\n")
+    }
+}
+
+impl HttpSession {
+    /// Begins the answer to a request for many keys.
+    fn begin_many_keys<R: BlockReader>(
+        &mut self,
+        request: &Request<'_>,
+        framing: Framing,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> After {
+        let lines = request.accept.is_some_and(|accept| {
+            accept.to_ascii_lowercase().windows(LINES.len()).any(|part| part == LINES.as_bytes())
+        });
+        let layout = if lines { Layout::Lines } else { Layout::Document };
+        let (ending, keep_alive, length) = match request.version {
+            Version::Http11 => (Ending::Chunked, request.keep_alive, Length::Chunked),
+            Version::Http10 => (Ending::Closing, false, Length::Untold),
+        };
+        let mut body = Vec::new();
+        request.body.append_to(&mut body);
+        let heads = &responder.http.heads;
+        match ManyKeys::read(&body, responder.store.clone(), layout, ending, keep_alive) {
+            Ok(many_keys) => {
+                let connection = if keep_alive { framing.connection } else { Connection::Close };
+                let content_type = Some(layout.content_type());
+                let head = ResponseHead { length, content_type, connection, ..heads.head(200) };
+                encode_head(&head, &mut slot.out);
+                self.many_keys = Some(Box::new(many_keys));
+                self.go_on(responder, slot)
+            }
+            Err(reason) => {
+                heads.text(400, &reason, framing, &mut slot.out);
+                if request.keep_alive { After::Done } else { After::Close }
+            }
+        }
+    }
+}
+
+/// The key of a request that can be looked up together with others: a plain HTTP/1.1 `GET` of a key without escapes, on a
+/// connection that stays.
+#[inline]
+fn plain_lookup<'a>(request: &Request<'a>) -> Option<(&'a [u8], HttpLookup)> {
+    let is_plain_get = request.method == Method::Get
+        && request.version == Version::Http11
+        && request.keep_alive
+        && request.if_none_match.is_none();
+    if !is_plain_get {
+        return None;
+    }
+    match route(request) {
+        Route::Key(key, place) if is_plain(key, place) => Some((key, HttpLookup::at(place))),
+        _ => None,
+    }
+}

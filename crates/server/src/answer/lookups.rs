@@ -1,0 +1,355 @@
+//! Lookups: one key, or several so that the table can fetch for all of them at once; from memory, or from blocks that may
+//! not be here yet.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use graven_blocks::{BlockReader, Fetcher};
+use graven_format::{Batch, Block, Error, Found, Looked, Piece, Store};
+
+use super::key_list::KeyList;
+use super::slot::{Slot, Stop};
+use crate::output::Value;
+use crate::tally::Requests;
+
+/// Lookups that are handed to the table at once.
+pub(crate) const KEYS_MAX: usize = 64;
+
+/// Room above this many bytes is given back after the answer that needed it.
+const KEPT_BYTES: usize = 1024 * 1024;
+
+/// What a lookup came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer<'a> {
+    Value(Value<'a>),
+    /// The table does not hold the key.
+    Missing,
+    /// The table is damaged where the key would lie.
+    Damaged,
+    /// A block has to be read first, and was asked for: the same question again when it has come.
+    NotYet,
+}
+
+impl Answer<'_> {
+    /// Whether the key is there; `None` while that is not known, or where the table is damaged.
+    pub(super) fn is_hit(&self) -> bool {
+        matches!(self, Self::Value(_))
+    }
+}
+
+/// A loop's means of looking keys up. Its room is used again and again.
+#[derive(Debug)]
+pub(crate) struct Lookups<R> {
+    /// The value of a lookup that came alone.
+    value: Vec<u8>,
+    /// The values of lookups that came together.
+    batch: Batch,
+    /// How many lookups the next batch may hold, so that its values come to about one connection's share of output.
+    batch_keys: usize,
+    output_bytes_max: usize,
+    /// Blocks of tables on disk; `None` until the first such table.
+    fetcher: Option<Fetcher<R>>,
+    /// The last error, for the log.
+    error: Option<Arc<Error>>,
+}
+
+impl<R: BlockReader> Lookups<R> {
+    pub(super) fn new(output_bytes_max: usize) -> Self {
+        Self {
+            value: Vec::new(),
+            batch: Batch::default(),
+            batch_keys: 1,
+            output_bytes_max,
+            fetcher: None,
+            error: None,
+        }
+    }
+
+    /// The blocks of tables on disk, as far as there is such a table.
+    pub(crate) fn fetcher(&mut self) -> Option<&mut Fetcher<R>> {
+        self.fetcher.as_mut()
+    }
+
+    pub(crate) fn set_fetcher(&mut self, fetcher: Fetcher<R>) {
+        self.fetcher = Some(fetcher);
+    }
+
+    /// The error of the last lookup that had one, once.
+    pub(crate) fn take_error(&mut self) -> Option<Arc<Error>> {
+        self.error.take()
+    }
+
+    /// How many keys the next batch may have, at most [`KEYS_MAX`].
+    #[inline]
+    pub(super) fn batch_keys(&self) -> usize {
+        self.batch_keys
+    }
+
+    /// Looks up `keys` in order and calls `each` with each one's number and what came of it, until `each` wants no more or a
+    /// block is not here. That is the last that `each` is told; what the keys behind need is asked for with it.
+    #[inline]
+    pub(super) fn each(
+        &mut self,
+        store: &Arc<Store>,
+        keys: &[&[u8]],
+        mut each: impl FnMut(usize, Answer<'_>) -> ControlFlow<()>,
+    ) {
+        if store.disk().is_some() {
+            return self.each_from_disk(store, keys, each);
+        }
+        if keys.len() == 1 || !self.get_many(store, keys) {
+            // One by one, so that a damaged place costs only its own key.
+            for (i, key) in keys.iter().enumerate() {
+                if each(i, self.get_from_memory(store, key)).is_break() {
+                    break;
+                }
+            }
+            return;
+        }
+        let mut value_bytes = 0;
+        for i in 0..keys.len() {
+            let answer = match self.batch.found(i) {
+                Found::Missing => Answer::Missing,
+                Found::Copied(range) => {
+                    value_bytes += range.len();
+                    Answer::Value(Value::copied(&self.batch.bytes()[range.clone()]))
+                }
+                Found::InTable(range) => {
+                    value_bytes += range.len();
+                    Answer::Value(Value::in_table(store, range.clone()))
+                }
+            };
+            if each(i, answer).is_break() {
+                break;
+            }
+        }
+        self.expect_values_of(value_bytes.checked_div(keys.len()).unwrap_or_default());
+        if self.batch.bytes().len() > KEPT_BYTES {
+            self.batch = Batch::default();
+        }
+    }
+
+    /// Looks up the keys of a request that asks for many, in order, as far as the slot has room and `each` wants more. Those
+    /// that `each` was told of are counted and let go. Returns why it was not all.
+    pub(super) fn each_of(
+        &mut self,
+        store: &Arc<Store>,
+        keys: &mut KeyList,
+        slot: &mut Slot,
+        requests: &Requests,
+        mut each: impl FnMut(&[u8], Answer<'_>, &mut Slot) -> ControlFlow<()>,
+    ) -> Option<Stop> {
+        while !keys.is_empty() {
+            if slot.is_full() {
+                return Some(Stop::Full);
+            }
+            let several: ArrayVec<&[u8], KEYS_MAX> = keys.left().take(self.batch_keys).collect();
+            let (mut answered, mut stop) = (0, None);
+            self.each(store, &several, |i, answer| {
+                if let Answer::NotYet = answer {
+                    stop = Some(Stop::NotYet);
+                    return ControlFlow::Continue(());
+                }
+                slot.spend_lookup(answer);
+                requests.add_lookup(answer.is_hit());
+                answered += 1;
+                if each(several[i], answer, slot).is_break() || slot.is_full() {
+                    stop = Some(Stop::Full);
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            });
+            drop(several);
+            keys.answered(answered);
+            if stop.is_some() && !keys.is_empty() {
+                return stop;
+            }
+        }
+        None
+    }
+
+    /// Looks up one key.
+    #[inline]
+    pub(super) fn get<'s>(&'s mut self, store: &'s Arc<Store>, key: &[u8]) -> Answer<'s> {
+        if store.disk().is_some() { self.get_from_disk(store, key) } else { self.get_from_memory(store, key) }
+    }
+
+    /// As [`Self::get`]; the value is not fetched, and that of a key that is there is empty.
+    pub(super) fn contains(&mut self, store: &Arc<Store>, key: &[u8]) -> Answer<'static> {
+        let there = if store.disk().is_some() {
+            self.value.clear();
+            match self.look(store, key) {
+                Ok(Some(Looked::Missing)) => Ok(false),
+                Ok(Some(_)) => Ok(true),
+                Ok(None) => return Answer::NotYet,
+                Err(error) => Err(error),
+            }
+        } else {
+            store.contains(key).map_err(Arc::new)
+        };
+        match there {
+            Ok(true) => Answer::Value(Value::copied(&[])),
+            Ok(false) => Answer::Missing,
+            Err(error) => {
+                self.error = Some(error);
+                Answer::Damaged
+            }
+        }
+    }
+
+    /// Calls `each` with the keys of a bucket; `Ok(false)` when its block is not here. Then what the `ahead` buckets behind
+    /// need is asked for with it.
+    pub(super) fn keys_in(
+        &mut self,
+        store: &Arc<Store>,
+        bucket: u64,
+        ahead: u64,
+        each: impl FnMut(&[u8]),
+    ) -> Result<bool, Arc<Error>> {
+        let listed = self.try_keys_in(store, bucket, ahead, each);
+        if let Err(error) = &listed {
+            self.error = Some(Arc::clone(error));
+        }
+        listed
+    }
+
+    fn try_keys_in(
+        &mut self,
+        store: &Arc<Store>,
+        bucket: u64,
+        ahead: u64,
+        each: impl FnMut(&[u8]),
+    ) -> Result<bool, Arc<Error>> {
+        if store.disk().is_none() {
+            return Ok(store.keys_in(bucket, each).map(|()| true)?);
+        }
+        let Some(piece) = store.piece_of_bucket(bucket)? else { return Ok(true) };
+        if let Some(block) = self.block(store, &piece)? {
+            store.keys_of(&piece, &block, each)?;
+            return Ok(true);
+        }
+        for later in bucket + 1..bucket.saturating_add(ahead + 1) {
+            if let (Some(fetcher), Ok(Some(piece))) = (&mut self.fetcher, store.piece_of_bucket(later)) {
+                fetcher.want(store, &piece);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Notes that values have `mean_bytes` each, by which the next batch is measured.
+    #[inline]
+    fn expect_values_of(&mut self, mean_bytes: usize) {
+        self.batch_keys = if mean_bytes <= self.output_bytes_max / KEYS_MAX {
+            KEYS_MAX
+        } else {
+            (self.output_bytes_max / mean_bytes).max(1)
+        };
+    }
+
+    /// Looks up several keys; `false` when the table is damaged where one of them would lie.
+    #[inline]
+    fn get_many(&mut self, store: &Store, keys: &[&[u8]]) -> bool {
+        match store.get_many(keys, &mut self.batch) {
+            Ok(()) => true,
+            Err(error) => {
+                self.error = Some(Arc::new(error));
+                false
+            }
+        }
+    }
+
+    #[inline]
+    fn get_from_memory<'s>(&'s mut self, store: &'s Arc<Store>, key: &[u8]) -> Answer<'s> {
+        if self.value.capacity() > KEPT_BYTES {
+            self.value = Vec::new();
+        }
+        match store.find(key, &mut self.value) {
+            Ok(Found::Missing) => Answer::Missing,
+            Ok(Found::Copied(range)) => {
+                self.expect_values_of(range.len());
+                Answer::Value(Value::copied(&self.value[range]))
+            }
+            Ok(Found::InTable(range)) => {
+                self.expect_values_of(range.len());
+                Answer::Value(Value::in_table(store, range))
+            }
+            Err(error) => {
+                self.error = Some(Arc::new(error));
+                Answer::Damaged
+            }
+        }
+    }
+
+    fn each_from_disk(
+        &mut self,
+        store: &Arc<Store>,
+        keys: &[&[u8]],
+        mut each: impl FnMut(usize, Answer<'_>) -> ControlFlow<()>,
+    ) {
+        for (i, key) in keys.iter().enumerate() {
+            let answer = self.get_from_disk(store, key);
+            let waits = matches!(answer, Answer::NotYet);
+            if each(i, answer).is_break() {
+                return;
+            }
+            if waits {
+                keys[i + 1..].iter().for_each(|later| self.want(store, later));
+                return;
+            }
+        }
+    }
+
+    fn get_from_disk(&mut self, store: &Arc<Store>, key: &[u8]) -> Answer<'_> {
+        self.value.clear();
+        if self.value.capacity() > KEPT_BYTES {
+            self.value = Vec::new();
+        }
+        match self.look_to_the_end(store, key) {
+            Ok(Some(true)) => {
+                self.expect_values_of(self.value.len());
+                Answer::Value(Value::copied(&self.value))
+            }
+            Ok(Some(false)) => Answer::Missing,
+            Ok(None) => Answer::NotYet,
+            Err(error) => {
+                self.error = Some(error);
+                Answer::Damaged
+            }
+        }
+    }
+
+    /// Whether the key is there, its value then in the room; `None` when a block is not here.
+    fn look_to_the_end(&mut self, store: &Arc<Store>, key: &[u8]) -> Result<Option<bool>, Arc<Error>> {
+        let elsewhere = match self.look(store, key)? {
+            Some(Looked::Found) => return Ok(Some(true)),
+            Some(Looked::Missing) => return Ok(Some(false)),
+            Some(Looked::Elsewhere(elsewhere)) => elsewhere,
+            None => return Ok(None),
+        };
+        let Some(block) = self.block(store, &elsewhere)? else { return Ok(None) };
+        store.look(key, &elsewhere, &block, &mut self.value)?;
+        Ok(Some(true))
+    }
+
+    /// What the bucket of `key` says about it; `None` when its block is not here.
+    fn look(&mut self, store: &Arc<Store>, key: &[u8]) -> Result<Option<Looked>, Arc<Error>> {
+        let Some(piece) = store.piece(key)? else { return Ok(Some(Looked::Missing)) };
+        let Some(block) = self.block(store, &piece)? else { return Ok(None) };
+        Ok(Some(store.look(key, &piece, &block, &mut self.value)?))
+    }
+
+    /// Has what `key` needs read, for when its turn comes; what is wrong with it is seen then.
+    pub(super) fn want(&mut self, store: &Arc<Store>, key: &[u8]) {
+        if let (Some(fetcher), Ok(Some(piece))) = (&mut self.fetcher, store.piece(key)) {
+            fetcher.want(store, &piece);
+        }
+    }
+
+    fn block(&mut self, store: &Arc<Store>, piece: &Piece) -> Result<Option<Arc<Block>>, Arc<Error>> {
+        match &mut self.fetcher {
+            Some(fetcher) => fetcher.find(store, piece).transpose(),
+            None => Ok(Some(Arc::new(store.read_piece(piece)?))),
+        }
+    }
+}

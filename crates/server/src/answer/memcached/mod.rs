@@ -1,0 +1,231 @@
+//! memcached's text and meta commands answered.
+
+mod stats;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use graven_blocks::BlockReader;
+use graven_format::Store;
+use graven_wire::memcached::{
+    Invalid, Item, KEY_BYTES_MAX, Limits, MetaGet, Request, RequestDecoder, reply,
+};
+use graven_wire::{Decoded, http};
+
+use super::key_list::KeyList;
+use super::lookups::Answer;
+use super::pending::Lookup;
+use super::{After, Language, Read, Responder, Slot, fingerprint};
+use crate::options::Options;
+use crate::output::Output;
+
+/// The memcached whose behaviour is followed, and our own version behind it: libmemcached takes 0 for an error.
+const VERSION: &str = concat!("1.6.18-graven-", env!("CARGO_PKG_VERSION"));
+
+const DAMAGED: &str = "the table is damaged where this key would lie";
+
+/// What memcached's protocol remembers between two requests.
+#[derive(Debug)]
+pub(crate) struct MemcachedSession {
+    decoder: RequestDecoder,
+    limits: Limits,
+    /// A `get` of which a part is not answered.
+    unfinished: Option<UnfinishedGet>,
+}
+
+/// A `get` of several keys. It goes on with the version that it began with.
+#[derive(Debug)]
+struct UnfinishedGet {
+    keys: KeyList,
+    cas: Cas,
+    store: Arc<Store>,
+}
+
+impl MemcachedSession {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { decoder: RequestDecoder::new(limits), limits, unfinished: None }
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.unfinished.as_ref().map_or(0, |unfinished| unfinished.keys.held_bytes())
+    }
+
+    pub(super) fn forget_requests(&mut self) {
+        self.unfinished = None;
+    }
+}
+
+/// Whether values carry a CAS number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cas {
+    Without,
+    With,
+}
+
+/// What the answer to a lookup has to know of its request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum MemcachedLookup<'b> {
+    Get(Cas),
+    Meta(MetaGet<'b>),
+}
+
+impl MemcachedLookup<'_> {
+    #[inline]
+    pub(super) fn answer(&self, key: &[u8], answer: Answer<'_>, out: &mut Output) {
+        match (self, answer) {
+            (Self::Get(cas), answer) => {
+                if value_or_nothing(*cas, key, answer, out) {
+                    out.extend_from_slice(reply::END);
+                }
+            }
+            (Self::Meta(get), Answer::Value(value)) => {
+                // Only the flag asks for it, and only its answer costs a fingerprint.
+                let cas = if get.wants_cas() { fingerprint(value.bytes()) } else { 0 };
+                let item = Item { len: value.len(), flags: 0, cas };
+                get.hit_head(out, item);
+                if get.wants_value() {
+                    out.push_value(value);
+                    out.extend_from_slice(reply::CRLF);
+                }
+            }
+            (Self::Meta(get), Answer::Missing) => get.miss(out),
+            (Self::Meta(_), Answer::Damaged | Answer::NotYet) => reply::server_error(out, DAMAGED),
+        }
+    }
+}
+
+/// The one key of a request that can be looked up together with others.
+#[inline]
+fn lookup<'b>(request: &Request<'b>) -> Option<(&'b [u8], MemcachedLookup<'b>)> {
+    match request {
+        Request::Get { with_cas, keys } => {
+            let mut keys = *keys;
+            let key = keys.next()?;
+            let cas = if *with_cas { Cas::With } else { Cas::Without };
+            keys.next().is_none().then_some((key, MemcachedLookup::Get(cas)))
+        }
+        Request::MetaGet(get) => Some((get.plain_key()?, MemcachedLookup::Meta(*get))),
+        _ => None,
+    }
+}
+
+impl Language for MemcachedSession {
+    type Request<'i> = Request<'i>;
+    type Invalid = Invalid;
+
+    #[inline]
+    fn decode<'i>(&mut self, _: &mut http::RequestDecoder, input: &'i [u8]) -> Read<'i, Self> {
+        match self.decoder.decode(input) {
+            Decoded::Message(request, bytes) => match lookup(&request) {
+                Some((key, lookup)) => Read::Lookup(key, Lookup::Memcached(lookup), bytes),
+                None => Read::Request(request, bytes),
+            },
+            Decoded::NeedMore => Read::NeedMore,
+            Decoded::Invalid(invalid) => Read::Invalid(invalid),
+        }
+    }
+
+    fn rewind(&mut self) {
+        self.decoder = RequestDecoder::new(self.limits);
+    }
+
+    #[inline]
+    fn is_unfinished(&self) -> bool {
+        self.unfinished.is_some()
+    }
+
+    fn go_on<R: BlockReader>(&mut self, responder: &mut Responder<'_, R>, slot: &mut Slot) -> After {
+        let Some(UnfinishedGet { keys, cas, store }) = &mut self.unfinished else { return After::Done };
+        let counts = &responder.tally.memcached;
+        let stop = responder.lookups.each_of(store, keys, slot, counts, |key, answer, slot| {
+            value_or_nothing(*cas, key, answer, &mut slot.out);
+            ControlFlow::Continue(())
+        });
+        if let Some(stop) = stop {
+            return After::Unfinished(stop);
+        }
+        self.unfinished = None;
+        slot.out.extend_from_slice(reply::END);
+        After::Done
+    }
+
+    fn answer<R: BlockReader>(
+        &mut self,
+        request: Request<'_>,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> After {
+        let counts = &responder.tally.memcached;
+        let out = &mut slot.out;
+        match request {
+            Request::Get { with_cas, keys } => {
+                counts.requests.add(1);
+                let cas = if with_cas { Cas::With } else { Cas::Without };
+                let (keys, store) = (KeyList::of(keys), Arc::clone(&responder.store));
+                self.unfinished = Some(UnfinishedGet { keys, cas, store });
+                return self.go_on(responder, slot);
+            }
+            Request::MetaGet(get) => {
+                let mut room = [0; KEY_BYTES_MAX];
+                let key = get.key(&mut room);
+                let answer = responder.lookups.get(&responder.store, key);
+                if let Answer::NotYet = answer {
+                    return After::NotYet;
+                }
+                counts.add_lookup(answer.is_hit());
+                MemcachedLookup::Meta(get).answer(key, answer, out);
+            }
+            Request::MetaNoop => out.extend_from_slice(reply::META_NOOP),
+            Request::Version => reply::version(out, VERSION),
+            Request::Verbosity { noreply: true } | Request::Write { noreply: true } => {}
+            Request::Discarded => return After::Done,
+            Request::Verbosity { noreply: false } => out.extend_from_slice(reply::OK),
+            Request::Write { noreply: false } => out.extend_from_slice(reply::READ_ONLY),
+            Request::Stats { topic } => stats::stats(responder, topic, out),
+            Request::Quit => {
+                counts.requests.add(1);
+                return After::Close;
+            }
+            Request::Mistake(mistake) => out.extend_from_slice(mistake.answer()),
+            _ => reply::server_error(out, "this command is understood, but not answered here"),
+        }
+        counts.requests.add(1);
+        After::Done
+    }
+
+    fn refuse<R: BlockReader>(
+        &mut self,
+        invalid: Invalid,
+        _: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> &'static str {
+        slot.out.extend_from_slice(invalid.answer());
+        match invalid {
+            Invalid::BinaryProtocol => "the peer speaks memcached's binary protocol",
+            _ => "the peer passes a limit of memcached's protocol",
+        }
+    }
+
+    fn interim(&mut self, _: &[u8], _: &Options) -> Option<&'static [u8]> {
+        None
+    }
+}
+
+/// Writes what `get` says about one key; whether `END` may follow.
+#[inline]
+fn value_or_nothing(cas: Cas, key: &[u8], answer: Answer<'_>, out: &mut Output) -> bool {
+    match answer {
+        Answer::Value(value) => {
+            let cas = (cas == Cas::With).then(|| fingerprint(value.bytes()));
+            reply::value_head(out, key, 0, cas, value.len());
+            out.push_value(value);
+            out.extend_from_slice(reply::CRLF);
+        }
+        Answer::Missing => {}
+        Answer::Damaged | Answer::NotYet => {
+            reply::server_error(out, DAMAGED);
+            return false;
+        }
+    }
+    true
+}

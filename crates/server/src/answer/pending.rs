@@ -1,0 +1,56 @@
+//! Requests for one key each, of one connection or several, that wait to be looked up together.
+
+use arrayvec::ArrayVec;
+
+use super::http::HttpLookup;
+use super::lookups::KEYS_MAX;
+use super::memcached::MemcachedLookup;
+use graven_wire::resp::Version;
+
+/// What the answer to a lookup has to know of its request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lookup<'i> {
+    Http(HttpLookup),
+    Resp(Version),
+    Memcached(MemcachedLookup<'i>),
+}
+
+/// Whose lookup it is, and where in that connection's input the request ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'i> {
+    pub(super) lookup: Lookup<'i>,
+    pub(super) slot: usize,
+    pub(super) end: usize,
+}
+
+/// Requests that wait to be looked up together; keys and what was asked lie in the connections' input.
+#[derive(Debug, Default)]
+pub(crate) struct Pending<'i> {
+    pub(super) keys: ArrayVec<&'i [u8], KEYS_MAX>,
+    pub(super) asked: ArrayVec<Asked<'i>, KEYS_MAX>,
+}
+
+impl<'i> Pending<'i> {
+    /// Adds a request; the caller looks all up before there are more than [`KEYS_MAX`].
+    #[inline]
+    pub(super) fn push(&mut self, key: &'i [u8], asked: Asked<'i>) {
+        self.keys.push(key);
+        self.asked.push(asked);
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        self.keys.clear();
+        self.asked.clear();
+    }
+}

@@ -1,0 +1,251 @@
+//! Commands that look keys up.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use graven_blocks::BlockReader;
+use graven_format::Store;
+use graven_wire::resp::{Args, Command, Refusal, Version, reply};
+
+use super::walk::Walk;
+use super::{DAMAGED, RespSession, integer, value_as_bulk, value_or_null};
+use crate::answer::key_list::KeyList;
+use crate::answer::lookups::Answer;
+use crate::answer::{After, Responder, Slot, Stop};
+
+/// A command of which a part is not answered. It goes on with the version that it began with.
+#[derive(Debug)]
+pub(super) enum Unfinished {
+    MGet { keys: KeyList, store: Arc<Store> },
+    /// `EXISTS` and `TOUCH`: how many of the keys before are there; `None` when one lies where the table is damaged.
+    Exists { keys: KeyList, there: Option<i64>, store: Arc<Store> },
+    Walk(Walk),
+}
+
+impl Unfinished {
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Self::MGet { keys, .. } | Self::Exists { keys, .. } => keys.held_bytes(),
+            Self::Walk(walk) => walk.held_bytes(),
+        }
+    }
+
+    /// Answers more of it; why that was not all.
+    pub(super) fn go_on<R: BlockReader>(
+        &mut self,
+        version: Version,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> Option<Stop> {
+        let Responder { lookups, tally, .. } = responder;
+        match self {
+            Self::MGet { keys, store } => {
+                lookups.each_of(store, keys, slot, &tally.resp, |_, answer, slot| {
+                    value_or_null(answer, version, &mut slot.out);
+                    ControlFlow::Continue(())
+                })
+            }
+            Self::Exists { keys, there, store } => exists(keys, there, store, responder, slot),
+            Self::Walk(walk) => walk.go_on(version, responder, slot),
+        }
+    }
+}
+
+fn exists<R: BlockReader>(
+    keys: &mut KeyList,
+    there: &mut Option<i64>,
+    store: &Arc<Store>,
+    responder: &mut Responder<'_, R>,
+    slot: &mut Slot,
+) -> Option<Stop> {
+    /// Keys behind one that has to be read, whose blocks are read with it.
+    const AHEAD: usize = 64;
+
+    let Responder { lookups, tally, .. } = responder;
+    let mut answered = 0;
+    let stop = 'keys: {
+        for key in keys.left() {
+            if slot.is_full() {
+                break 'keys Some(Stop::Full);
+            }
+            let answer = lookups.contains(store, key);
+            if let Answer::NotYet = answer {
+                keys.left().skip(answered + 1).take(AHEAD).for_each(|later| lookups.want(store, later));
+                break 'keys Some(Stop::NotYet);
+            }
+            slot.spend_lookup(answer);
+            tally.resp.add_lookup(answer.is_hit());
+            let counted = (!matches!(answer, Answer::Damaged)).then_some(i64::from(answer.is_hit()));
+            *there = there.zip(counted).map(|(there, more)| there + more);
+            answered += 1;
+        }
+        None
+    };
+    keys.answered(answered);
+    if stop.is_none() {
+        match there {
+            Some(there) => reply::integer(&mut slot.out, *there),
+            None => reply::error(&mut slot.out, DAMAGED),
+        }
+    }
+    stop
+}
+
+impl RespSession {
+    pub(super) fn answer_or_queue<R: BlockReader>(
+        &mut self,
+        args: Args<'_>,
+        command: Result<Command<'_>, Refusal<'_>>,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> After {
+        if self.transaction.is_open() {
+            return self.queue(args, command, responder, slot);
+        }
+        let after = match command {
+            Ok(command) => self.answer_command(command, responder, slot),
+            Err(refusal) => {
+                refusal.encode(&mut slot.out);
+                After::Done
+            }
+        };
+        if after != After::NotYet {
+            responder.tally.resp.requests.add(1);
+        }
+        after
+    }
+
+    pub(super) fn answer_command<R: BlockReader>(
+        &mut self,
+        command: Command<'_>,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> After {
+        let version = self.version;
+        match command {
+            Command::MGet { keys } => {
+                reply::array_head(&mut slot.out, keys.len());
+                let (keys, store) = (KeyList::of(keys), Arc::clone(&responder.store));
+                return self.begin(Unfinished::MGet { keys, store }, responder, slot);
+            }
+            Command::Exists { keys } | Command::Touch { keys } => {
+                let (keys, store) = (KeyList::of(keys), Arc::clone(&responder.store));
+                return self.begin(Unfinished::Exists { keys, there: Some(0), store }, responder, slot);
+            }
+            Command::Get { key } => {
+                return with_value(key, responder, slot, |answer, slot| {
+                    value_or_null(answer, version, &mut slot.out);
+                });
+            }
+            Command::StrLen { key } => {
+                return with_value(key, responder, slot, |answer, Slot { out, .. }| match answer {
+                    Answer::Value(value) => reply::integer(out, integer(value.len())),
+                    Answer::Missing => reply::integer(out, 0),
+                    Answer::Damaged | Answer::NotYet => reply::error(out, DAMAGED),
+                });
+            }
+            Command::GetRange { key, start, end } => {
+                return with_value(key, responder, slot, |answer, Slot { out, .. }| match answer {
+                    Answer::Value(value) => {
+                        value_as_bulk(value.part(Command::part(start, end, value.len())), out);
+                    }
+                    Answer::Missing => reply::bulk(out, b""),
+                    Answer::Damaged | Answer::NotYet => reply::error(out, DAMAGED),
+                });
+            }
+            Command::Object { key, .. } => {
+                return with_value(key, responder, slot, |answer, Slot { out, .. }| match answer {
+                    // As Redis does it: strings of up to 44 bytes are embedded in their object.
+                    Answer::Value(value) if value.len() <= 44 => reply::bulk(out, b"embstr"),
+                    Answer::Value(_) => reply::bulk(out, b"raw"),
+                    Answer::Missing => reply::null(out, version),
+                    Answer::Damaged | Answer::NotYet => reply::error(out, DAMAGED),
+                });
+            }
+            Command::Type { key } => {
+                return with_presence(key, responder, slot, |is_there, out| {
+                    reply::simple(out, if is_there { b"string" } else { b"none" });
+                });
+            }
+            Command::Ttl { key } | Command::PTtl { key } => {
+                return with_presence(key, responder, slot, |is_there, out| {
+                    reply::integer(out, if is_there { -1 } else { -2 });
+                });
+            }
+            Command::Scan(scan) => match Walk::scan(scan, &responder.store, responder.options) {
+                Ok(walk) => return self.begin(Unfinished::Walk(walk), responder, slot),
+                Err(refusal) => reply::error(&mut slot.out, refusal.as_bytes()),
+            },
+            Command::Keys { pattern } => match Walk::keys(pattern, &responder.store, responder.options) {
+                Ok(walk) => return self.begin(Unfinished::Walk(walk), responder, slot),
+                Err(refusal) => reply::error(&mut slot.out, refusal.as_bytes()),
+            },
+            Command::RandomKey => {
+                let walk = Walk::random_key(&responder.store);
+                return self.begin(Unfinished::Walk(walk), responder, slot);
+            }
+            Command::Multi => self.multi(&mut slot.out),
+            Command::Exec => return self.exec(responder, slot),
+            Command::Discard => self.discard(&mut slot.out),
+            Command::Watch { .. } | Command::Unwatch => reply::ok(&mut slot.out),
+            Command::DbSize => {
+                let pairs = i64::try_from(responder.store.len()).unwrap_or(i64::MAX);
+                reply::integer(&mut slot.out, pairs);
+            }
+            other => return self.answer_about_connection(other, responder, &mut slot.out),
+        }
+        After::Done
+    }
+
+    /// Answers as much of a command as there is room for, and keeps the rest.
+    fn begin<R: BlockReader>(
+        &mut self,
+        mut unfinished: Unfinished,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> After {
+        match unfinished.go_on(self.version, responder, slot) {
+            None => After::Done,
+            Some(stop) => {
+                self.unfinished = Some(Box::new(unfinished));
+                After::Unfinished(stop)
+            }
+        }
+    }
+}
+
+/// Looks `key` up, and has `say` answer.
+fn with_value<R: BlockReader>(
+    key: &[u8],
+    responder: &mut Responder<'_, R>,
+    slot: &mut Slot,
+    say: impl FnOnce(Answer<'_>, &mut Slot),
+) -> After {
+    let answer = responder.lookups.get(&responder.store, key);
+    if let Answer::NotYet = answer {
+        return After::NotYet;
+    }
+    slot.spend_lookup(answer);
+    responder.tally.resp.add_lookup(answer.is_hit());
+    say(answer, slot);
+    After::Done
+}
+
+/// The same of whether the key is there.
+fn with_presence<R: BlockReader>(
+    key: &[u8],
+    responder: &mut Responder<'_, R>,
+    slot: &mut Slot,
+    say: impl FnOnce(bool, &mut Vec<u8>),
+) -> After {
+    let answer = responder.lookups.contains(&responder.store, key);
+    if let Answer::NotYet = answer {
+        return After::NotYet;
+    }
+    responder.tally.resp.add_lookup(answer.is_hit());
+    match answer {
+        Answer::Damaged => reply::error(&mut slot.out, DAMAGED),
+        _ => say(answer.is_hit(), &mut slot.out),
+    }
+    After::Done
+}

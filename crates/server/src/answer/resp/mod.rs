@@ -1,0 +1,176 @@
+//! Commands of Redis answered: what it remembers of a connection, and how its requests are read. The commands that look
+//! something up are in `commands.rs` and `walk.rs`, those about connections and the server in `connection.rs`.
+
+mod commands;
+mod connection;
+mod describe;
+mod transaction;
+mod walk;
+
+use graven_blocks::BlockReader;
+use graven_wire::Decoded;
+use graven_wire::http;
+use graven_wire::resp::{
+    Args, Command, Inline, Invalid, Limits, Refusal, Request, RequestDecoder, Version, reply,
+};
+
+use super::lookups::Answer;
+use super::pending::Lookup;
+use super::{After, Language, Read, Responder, Slot};
+use crate::options::Options;
+use crate::output::{Output, Value};
+use commands::Unfinished;
+use transaction::{Executing, Transaction};
+
+pub(super) const DAMAGED: &[u8] = b"ERR the table is damaged where this key would lie";
+
+/// What RESP remembers between two requests.
+#[derive(Debug)]
+pub(crate) struct RespSession {
+    decoder: RequestDecoder,
+    limits: Limits,
+    version: Version,
+    id: u64,
+    /// The name that the client gave itself.
+    name: Vec<u8>,
+    library: Vec<u8>,
+    library_version: Vec<u8>,
+    /// A command of which a part is not answered; one of `executing`, where there are such.
+    unfinished: Option<Box<Unfinished>>,
+    transaction: Transaction,
+    /// Commands of a transaction that are not answered yet.
+    executing: Option<Box<Executing>>,
+}
+
+impl RespSession {
+    pub(super) fn new(id: u64, limits: Limits) -> Self {
+        Self {
+            decoder: RequestDecoder::new(limits),
+            limits,
+            version: Version::Resp2,
+            id,
+            name: Vec::new(),
+            library: Vec::new(),
+            library_version: Vec::new(),
+            unfinished: None,
+            transaction: Transaction::None,
+            executing: None,
+        }
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        let unfinished = self.unfinished.as_ref().map_or(0, |unfinished| unfinished.held_bytes());
+        let executing = self.executing.as_ref().map_or(0, |executing| executing.held_bytes());
+        unfinished + executing + self.transaction.held_bytes()
+    }
+
+    pub(super) fn forget_requests(&mut self) {
+        (self.unfinished, self.executing) = (None, None);
+        self.transaction = Transaction::None;
+    }
+}
+
+/// A request that is not a `GET`.
+pub(super) enum RespRequest<'i> {
+    Command(Args<'i>, Result<Command<'i>, Refusal<'i>>),
+    Inline(Inline<'i>),
+    Empty,
+}
+
+impl Language for RespSession {
+    type Request<'i> = RespRequest<'i>;
+    type Invalid = Invalid;
+
+    #[inline]
+    fn decode<'i>(&mut self, _: &mut http::RequestDecoder, input: &'i [u8]) -> Read<'i, Self> {
+        match self.decoder.decode(input) {
+            Decoded::Message(Request::Command(args), bytes) => match Command::parse(args) {
+                Ok(Command::Get { key }) if !self.transaction.is_open() => {
+                    Read::Lookup(key, Lookup::Resp(self.version), bytes)
+                }
+                command => Read::Request(RespRequest::Command(args, command), bytes),
+            },
+            Decoded::Message(Request::Inline(inline), bytes) => {
+                Read::Request(RespRequest::Inline(inline), bytes)
+            }
+            Decoded::Message(Request::Empty, bytes) => Read::Request(RespRequest::Empty, bytes),
+            Decoded::NeedMore => Read::NeedMore,
+            Decoded::Invalid(invalid) => Read::Invalid(invalid),
+        }
+    }
+
+    fn rewind(&mut self) {
+        self.decoder = RequestDecoder::new(self.limits);
+    }
+
+    #[inline]
+    fn is_unfinished(&self) -> bool {
+        self.unfinished.is_some() || self.executing.is_some()
+    }
+
+    fn go_on<R: BlockReader>(&mut self, responder: &mut Responder<'_, R>, slot: &mut Slot) -> After {
+        if let Some(mut unfinished) = self.unfinished.take()
+            && let Some(stop) = unfinished.go_on(self.version, responder, slot)
+        {
+            self.unfinished = Some(unfinished);
+            return After::Unfinished(stop);
+        }
+        match self.executing.take() {
+            Some(executing) => self.execute(executing, responder, slot),
+            None => After::Done,
+        }
+    }
+
+    fn answer<R: BlockReader>(
+        &mut self,
+        request: RespRequest<'_>,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> After {
+        match request {
+            RespRequest::Command(args, command) => self.answer_or_queue(args, command, responder, slot),
+            RespRequest::Inline(inline) => {
+                let mut line = std::mem::take(&mut responder.line);
+                let args = inline.to_args(&mut line);
+                let after = self.answer_or_queue(args, Command::parse(args), responder, slot);
+                responder.line = line;
+                after
+            }
+            RespRequest::Empty => After::Done,
+        }
+    }
+
+    fn refuse<R: BlockReader>(
+        &mut self,
+        invalid: Invalid,
+        _: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> &'static str {
+        invalid.encode(&mut slot.out);
+        "the peer breaks the rules of RESP"
+    }
+
+    fn interim(&mut self, _: &[u8], _: &Options) -> Option<&'static [u8]> {
+        None
+    }
+}
+
+#[inline]
+pub(super) fn value_or_null(answer: Answer<'_>, version: Version, out: &mut Output) {
+    match answer {
+        Answer::Value(value) => value_as_bulk(value, out),
+        Answer::Missing => reply::null(out, version),
+        Answer::Damaged | Answer::NotYet => reply::error(out, DAMAGED),
+    }
+}
+
+#[inline]
+fn value_as_bulk(value: Value<'_>, out: &mut Output) {
+    reply::bulk_head(out, value.len());
+    out.push_value(value);
+    out.extend_from_slice(reply::CRLF);
+}
+
+fn integer(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,155 @@
+//! `MULTI` and `EXEC`: commands that are queued, then answered in one array. No key ever changes, so this only groups
+//! answers; clients wrap their pipelines in it. All answers of one `EXEC` come from the version with which it began.
+
+use std::sync::Arc;
+
+use graven_blocks::BlockReader;
+use graven_format::Store;
+use graven_wire::resp::{Args, Command, Refusal, reply, request};
+
+use super::RespSession;
+use crate::answer::{After, Next, Pending, Responder, Slot, Stop};
+
+/// Where a connection stands between `MULTI` and `EXEC`.
+#[derive(Debug, Default)]
+pub(super) enum Transaction {
+    #[default]
+    None,
+    /// Commands are queued.
+    Open(Queued),
+}
+
+/// Commands that wait for `EXEC`, as they are sent.
+#[derive(Debug, Default)]
+pub(super) struct Queued {
+    commands: Vec<u8>,
+    count: usize,
+    /// One of them was refused.
+    failed: bool,
+}
+
+/// Commands of an `EXEC`, answered up to a place.
+#[derive(Debug)]
+pub(super) struct Executing {
+    commands: Vec<u8>,
+    at: usize,
+    store: Arc<Store>,
+}
+
+impl Executing {
+    pub(super) fn held_bytes(&self) -> usize {
+        self.commands.len()
+    }
+}
+
+impl Transaction {
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Open(queued) => queued.commands.len(),
+        }
+    }
+}
+
+impl RespSession {
+    /// What becomes of a command while a transaction is open.
+    pub(super) fn queue<R: BlockReader>(
+        &mut self,
+        args: Args<'_>,
+        command: Result<Command<'_>, Refusal<'_>>,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> After {
+        responder.tally.resp.requests.add(1);
+        let limit = self.limits.request_bytes_max;
+        let Transaction::Open(queued) = &mut self.transaction else { return After::Done };
+        let refusal = match command {
+            Ok(Command::Multi) => Refusal::InsideMulti { command: "MULTI" },
+            Ok(Command::Watch { .. }) => Refusal::InsideMulti { command: "WATCH" },
+            Ok(command @ (Command::Exec | Command::Discard | Command::Reset | Command::Quit)) => {
+                return self.answer_command(command, responder, slot);
+            }
+            Ok(_) => {
+                request::encode(&mut queued.commands, args);
+                queued.count += 1;
+                if queued.commands.len() <= limit {
+                    reply::simple(&mut slot.out, b"QUEUED");
+                    return After::Done;
+                }
+                *queued = Queued { failed: true, ..Queued::default() };
+                Refusal::TransactionTooBig.encode(&mut slot.out);
+                return After::Done;
+            }
+            Err(refusal) => {
+                queued.failed = true;
+                refusal
+            }
+        };
+        refusal.encode(&mut slot.out);
+        After::Done
+    }
+
+    pub(super) fn multi(&mut self, out: &mut Vec<u8>) {
+        self.transaction = Transaction::Open(Queued::default());
+        reply::ok(out);
+    }
+
+    pub(super) fn discard(&mut self, out: &mut Vec<u8>) {
+        match std::mem::take(&mut self.transaction) {
+            Transaction::Open(_) => reply::ok(out),
+            Transaction::None => Refusal::WithoutMulti { command: "DISCARD" }.encode(out),
+        }
+    }
+
+    /// Begins to answer what was queued.
+    pub(super) fn exec<R: BlockReader>(
+        &mut self,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> After {
+        match std::mem::take(&mut self.transaction) {
+            Transaction::Open(Queued { failed: true, .. }) => Refusal::Aborted.encode(&mut slot.out),
+            Transaction::Open(Queued { commands, count, .. }) => {
+                reply::array_head(&mut slot.out, count);
+                let store = Arc::clone(&responder.store);
+                return self.execute(Box::new(Executing { commands, at: 0, store }), responder, slot);
+            }
+            Transaction::None => Refusal::WithoutMulti { command: "EXEC" }.encode(&mut slot.out),
+        }
+        After::Done
+    }
+
+    /// Answers more of what was queued, as far as there is room, and keeps the rest.
+    pub(super) fn execute<R: BlockReader>(
+        &mut self,
+        mut executing: Box<Executing>,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> After {
+        let Executing { commands, at, store } = &mut *executing;
+        let current = std::mem::replace(&mut responder.store, Arc::clone(store));
+        let outer = slot.consumed;
+        let mut pending = Pending::default();
+        slot.consumed = 0;
+        let slots = std::slice::from_mut(slot);
+        let next = responder.respond_in(self, 0, &commands[*at..], &mut pending, slots);
+        responder.look_up(&mut pending, slots);
+        drop(pending);
+        responder.store = current;
+        let next = slot.stop.take().map_or(next, Next::from);
+        *at += std::mem::replace(&mut slot.consumed, outer);
+        let stop = match next {
+            Next::Reading => Stop::NotYet,
+            Next::Close => return After::Close,
+            _ if *at == commands.len() && self.unfinished.is_none() => return After::Done,
+            _ => Stop::Full,
+        };
+        self.decoder = graven_wire::resp::RequestDecoder::new(self.limits);
+        self.executing = Some(executing);
+        After::Unfinished(stop)
+    }
+}

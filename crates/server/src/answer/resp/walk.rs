@@ -1,0 +1,231 @@
+//! `SCAN`, `KEYS` and `RANDOMKEY`: keys listed by walking the table bucket by bucket, some in each turn.
+//!
+//! A cursor is the number of the bucket to go on with. No version ever changes, so a walk from 0 to 0 gives every key once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use graven_blocks::BlockReader;
+use graven_format::Store;
+use graven_wire::glob::Matcher;
+use graven_wire::resp::{Scan, Version, reply};
+
+use super::DAMAGED;
+use crate::answer::{Responder, Slot, Stop};
+use crate::options::Options;
+
+/// Buckets that one `SCAN` looks at, whatever its `COUNT`.
+const BUCKETS_MAX: u64 = 4096;
+
+/// `KEYS` lists at most a table of this many pairs.
+const KEYS_PAIRS_MAX: u64 = 10_000;
+
+/// Buckets behind one that has to be read, which are read with it.
+const AHEAD: u64 = 16;
+
+/// What listing one key costs, in nanoseconds.
+const KEY_COST: u64 = 100;
+
+/// What a step of matching costs, in nanoseconds.
+const STEP_COST: u64 = 4;
+
+/// A walk through the buckets of one version.
+#[derive(Debug)]
+pub(super) struct Walk {
+    store: Arc<Store>,
+    purpose: Purpose,
+    /// `None` lists every key.
+    pattern: Option<Vec<u8>>,
+    /// The next bucket, and the one before which the walk ends.
+    bucket: u64,
+    end: u64,
+    /// Keys of the last bucket that were not looked at.
+    keys: VecDeque<Vec<u8>>,
+    /// How far the first of them is matched.
+    matcher: Matcher,
+    /// Keys that were looked at, and keys that are listed.
+    seen: u64,
+    found: usize,
+    /// The keys that are listed, as they are sent.
+    listed: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Purpose {
+    Scan {
+        /// Keys to look at.
+        count: u64,
+        /// Where the answer is as long as it may be.
+        listed_bytes_max: usize,
+        /// No key is of the kind that is asked for.
+        nothing: bool,
+    },
+    Keys,
+    /// The first key from `bucket` on, around to where it began.
+    RandomKey {
+        around: Option<u64>,
+    },
+}
+
+impl Walk {
+    pub(super) fn scan(scan: Scan<'_>, store: &Arc<Store>, options: &Options) -> Result<Self, String> {
+        let nothing = !scan.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(b"string"));
+        let count = scan.count as u64;
+        let purpose = Purpose::Scan { count, listed_bytes_max: options.output_bytes_max, nothing };
+        let end = store.buckets().min(scan.cursor.saturating_add(BUCKETS_MAX));
+        let pattern = scan.pattern.map(|pattern| allowed(pattern, options)).transpose()?;
+        Ok(Self::new(store, purpose, pattern, scan.cursor.min(end)..end))
+    }
+
+    /// All keys that match, in a table small enough for that.
+    pub(super) fn keys(pattern: &[u8], store: &Arc<Store>, options: &Options) -> Result<Self, String> {
+        if store.len() > KEYS_PAIRS_MAX {
+            return Err("ERR the table holds too many keys to list at once, use SCAN".into());
+        }
+        let pattern = Some(allowed(pattern, options)?);
+        Ok(Self::new(store, Purpose::Keys, pattern, 0..store.buckets()))
+    }
+
+    /// The first key of the next bucket that has one, from a place that moves on with every call.
+    pub(super) fn random_key(store: &Arc<Store>) -> Self {
+        /// Steps of 2^64 divided by the golden ratio come everywhere before they come close to where they were.
+        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+        static PLACE: AtomicU64 = AtomicU64::new(0);
+        let buckets = store.buckets();
+        let place = PLACE.fetch_add(STEP, Ordering::Relaxed);
+        let first = ((u128::from(place) * u128::from(buckets)) >> 64) as u64;
+        Self::new(store, Purpose::RandomKey { around: Some(first) }, None, first..buckets)
+    }
+
+    fn new(
+        store: &Arc<Store>,
+        purpose: Purpose,
+        pattern: Option<Vec<u8>>,
+        buckets: std::ops::Range<u64>,
+    ) -> Self {
+        Self {
+            store: Arc::clone(store),
+            purpose,
+            pattern,
+            bucket: buckets.start,
+            end: buckets.end,
+            keys: VecDeque::new(),
+            matcher: Matcher::default(),
+            seen: 0,
+            found: 0,
+            listed: Vec::new(),
+        }
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        let keys: usize = self.keys.iter().map(Vec::len).sum();
+        keys + self.listed.len() + self.pattern.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Goes on, and answers when it is at its end; why it is not.
+    pub(super) fn go_on<R: BlockReader>(
+        &mut self,
+        version: Version,
+        responder: &mut Responder<'_, R>,
+        slot: &mut Slot,
+    ) -> Option<Stop> {
+        loop {
+            while let Some(key) = self.keys.front() {
+                if slot.cost_left() == 0 {
+                    return Some(Stop::Full);
+                }
+                let Some(matches) = matches(&mut self.matcher, self.pattern.as_deref(), key, slot) else {
+                    return Some(Stop::Full);
+                };
+                slot.spend(KEY_COST);
+                self.seen += 1;
+                if matches && self.lists() {
+                    self.found += 1;
+                    reply::bulk(&mut self.listed, key);
+                }
+                self.keys.pop_front();
+                self.matcher = Matcher::default();
+            }
+            if self.is_at_its_end() {
+                self.answer(version, &mut slot.out);
+                return None;
+            }
+            if slot.cost_left() == 0 {
+                return Some(Stop::Full);
+            }
+            slot.spend(KEY_COST);
+            let keys = &mut self.keys;
+            let ahead = AHEAD.min(self.end - self.bucket - 1);
+            match responder.lookups.keys_in(&self.store, self.bucket, ahead, |key| keys.push_back(key.to_vec())) {
+                Ok(true) => self.bucket += 1,
+                Ok(false) => return Some(Stop::NotYet),
+                Err(_) => {
+                    reply::error(&mut slot.out, DAMAGED);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn lists(&self) -> bool {
+        match self.purpose {
+            Purpose::Scan { nothing, .. } => !nothing,
+            Purpose::Keys => true,
+            Purpose::RandomKey { .. } => self.found == 0,
+        }
+    }
+
+    /// Whether no further bucket is looked at.
+    fn is_at_its_end(&mut self) -> bool {
+        match &mut self.purpose {
+            Purpose::Scan { count, listed_bytes_max, .. } => {
+                self.seen >= *count || self.listed.len() >= *listed_bytes_max || self.bucket == self.end
+            }
+            Purpose::Keys => self.bucket == self.end,
+            Purpose::RandomKey { around } => {
+                if self.found == 0
+                    && self.bucket == self.end
+                    && let Some(first) = around.take()
+                {
+                    (self.bucket, self.end) = (0, first);
+                }
+                self.found > 0 || self.bucket == self.end
+            }
+        }
+    }
+
+    fn answer(&self, version: Version, out: &mut Vec<u8>) {
+        match self.purpose {
+            Purpose::Scan { .. } => {
+                let cursor = if self.bucket < self.store.buckets() { self.bucket } else { 0 };
+                reply::array_head(out, 2);
+                reply::bulk(out, cursor.to_string().as_bytes());
+                reply::array_head(out, self.found);
+            }
+            Purpose::Keys => reply::array_head(out, self.found),
+            Purpose::RandomKey { .. } if self.found == 0 => reply::null(out, version),
+            Purpose::RandomKey { .. } => {}
+        }
+        out.extend_from_slice(&self.listed);
+    }
+}
+
+/// The pattern, unless it is longer than may be.
+fn allowed(pattern: &[u8], options: &Options) -> Result<Vec<u8>, String> {
+    let (most, found) = (options.pattern_bytes_max, pattern.len());
+    if found > most {
+        return Err(format!("ERR a pattern may have {most} bytes, this one has {found}"));
+    }
+    Ok(pattern.to_vec())
+}
+
+/// Whether `key` matches, `None` when the turn's cost is used up before that is known.
+fn matches(matcher: &mut Matcher, pattern: Option<&[u8]>, key: &[u8], slot: &mut Slot) -> Option<bool> {
+    let Some(pattern) = pattern else { return Some(true) };
+    let before = slot.cost_left() / STEP_COST + 1;
+    let mut steps = before;
+    let matches = matcher.go_on(pattern, key, &mut steps);
+    slot.spend((before - steps) * STEP_COST);
+    matches
+}

@@ -1,0 +1,560 @@
+//! One connection: what it has received, what it has to send, and what it waits for.
+
+use std::io;
+
+use crate::answer::{Farewell, Next, Responder, Session, Slot};
+use crate::buffered::Buffered;
+use crate::clock::{Clock, ticks_of};
+use crate::endpoint::Speaks;
+use crate::input::Input;
+use crate::journal::Journal;
+use crate::options::Options;
+use crate::output::Output;
+use crate::system::{Stream, System};
+
+/// Requests that wait for blocks, in bytes, up to which those behind them are read.
+const READ_AHEAD_BYTES: usize = 16 * 1024;
+
+/// How long a connection that has ended is read from, so that its answers reach a peer that is still sending.
+const LINGER_TICKS: u32 = 8;
+
+/// The same while the server shuts down.
+const LINGER_TICKS_DRAINING: u32 = 2;
+
+/// A connection. It holds no buffer while it is idle.
+#[derive(Debug)]
+pub(crate) struct Connection<S> {
+    stream: S,
+    session: Session,
+    /// The beginning of a request that is not whole, or requests that wait.
+    input: Input,
+    /// Answers that the stream did not take, from `written` on.
+    output: Output,
+    written: usize,
+    phase: Phase,
+    /// Since when, in ticks, the connection waits for what it waits for.
+    since: u32,
+    waits: Waits,
+    /// The stream may have bytes that were not read.
+    readable: bool,
+    /// The peer will send no more than what the stream already has.
+    hung_up: bool,
+    /// The end of what the peer sends was read, and is read again when all before it is answered.
+    ended: bool,
+    /// The loop is told when the stream has room.
+    watched: bool,
+    /// Requests wait for a turn.
+    stalled: bool,
+    /// Requests wait until a block was read.
+    reading: bool,
+    /// As many bytes wait as may, and the stream has more.
+    brimful: bool,
+    /// Bytes in the buffers after the last turn.
+    held_bytes: usize,
+    /// Its turn is about to come.
+    queued: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// The last answer was given; it goes on once the output is written. What the peer sends meanwhile is thrown away.
+    Ending,
+    /// Everything is written and the peer knows; what it still sends is thrown away until it has closed, too.
+    Lingering,
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    Request,
+    RestOfRequest,
+    Reader,
+    Block,
+    Close,
+}
+
+/// What the loop does with a connection next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Nothing, until there is an event.
+    Keep,
+    /// Serve it again once the others had their turn.
+    Again,
+    /// Drop it.
+    Close,
+}
+
+/// What there is to answer in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    Nothing(Outcome),
+    /// So many bytes were read into the room, and nothing was waiting before them.
+    Read(usize),
+    /// What the connection holds.
+    Held,
+}
+
+/// What all connections of a loop share.
+#[derive(Debug)]
+pub(crate) struct Shared<'a, S: System> {
+    pub(crate) system: S,
+    pub(crate) responder: Responder<'a, S::Reader>,
+    pub(crate) clock: Clock,
+    pub(crate) journal: Journal,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) buffered: &'a Buffered,
+    /// The server is shutting down.
+    pub(crate) draining: bool,
+}
+
+/// The timeouts of [`Options`] in ticks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    idle: u32,
+    short_lived_idle: u32,
+    request: u32,
+    stalled: u32,
+    write: u32,
+}
+
+impl Timeouts {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            idle: options.idle_timeout.map_or(u32::MAX, ticks_of),
+            short_lived_idle: options.http_idle_timeout.map_or(u32::MAX, ticks_of),
+            request: ticks_of(options.request_timeout),
+            stalled: ticks_of(options.stalled_timeout.min(options.write_timeout)),
+            write: ticks_of(options.write_timeout),
+        }
+    }
+}
+
+impl<S: Stream> Connection<S> {
+    pub(crate) fn new(stream: S, speaks: Speaks, options: &Options, ticks: u32) -> Self {
+        Self {
+            stream,
+            session: Session::new(speaks, options),
+            input: Input::default(),
+            output: Output::default(),
+            written: 0,
+            phase: Phase::Open,
+            since: ticks,
+            waits: Waits::Request,
+            readable: true,
+            hung_up: false,
+            ended: false,
+            watched: false,
+            stalled: false,
+            reading: false,
+            brimful: false,
+            held_bytes: 0,
+            queued: false,
+        }
+    }
+
+    pub(crate) fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    pub(crate) fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// Notes what the loop was told about the stream.
+    pub(crate) fn note(&mut self, readable: bool, hung_up: bool) {
+        self.readable |= readable;
+        self.hung_up |= hung_up;
+    }
+
+    /// The block has come that its requests were waiting for.
+    pub(crate) fn block_has_come(&mut self) {
+        self.stalled |= std::mem::replace(&mut self.reading, false);
+    }
+
+    /// Whether it has work left from an earlier turn.
+    pub(crate) fn has_leftovers(&self) -> bool {
+        self.stalled || !self.output.is_empty()
+    }
+
+    /// Bytes in this connection's own buffers after its last turn.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Notes that its turn comes: whether that is news.
+    pub(crate) fn queue(&mut self) -> bool {
+        !std::mem::replace(&mut self.queued, true)
+    }
+
+    /// The first part of a turn: writes answers that were waiting, and reads at most once.
+    pub(crate) fn begin<Y: System<Stream = S>>(
+        &mut self,
+        shared: &mut Shared<'_, Y>,
+        room: &mut [u8],
+    ) -> io::Result<Begun> {
+        self.queued = false;
+        if !self.output.is_empty() && !self.write_waiting(shared)? {
+            return self.read_on(shared, room).map(Begun::Nothing);
+        }
+        match self.phase {
+            Phase::Open if self.reading && self.input.len() >= READ_AHEAD_BYTES => {
+                Ok(Begun::Nothing(Outcome::Keep))
+            }
+            Phase::Open if self.stalled => Ok(Begun::Held),
+            Phase::Open if self.readable => self.read(shared, room),
+            Phase::Open => Ok(Begun::Nothing(Outcome::Keep)),
+            Phase::Ending => self.end_output().map(Begun::Nothing),
+            Phase::Lingering => self.throw_away(room).map(Begun::Nothing),
+        }
+    }
+
+    fn read<Y: System<Stream = S>>(
+        &mut self,
+        shared: &Shared<'_, Y>,
+        room: &mut [u8],
+    ) -> io::Result<Begun> {
+        match self.fill(shared, room)? {
+            None => Ok(Begun::Nothing(Outcome::Keep)),
+            // The peer sends no more, and is still answered.
+            Some(0) if self.reading => {
+                self.ended = true;
+                Ok(Begun::Nothing(Outcome::Keep))
+            }
+            Some(0) => Ok(Begun::Nothing(Outcome::Close)),
+            Some(bytes) if self.input.is_empty() && !self.reading => Ok(Begun::Read(bytes)),
+            Some(bytes) => {
+                self.input.extend(&room[..bytes]);
+                Ok(Begun::Held)
+            }
+        }
+    }
+
+    /// Reads once: how many bytes, or `None` when there are none for now.
+    fn fill<Y: System<Stream = S>>(
+        &mut self,
+        shared: &Shared<'_, Y>,
+        room: &mut [u8],
+    ) -> io::Result<Option<usize>> {
+        let bytes = match self.stream.read(room) {
+            Ok(0) => {
+                self.readable = false;
+                return Ok(Some(0));
+            }
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        shared.responder.tally().bytes_read.add(bytes as u64);
+        // A read that did not fill the room has emptied the stream, unless its end is still in it.
+        self.readable = bytes == room.len() || self.hung_up;
+        Ok(Some(bytes))
+    }
+
+    /// Reads on while answers wait to be read, so that a peer may send everything before it reads anything.
+    fn read_on<Y: System<Stream = S>>(
+        &mut self,
+        shared: &Shared<'_, Y>,
+        room: &mut [u8],
+    ) -> io::Result<Outcome> {
+        if !self.readable {
+            self.brimful = false;
+            return Ok(Outcome::Keep);
+        }
+        if self.phase == Phase::Ending {
+            // Or the peer would not come to the end of what it sends, and read why it should not have.
+            return self.throw_away(room);
+        }
+        self.brimful = self.own_bytes() >= shared.buffered.allowance();
+        if self.brimful {
+            return Ok(Outcome::Keep);
+        }
+        match self.fill(shared, room)? {
+            None => Ok(Outcome::Keep),
+            Some(0) => {
+                self.ended = true;
+                Ok(Outcome::Keep)
+            }
+            Some(bytes) => {
+                self.input.extend(&room[..bytes]);
+                self.stalled = true;
+                Ok(if self.readable { Outcome::Again } else { Outcome::Keep })
+            }
+        }
+    }
+
+    /// What the connection holds to be answered, while it is served; given back with [`Self::finish`].
+    pub(crate) fn take_input(&mut self) -> Input {
+        std::mem::take(&mut self.input)
+    }
+
+    /// The last part of a turn: keeps what is not answered of `held`, which was taken, or of `read`, which was received; writes
+    /// the answers in `slot`, and decides how it goes on.
+    pub(crate) fn finish<Y: System<Stream = S>>(
+        &mut self,
+        token: usize,
+        received: Received<'_>,
+        next: Next,
+        slot: &mut Slot,
+        shared: &mut Shared<'_, Y>,
+    ) -> io::Result<Outcome> {
+        if slot.consumed > 0 {
+            // A request became whole: the time for the next one begins.
+            self.since = shared.clock.ticks();
+        }
+        let mut next = slot.stop.map_or(next, Next::from);
+        if slot.stop.is_some() {
+            self.session.rewind();
+        }
+        match received {
+            Received::Now(bytes) => {
+                let left = &bytes[slot.consumed..];
+                if !left.is_empty() {
+                    self.input.extend(left);
+                }
+            }
+            Received::Before(mut input) => {
+                input.consume(slot.consumed);
+                self.input = input;
+            }
+        }
+        if next == Next::Full && self.input.is_empty() && !self.session.is_unfinished() {
+            next = Next::NeedMore;
+        }
+        self.stalled = next == Next::Full;
+        self.reading = next == Next::Reading;
+        match next {
+            Next::NeedMore | Next::Full | Next::Reading => {}
+            Next::Close => self.phase = Phase::Ending,
+            Next::Refused(reason) => {
+                shared.responder.tally().protocol_errors.add(1);
+                shared.journal.peer(shared.clock.now(), &self.stream, reason);
+                self.phase = Phase::Ending;
+            }
+        }
+        if self.phase != Phase::Open {
+            self.input = Input::default();
+        }
+        let all_written = slot.out.is_empty() || self.write_out(token, slot, shared)?;
+        if !all_written && self.reading {
+            // Blocks are not kept for a peer that does not read: it asks again when it has.
+            if let Some(fetcher) = shared.responder.lookups().fetcher() {
+                fetcher.forget(token);
+            }
+            (self.reading, self.stalled) = (false, true);
+        }
+        match self.phase {
+            _ if !all_written => Ok(if self.readable { Outcome::Again } else { Outcome::Keep }),
+            Phase::Open if self.reading => {
+                let reads_ahead = self.readable && self.input.len() < READ_AHEAD_BYTES;
+                Ok(if reads_ahead { Outcome::Again } else { Outcome::Keep })
+            }
+            Phase::Open if self.stalled => Ok(Outcome::Again),
+            Phase::Open => {
+                self.readable |= std::mem::replace(&mut self.ended, false);
+                Ok(if self.readable { Outcome::Again } else { Outcome::Keep })
+            }
+            _ => self.end_output(),
+        }
+    }
+
+    /// Writes what has just been answered: whether the stream took it all.
+    fn write_out<Y: System<Stream = S>>(
+        &mut self,
+        token: usize,
+        slot: &mut Slot,
+        shared: &mut Shared<'_, Y>,
+    ) -> io::Result<bool> {
+        let out = &mut slot.out;
+        let written = match out.write(0, &mut self.stream) {
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => {
+                out.clear();
+                return Err(error);
+            }
+        };
+        shared.responder.tally().bytes_written.add(written as u64);
+        if written == out.len() {
+            out.clear();
+            return Ok(true);
+        }
+        (self.output, self.written) = out.take_rest(written);
+        if !self.watched {
+            shared.system.watch_writable(&mut self.stream, token)?;
+            self.watched = true;
+        }
+        Ok(false)
+    }
+
+    /// Writes answers that wait: whether the stream took all that is left.
+    fn write_waiting<Y: System<Stream = S>>(&mut self, shared: &Shared<'_, Y>) -> io::Result<bool> {
+        match self.output.write(self.written, &mut self.stream) {
+            Ok(written) => {
+                self.written += written;
+                shared.responder.tally().bytes_written.add(written as u64);
+                self.since = shared.clock.ticks();
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        if self.written < self.output.len() {
+            return Ok(false);
+        }
+        self.output.reset();
+        self.written = 0;
+        Ok(true)
+    }
+
+    /// Everything is written: tells the peer, and lingers until it has closed. Closing at once would have the kernel reset the
+    /// connection as soon as one more byte came, and the peer might never see its answers.
+    fn end_output(&mut self) -> io::Result<Outcome> {
+        self.stream.end_output()?;
+        self.phase = Phase::Lingering;
+        Ok(if self.readable { Outcome::Again } else { Outcome::Keep })
+    }
+
+    /// Reads once what nobody wants any more.
+    fn throw_away(&mut self, room: &mut [u8]) -> io::Result<Outcome> {
+        match self.stream.read(room) {
+            Ok(0) if self.phase == Phase::Lingering => Ok(Outcome::Close),
+            Ok(0) => {
+                self.readable = false;
+                Ok(Outcome::Keep)
+            }
+            Ok(_) => Ok(Outcome::Again),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                Ok(Outcome::Keep)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The end of a turn: keeps the books, and says how it goes on.
+    pub(crate) fn settle<Y: System<Stream = S>>(
+        &mut self,
+        outcome: io::Result<Outcome>,
+        shared: &mut Shared<'_, Y>,
+    ) -> Outcome {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Outcome::Again,
+            // The peer is gone; there is nobody to tell.
+            Err(_) => Outcome::Close,
+        };
+        let held_now = self.own_bytes();
+        let held_before = std::mem::replace(&mut self.held_bytes, held_now);
+        shared.buffered.change(held_before, held_now);
+        let waits = self.waiting_for();
+        if waits != self.waits {
+            (self.waits, self.since) = (waits, shared.clock.ticks());
+        }
+        if shared.draining && outcome == Outcome::Keep && waits == Waits::Request && !self.readable {
+            return self.end_output().unwrap_or(Outcome::Close);
+        }
+        outcome
+    }
+
+    fn own_bytes(&self) -> usize {
+        self.input.held_bytes() + self.output.own_bytes() + self.session.held_bytes()
+    }
+
+    fn waiting_for(&self) -> Waits {
+        if self.phase == Phase::Lingering {
+            Waits::Close
+        } else if !self.output.is_empty() {
+            Waits::Reader
+        } else if self.reading {
+            Waits::Block
+        } else if !self.input.is_empty() {
+            Waits::RestOfRequest
+        } else {
+            Waits::Request
+        }
+    }
+
+    /// What becomes of the connection if it has waited too long; a peer that can be told is told. `None` if it has not.
+    pub(crate) fn overdue<Y: System<Stream = S>>(&mut self, shared: &mut Shared<'_, Y>) -> Option<Outcome> {
+        let timeouts = &shared.timeouts;
+        let is_brimful = self.brimful && self.phase == Phase::Open;
+        let (most, reason) = match self.waits {
+            Waits::Request if self.session.is_short_lived() => (timeouts.short_lived_idle, None),
+            Waits::Request => (timeouts.idle, None),
+            // They wait for their turns, and not for the peer.
+            Waits::RestOfRequest if self.stalled => return None,
+            Waits::RestOfRequest => (timeouts.request, Some("a request did not become whole in time")),
+            // The system answers every read, though it be with an error.
+            Waits::Block => return None,
+            Waits::Reader if is_brimful => {
+                (timeouts.stalled, Some("the peer sends more than may wait and does not read its answers"))
+            }
+            Waits::Reader => (timeouts.write, Some("the peer does not read its answers")),
+            Waits::Close if shared.draining => (LINGER_TICKS_DRAINING, None),
+            Waits::Close => (LINGER_TICKS, None),
+        };
+        if shared.clock.ticks().saturating_sub(self.since) < most {
+            return None;
+        }
+        if let Some(reason) = reason {
+            shared.journal.peer(shared.clock.now(), &self.stream, reason);
+            shared.responder.tally().timeouts.add(1);
+        }
+        match self.waits {
+            Waits::Reader if is_brimful => return Some(self.dismiss(Farewell::AnswersNotRead, shared)),
+            Waits::RestOfRequest => {
+                let mut words = Vec::new();
+                shared.responder.say_farewell(&self.session, Farewell::RequestTookTooLong, &mut words);
+                // The connection is closed whether or not the peer still hears it.
+                let _ = self.stream.write(&words);
+            }
+            _ => {}
+        }
+        Some(Outcome::Close)
+    }
+
+    /// Closes the connection because it, of all connections, holds most.
+    pub(crate) fn relieve<Y: System<Stream = S>>(&mut self, shared: &mut Shared<'_, Y>) -> Outcome {
+        let reason = "all connections together hold too many bytes, and this one most of them";
+        shared.journal.peer(shared.clock.now(), &self.stream, reason);
+        self.dismiss(Farewell::HoldsTheMost, shared)
+    }
+
+    /// Lets go of all requests, and ends the connection with `farewell` behind the answers that wait to be read.
+    fn dismiss<Y: System<Stream = S>>(&mut self, farewell: Farewell, shared: &mut Shared<'_, Y>) -> Outcome {
+        /// Answers above this many bytes are not kept for a peer that has to go.
+        const KEPT_BYTES_MAX: usize = 1024 * 1024;
+
+        if self.phase != Phase::Open || self.output.own_bytes() > KEPT_BYTES_MAX {
+            return self.settle(Ok(Outcome::Close), shared);
+        }
+        shared.responder.say_farewell(&self.session, farewell, &mut self.output);
+        self.session.forget_requests();
+        self.input = Input::default();
+        (self.stalled, self.reading, self.brimful) = (false, false, false);
+        self.phase = Phase::Ending;
+        self.since = shared.clock.ticks();
+        self.settle(Ok(Outcome::Again), shared)
+    }
+}
+
+/// The bytes that a turn has answered from.
+#[derive(Debug)]
+pub(crate) enum Received<'r> {
+    /// They came in this turn.
+    Now(&'r [u8]),
+    /// The connection has held them.
+    Before(Input),
+}
+
+impl Received<'_> {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Now(bytes) => bytes,
+            Self::Before(input) => input.left(),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The event loops of a server: started together, ended together.
+
+use std::sync::Arc;
+use std::thread;
+
+use graven_catalog::{Catalog, Subscription};
+
+use crate::accept::{Acceptor, Inbox};
+use crate::buffered::Buffered;
+use crate::error::Error;
+use crate::event_loop::{Common, EventLoop};
+use crate::listener::Listener;
+use crate::options::Options;
+use crate::os::{Os, Socket};
+use crate::shutdown::Shutdown;
+use crate::system::{System, Wake};
+use crate::tally::Tallies;
+
+pub(crate) fn run(
+    listeners: Vec<Listener>,
+    catalog: &Catalog,
+    options: &Options,
+    shutdown: &Shutdown,
+) -> Result<(), Error> {
+    let listening: Vec<String> = listeners.iter().map(|listener| listener.endpoint().to_string()).collect();
+    let reads_under_way_max = options.disk_queue.div_ceil(options.threads.get());
+    let mut systems = Vec::new();
+    let mut inboxes = Vec::new();
+    for _ in 0..options.threads.get() {
+        let made = Os::new(options.disk_reads, reads_under_way_max);
+        let (system, waker) = made.map_err(Error::doing("make an epoll instance"))?;
+        systems.push(system);
+        inboxes.push(Inbox::<Socket>::new(waker));
+    }
+    systems[0].listen(listeners).map_err(Error::doing("watch a listener"))?;
+    let mut acceptor = Some(Acceptor::new(systems[0].listeners(), options.connections_max));
+    let tallies = Tallies::new(options.threads.get());
+    let buffered = Buffered::new(options);
+    let woken = Woken::by(catalog, shutdown, &inboxes);
+    tracing::info!(threads = options.threads, ?listening, pairs = catalog.current().store().len(), "serving");
+
+    let common = Common {
+        inboxes: &inboxes,
+        tallies: &tallies,
+        buffered: &buffered,
+        catalog,
+        options,
+        shutdown,
+    };
+    let result = thread::scope(|scope| {
+        let mut others = Vec::new();
+        let mut first = None;
+        for (i, system) in systems.into_iter().enumerate() {
+            let event_loop = match EventLoop::new(system, i, common, acceptor.take()) {
+                Ok(event_loop) => event_loop,
+                Err(error) => {
+                    shutdown.trigger();
+                    return Err(error);
+                }
+            };
+            if i == 0 {
+                first = Some(event_loop);
+                continue;
+            }
+            let builder = thread::Builder::new().name(format!("loop-{i}"));
+            let spawned = builder.spawn_scoped(scope, move || event_loop.run());
+            match spawned {
+                Ok(thread) => others.push(thread),
+                Err(error) => {
+                    shutdown.trigger();
+                    return Err(Error::doing("start a thread")(error));
+                }
+            }
+        }
+        let mut result = first.map_or(Ok(()), EventLoop::run);
+        for other in others {
+            let ended = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            result = result.and(ended);
+        }
+        result
+    });
+    drop(woken);
+    tracing::info!("stopped");
+    result
+}
+
+/// The loops are woken by the shutdown handle and by the catalog's switches, for as long as they run.
+struct Woken<'a> {
+    shutdown: &'a Shutdown,
+    wakers: Vec<Arc<dyn Wake>>,
+    _switches: Subscription,
+}
+
+impl<'a> Woken<'a> {
+    fn by<S>(catalog: &Catalog, shutdown: &'a Shutdown, inboxes: &[Inbox<S>]) -> Self {
+        let wakers: Vec<_> = inboxes.iter().map(|inbox| Arc::clone(inbox.waker())).collect();
+        wakers.iter().for_each(|waker| shutdown.subscribe(Arc::clone(waker)));
+        let woken = wakers.clone();
+        let switches = catalog.subscribe(move || woken.iter().for_each(|waker| waker.wake()));
+        Self { shutdown, wakers, _switches: switches }
+    }
+}
+
+impl Drop for Woken<'_> {
+    fn drop(&mut self) {
+        self.wakers.iter().for_each(|waker| self.shutdown.unsubscribe(waker));
+    }
+}
