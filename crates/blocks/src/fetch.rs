@@ -203,7 +203,8 @@ impl<R: BlockReader> Fetcher<R> {
         self.counts.read_bytes += span.len as u64;
         self.reader.ask(Read { file: Arc::clone(file), store: id.store, piece: *piece, span });
         self.slot_bytes += piece.len();
-        let slot = Slot { store: Arc::clone(store), fetched: None, bytes: piece.len(), waiters: vec![waiter] };
+        let slot =
+            Slot { store: Arc::clone(store), fetched: None, bytes: piece.len(), waiters: vec![waiter] };
         self.slots.insert(id, slot);
         true
     }
@@ -254,9 +255,8 @@ impl<R: BlockReader> Fetcher<R> {
                 (Ok(_), None) => {}
                 (Err(_), _) => counts.errors += 1,
             }
-            let needs_it = |waiter: &&usize| {
-                waiting.get(waiter).is_some_and(|waiting: &Waiting| waiting.first == id)
-            };
+            let needs_it =
+                |waiter: &&usize| waiting.get(waiter).is_some_and(|waiting: &Waiting| waiting.first == id);
             ready.extend(slot.waiters.iter().filter(needs_it));
             slot.fetched = Some(fetched);
             if slot.waiters.is_empty() {

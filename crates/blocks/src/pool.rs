@@ -113,11 +113,7 @@ impl Pool {
         Ok(())
     }
 
-    pub(crate) fn take(
-        &mut self,
-        most: usize,
-        ended: &mut dyn FnMut(&Read, io::Result<&[u8]>),
-    ) -> usize {
+    pub(crate) fn take(&mut self, most: usize, ended: &mut dyn FnMut(&Read, io::Result<&[u8]>)) -> usize {
         self.ended.extend(self.shared.work().ended.drain(..));
         let taken = most.min(self.ended.len());
         for (read, filled) in self.ended.drain(..taken) {

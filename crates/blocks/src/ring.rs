@@ -118,16 +118,11 @@ impl Ring {
         waited.map(drop)
     }
 
-    pub(crate) fn take(
-        &mut self,
-        most: usize,
-        ended: &mut dyn FnMut(&Read, io::Result<&[u8]>),
-    ) -> usize {
+    pub(crate) fn take(&mut self, most: usize, ended: &mut dyn FnMut(&Read, io::Result<&[u8]>)) -> usize {
         let mut taken = 0;
         for completion in self.ring.completion().take(most) {
             taken += 1;
-            let Some(Flight { read, room }) = self.flights.try_remove(completion.user_data() as usize)
-            else {
+            let Some(Flight { read, room }) = self.flights.try_remove(completion.user_data() as usize) else {
                 continue;
             };
             match usize::try_from(completion.result()) {

@@ -142,9 +142,7 @@ impl Home {
     pub(crate) fn load(&self) -> Result<Region, Error> {
         let io = |source| Error::Io { doing: "read the file into memory", source };
         match self {
-            Self::File { file, len, .. } => {
-                Region::read_at(file, 0, *len as usize).map_err(io)
-            }
+            Self::File { file, len, .. } => Region::read_at(file, 0, *len as usize).map_err(io),
             Self::Memory(region) | Self::Doubtful(region) => {
                 Region::read(region.bytes(), region.bytes().len()).map_err(io)
             }

@@ -34,7 +34,7 @@ pub use error::{Error, Problem};
 pub use info::{Info, SectionInfo};
 pub use key::KeyKind;
 pub use limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-pub use piece::{Block, Looked, Piece, Span};
 pub use lookup::{Batch, Found};
+pub use piece::{Block, Looked, Piece, Span};
 pub use store::{Storage, Store};
 pub use walk::Entry;

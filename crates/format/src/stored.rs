@@ -201,4 +201,3 @@ fn copy(stored: &[u8], len: usize, out: &mut Vec<u8>) {
         _ => out.extend_from_slice(&stored[..len]),
     }
 }
-

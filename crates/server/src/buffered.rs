@@ -69,7 +69,8 @@ impl Buffered {
         let mut said = self.largest.lock().unwrap_or_else(PoisonError::into_inner);
         said[i] = Some((largest, now));
         let counts = |said: &Option<(usize, Instant)>| {
-            said.filter(|(_, when)| now.saturating_duration_since(*when) < SAID_COUNTS).map(|(bytes, _)| bytes)
+            said.filter(|(_, when)| now.saturating_duration_since(*when) < SAID_COUNTS)
+                .map(|(bytes, _)| bytes)
         };
         let silent: Vec<usize> = (0..said.len()).filter(|&other| counts(&said[other]).is_none()).collect();
         if !silent.is_empty() {

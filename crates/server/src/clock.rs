@@ -29,14 +29,17 @@ impl Clock {
         }
     }
 
-    /// Looks at the time. The date is late by a tick at most.
-    pub(crate) fn read(&mut self, system: &impl System) {
+    /// Looks at the time, and says whether the date may have changed. It is late by a tick at most.
+    #[inline]
+    pub(crate) fn read(&mut self, system: &impl System) -> bool {
         self.now = system.now();
-        if self.now >= self.tick_due {
+        let ticks = self.now >= self.tick_due;
+        if ticks {
             self.ticks = (self.now.duration_since(self.start).as_millis() / TICK.as_millis()) as u32;
             self.date = httpdate::fmt_http_date(system.time_of_day());
             self.tick_due = self.start + TICK * (self.ticks + 1);
         }
+        ticks
     }
 
     pub(crate) fn now(&self) -> Instant {

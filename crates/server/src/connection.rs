@@ -209,11 +209,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    fn read<Y: System<Stream = S>>(
-        &mut self,
-        shared: &Shared<'_, Y>,
-        room: &mut [u8],
-    ) -> io::Result<Begun> {
+    fn read<Y: System<Stream = S>>(&mut self, shared: &Shared<'_, Y>, room: &mut [u8]) -> io::Result<Begun> {
         match self.fill(shared, room)? {
             None => Ok(Begun::Nothing(Outcome::Keep)),
             // The peer sends no more, and is still answered.

@@ -70,8 +70,9 @@ pub(crate) struct EventLoop<'a, S: System> {
     called: Vec<usize>,
     /// Connections that have work left from earlier turns, likewise.
     leftovers: VecDeque<usize>,
-    /// Connections whose blocks have come; room that is used again and again.
+    /// Connections whose blocks have come, and how turns have gone; room that is used again and again.
     ready: Vec<usize>,
+    outcomes: Vec<(usize, Outcome)>,
     /// When the loop last learnt of events.
     woken: Instant,
     sweep_due: Instant,
@@ -125,11 +126,13 @@ impl<'a, S: System> EventLoop<'a, S> {
             called: Vec::new(),
             leftovers: VecDeque::new(),
             ready: Vec::new(),
+            outcomes: Vec::new(),
             woken: now,
             sweep_due: now + TICK,
             sweep_part: 0,
             drained_at: None,
         };
+        event_loop.shared.responder.set_date(event_loop.shared.clock.date());
         event_loop.prepare_reads().map_err(Error::doing("prepare reads of the table"))?;
         Ok(event_loop)
     }
@@ -158,7 +161,8 @@ impl<'a, S: System> EventLoop<'a, S> {
         self.read_clock();
         self.woken = self.shared.clock.now();
         self.follow_catalog();
-        for event in std::mem::take(&mut self.events).drain(..) {
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
             match event {
                 Event::Woken => self.welcome(),
                 Event::ReadsEnded => self.take_reads(),
@@ -175,6 +179,7 @@ impl<'a, S: System> EventLoop<'a, S> {
                 }
             }
         }
+        self.events = events;
         self.serve_called();
         self.serve_leftovers();
         self.begin_reads();
@@ -187,8 +192,9 @@ impl<'a, S: System> EventLoop<'a, S> {
     }
 
     fn read_clock(&mut self) {
-        self.shared.clock.read(&self.shared.system);
-        self.shared.responder.set_date(self.shared.clock.date());
+        if self.shared.clock.read(&self.shared.system) {
+            self.shared.responder.set_date(self.shared.clock.date());
+        }
     }
 
     /// How long the loop may sleep.
@@ -275,15 +281,16 @@ impl<'a, S: System> EventLoop<'a, S> {
     fn serve(&mut self, tokens: &[usize], cost_max: u64) {
         let tally = self.shared.responder.tally();
         let answered_before = tally.requests();
-        let outcomes = self.turns.serve(tokens, cost_max, &mut self.connections, &mut self.shared);
+        let Self { turns, connections, shared, outcomes, .. } = self;
+        turns.serve(tokens, cost_max, connections, shared, outcomes);
         if let Some(error) = self.shared.responder.lookups().take_error() {
             self.shared.journal.trouble(self.shared.clock.now(), &error, "a lookup failed");
         }
         self.read_clock();
         tally.add_waits(answered_before, self.shared.clock.now().duration_since(self.woken));
-        for (token, outcome) in outcomes {
-            self.go_on(token, outcome);
-        }
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        outcomes.drain(..).for_each(|(token, outcome)| self.go_on(token, outcome));
+        self.outcomes = outcomes;
     }
 
     fn go_on(&mut self, token: usize, outcome: Outcome) {
@@ -390,7 +397,8 @@ impl<'a, S: System> EventLoop<'a, S> {
     /// Has the connection closed that holds most, if it is one of this loop's.
     fn relieve(&mut self) {
         let largest = self.connections.iter().max_by_key(|(_, connection)| connection.held_bytes());
-        let (token, bytes) = largest.map_or((None, 0), |(token, largest)| (Some(token), largest.held_bytes()));
+        let (token, bytes) =
+            largest.map_or((None, 0), |(token, largest)| (Some(token), largest.held_bytes()));
         match self.common.buffered.relieve(self.i, bytes, self.shared.clock.now()) {
             Relief::CloseLargest => {
                 let Some(token) = token else { return };

@@ -58,7 +58,12 @@ mod tests {
         let mut input = Input::default();
         let (mut put, mut taken) = (0_u32, 0_u32);
         for round in 0..1_000_u32 {
-            let more: Vec<u8> = (0..round % 37).flat_map(|_| { put += 1; put.to_le_bytes() }).collect();
+            let more: Vec<u8> = (0..round % 37)
+                .flat_map(|_| {
+                    put += 1;
+                    put.to_le_bytes()
+                })
+                .collect();
             input.extend(&more);
             let whole = input.len() / 4;
             let take = whole.min(round as usize % 41);

@@ -39,14 +39,8 @@ pub(crate) fn run(
     let woken = Woken::by(catalog, shutdown, &inboxes);
     tracing::info!(threads = options.threads, ?listening, pairs = catalog.current().store().len(), "serving");
 
-    let common = Common {
-        inboxes: &inboxes,
-        tallies: &tallies,
-        buffered: &buffered,
-        catalog,
-        options,
-        shutdown,
-    };
+    let common =
+        Common { inboxes: &inboxes, tallies: &tallies, buffered: &buffered, catalog, options, shutdown };
     let result = thread::scope(|scope| {
         let mut others = Vec::new();
         let mut first = None;

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use graven_blocks::{Cache, FetchCounts};
 
-
 /// A number that one loop alone changes and anybody may read.
 #[derive(Debug, Default)]
 pub(crate) struct Count(AtomicU64);

@@ -33,16 +33,17 @@ impl Turns {
         Self { room: vec![0; TURNS_MAX * READ_BYTES], slots, output_bytes_max }
     }
 
-    /// Gives each of at most [`TURNS_MAX`] connections a turn that may cost `cost_max`, and returns how it goes on with each.
+    /// Gives each of at most [`TURNS_MAX`] connections a turn that may cost `cost_max`, and adds to `outcomes` how it goes on
+    /// with each.
     pub(crate) fn serve<S: System>(
         &mut self,
         tokens: &[usize],
         cost_max: u64,
         connections: &mut Slab<Connection<S::Stream>>,
         shared: &mut Shared<'_, S>,
-    ) -> ArrayVec<(usize, Outcome), TURNS_MAX> {
+        outcomes: &mut Vec<(usize, Outcome)>,
+    ) {
         let Self { room, slots, output_bytes_max } = self;
-        let mut outcomes = ArrayVec::new();
         let mut received = ArrayVec::<(usize, Received<'_>), TURNS_MAX>::new();
         let mut room = &mut room[..];
         for &token in tokens {
@@ -85,12 +86,12 @@ impl Turns {
             shared.responder.look_up(&mut pending, slots);
         }
         drop(pending);
-        for (((token, received), next), slot) in received.into_iter().zip(nexts).zip(&mut *slots) {
+        // Drained, because the whole arrays would be copied to be moved.
+        for (((token, received), &next), slot) in received.drain(..).zip(&nexts).zip(&mut *slots) {
             let Some(connection) = connections.get_mut(token) else { continue };
             let finished = connection.finish(token, received, next, slot, shared);
             outcomes.push((token, connection.settle(finished, shared)));
             slot.out.give_back(OUT_KEPT_BYTES);
         }
-        outcomes
     }
 }

@@ -171,7 +171,13 @@ mod tests {
         ];
         for &(pattern, text, expected) in table {
             let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-            assert_eq!(matches(pattern, text), expected, "{} on {}", pattern.escape_ascii(), text.escape_ascii());
+            assert_eq!(
+                matches(pattern, text),
+                expected,
+                "{} on {}",
+                pattern.escape_ascii(),
+                text.escape_ascii()
+            );
             let mut matcher = Matcher::default();
             let by_steps = loop {
                 if let Some(matches) = matcher.go_on(pattern, text, &mut 1) {

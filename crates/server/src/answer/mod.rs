@@ -275,9 +275,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         match session {
             Session::Http(http) => self.respond_in(http, number, input, pending, slots),
             Session::Resp(resp) => self.respond_in(&mut **resp, number, input, pending, slots),
-            Session::Memcached(memcached) => {
-                self.respond_in(&mut **memcached, number, input, pending, slots)
-            }
+            Session::Memcached(memcached) => self.respond_in(&mut **memcached, number, input, pending, slots),
             Session::Undecided => Next::NeedMore,
         }
     }
@@ -301,9 +299,6 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         // Requests up to here are read. Those that are not answered are pending.
         let mut at = 0;
         loop {
-            if slots[number].is_full() && at < input.len() {
-                return Next::Full;
-            }
             let read = language.decode(&mut self.http.decoder, &input[at..]);
             let wanted = if matches!(read, Read::Lookup(..)) { Wanted::Value } else { Wanted::Command };
             if !access::allows(Asker::Anyone, wanted) {
@@ -311,7 +306,6 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             }
             if let Read::Lookup(key, lookup, bytes) = read {
                 at += bytes;
-                slots[number].spend(LOOKUP_COST);
                 pending.push(key, Asked { lookup, slot: number, end: at });
                 if pending.len() >= self.lookups.batch_keys() {
                     self.look_up(pending, slots);
@@ -349,6 +343,9 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                     slot.consumed = at;
                     slot.spend(LOOKUP_COST);
                     match after {
+                        After::Done | After::NotYet if slot.is_full() && at < input.len() => {
+                            return Next::Full;
+                        }
                         After::Done | After::NotYet => {}
                         After::Unfinished(stop) => return stop.into(),
                         After::Close => return Next::Close,
@@ -380,20 +377,13 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 Lookup::Resp(_) => &tally.resp,
                 Lookup::Memcached(_) => &tally.memcached,
             };
-            match answer {
-                Answer::Value(value) => {
-                    counts.hits.add(1);
-                    if value.is_copied() {
-                        slot.spend_bytes(value.len());
-                    }
-                }
-                Answer::Missing | Answer::Damaged => counts.misses.add(1),
-                Answer::NotYet => {
-                    slot.stop = Some(Stop::NotYet);
-                    return ControlFlow::Continue(());
-                }
+            if let Answer::NotYet = answer {
+                slot.stop = Some(Stop::NotYet);
+                return ControlFlow::Continue(());
             }
+            counts.add_lookup(answer.is_hit());
             counts.requests.add(1);
+            slot.spend_lookup(answer);
             match lookup {
                 Lookup::Http(lookup) => http.answer(*lookup, answer, &mut slot.out),
                 Lookup::Resp(version) => resp::value_or_null(answer, *version, &mut slot.out),

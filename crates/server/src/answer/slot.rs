@@ -51,21 +51,14 @@ impl Slot {
         self.cost_left = self.cost_left.saturating_sub(cost);
     }
 
-    /// The same for bytes that were decoded or copied.
-    #[inline]
-    pub(crate) fn spend_bytes(&mut self, bytes: usize) {
-        self.spend(bytes as u64 * BYTE_COST);
-    }
-
     /// The same for a lookup that came to `answer`.
     #[inline]
     pub(super) fn spend_lookup(&mut self, answer: Answer<'_>) {
-        self.spend(LOOKUP_COST);
-        if let Answer::Value(value) = answer
-            && value.is_copied()
-        {
-            self.spend_bytes(value.len());
-        }
+        let copied_bytes = match answer {
+            Answer::Value(value) if value.is_copied() => value.len(),
+            _ => 0,
+        };
+        self.spend(LOOKUP_COST + copied_bytes as u64 * BYTE_COST);
     }
 
     /// What the turn may still cost.

@@ -31,7 +31,12 @@ fn version(number: u64, path: &Path, storage: Storage) -> Arc<Store> {
 }
 
 /// Switches as fast as it can while `clients` ask; then nothing but the last version may be left.
-fn switch_under(storage: Storage, options: &Options, rounds: u64, clients: &[fn(&Server, &AtomicBool) -> u64]) {
+fn switch_under(
+    storage: Storage,
+    options: &Options,
+    rounds: u64,
+    clients: &[fn(&Server, &AtomicBool) -> u64],
+) {
     let dir = tempfile::tempdir().unwrap();
     let path = |number: u64| dir.path().join(format!("{number}.graven"));
     let catalog = Catalog::new("table", "0", version(0, &path(0), storage));

@@ -1,8 +1,6 @@
 //! The heads of HTTP answers, and the answers that are a head and a few words.
 
-use graven_wire::http::{
-    Connection, Length, Method, ReadyHead, Request, ResponseHead, Version, encode_head,
-};
+use graven_wire::http::{Connection, Length, Method, ReadyHead, Request, ResponseHead, Version, encode_head};
 
 use super::HttpLookup;
 use crate::answer::fingerprint;
@@ -209,7 +207,8 @@ mod tests {
 
     #[test]
     fn the_head_that_is_ready_is_that_of_the_present_second() {
-        let options = Options { allow_origin: Some("https://example.org".parse().unwrap()), ..Options::default() };
+        let options =
+            Options { allow_origin: Some("https://example.org".parse().unwrap()), ..Options::default() };
         let mut heads = Heads::new(&options);
         for date in ["", "Mon, 23 Nov 2026 03:12:02 GMT", "Mon, 23 Nov 2026 03:12:03 GMT"] {
             heads.set_date(date);

@@ -172,7 +172,8 @@ impl Language for HttpSession {
         slot: &mut Slot,
     ) -> After {
         let framing = Framing::of(&request);
-        let Responder { store, lookups, http: HttpShared { heads, .. }, line, tally, tallies, .. } = responder;
+        let Responder { store, lookups, http: HttpShared { heads, .. }, line, tally, tallies, .. } =
+            responder;
         let out = &mut slot.out;
         let route = route(&request);
         if !matches!(route, Route::Key(..)) {

@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use graven_blocks::BlockReader;
 use graven_format::Store;
-use graven_wire::memcached::{
-    Invalid, Item, KEY_BYTES_MAX, Limits, MetaGet, Request, RequestDecoder, reply,
-};
+use graven_wire::memcached::{Invalid, Item, KEY_BYTES_MAX, Limits, MetaGet, Request, RequestDecoder, reply};
 use graven_wire::{Decoded, http};
 
 use super::key_list::KeyList;

@@ -16,9 +16,16 @@ use crate::answer::{After, Responder, Slot, Stop};
 /// A command of which a part is not answered. It goes on with the version that it began with.
 #[derive(Debug)]
 pub(super) enum Unfinished {
-    MGet { keys: KeyList, store: Arc<Store> },
+    MGet {
+        keys: KeyList,
+        store: Arc<Store>,
+    },
     /// `EXISTS` and `TOUCH`: how many of the keys before are there; `None` when one lies where the table is damaged.
-    Exists { keys: KeyList, there: Option<i64>, store: Arc<Store> },
+    Exists {
+        keys: KeyList,
+        there: Option<i64>,
+        store: Arc<Store>,
+    },
     Walk(Walk),
 }
 

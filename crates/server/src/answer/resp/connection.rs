@@ -98,9 +98,8 @@ fn info<R>(responder: &Responder<'_, R>, wanted: &[&[u8]]) -> String {
         || wanted.iter().any(|section| {
             [&b"all"[..], b"default", b"everything"].iter().any(|all| section.eq_ignore_ascii_case(all))
         });
-    let is_wanted = |name: &str| {
-        everything || wanted.iter().any(|section| section.eq_ignore_ascii_case(name.as_bytes()))
-    };
+    let is_wanted =
+        |name: &str| everything || wanted.iter().any(|section| section.eq_ignore_ascii_case(name.as_bytes()));
     let mut text = String::new();
     for (name, lines) in sections.iter().filter(|(name, _)| is_wanted(name)) {
         text.push_str(&format!("# {name}\r\n"));

@@ -157,7 +157,10 @@ impl Walk {
             slot.spend(KEY_COST);
             let keys = &mut self.keys;
             let ahead = AHEAD.min(self.end - self.bucket - 1);
-            match responder.lookups.keys_in(&self.store, self.bucket, ahead, |key| keys.push_back(key.to_vec())) {
+            match responder
+                .lookups
+                .keys_in(&self.store, self.bucket, ahead, |key| keys.push_back(key.to_vec()))
+            {
                 Ok(true) => self.bucket += 1,
                 Ok(false) => return Some(Stop::NotYet),
                 Err(_) => {
