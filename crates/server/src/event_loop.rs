@@ -31,7 +31,10 @@ use crate::turn::{TURNS_MAX, Turns};
 const SWEEP_PARTS: usize = 4;
 
 /// How long one round of the loop works on what earlier turns have left.
-const LEFTOVERS_TIME: Duration = Duration::from_millis(1);
+const LEFTOVERS_TIME: Duration = Duration::from_micros(500);
+
+/// Connections with work left that have their turns at once: few, so that the time is looked at often.
+const LEFTOVERS_AT_ONCE: usize = 4;
 
 /// What all loops have in common.
 #[derive(Debug)]
@@ -270,8 +273,8 @@ impl<'a, S: System> EventLoop<'a, S> {
         let began = self.shared.clock.now();
         let mut left = self.leftovers.len();
         while left > 0 && self.shared.clock.now().duration_since(began) < LEFTOVERS_TIME {
-            let some = left.min(TURNS_MAX);
-            let tokens: ArrayVec<usize, TURNS_MAX> = self.leftovers.drain(..some).collect();
+            let some = left.min(LEFTOVERS_AT_ONCE);
+            let tokens: ArrayVec<usize, LEFTOVERS_AT_ONCE> = self.leftovers.drain(..some).collect();
             self.serve(&tokens, FURTHER_COST_MAX);
             left -= some;
         }

@@ -364,14 +364,24 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     /// requests are not all answered is stopped.
     #[inline]
     pub(crate) fn look_up(&mut self, pending: &mut Pending<'_>, slots: &mut [Slot]) {
+        let mut first = 0;
+        while first < pending.len() {
+            first = self.look_up_from(first, pending, slots);
+        }
+        pending.clear();
+    }
+
+    /// Looks up what is pending from number `first` on. Returns with which to go on: the next connection's, where requests of a
+    /// slot that is stopped come first.
+    #[inline]
+    fn look_up_from(&mut self, first: usize, pending: &Pending<'_>, slots: &mut [Slot]) -> usize {
         let Self { store, lookups, http, tally, .. } = self;
         let Pending { keys, asked } = pending;
-        lookups.each(store, keys, |i, answer| {
-            let Asked { lookup, slot, end } = &asked[i];
-            let slot = &mut slots[*slot];
-            if slot.stop.is_some() {
-                return ControlFlow::Continue(());
-            }
+        let mut next = keys.len();
+        lookups.each(store, &keys[first..], |i, answer| {
+            let i = first + i;
+            let Asked { lookup, slot: number, end } = &asked[i];
+            let slot = &mut slots[*number];
             let counts = match lookup {
                 Lookup::Http(_) => &tally.http,
                 Lookup::Resp(_) => &tally.resp,
@@ -390,12 +400,18 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 Lookup::Memcached(lookup) => lookup.answer(keys[i], answer, &mut slot.out),
             }
             slot.consumed = *end;
-            if slot.is_full() {
-                slot.stop = Some(Stop::Full);
+            if !slot.is_full() {
+                return ControlFlow::Continue(());
             }
-            ControlFlow::Continue(())
+            slot.stop = Some(Stop::Full);
+            let behind = pending.next_slot(i);
+            if behind == i + 1 {
+                return ControlFlow::Continue(());
+            }
+            next = behind;
+            ControlFlow::Break(())
         });
-        pending.clear();
+        next
     }
 
     /// Tells the peer why the connection is about to be closed, in words that the protocol has for it.
