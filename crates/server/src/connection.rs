@@ -202,7 +202,8 @@ impl<S: Stream> Connection<S> {
                 Ok(Begun::Nothing(Outcome::Keep))
             }
             Phase::Open if self.stalled => Ok(Begun::Held),
-            Phase::Open if self.readable => self.read(shared, room),
+            Phase::Open if self.reading && self.ended => Ok(Begun::Nothing(Outcome::Keep)),
+            Phase::Open if self.readable || self.ended => self.read(shared, room),
             Phase::Open => Ok(Begun::Nothing(Outcome::Keep)),
             Phase::Ending => self.end_output().map(Begun::Nothing),
             Phase::Lingering => self.throw_away(room).map(Begun::Nothing),
@@ -349,10 +350,7 @@ impl<S: Stream> Connection<S> {
                 Ok(if reads_ahead { Outcome::Again } else { Outcome::Keep })
             }
             Phase::Open if self.stalled => Ok(Outcome::Again),
-            Phase::Open => {
-                self.readable |= std::mem::replace(&mut self.ended, false);
-                Ok(if self.readable { Outcome::Again } else { Outcome::Keep })
-            }
+            Phase::Open => Ok(if self.readable || self.ended { Outcome::Again } else { Outcome::Keep }),
             _ => self.end_output(),
         }
     }

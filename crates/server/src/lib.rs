@@ -56,6 +56,8 @@ mod options;
 mod os;
 mod output;
 mod shutdown;
+#[cfg(test)]
+mod simulated;
 mod system;
 mod tally;
 mod turn;
