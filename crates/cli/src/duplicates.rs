@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use graven_format::Duplicates;
 
 /// [`Duplicates`] as the command line spells them.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Keep {
     /// The last one; the number of replaced pairs is reported
     Last,

@@ -49,8 +49,8 @@ impl Listener {
     /// # Errors
     /// When the address is in use, not permitted, not of this machine, or unknown.
     pub fn bind(endpoint: &Endpoint, options: &Options) -> Result<Self, Error> {
-        let backlog = i32::try_from(options.backlog).unwrap_or(i32::MAX);
-        let fast_open_max = options.fast_open_max;
+        let backlog = i32::try_from(options.network.backlog).unwrap_or(i32::MAX);
+        let fast_open_max = options.network.fast_open_max;
         let speaks = endpoint.speaks;
         match &endpoint.address {
             Address::Tcp(host, port) => {

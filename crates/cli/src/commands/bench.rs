@@ -19,6 +19,7 @@ use crate::load::{
 use crate::load_progress::Progress;
 use crate::output::Output;
 use crate::pairs;
+use crate::quantity::{self, Misread};
 use crate::signals::stop_on_signals;
 use crate::table::{self, Carved, Table};
 
@@ -37,19 +38,19 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", required_unless_present = "compare")]
     keys: Option<PathBuf>,
     /// How many connections [default: 50]
-    #[arg(short = 'c', long)]
+    #[arg(short = 'c', long, value_name = "N", value_parser = quantity::positive)]
     connections: Option<NonZeroUsize>,
     /// For how long requests are sent [default: 10s, unless -n is given]
-    #[arg(short = 'd', long, value_name = "TIME", value_parser = load::duration)]
+    #[arg(short = 'd', long, value_name = "TIME", value_parser = duration)]
     duration: Option<Duration>,
     /// How many requests are sent
-    #[arg(short = 'n', long, value_name = "REQUESTS")]
+    #[arg(short = 'n', long, value_name = "REQUESTS", value_parser = quantity::any_count)]
     requests: Option<u64>,
     /// How many threads send; one is enough for several hundred thousand requests a second
-    #[arg(long, default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = quantity::positive)]
     threads: NonZeroUsize,
     /// How many requests may be in flight on each connection
-    #[arg(long, value_name = "DEPTH", default_value = "1", conflicts_with_all = ["new_connection", "users"])]
+    #[arg(long, value_name = "DEPTH", default_value = "1", value_parser = quantity::positive, conflicts_with_all = ["new_connection", "users"])]
     pipeline: NonZeroUsize,
     /// Send this many requests a second whatever the server does, and measure from when each was meant to be sent
     #[arg(long, value_name = "PER_SECOND", value_parser = rate, conflicts_with = "users")]
@@ -58,7 +59,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum)]
     arrivals: Option<Spacing>,
     /// Send for this long before anything is measured
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = load::duration)]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
     warmup: Duration,
     /// Which keys are asked for how often: uniform, zipf:S, sequential, or hot:P/Q (P% of the requests to Q% of the keys)
     #[arg(long, value_name = "HOW", default_value = "uniform")]
@@ -67,10 +68,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PART", default_value = "0", value_parser = part)]
     miss: f64,
     /// Ask for this many keys in each request
-    #[arg(long, value_name = "KEYS", default_value = "1")]
+    #[arg(long, value_name = "KEYS", default_value = "1", value_parser = quantity::positive)]
     mget: NonZeroUsize,
     /// The same seed draws the same requests
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = quantity::any_count)]
     seed: u64,
     /// Compare every answer with the data; exit status 1 when anything at all went wrong
     #[arg(long)]
@@ -79,7 +80,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     new_connection: bool,
     /// Instead of -c: this many people, each of whom waits --think after every answer
-    #[arg(long, value_name = "PEOPLE", conflicts_with = "connections", requires = "think")]
+    #[arg(long, value_name = "PEOPLE", value_parser = quantity::positive, conflicts_with = "connections", requires = "think")]
     users: Option<NonZeroUsize>,
     /// How long people wait: a TIME, or a range as 1s..5s
     #[arg(long, value_name = "TIME", requires = "users")]
@@ -133,7 +134,12 @@ enum Steps {
 const STEPS_MAX: usize = 100;
 const MGET_MAX: usize = 10_000;
 
-/// The most requests a second that can be asked for.
+/// The longest time that any flag takes, and the shortest in which an answer can come.
+const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+const TIMEOUT_MIN: Duration = Duration::from_micros(1);
+
+/// The fewest and the most requests a second that can be asked for.
+const RATE_MIN: f64 = 0.001;
 const RATE_MAX: f64 = 1e9;
 
 /// How many connections there are unless something else is said.
@@ -416,24 +422,24 @@ impl From<Spacing> for Arrivals {
     }
 }
 
-fn rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse().ok().filter(|rate: &f64| *rate >= 0.001 && *rate <= RATE_MAX);
-    rate.ok_or_else(|| format!("write a number of requests a second, from 0.001 to {RATE_MAX}"))
+fn rate(text: &str) -> Result<f64, Misread> {
+    quantity::number(text, RATE_MIN..=RATE_MAX)
 }
 
-fn part(text: &str) -> Result<f64, String> {
-    let part = text.parse().ok().filter(|part| (0.0..=1.0).contains(part));
-    part.ok_or_else(|| "write a number from 0 to 1, as 0.1 for a tenth".into())
+fn part(text: &str) -> Result<f64, Misread> {
+    quantity::number(text, 0.0..=1.0)
 }
 
-fn percent(text: &str) -> Result<f64, String> {
-    let percent = text.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
-    percent.ok_or_else(|| "write numbers from 0 to 100 with commas between them".into())
+fn percent(text: &str) -> Result<f64, Misread> {
+    quantity::number(text, 0.0..=100.0)
 }
 
-fn timeout(text: &str) -> Result<Duration, String> {
-    let timeout = load::duration(text)?;
-    if timeout.is_zero() { Err("an answer needs some time, as in 5s".into()) } else { Ok(timeout) }
+fn duration(text: &str) -> Result<Duration, Misread> {
+    quantity::time(text, Duration::ZERO..=DURATION_MAX)
+}
+
+fn timeout(text: &str) -> Result<Duration, Misread> {
+    quantity::time(text, TIMEOUT_MIN..=DURATION_MAX)
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -461,10 +467,13 @@ fn steps(text: &str) -> Result<Steps, String> {
     }
     match what {
         "connections" => {
-            let steps = list.split(',').map(|step| step.parse().ok().filter(|&step| step > 0));
-            steps.collect::<Option<_>>().map(Steps::Connections).ok_or_else(|| advice.into())
+            let steps = list.split(',').map(|step| quantity::positive(step).map(NonZeroUsize::get));
+            steps.collect::<Result<_, _>>().map(Steps::Connections).map_err(|error| error.to_string())
         }
-        "rate" => list.split(',').map(rate).collect::<Result<_, _>>().map(Steps::Rates),
+        "rate" => {
+            let steps = list.split(',').map(rate).collect::<Result<_, _>>();
+            steps.map(Steps::Rates).map_err(|error| error.to_string())
+        }
         _ => Err(advice.into()),
     }
 }

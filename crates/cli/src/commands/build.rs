@@ -15,6 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::input::Input;
 use crate::output::{Target, directory_of};
 use crate::pairs::{Fields, Format};
+use crate::quantity::{self, Misread};
 use crate::signals::outlive_file_limits;
 use crate::table::{explain, open_carved};
 
@@ -49,16 +50,16 @@ pub(crate) struct Arguments {
     #[arg(long = "for", value_enum, default_value_t = For::Ram)]
     purpose: For,
     /// Records in a bucket, on average, within a factor of 1.42 [default: 4 for ram, a page of 4 KiB full for disk]
-    #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u16).range(1..=i64::from(BUCKET_RECORDS_MAX)))]
+    #[arg(long, value_name = "RECORDS", value_parser = bucket)]
     bucket: Option<u16>,
     /// Which value counts when a key comes more than once
     #[arg(long, value_enum, default_value_t = Keep::Last)]
     duplicates: Keep,
     /// Memory that the build may use; it does not change the file
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = memory)]
-    memory: ByteSize,
+    memory: u64,
     /// How many threads work; it does not change the file [default: one a core]
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = quantity::positive)]
     threads: Option<NonZeroUsize>,
 }
 
@@ -85,14 +86,15 @@ enum For {
 }
 
 /// Less than this is not enough for a block of text on each thread.
-const MEMORY_MIN: ByteSize = ByteSize::mib(4);
+const MEMORY_MIN: u64 = 4 << 20;
 
-fn memory(text: &str) -> Result<ByteSize, String> {
-    let size: ByteSize = text.parse().map_err(|_| "write a size such as 512MiB or 4GiB".to_owned())?;
-    if size < MEMORY_MIN {
-        return Err(format!("a build needs {MEMORY_MIN} at least"));
-    }
-    Ok(size)
+fn memory(text: &str) -> Result<u64, Misread> {
+    quantity::size(text, MEMORY_MIN..=u64::MAX)
+}
+
+fn bucket(text: &str) -> Result<u16, Misread> {
+    // The range leaves nothing that does not fit.
+    quantity::count(text, 1..=BUCKET_RECORDS_MAX.into()).map(|records| records as u16)
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
@@ -115,7 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         purpose: arguments.purpose.into(),
         bucket_records: arguments.bucket,
         duplicates: arguments.duplicates.into(),
-        memory_bytes: arguments.memory.as_u64(),
+        memory_bytes: arguments.memory,
         temporary_dir: directory_of(&output).to_owned(),
         threads: arguments.threads.map_or(0, NonZeroUsize::get),
         ..Options::default()

@@ -127,10 +127,10 @@ impl Session {
             Protocol::Http => Self::Http(http::HttpSession::default()),
             Protocol::Resp => {
                 let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-                Self::Resp(Box::new(resp::RespSession::new(id, options.resp)))
+                Self::Resp(Box::new(resp::RespSession::new(id, options.limits.resp)))
             }
             Protocol::Memcached => {
-                Self::Memcached(Box::new(memcached::MemcachedSession::new(options.memcached)))
+                Self::Memcached(Box::new(memcached::MemcachedSession::new(options.limits.memcached)))
             }
         }
     }
@@ -226,7 +226,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         tallies: &'a Tallies,
         tally: &'a Tally,
     ) -> Self {
-        let lookups = Lookups::new(options.output_bytes_max);
+        let lookups = Lookups::new(options.limits.output_bytes_max);
         let http = http::HttpShared::new(options);
         Self { store, lookups, http, line: Vec::new(), options, tallies, tally }
     }

@@ -37,7 +37,7 @@ pub(super) struct HttpShared<'a> {
 
 impl<'a> HttpShared<'a> {
     pub(super) fn new(options: &'a Options) -> Self {
-        Self { decoder: RequestDecoder::new(options.http), heads: Heads::new(options) }
+        Self { decoder: RequestDecoder::new(options.limits.http), heads: Heads::new(options) }
     }
 
     #[inline]
@@ -229,7 +229,7 @@ impl Language for HttpSession {
         if input.is_empty() || self.continue_sent {
             return None;
         }
-        self.continue_sent = expects_continue(input, &options.http);
+        self.continue_sent = expects_continue(input, &options.limits.http);
         self.continue_sent.then_some(b"HTTP/1.1 100 Continue\r\n\r\n")
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn stats<R>(responder: &Responder<'_, R>, topic: &[u8], out: &mut Vec
             reply::stat(out, "curr_connections", sums.connections);
             reply::stat(out, "total_connections", sums.connections_opened);
             reply::stat(out, "rejected_connections", sums.connections_refused);
-            reply::stat(out, "max_connections", responder.options.connections_max);
+            reply::stat(out, "max_connections", responder.options.limits.connections_max);
             reply::stat(out, "cmd_get", all.hits + all.misses);
             reply::stat(out, "cmd_set", 0);
             reply::stat(out, "get_hits", all.hits);
@@ -30,7 +30,7 @@ pub(super) fn stats<R>(responder: &Responder<'_, R>, topic: &[u8], out: &mut Vec
             out.extend_from_slice(reply::END);
         }
         b"settings" => {
-            reply::stat(out, "maxconns", responder.options.connections_max);
+            reply::stat(out, "maxconns", responder.options.limits.connections_max);
             reply::stat(out, "num_threads", responder.options.threads);
             reply::stat(out, "cas_enabled", "yes");
             reply::stat(out, "binding_protocol", "ascii");

@@ -74,7 +74,7 @@ fn info<R>(responder: &Responder<'_, R>, wanted: &[&[u8]]) -> String {
             "Clients",
             vec![
                 ("connected_clients", sums.connections.to_string()),
-                ("maxclients", responder.options.connections_max.to_string()),
+                ("maxclients", responder.options.limits.connections_max.to_string()),
             ],
         ),
         ("Persistence", vec![("loading", "0".to_owned())]),
@@ -124,12 +124,12 @@ fn config<'a, R>(
     let settings = [
         ("appendonly", "no".to_owned()),
         ("databases", "1".to_owned()),
-        ("maxclients", responder.options.connections_max.to_string()),
+        ("maxclients", responder.options.limits.connections_max.to_string()),
         ("maxmemory", "0".to_owned()),
         ("maxmemory-policy", "noeviction".to_owned()),
-        ("proto-max-bulk-len", responder.options.resp.arg_bytes_max.to_string()),
+        ("proto-max-bulk-len", responder.options.limits.resp.arg_bytes_max.to_string()),
         ("save", String::new()),
-        ("timeout", responder.options.idle_timeout.map_or(0, |timeout| timeout.as_secs()).to_string()),
+        ("timeout", responder.options.timeouts.idle.map_or(0, |timeout| timeout.as_secs()).to_string()),
     ];
     let matches = |name: &str| {
         patterns.clone().any(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes()))
