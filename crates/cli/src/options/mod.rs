@@ -280,6 +280,23 @@ impl<T: Clone + Default> Declared<T> {
         text
     }
 
+    /// The line of a document's table.
+    #[cfg(test)]
+    fn row(&self) -> String {
+        let range = self.range_text().map_or_else(String::new, |range| format!("; {range}"));
+        let words: Vec<String> =
+            self.choices().iter().map(|choice| format!("`{}`", choice.get_name())).collect();
+        let words = if words.is_empty() { String::new() } else { format!(": {}", words.join(", ")) };
+        let more = if self.more.is_empty() { String::new() } else { format!(". {}", self.more) };
+        format!(
+            "| `--{} {}` | {}{range} | {}{words}{more} |\n",
+            self.name,
+            self.value_name(),
+            self.default_text(),
+            self.help
+        )
+    }
+
     fn arg(&'static self) -> Arg {
         let parser = match self.choices() {
             // Read here for what is wrong with it; what is right is read once more, into the options.

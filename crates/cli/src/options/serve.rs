@@ -539,4 +539,21 @@ mod tests {
             assert!(!declared.help.ends_with('.') && !declared.help.contains('\n'), "{}", declared.name);
         }
     }
+
+    /// The table of docs/OPERATING.md, as it follows from the declarations.
+    fn page() -> String {
+        let mut text = "| option | default | what it says |\n| --- | --- | --- |\n".to_owned();
+        for declared in DECLARED {
+            text.push_str(&declared.row());
+        }
+        text
+    }
+
+    #[test]
+    fn the_page_for_operators_lists_every_option_as_it_is_declared() {
+        let document = include_str!("../../../../docs/OPERATING.md");
+        let (_, rest) = document.split_once("<!-- options -->\n").unwrap();
+        let (found, _) = rest.split_once("<!-- end -->").unwrap();
+        assert_eq!(found, page(), "between the marks of docs/OPERATING.md must stand:\n{}", page());
+    }
 }

@@ -25,7 +25,7 @@ use graven_format::Store;
 
 use crate::endpoint::Speaks;
 use crate::options::Options;
-use crate::tally::{Tallies, Tally};
+use crate::tally::{Readings, Tallies, Tally};
 use access::{Asker, Wanted};
 use detect::{Detected, Protocol, detect};
 pub(crate) use lookups::{Answer, Lookups};
@@ -217,6 +217,13 @@ pub(crate) struct Responder<'a, R> {
     options: &'a Options,
     tallies: &'a Tallies,
     tally: &'a Tally,
+}
+
+impl<R> Responder<'_, R> {
+    /// What the server's numbers are read from.
+    fn readings(&self) -> Readings<'_> {
+        Readings { tallies: self.tallies, pairs: self.store.len() }
+    }
 }
 
 impl<'a, R: BlockReader> Responder<'a, R> {

@@ -2,6 +2,7 @@
 
 mod connections;
 mod damage;
+mod exposition;
 mod fairness;
 mod harness;
 mod http_conversations;

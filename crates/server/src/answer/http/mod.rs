@@ -16,6 +16,7 @@ use super::pending::Lookup;
 use super::{After, Language, Read, Responder, Slot, report};
 use crate::options::Options;
 use crate::output::Output;
+use crate::tally::Readings;
 use heads::{ALL_METHODS, Framing, Heads};
 use mget::{Ending, Layout, ManyKeys};
 
@@ -189,11 +190,11 @@ impl Language for HttpSession {
             Route::BadMethod(allow) => heads.bad_method(allow, framing, out),
             Route::Preflight => heads.bad_method(ALL_METHODS, framing, out),
             Route::Metrics => {
-                let page = report::metrics(store.len(), &tallies.sum());
+                let page = report::prometheus(&Readings { tallies, pairs: store.len() });
                 heads.document(METRICS, &page, framing, out);
             }
             Route::Stats => {
-                let page = report::stats_json(store.len(), &tallies.sum());
+                let page = report::stats_json(&Readings { tallies, pairs: store.len() });
                 heads.document(JSON, &page, framing, out);
             }
             Route::Key(escaped, place) => match unescape(escaped, place, line) {
