@@ -86,9 +86,12 @@ pub struct TimeoutOptions {
     /// requests; `None` for ever. Default: 75 seconds.
     pub http_idle: Option<Duration>,
     /// The same for a Redis or memcached connection; `None`, which is what those servers do and their
-    /// clients' pools count on, for ever. The kernel's keep-alive finds peers that vanished. Default:
-    /// `None`.
+    /// clients' pools count on, for ever. Default: `None`.
     pub idle: Option<Duration>,
+    /// How long a TCP connection may be silent before the kernel asks whether its peer is still there. It
+    /// asks three times, a third of this apart, and then closes the connection. `None` never asks. Whole
+    /// seconds, one at least. Default: 300 seconds, as in Redis.
+    pub keep_alive: Option<Duration>,
     /// How long a request may take from its first byte to its last. Then an HTTP client gets 408, and the
     /// connection is closed. Default: 30 seconds.
     pub request: Duration,
@@ -200,6 +203,7 @@ impl Default for TimeoutOptions {
         Self {
             http_idle: Some(Duration::from_secs(75)),
             idle: None,
+            keep_alive: Some(Duration::from_secs(300)),
             request: Duration::from_secs(30),
             stalled: Duration::from_secs(5),
             write: Duration::from_secs(60),
