@@ -25,6 +25,11 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The system refused another thread.
+    Thread {
+        /// What the system said.
+        source: io::Error,
+    },
     /// The bytes do not begin as a carved file does.
     NotCarved,
     /// The file has a version that this program does not read.
@@ -120,6 +125,7 @@ impl fmt::Display for Error {
             Self::Read { offset, bytes, source } => {
                 write!(f, "cannot read {bytes} bytes at byte {offset} of the file: {source}")
             }
+            Self::Thread { source } => write!(f, "cannot start a thread: {source}"),
             Self::NotCarved => f.write_str("not a carved file; `graven build` makes one from text"),
             Self::Version { found } => {
                 write!(f, "the file has version {found}, this program reads version 1; build the file anew")
@@ -155,7 +161,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } | Self::Read { source, .. } => Some(source),
+            Self::Io { source, .. } | Self::Read { source, .. } | Self::Thread { source } => Some(source),
             Self::Text(error) => Some(error),
             _ => None,
         }

@@ -80,7 +80,7 @@ use graven_catalog::Catalog;
 /// The calling thread becomes the first event loop, the one that accepts; the others are threads of their own.
 ///
 /// # Errors
-/// [`Error::Loop`] when the operating system refuses an event loop its means. An error on a connection only ever ends
+/// [`Error::Thread`] and [`Error::Loop`] when the operating system refuses an event loop its thread or its means. An error on a connection only ever ends
 /// that connection.
 pub fn run(
     listeners: Vec<Listener>,

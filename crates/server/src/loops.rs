@@ -37,7 +37,8 @@ pub(crate) fn run(
     let tallies = Tallies::new(options.threads.get());
     let buffered = Buffered::new(options);
     let woken = Woken::by(catalog, shutdown, &inboxes);
-    tracing::info!(threads = options.threads, ?listening, pairs = catalog.current().store().len(), "serving");
+    let (threads, listening) = (options.threads, listening.join(" "));
+    tracing::info!(threads, listening, pairs = catalog.current().store().len(), "serving");
 
     let common =
         Common { inboxes: &inboxes, tallies: &tallies, buffered: &buffered, catalog, options, shutdown };
@@ -62,7 +63,7 @@ pub(crate) fn run(
                 Ok(thread) => others.push(thread),
                 Err(error) => {
                     shutdown.trigger();
-                    return Err(Error::doing("start a thread")(error));
+                    return Err(Error::Thread { source: error });
                 }
             }
         }

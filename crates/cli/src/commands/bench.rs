@@ -312,7 +312,7 @@ fn measure(arguments: &Arguments, plan: &Plan, pool: &Pool, stop: &AtomicBool) -
         let live = io::stderr().is_terminal().then(Live::new);
         let progress = live.as_ref().map(|live| Progress::new(live, plan));
         let measured = match progress {
-            Some(progress) => progress.follow(|| load::run(plan, pool, stop, live.as_ref())),
+            Some(progress) => progress.follow(|| load::run(plan, pool, stop, live.as_ref()))?,
             None => load::run(plan, pool, stop, None),
         };
         let measured = measured.map_err(|error| explain(&plan.target, error))?;

@@ -15,7 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::input::Input;
 use crate::output::{Target, directory_of};
 use crate::pairs::{Fields, Format};
-use crate::quantity::{self, Misread};
+use crate::quantity::{self, Misread, counted};
 use crate::signals::outlive_file_limits;
 use crate::table::{explain, open_carved};
 
@@ -129,15 +129,15 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let table = open_carved(&output)?.map_err(|error| explain(&output.display().to_string(), &error))?;
     let info = table.store.info();
     println!(
-        "carved {name} into {}: {} pairs, {} in, {} out, {:.1} bytes a pair, {}, in {:.2} s, {} duplicates",
+        "carved {name} into {}: {}, {} in, {} out, {:.1} bytes a pair, {}, in {:.2} s, {}",
         output.display(),
-        info.pairs,
+        counted(info.pairs, "pair"),
         ByteSize(done.input_bytes).display().si(),
         ByteSize(info.file_bytes).display().si(),
         info.bytes_per_pair().unwrap_or_default(),
         values_line(&info),
         done.took.as_secs_f64(),
-        done.duplicates,
+        counted(done.duplicates, "duplicate"),
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -9,18 +9,17 @@ use std::time::Instant;
 
 use graven_catalog::Catalog;
 use graven_format::{Storage, Store};
-use graven_server::{Address, Endpoint, Error, Listener, Options, Shutdown};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use graven_server::{Address, Endpoint, Error, Listener, Options};
 
 use crate::carve;
 use crate::descriptors;
 use crate::duplicates::Keep;
-use crate::failure::{Failure, Outcome, reason};
+use crate::failure::{Failure, Outcome, cannot_start_thread};
 use crate::log;
 use crate::options::serve::ServeOptions;
-use crate::quantity::show_size;
+use crate::quantity::{counted, show_size};
 use crate::resident::resident_bytes;
+use crate::signals::ServerSignals;
 use crate::storage;
 use crate::table::{Carved, Table, explain};
 
@@ -44,9 +43,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         .iter()
         .map(|endpoint| listen(endpoint, &options.server))
         .collect::<Outcome<Vec<_>>>()?;
+    let signals = ServerSignals::watch(reload)?;
     let table = Loaded::from(path, options)?;
-    let shutdown = Shutdown::new();
-    stop_on_signals(&shutdown)?;
+    signals.serving();
     announce(&table.said, &listeners);
     let wanted = options.server.limits.connections_max;
     let connections = descriptors::allow(wanted);
@@ -54,8 +53,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         tracing::debug!("the system allows {connections} connections; `ulimit -n` raises that");
     }
     let catalog = Catalog::new(&table.name, "opened", table.store);
-    graven_server::run(listeners, &catalog, &options.server, &shutdown)
-        .map_err(|error| Failure::new(format!("cannot serve any longer: {error}")))?;
+    graven_server::run(listeners, &catalog, &options.server, &signals.shutdown).map_err(
+        |error| match error {
+            Error::Thread { source } => cannot_start_thread(&source),
+            error => Failure::new(format!("cannot serve any longer: {error}")),
+        },
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -130,7 +133,7 @@ impl Loaded {
                 let name = name.clone();
                 move || load(&name, &loading)
             })
-            .map_err(|error| Failure::new(format!("cannot start a thread: {}", reason(&error))))?;
+            .map_err(|error| cannot_start_thread(&error))?;
         Ok(Self { name, store, said })
     }
 }
@@ -176,24 +179,9 @@ fn listen(endpoint: &Endpoint, options: &Options) -> Outcome<Listener> {
     })
 }
 
-/// The first signal triggers `shutdown`; the second ends the process as it would have without a handler.
-fn stop_on_signals(shutdown: &Shutdown) -> Outcome<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])
-        .map_err(|error| Failure::new(format!("cannot watch for signals: {}", reason(&error))))?;
-    let shutdown = shutdown.clone();
-    let watch = move || {
-        for signal in signals.forever() {
-            if shutdown.is_triggered() {
-                std::process::exit(128 + signal);
-            }
-            shutdown.trigger();
-        }
-    };
-    thread::Builder::new()
-        .name("signals".into())
-        .spawn(watch)
-        .map_err(|error| Failure::new(format!("cannot watch for signals: {}", reason(&error))))?;
-    Ok(())
+/// What SIGHUP asks for. Logs are standard error and never rotated here, and a table is read once.
+fn reload() {
+    tracing::info!("SIGHUP: nothing to reload; restart the server for another table or other options");
 }
 
 /// What there is and where it can be asked. A standard output that nobody reads is no reason not to serve.
@@ -221,8 +209,8 @@ fn resident() -> String {
 
 fn line(what: &str, name: &str, store: &Store, size: &str, started: Instant) -> String {
     format!(
-        "{what} {name}: {} pairs, {size}, in {:.3} s, {}",
-        store.len(),
+        "{what} {name}: {}, {size}, in {:.3} s, {}",
+        counted(store.len(), "pair"),
         started.elapsed().as_secs_f64(),
         resident()
     )

@@ -9,6 +9,7 @@ use graven_format::Error;
 
 use crate::failure::Outcome;
 use crate::progress::bar;
+use crate::quantity::counted;
 use crate::table::{explain, open_carved};
 
 /// Check every byte of a carved file
@@ -36,8 +37,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     match checked {
         Ok(store) => {
             println!(
-                "{name} is whole: {} pairs, {} checked in {:.2} s",
-                store.len(),
+                "{name} is whole: {}, {} checked in {:.2} s",
+                counted(store.len(), "pair"),
                 ByteSize(store.carved_bytes()).display().si(),
                 started.elapsed().as_secs_f64()
             );

@@ -10,4 +10,5 @@ mod http_mget;
 mod pipelines;
 mod redis_and_memcached;
 mod switch;
+mod threads;
 mod transactions;
