@@ -71,7 +71,7 @@ enum Purpose {
 impl Walk {
     pub(super) fn scan(scan: Scan<'_>, store: &Arc<Store>, options: &Options) -> Result<Self, String> {
         let nothing = !scan.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(b"string"));
-        let count = scan.count as u64;
+        let count = scan.count;
         let purpose = Purpose::Scan { count, listed_bytes_max: options.limits.output_bytes_max, nothing };
         let end = store.buckets().min(scan.cursor.saturating_add(BUCKETS_MAX));
         let pattern = scan.pattern.map(|pattern| allowed(pattern, options)).transpose()?;
