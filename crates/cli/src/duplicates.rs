@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use graven_format::Duplicates;
 
-use crate::quantity::counted;
+use crate::console::count;
 
 /// [`Duplicates`] as the command line spells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -24,7 +24,7 @@ impl Keep {
             Self::First => format!("skipped, because {their} key had come before"),
             Self::Last | Self::Error => format!("replaced, because {their} key came again"),
         };
-        format!("{} {were} {what}", counted(pairs, "pair"))
+        format!("{} {were} {what}", count(pairs, "pair"))
     }
 }
 

@@ -23,6 +23,14 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Something that only a build with the feature `feature` has.
+#[cfg_attr(feature = "completions", allow(dead_code, reason = "this build has everything"))]
+pub(crate) fn not_built_in(what: &str, feature: &str) -> Failure {
+    Failure::new(format!(
+        "{what}: this build has none; packages have it, and so has a build with `--features {feature}` or `--features full`"
+    ))
+}
+
 /// The system refuses another thread.
 pub(crate) fn cannot_start_thread(error: &io::Error) -> Failure {
     Failure::new(format!(

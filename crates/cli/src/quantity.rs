@@ -167,11 +167,6 @@ pub(crate) fn number(text: &str, range: RangeInclusive<f64>) -> Result<f64, Misr
     within(number * scaled.unit as f64, range, f64::MAX, |number| number.to_string())
 }
 
-/// So many of something, as people say it: "1 pair", "2 pairs".
-pub(crate) fn counted(count: u64, one: &str) -> String {
-    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
-}
-
 /// A count as it can be read.
 pub(crate) fn show_count(count: u64) -> String {
     count.to_string()

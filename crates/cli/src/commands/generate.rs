@@ -12,7 +12,7 @@ use crate::quantity;
 use crate::sample::{LINE_BYTES_MAX, Sample, Values};
 use crate::signals::{STOPPED, outlive_file_limits, stop_on_signals};
 
-/// Write a sample table: random UUIDs and random values, the same for the same seed
+/// Write a sample table of random pairs, the same for the same seed
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// How many lines

@@ -12,12 +12,13 @@ use graven_format::{Storage, Store};
 use graven_server::{Address, Endpoint, Error, Listener, Options};
 
 use crate::carve;
+use crate::console::count;
 use crate::descriptors;
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome, cannot_start_thread};
 use crate::log;
 use crate::options::serve::ServeOptions;
-use crate::quantity::{counted, show_size};
+use crate::quantity::show_size;
 use crate::resident::resident_bytes;
 use crate::signals::ServerSignals;
 use crate::storage;
@@ -210,7 +211,7 @@ fn resident() -> String {
 fn line(what: &str, name: &str, store: &Store, size: &str, started: Instant) -> String {
     format!(
         "{what} {name}: {}, {size}, in {:.3} s, {}",
-        counted(store.len(), "pair"),
+        count(store.len(), "pair"),
         started.elapsed().as_secs_f64(),
         resident()
     )
