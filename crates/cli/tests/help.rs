@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use support::{Ended, graven, run};
@@ -73,6 +74,30 @@ fn the_long_help_has_every_option_of_the_short_one_and_says_something_of_each() 
         }
     }
     assert!(flags(&shown(&["serve", "--help"], "100")).len() > 30);
+}
+
+#[test]
+fn the_pages_name_no_flag_that_does_not_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages: Vec<PathBuf> = docs
+        .chain(["README.md", "CHANGELOG.md"].map(|page| root.join(page)))
+        .filter(|page| page.extension().is_some_and(|extension| extension == "md"))
+        .collect();
+    let helps: Vec<String> = SUBCOMMANDS.iter().map(|(name, _)| shown(&[name, "--help"], "100")).collect();
+    let exists = |flag: &str| helps.iter().any(|help| flags(help).contains(&flag));
+    // Those of cargo, and those that are answered with what to write instead.
+    let others = ["--features", "--release", "--port", "--bind"];
+    let mut seen = 0;
+    for page in &pages {
+        let text = std::fs::read_to_string(page).unwrap();
+        for span in text.split('`').skip(1).step_by(2).filter(|span| span.starts_with("--")) {
+            let flag = span.split([' ', '=']).next().unwrap();
+            assert!(exists(flag) || others.contains(&flag), "{} names {flag}", page.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 80, "{seen} flags were seen");
 }
 
 #[test]

@@ -564,4 +564,13 @@ mod tests {
         let (found, _) = rest.split_once("<!-- end -->").unwrap();
         assert!(found == page(), "between the marks of docs/OPERATING.md must stand:\n{}", page());
     }
+
+    #[test]
+    fn the_page_of_protocols_says_what_happens_when_each_limit_is_passed() {
+        let document = include_str!("../../../../docs/PROTOCOLS.md");
+        let limits = DECLARED.iter().filter(|declared| matches!(declared.group, Limits | Timeouts));
+        for declared in limits {
+            assert!(document.contains(&format!("`--{}`", declared.name)), "{}", declared.name);
+        }
+    }
 }
