@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use graven_format::{Builder, Duplicates, Error, Options, Store};
 
-use crate::failure::{Failure, Outcome, reason};
+use crate::failure::{Failure, Outcome, cannot_start_thread, reason};
 use crate::input::{Input, reader};
 use crate::pairs::{self, Fields, Format};
 use crate::progress::{BuildBar, follow};
@@ -36,7 +36,7 @@ pub(crate) fn in_memory(input: Input, duplicates: Duplicates) -> Outcome<Loaded>
             builder.add_text(source)?;
             builder.finish()
         },
-    );
+    )?;
     drop(bar);
     let (store, built) = carved.map_err(|error| explain(&name, None, error))?;
     if store.is_empty() {
@@ -104,7 +104,7 @@ pub(crate) fn to_file(
         stop_on_signals(&stopped)?;
         builder.write(output).map_err(cannot)
     };
-    let built = follow(step, work)?;
+    let built = follow(step, work)??;
     let input_bytes = counted.map_or(built.input_bytes, |read| read.load(Ordering::Relaxed));
     Ok(Carved { input_bytes, duplicates: built.duplicates, took: started.elapsed() })
 }
@@ -135,6 +135,7 @@ fn explain(name: &str, output: Option<&Path>, error: Error) -> Failure {
     let output = output.map(|path| path.display().to_string());
     match (error, output) {
         (Error::Text(error), _) => pairs::explain(name, &error),
+        (Error::Thread { source }, _) => cannot_start_thread(&source),
         (Error::DuplicateKey { key }, _) => Failure::new(format!(
             "{name}: the key {} comes more than once; keep one of its values with `--duplicates last` or \
              `--duplicates first`",

@@ -3,8 +3,10 @@
 use clap::ValueEnum;
 use graven_format::Duplicates;
 
+use crate::console::count;
+
 /// [`Duplicates`] as the command line spells them.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Keep {
     /// The last one; the number of replaced pairs is reported
     Last,
@@ -17,11 +19,12 @@ pub(crate) enum Keep {
 impl Keep {
     /// What is said of `pairs` that are not in the table.
     pub(crate) fn report(self, pairs: u64) -> String {
+        let (were, their) = if pairs == 1 { ("was", "its") } else { ("were", "their") };
         let what = match self {
-            Self::First => "skipped, because their key had come before",
-            Self::Last | Self::Error => "replaced, because their key came again",
+            Self::First => format!("skipped, because {their} key had come before"),
+            Self::Last | Self::Error => format!("replaced, because {their} key came again"),
         };
-        format!("{pairs} pairs were {what}")
+        format!("{} {were} {what}", count(pairs, "pair"))
     }
 }
 

@@ -2,18 +2,22 @@
 //! turns what came of it into an exit status.
 
 mod carve;
+mod command_line;
 mod commands;
+mod console;
 mod descriptors;
 mod duplicates;
 mod failure;
 mod input;
 mod json_bytes;
-mod limits;
 mod load;
 mod load_progress;
+mod log;
+mod options;
 mod output;
 mod pairs;
 mod progress;
+mod quantity;
 mod resident;
 mod sample;
 mod signals;
@@ -22,47 +26,25 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
-use crate::commands::{bench, build, dump, generate, get, info, serve, verify};
-
-/// Serves tables that are written once and read forever.
-#[derive(Parser)]
-#[command(version, max_term_width = 100, after_help = EXIT_STATUS)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Build(build::Arguments),
-    Serve(Box<serve::Arguments>),
-    Get(get::Arguments),
-    Info(info::Arguments),
-    Verify(verify::Arguments),
-    Dump(dump::Arguments),
-    Bench(Box<bench::Arguments>),
-    Gen(generate::Arguments),
-}
-
-/// The exit statuses, the same for every subcommand; 2 is also what clap gives for a command line it cannot read.
-const EXIT_STATUS: &str = "Exit status: 0 when it was done, 1 when the answer is no (a key is missing, a file is \
-    damaged), 2 for everything else.";
+use crate::command_line::Chosen;
+use crate::commands::{bench, build, completions, dump, generate, get, info, man, serve, verify};
+use crate::console::warn;
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
-        Command::Build(arguments) => build::run(&arguments),
-        Command::Serve(arguments) => serve::run(&arguments),
-        Command::Get(arguments) => get::run(&arguments),
-        Command::Info(arguments) => info::run(&arguments),
-        Command::Verify(arguments) => verify::run(&arguments),
-        Command::Dump(arguments) => dump::run(&arguments),
-        Command::Bench(arguments) => bench::run(&arguments),
-        Command::Gen(arguments) => generate::run(&arguments),
+    let done = match command_line::read().subcommand {
+        Chosen::Serve(arguments) => serve::run(&arguments),
+        Chosen::Get(arguments) => get::run(&arguments),
+        Chosen::Build(arguments) => build::run(&arguments),
+        Chosen::Info(arguments) => info::run(&arguments),
+        Chosen::Verify(arguments) => verify::run(&arguments),
+        Chosen::Dump(arguments) => dump::run(&arguments),
+        Chosen::Bench(arguments) => bench::run(&arguments),
+        Chosen::Gen(arguments) => generate::run(&arguments),
+        Chosen::Completions(arguments) => completions::run(&arguments),
+        Chosen::Man(arguments) => man::run(&arguments),
     };
     done.unwrap_or_else(|failure| {
-        eprintln!("graven: {failure}");
+        warn(failure);
         ExitCode::from(2)
     })
 }

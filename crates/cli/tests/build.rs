@@ -67,7 +67,7 @@ fn it_says_in_one_line_what_it_made_beside_the_input() {
     let bytes = fs::metadata(&output).unwrap().len();
     let middle = format!("{bytes} B out, {:.1} bytes a pair, values raw, in 0.", bytes as f64 / 2.0);
     let rest = rest.strip_prefix(&middle).unwrap_or_else(|| panic!("{}", ended.out));
-    assert!(rest.ends_with(" s, 1 duplicates\n"), "{}", ended.out);
+    assert!(rest.ends_with(" s, 1 duplicate\n"), "{}", ended.out);
     assert_eq!(run(&["get", output.to_str().unwrap(), "a", "b"]).out, "3\n2\n");
     assert_eq!(names(directory.path()), ["table.data", "table.graven"]);
 }
@@ -340,7 +340,7 @@ fn a_disk_that_is_full_leaves_the_old_file_and_nothing_else() {
 
 #[test]
 fn a_signal_while_pairs_are_read_leaves_nothing() {
-    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::KILL] {
         let directory = tempfile::tempdir().unwrap();
         let output = directory.path().join("table.graven");
         fs::write(&output, "old").unwrap();

@@ -54,7 +54,7 @@ fn a_reader_that_has_had_enough_is_no_error() {
 
 #[test]
 fn a_signal_leaves_the_old_file_and_no_litter() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let (directory, path) = file_with(b"what was there before");
         let child = graven()
             .args(["gen", "-n", "1000000000000", "-o"])

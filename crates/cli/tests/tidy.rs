@@ -204,6 +204,28 @@ fn the_table_and_the_languages_know_no_runtime_no_arguments_and_no_log() {
 }
 
 #[test]
+fn libraries_say_nothing_of_flags_and_subcommands() {
+    let libraries = ["blocks", "catalog", "client", "format", "server", "wire"];
+    let mut seen = 0;
+    for (name, text) in libraries.iter().flat_map(|library| rust_files(&format!("crates/{library}/src"))) {
+        // Tests may say what they like, and stand at the end.
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for line in code(text) {
+            for said in line.split('"').skip(1).step_by(2) {
+                let is_flag = |word: &str| {
+                    let word = word.trim_matches('`');
+                    word.strip_prefix("--")
+                        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
+                };
+                assert!(!said.split(' ').any(is_flag) && !said.contains("`graven "), "{name} says: {said}");
+            }
+        }
+        seen += 1;
+    }
+    assert!(seen > 80, "the walk found {seen} files");
+}
+
+#[test]
 fn every_page_that_a_page_links_to_exists() {
     let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages = docs.chain(["README.md", "CHANGELOG.md"].map(|page| root().join(page)));

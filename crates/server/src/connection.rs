@@ -121,11 +121,11 @@ pub(crate) struct Timeouts {
 impl Timeouts {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
-            idle: options.idle_timeout.map_or(u32::MAX, ticks_of),
-            short_lived_idle: options.http_idle_timeout.map_or(u32::MAX, ticks_of),
-            request: ticks_of(options.request_timeout),
-            stalled: ticks_of(options.stalled_timeout.min(options.write_timeout)),
-            write: ticks_of(options.write_timeout),
+            idle: options.timeouts.idle.map_or(u32::MAX, ticks_of),
+            short_lived_idle: options.timeouts.http_idle.map_or(u32::MAX, ticks_of),
+            request: ticks_of(options.timeouts.request),
+            stalled: ticks_of(options.timeouts.stalled.min(options.timeouts.write)),
+            write: ticks_of(options.timeouts.write),
         }
     }
 }

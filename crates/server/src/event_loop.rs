@@ -21,7 +21,7 @@ use crate::connection::{Connection, Outcome, Shared, Timeouts};
 use crate::endpoint::Speaks;
 use crate::error::Error;
 use crate::journal::Journal;
-use crate::options::{DISK_READS_MAX, DISK_READS_MIN, Options};
+use crate::options::{Options, StorageOptions};
 use crate::shutdown::Shutdown;
 use crate::system::{Event, System};
 use crate::tally::Tallies;
@@ -122,7 +122,7 @@ impl<'a, S: System> EventLoop<'a, S> {
             acceptor,
             connections: Slab::new(),
             shared,
-            turns: Turns::new(options.output_bytes_max),
+            turns: Turns::new(options.limits.output_bytes_max),
             version,
             generation,
             events: Vec::new(),
@@ -234,12 +234,13 @@ impl<'a, S: System> EventLoop<'a, S> {
             return Ok(());
         }
         let reader = self.shared.system.block_reader()?;
-        let cache = (options.cache_bytes > 0).then(|| {
+        let cache = (options.storage.cache_bytes > 0).then(|| {
             let block_bytes = store.carved_bytes() / store.buckets();
-            let cache = || Arc::new(Cache::new(options.cache_bytes, block_bytes));
+            let cache = || Arc::new(Cache::new(options.storage.cache_bytes, block_bytes));
             Arc::clone(tallies.cache.get_or_init(cache))
         });
-        let slots_max = options.disk_reads_max.clamp(DISK_READS_MIN, DISK_READS_MAX);
+        let slots = StorageOptions::DISK_READS_RANGE;
+        let slots_max = options.storage.disk_reads_max.clamp(*slots.start(), *slots.end());
         self.shared.responder.lookups().set_fetcher(Fetcher::new(reader, cache, slots_max));
         Ok(())
     }
@@ -425,7 +426,7 @@ impl<'a, S: System> EventLoop<'a, S> {
     /// Stops accepting, and gives every connection the chance to have answered what it has already sent.
     fn begin_drain(&mut self) {
         self.read_clock();
-        self.drained_at = Some(self.shared.clock.now() + self.common.options.drain_timeout);
+        self.drained_at = Some(self.shared.clock.now() + self.common.options.timeouts.drain);
         self.shared.draining = true;
         self.acceptor = None;
         self.shared.system.stop_listening();

@@ -1,4 +1,7 @@
 //! What has happened since the server started: counted by each loop for itself, added up when somebody asks.
+//!
+//! Every number is declared once, as a [`Metric`]: `/metrics`, `/stats.json`, Redis' INFO and memcached's `stats` follow
+//! from the same entry, and so does the table in docs/OPERATING.md.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -66,24 +69,252 @@ impl Histogram {
     }
 }
 
-/// What one loop has counted. Its alignment keeps two loops from sharing a line of the cache.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-pub(crate) struct Tally {
-    pub(crate) http: Requests,
-    pub(crate) resp: Requests,
-    pub(crate) memcached: Requests,
-    pub(crate) bytes_read: Count,
-    pub(crate) bytes_written: Count,
-    pub(crate) connections_opened: Count,
-    pub(crate) connections_refused: Count,
-    pub(crate) protocol_errors: Count,
-    pub(crate) timeouts: Count,
-    pub(crate) disk_reads: Count,
-    pub(crate) disk_read_bytes: Count,
-    pub(crate) disk_errors: Count,
-    pub(crate) cache_hits: Count,
-    pub(crate) cache_misses: Count,
+/// Declares what each loop counts: the field that it adds to, and what is said of it. The line of documentation is what
+/// Prometheus is told.
+macro_rules! loop_counters {
+    ($(#[doc = $help:literal] $field:ident: $metric:expr;)*) => {
+        /// What one loop has counted. Its alignment keeps two loops from sharing a line of the cache.
+        #[derive(Debug, Default)]
+        #[repr(align(128))]
+        pub(crate) struct Tally {
+            pub(crate) http: Requests,
+            pub(crate) resp: Requests,
+            pub(crate) memcached: Requests,
+            $(#[doc = $help] pub(crate) $field: Count,)*
+        }
+
+        static LOOP_COUNTERS: &[Metric] = &[
+            $($metric.help($help).value(Value::Sum(|tally| &tally.$field)),)*
+        ];
+    };
+}
+
+loop_counters! {
+    /// Connections accepted
+    connections_opened: counter("connections_opened", Unit::None)
+        .redis(Section::Stats, "total_connections_received").memcached("total_connections");
+    /// Connections closed at once because as many were open as may be
+    connections_refused: counter("connections_refused", Unit::None)
+        .redis(Section::Stats, "rejected_connections").memcached("rejected_connections");
+    /// Connections closed because what came was no request, or passed a limit
+    protocol_errors: counter("protocol_errors", Unit::None);
+    /// Connections closed because their peer took too long
+    timeouts: counter("timeouts", Unit::None);
+    /// Bytes read from connections
+    bytes_read: counter("read", Unit::Bytes)
+        .redis(Section::Stats, "total_net_input_bytes").memcached("bytes_read");
+    /// Bytes written to connections
+    bytes_written: counter("written", Unit::Bytes)
+        .redis(Section::Stats, "total_net_output_bytes").memcached("bytes_written");
+    /// Reads of a table on disk
+    disk_reads: counter("disk_reads", Unit::None)
+        .redis(Section::Storage, "disk_reads").memcached("disk_reads");
+    /// Bytes read of a table on disk
+    disk_read_bytes: counter("disk_read", Unit::Bytes)
+        .redis(Section::Storage, "disk_read_bytes").memcached("disk_read_bytes");
+    /// Reads of a table on disk that failed, or whose bytes were damaged
+    disk_errors: counter("disk_errors", Unit::None)
+        .redis(Section::Storage, "disk_errors").memcached("disk_errors");
+    /// Lookups in a table on disk whose bucket was in memory
+    cache_hits: counter("cache_hits", Unit::None)
+        .redis(Section::Storage, "cache_hits").memcached("cache_hits");
+    /// Lookups in a table on disk whose bucket had to be read
+    cache_misses: counter("cache_misses", Unit::None)
+        .redis(Section::Storage, "cache_misses").memcached("cache_misses");
+}
+
+/// What is not counted by the loops one by one.
+static OTHERS: &[Metric] = &[
+    gauge("pairs", Unit::None)
+        .help("Pairs in the table")
+        .memcached("curr_items")
+        .value(Value::Single(|readings| readings.pairs)),
+    gauge("uptime", Unit::Seconds)
+        .help("Time since the server started")
+        .redis(Section::Server, "uptime_in_seconds")
+        .memcached("uptime")
+        .value(Value::Single(|readings| readings.tallies.started.elapsed().as_secs())),
+    gauge("connections", Unit::None)
+        .help("Connections that are open")
+        .redis(Section::Clients, "connected_clients")
+        .memcached("curr_connections")
+        .value(Value::Single(|readings| readings.tallies.open_connections())),
+];
+
+/// What the cache of a table on disk says of itself.
+static CACHE: &[Metric] = &[
+    counter("cache_evictions", Unit::None)
+        .help("Buckets that left the cache for others")
+        .redis(Section::Storage, "cache_evictions")
+        .memcached("cache_evictions")
+        .value(Value::Single(|readings| readings.tallies.cache().map_or(0, Cache::evictions))),
+    gauge("cache", Unit::Bytes)
+        .help("Memory that the cache of a table on disk holds")
+        .redis(Section::Storage, "cache_bytes")
+        .memcached("cache_bytes")
+        .value(Value::Single(|readings| readings.tallies.cache().map_or(0, Cache::bytes))),
+];
+
+/// What is counted for each protocol.
+static REQUESTS: &[Metric] = &[
+    counter("requests", Unit::None)
+        .help("Requests answered")
+        .value(Value::Protocols(|requests| &requests.requests)),
+    counter("hits", Unit::None)
+        .help("Keys asked for that were there")
+        .redis(Section::Stats, "keyspace_hits")
+        .memcached("get_hits")
+        .value(Value::Protocols(|requests| &requests.hits)),
+    counter("misses", Unit::None)
+        .help("Keys asked for that were not there")
+        .redis(Section::Stats, "keyspace_misses")
+        .memcached("get_misses")
+        .value(Value::Protocols(|requests| &requests.misses)),
+    Metric { kind: Kind::Histogram, ..counter("wait", Unit::Seconds) }
+        .help("Time from when the loop learnt of a request's bytes until the kernel took its answer")
+        .value(Value::Waits),
+];
+
+/// Every number, in the order in which they are told.
+pub(crate) fn metrics() -> impl Iterator<Item = &'static Metric> {
+    [OTHERS, LOOP_COUNTERS, CACHE, REQUESTS].into_iter().flatten()
+}
+
+/// One number that the server tells of itself, or one for each protocol, under the names that the languages have for it.
+#[derive(Debug)]
+pub(crate) struct Metric {
+    /// Without the unit behind it.
+    name: &'static str,
+    unit: Unit,
+    pub(crate) kind: Kind,
+    help: &'static str,
+    /// Where Redis' INFO has it, and its name there.
+    pub(crate) redis: Option<(Section, &'static str)>,
+    /// Its name in memcached's `stats`.
+    pub(crate) memcached: Option<&'static str>,
+    pub(crate) value: Value,
+}
+
+/// How a number behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// Counts of what was measured, by its size.
+    Histogram,
+}
+
+/// What a number is in; it stands at the end of the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// It counts things.
+    None,
+    Bytes,
+    Seconds,
+}
+
+/// A section of Redis' INFO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Server,
+    Clients,
+    Storage,
+    Stats,
+}
+
+/// Where a number comes from.
+#[derive(Debug)]
+pub(crate) enum Value {
+    Single(fn(&Readings<'_>) -> u64),
+    /// The sum of what each loop has counted.
+    Sum(fn(&Tally) -> &Count),
+    /// The same for each protocol.
+    Protocols(fn(&Requests) -> &Count),
+    /// How long the requests of each protocol have waited.
+    Waits,
+}
+
+/// A protocol's name, and its requests in the tally of a loop.
+pub(crate) type Protocol = (&'static str, fn(&Tally) -> &Requests);
+
+pub(crate) static PROTOCOLS: [Protocol; 3] =
+    [("http", |tally| &tally.http), ("resp", |tally| &tally.resp), ("memcached", |tally| &tally.memcached)];
+
+const fn counter(name: &'static str, unit: Unit) -> Metric {
+    let value = Value::Single(|_| 0);
+    Metric { name, unit, kind: Kind::Counter, help: "", redis: None, memcached: None, value }
+}
+
+const fn gauge(name: &'static str, unit: Unit) -> Metric {
+    Metric { kind: Kind::Gauge, ..counter(name, unit) }
+}
+
+impl Metric {
+    const fn help(mut self, help: &'static str) -> Self {
+        self.help = help;
+        self
+    }
+
+    const fn redis(mut self, section: Section, name: &'static str) -> Self {
+        self.redis = Some((section, name));
+        self
+    }
+
+    const fn memcached(mut self, name: &'static str) -> Self {
+        self.memcached = Some(name);
+        self
+    }
+
+    const fn value(mut self, value: Value) -> Self {
+        self.value = value;
+        self
+    }
+
+    /// The name with the unit: `read_bytes`.
+    pub(crate) fn name(&self) -> String {
+        let unit = match self.unit {
+            Unit::None => "",
+            Unit::Bytes => "_bytes",
+            Unit::Seconds => "_seconds",
+        };
+        format!("{}{unit}", self.name)
+    }
+
+    /// The name that Prometheus knows: `graven_read_bytes_total`.
+    pub(crate) fn prometheus_name(&self) -> String {
+        let end = if self.kind == Kind::Counter { "_total" } else { "" };
+        format!("graven_{}{end}", self.name())
+    }
+
+    /// What it counts, in one sentence without its full stop.
+    pub(crate) fn about(&self) -> &'static str {
+        // A line of documentation begins with a space.
+        self.help.trim_ascii()
+    }
+}
+
+/// What numbers are read from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Readings<'a> {
+    pub(crate) tallies: &'a Tallies,
+    /// Pairs in the table.
+    pub(crate) pairs: u64,
+}
+
+impl Readings<'_> {
+    /// A number as one, the protocols added up; `None` for what is no number.
+    pub(crate) fn total(&self, metric: &Metric) -> Option<u64> {
+        match metric.value {
+            Value::Single(read) => Some(read(self)),
+            Value::Sum(count) => Some(self.tallies.sum(count)),
+            Value::Protocols(count) => {
+                Some(PROTOCOLS.iter().map(|protocol| self.tallies.sum_of(*protocol, count)).sum())
+            }
+            Value::Waits => None,
+        }
+    }
 }
 
 /// The tallies of all loops, and what they have in common.
@@ -95,40 +326,6 @@ pub(crate) struct Tallies {
     pub(crate) started: Instant,
     /// What is kept of tables on disk, from the first such table on.
     pub(crate) cache: OnceLock<Arc<Cache>>,
-}
-
-/// Requests of one protocol, added up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RequestSums {
-    pub(crate) requests: u64,
-    pub(crate) hits: u64,
-    pub(crate) misses: u64,
-    /// Requests by how long they waited, and the sum of their waits.
-    pub(crate) waits: [u64; WAIT_BOUNDS_US.len() + 1],
-    pub(crate) waits_us: u64,
-}
-
-/// All tallies added up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sums {
-    pub(crate) http: RequestSums,
-    pub(crate) resp: RequestSums,
-    pub(crate) memcached: RequestSums,
-    pub(crate) bytes_read: u64,
-    pub(crate) bytes_written: u64,
-    pub(crate) connections_opened: u64,
-    pub(crate) connections_refused: u64,
-    pub(crate) connections: u64,
-    pub(crate) protocol_errors: u64,
-    pub(crate) timeouts: u64,
-    pub(crate) disk_reads: u64,
-    pub(crate) disk_read_bytes: u64,
-    pub(crate) disk_errors: u64,
-    pub(crate) cache_hits: u64,
-    pub(crate) cache_misses: u64,
-    pub(crate) cache_evictions: u64,
-    pub(crate) cache_bytes: u64,
-    pub(crate) uptime_seconds: u64,
 }
 
 impl Tally {
@@ -174,88 +371,94 @@ impl Tallies {
         }
     }
 
-    pub(crate) fn sum(&self) -> Sums {
-        let mut sums = Sums { uptime_seconds: self.started.elapsed().as_secs(), ..Sums::default() };
-        for tally in &self.loops {
-            for (sum, requests) in [
-                (&mut sums.http, &tally.http),
-                (&mut sums.resp, &tally.resp),
-                (&mut sums.memcached, &tally.memcached),
-            ] {
-                sum.requests += requests.requests.get();
-                sum.hits += requests.hits.get();
-                sum.misses += requests.misses.get();
-                sum.waits_us += requests.waits.microseconds.get();
-                for (sum, bucket) in sum.waits.iter_mut().zip(&requests.waits.buckets) {
-                    *sum += bucket.get();
-                }
-            }
-            for (sum, count) in [
-                (&mut sums.bytes_read, &tally.bytes_read),
-                (&mut sums.bytes_written, &tally.bytes_written),
-                (&mut sums.connections_opened, &tally.connections_opened),
-                (&mut sums.connections_refused, &tally.connections_refused),
-                (&mut sums.protocol_errors, &tally.protocol_errors),
-                (&mut sums.timeouts, &tally.timeouts),
-                (&mut sums.disk_reads, &tally.disk_reads),
-                (&mut sums.disk_read_bytes, &tally.disk_read_bytes),
-                (&mut sums.disk_errors, &tally.disk_errors),
-                (&mut sums.cache_hits, &tally.cache_hits),
-                (&mut sums.cache_misses, &tally.cache_misses),
-            ] {
-                *sum += count.get();
+    /// What all loops have counted together.
+    pub(crate) fn sum(&self, count: fn(&Tally) -> &Count) -> u64 {
+        self.loops.iter().map(|tally| count(tally).get()).sum()
+    }
+
+    /// The same of one protocol.
+    pub(crate) fn sum_of(&self, (_, of): Protocol, count: fn(&Requests) -> &Count) -> u64 {
+        self.loops.iter().map(|tally| count(of(tally)).get()).sum()
+    }
+
+    /// Requests of one protocol by how long they have waited, and the sum of their waits in microseconds.
+    pub(crate) fn waits(&self, (_, of): Protocol) -> ([u64; WAIT_BOUNDS_US.len() + 1], u64) {
+        let mut sums = ([0; WAIT_BOUNDS_US.len() + 1], 0);
+        for waits in self.loops.iter().map(|tally| &of(tally).waits) {
+            sums.1 += waits.microseconds.get();
+            for (sum, bucket) in sums.0.iter_mut().zip(&waits.buckets) {
+                *sum += bucket.get();
             }
         }
-        if let Some(cache) = self.cache.get() {
-            (sums.cache_bytes, sums.cache_evictions) = (cache.bytes(), cache.evictions());
-        }
-        sums.connections = self.connections.iter().map(|open| open.load(Ordering::Relaxed) as u64).sum();
         sums
+    }
+
+    fn cache(&self) -> Option<&Cache> {
+        self.cache.get().map(AsRef::as_ref)
+    }
+
+    fn open_connections(&self) -> u64 {
+        self.connections.iter().map(|open| open.load(Ordering::Relaxed) as u64).sum()
     }
 }
 
-impl Sums {
-    /// Every protocol together.
-    pub(crate) fn all(&self) -> RequestSums {
-        let each = [self.http, self.resp, self.memcached];
-        RequestSums {
-            requests: each.iter().map(|sums| sums.requests).sum(),
-            hits: each.iter().map(|sums| sums.hits).sum(),
-            misses: each.iter().map(|sums| sums.misses).sum(),
-            waits: std::array::from_fn(|i| each.iter().map(|sums| sums.waits[i]).sum()),
-            waits_us: each.iter().map(|sums| sums.waits_us).sum(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_has_names_of_its_own_and_a_line_that_says_what_it_counts() {
+        let all: Vec<&Metric> = metrics().collect();
+        for (i, metric) in all.iter().enumerate() {
+            let name = metric.prometheus_name();
+            assert!(metric.about().starts_with(char::is_uppercase), "{name}");
+            assert!(!metric.about().ends_with('.'), "{name}");
+            for other in &all[..i] {
+                assert_ne!(other.prometheus_name(), name);
+                assert!(metric.redis.is_none() || other.redis != metric.redis, "{name}");
+                assert!(metric.memcached.is_none() || other.memcached != metric.memcached, "{name}");
+            }
         }
     }
 
-    /// What a table on disk has cost, each number with its name; zeros where the table is elsewhere.
-    pub(crate) fn storage(&self) -> [(&'static str, u64); 7] {
-        [
-            ("disk_reads", self.disk_reads),
-            ("disk_read_bytes", self.disk_read_bytes),
-            ("disk_errors", self.disk_errors),
-            ("cache_hits", self.cache_hits),
-            ("cache_misses", self.cache_misses),
-            ("cache_evictions", self.cache_evictions),
-            ("cache_bytes", self.cache_bytes),
-        ]
+    #[test]
+    fn what_the_loops_have_counted_is_added_up() {
+        let tallies = Tallies::new(3);
+        for (i, tally) in (1..).zip(&tallies.loops) {
+            tally.bytes_read.add(i);
+            tally.resp.hits.add(10 * i);
+            tally.http.hits.add(100 * i);
+            tally.http.waits.add(Duration::from_micros(15), i);
+        }
+        let readings = Readings { tallies: &tallies, pairs: 7 };
+        let total =
+            |name: &str| readings.total(metrics().find(|metric| metric.prometheus_name() == name).unwrap());
+        assert_eq!(total("graven_pairs"), Some(7));
+        assert_eq!(total("graven_read_bytes_total"), Some(6));
+        assert_eq!(total("graven_hits_total"), Some(660));
+        let (buckets, sum_us) = tallies.waits(PROTOCOLS[0]);
+        assert_eq!((buckets[1], buckets.iter().sum(), sum_us), (6, 6, 90));
     }
 
-    /// Every other number with its name, units last.
-    pub(crate) fn named(&self) -> [(&'static str, u64); 8] {
-        [
-            ("uptime_seconds", self.uptime_seconds),
-            ("connections", self.connections),
-            ("connections_opened", self.connections_opened),
-            ("connections_refused", self.connections_refused),
-            ("protocol_errors", self.protocol_errors),
-            ("timeouts", self.timeouts),
-            ("read_bytes", self.bytes_read),
-            ("written_bytes", self.bytes_written),
-        ]
-    }
-
-    /// The sums of each protocol with its name.
-    pub(crate) fn protocols(&self) -> [(&'static str, RequestSums); 3] {
-        [("http", self.http), ("resp", self.resp), ("memcached", self.memcached)]
+    #[test]
+    fn the_page_for_operators_lists_every_number_as_it_is_declared() {
+        let mut page =
+            "| name | kind | what it counts | INFO | stats |\n| --- | --- | --- | --- | --- |\n".to_owned();
+        for metric in metrics() {
+            let of_each = !matches!(metric.value, Value::Single(_) | Value::Sum(_));
+            page.push_str(&format!(
+                "| `{}` | {} | {}{} | {} | {} |\n",
+                metric.prometheus_name(),
+                format!("{:?}", metric.kind).to_lowercase(),
+                metric.about(),
+                if of_each { ", for each `protocol`" } else { "" },
+                metric.redis.map_or_else(String::new, |(_, name)| format!("`{name}`")),
+                metric.memcached.map_or_else(String::new, |name| format!("`{name}`")),
+            ));
+        }
+        let document = include_str!("../../../docs/OPERATING.md");
+        let (_, rest) = document.split_once("<!-- metrics -->\n").unwrap();
+        let (found, _) = rest.split_once("<!-- end -->").unwrap();
+        assert!(found == page, "between the marks of docs/OPERATING.md must stand:\n{page}");
     }
 }

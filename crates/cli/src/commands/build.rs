@@ -10,18 +10,20 @@ use graven_format::{BUCKET_RECORDS_MAX, Codec, CodecChoice, Options, Purpose};
 
 use crate::carve;
 use crate::commands::info::values_line;
+use crate::console::{count, say};
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome};
 use crate::input::Input;
 use crate::output::{Target, directory_of};
 use crate::pairs::{Fields, Format};
+use crate::quantity::{self, Misread};
 use crate::signals::outlive_file_limits;
 use crate::table::{explain, open_carved};
 
-/// Carve a table into a file that is small, is opened at once, and answers lookups
+/// Carve a table into a small file that answers lookups at once
 #[derive(clap::Args)]
 #[command(
-    after_help = "The file appears under its name when all of it is on disk; a file that has the name is kept until \
+    after_long_help = "The file appears under its name when all of it is on disk; a file that has the name is kept until \
     then. Temporary files are made beside it, and have no names."
 )]
 pub(crate) struct Arguments {
@@ -30,37 +32,47 @@ pub(crate) struct Arguments {
     /// Where to write [default: INPUT with the extension .graven]
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What the input looks like [default: by its extension: .tsv, .csv, .jsonl; data for all others]
-    #[arg(long, value_enum)]
+    /// What the input looks like [default: by its extension]
+    ///
+    /// Extensions are .tsv, .csv and .jsonl; all others are data.
+    #[arg(long, value_enum, help_heading = INPUT)]
     format: Option<Format>,
-    /// The column of a csv, by name or number, or the field of a jsonl, that is the key [default: 1, or key]
-    #[arg(long, value_name = "COLUMN")]
+    /// The column of a csv, or field of a jsonl, that is the key [default: 1, or key]
+    ///
+    /// A column is given by its number, or with --header by its name.
+    #[arg(long, value_name = "COLUMN", help_heading = INPUT)]
     key: Option<String>,
     /// The same for the value [default: 2, or value]
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", help_heading = INPUT)]
     value: Option<String>,
-    /// The first row of a csv names the columns, and is not a pair; so it is where a column is given by name
-    #[arg(long)]
+    /// The first row of a csv names the columns, and is not a pair
+    ///
+    /// So it is where a column is given by name.
+    #[arg(long, help_heading = INPUT)]
     header: bool,
     /// How values are stored
-    #[arg(long, value_enum, default_value_t = CodecName::Auto)]
+    #[arg(long, value_enum, default_value_t = CodecName::Auto, help_heading = TABLE)]
     codec: CodecName,
     /// Where the table is to lie when it is served
-    #[arg(long = "for", value_enum, default_value_t = For::Ram)]
+    #[arg(long = "for", value_enum, default_value_t = For::Ram, help_heading = TABLE)]
     purpose: For,
     /// Records in a bucket, on average, within a factor of 1.42 [default: 4 for ram, a page of 4 KiB full for disk]
-    #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u16).range(1..=i64::from(BUCKET_RECORDS_MAX)))]
+    #[arg(long, value_name = "RECORDS", value_parser = bucket, help_heading = TABLE, hide_short_help = true)]
     bucket: Option<u16>,
     /// Which value counts when a key comes more than once
-    #[arg(long, value_enum, default_value_t = Keep::Last)]
+    #[arg(long, value_enum, default_value_t = Keep::Last, help_heading = TABLE)]
     duplicates: Keep,
     /// Memory that the build may use; it does not change the file
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = memory)]
-    memory: ByteSize,
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = memory, help_heading = WORK, hide_short_help = true)]
+    memory: u64,
     /// How many threads work; it does not change the file [default: one a core]
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = quantity::positive, help_heading = WORK, hide_short_help = true)]
     threads: Option<NonZeroUsize>,
 }
+
+const INPUT: &str = "Input";
+const TABLE: &str = "Table";
+const WORK: &str = "Work";
 
 /// [`CodecChoice`] as the command line spells it.
 #[derive(Clone, Copy, ValueEnum)]
@@ -85,14 +97,15 @@ enum For {
 }
 
 /// Less than this is not enough for a block of text on each thread.
-const MEMORY_MIN: ByteSize = ByteSize::mib(4);
+const MEMORY_MIN: u64 = 4 << 20;
 
-fn memory(text: &str) -> Result<ByteSize, String> {
-    let size: ByteSize = text.parse().map_err(|_| "write a size such as 512MiB or 4GiB".to_owned())?;
-    if size < MEMORY_MIN {
-        return Err(format!("a build needs {MEMORY_MIN} at least"));
-    }
-    Ok(size)
+fn memory(text: &str) -> Result<u64, Misread> {
+    quantity::size(text, MEMORY_MIN..=u64::MAX)
+}
+
+fn bucket(text: &str) -> Result<u16, Misread> {
+    // The range leaves nothing that does not fit.
+    quantity::count(text, 1..=BUCKET_RECORDS_MAX.into()).map(|records| records as u16)
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
@@ -115,7 +128,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         purpose: arguments.purpose.into(),
         bucket_records: arguments.bucket,
         duplicates: arguments.duplicates.into(),
-        memory_bytes: arguments.memory.as_u64(),
+        memory_bytes: arguments.memory,
         temporary_dir: directory_of(&output).to_owned(),
         threads: arguments.threads.map_or(0, NonZeroUsize::get),
         ..Options::default()
@@ -126,17 +139,18 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let done = carve::to_file(input, format, &fields, options, &output)?;
     let table = open_carved(&output)?.map_err(|error| explain(&output.display().to_string(), &error))?;
     let info = table.store.info();
-    println!(
-        "carved {name} into {}: {} pairs, {} in, {} out, {:.1} bytes a pair, {}, in {:.2} s, {} duplicates",
+    let text = format!(
+        "carved {name} into {}: {}, {} in, {} out, {:.1} bytes a pair, {}, in {:.2} s, {}",
         output.display(),
-        info.pairs,
+        count(info.pairs, "pair"),
         ByteSize(done.input_bytes).display().si(),
         ByteSize(info.file_bytes).display().si(),
         info.bytes_per_pair().unwrap_or_default(),
         values_line(&info),
         done.took.as_secs_f64(),
-        done.duplicates,
+        count(done.duplicates, "duplicate"),
     );
+    say(text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use graven_client::{Client, Target, Timeouts};
 use graven_format::KEY_BYTES_MAX;
 
+use crate::console::warn;
 use crate::failure::{Failure, Outcome, reason};
 use crate::input::Input;
 use crate::pairs;
@@ -155,7 +156,7 @@ fn look_up<K: AsRef<[u8]>>(
         }
         None => {
             answers.missing = true;
-            eprintln!("graven: the key {} is not there", key.escape_ascii());
+            warn(format_args!("the key {} is not there", key.escape_ascii()));
             Ok(())
         }
     })

@@ -220,7 +220,7 @@ fn keys_that_are_not_where_a_lookup_would_find_them_are_found_by_verify() {
     bytes[SEED_OFFSET] ^= 1;
     page::seal(&mut bytes);
     let found = Store::from_bytes(&bytes).unwrap().verify();
-    assert!(matches!(found, Err(Error::Damaged { problem: Problem::Codec, .. })), "{found:?}");
+    assert!(matches!(found, Err(Error::Damaged { problem: Problem::Misplaced, .. })), "{found:?}");
 }
 
 /// Stored bytes that stand for more than a value may be: 100 MB for 5.6 GB.

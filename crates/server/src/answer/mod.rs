@@ -25,7 +25,7 @@ use graven_format::Store;
 
 use crate::endpoint::Speaks;
 use crate::options::Options;
-use crate::tally::{Tallies, Tally};
+use crate::tally::{Readings, Tallies, Tally};
 use access::{Asker, Wanted};
 use detect::{Detected, Protocol, detect};
 pub(crate) use lookups::{Answer, Lookups};
@@ -127,10 +127,10 @@ impl Session {
             Protocol::Http => Self::Http(http::HttpSession::default()),
             Protocol::Resp => {
                 let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-                Self::Resp(Box::new(resp::RespSession::new(id, options.resp)))
+                Self::Resp(Box::new(resp::RespSession::new(id, options.limits.resp)))
             }
             Protocol::Memcached => {
-                Self::Memcached(Box::new(memcached::MemcachedSession::new(options.memcached)))
+                Self::Memcached(Box::new(memcached::MemcachedSession::new(options.limits.memcached)))
             }
         }
     }
@@ -219,6 +219,13 @@ pub(crate) struct Responder<'a, R> {
     tally: &'a Tally,
 }
 
+impl<R> Responder<'_, R> {
+    /// What the server's numbers are read from.
+    fn readings(&self) -> Readings<'_> {
+        Readings { tallies: self.tallies, pairs: self.store.len() }
+    }
+}
+
 impl<'a, R: BlockReader> Responder<'a, R> {
     pub(crate) fn new(
         store: Arc<Store>,
@@ -226,7 +233,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         tallies: &'a Tallies,
         tally: &'a Tally,
     ) -> Self {
-        let lookups = Lookups::new(options.output_bytes_max);
+        let lookups = Lookups::new(options.limits.output_bytes_max);
         let http = http::HttpShared::new(options);
         Self { store, lookups, http, line: Vec::new(), options, tallies, tally }
     }

@@ -134,7 +134,9 @@ fn a_mapped_table_answers_what_is_hit_with_errors_and_all_else_rightly() {
 #[test]
 fn a_table_on_disk_answers_what_is_hit_with_errors_and_all_else_rightly() {
     for disk_reads in [DiskReads::Auto, DiskReads::Threads] {
-        let options = Options { disk_reads, cache_bytes: 0, ..threads(2) };
+        let mut options = threads(2);
+        options.storage.disk_reads = disk_reads;
+        options.storage.cache_bytes = 0;
         damage_while_served(|path| open(path, Storage::Disk), &options, true);
     }
 }
@@ -147,7 +149,8 @@ fn each_lookup_on_disk_costs_one_read_whether_or_not_its_key_is_there() {
     let store = open(&path, Storage::Disk);
     let asked = 10_000;
     for (cache_bytes, reads) in [(0, asked), (1 << 30, store.buckets() as usize)] {
-        let options = Options { cache_bytes, ..threads(1) };
+        let mut options = threads(1);
+        options.storage.cache_bytes = cache_bytes;
         serve(&store, &options, &["127.0.0.1:0"], |server| {
             assert_eq!(errors(server, asked, 1), 0);
             assert_eq!(disk_reads(server), reads);
@@ -164,7 +167,9 @@ fn peers_that_do_not_read_keep_no_reads_from_others() {
     (0..200).for_each(|i| builder.add(key(i).as_bytes(), &value).unwrap());
     builder.write(&path).unwrap();
     let store = open(&path, Storage::Disk);
-    let options = Options { cache_bytes: 0, disk_reads_max: 16, ..threads(1) };
+    let mut options = threads(1);
+    options.storage.cache_bytes = 0;
+    options.storage.disk_reads_max = 16;
     serve(&store, &options, &["127.0.0.1:0"], |server| {
         let mut deaf: Vec<_> = (0..20).map(|_| server.connect()).collect();
         for stream in &mut deaf {

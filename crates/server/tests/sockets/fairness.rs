@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use graven_format::{Builder, Codec, CodecChoice, Store};
-use graven_server::Options;
 
 use crate::harness::{Server, Stream, serve, serve_from_everywhere, table, threads};
 
@@ -79,7 +78,8 @@ fn a_walk_with_a_costly_pattern_leaves_turns_to_others_and_ends_with_the_server(
 
 #[test]
 fn a_pattern_longer_than_the_limit_is_refused_with_both_lengths() {
-    let options = Options { pattern_bytes_max: 10, ..threads(1) };
+    let mut options = threads(1);
+    options.limits.pattern_bytes_max = 10;
     serve(&many_keys(), &options, &["127.0.0.1:0"], |server| {
         let mut stream = server.connect();
         stream.send(b"SCAN 0 MATCH 12345678901\r\n");

@@ -110,7 +110,7 @@ impl ManyKeys {
             (true, Layout::Document) => b",",
             (_, Layout::Lines) => b"",
         };
-        let room = responder.options.output_bytes_max.saturating_sub(slot.out.len());
+        let room = responder.options.limits.output_bytes_max.saturating_sub(slot.out.len());
         let http = &responder.tally.http;
         let stop = responder.lookups.each_of(store, keys, slot, http, |key, answer, _| {
             chunk.extend_from_slice(between);

@@ -16,6 +16,7 @@ use super::pending::Lookup;
 use super::{After, Language, Read, Responder, Slot, report};
 use crate::options::Options;
 use crate::output::Output;
+use crate::tally::Readings;
 use heads::{ALL_METHODS, Framing, Heads};
 use mget::{Ending, Layout, ManyKeys};
 
@@ -37,7 +38,7 @@ pub(super) struct HttpShared<'a> {
 
 impl<'a> HttpShared<'a> {
     pub(super) fn new(options: &'a Options) -> Self {
-        Self { decoder: RequestDecoder::new(options.http), heads: Heads::new(options) }
+        Self { decoder: RequestDecoder::new(options.limits.http), heads: Heads::new(options) }
     }
 
     #[inline]
@@ -189,11 +190,11 @@ impl Language for HttpSession {
             Route::BadMethod(allow) => heads.bad_method(allow, framing, out),
             Route::Preflight => heads.bad_method(ALL_METHODS, framing, out),
             Route::Metrics => {
-                let page = report::metrics(store.len(), &tallies.sum());
+                let page = report::prometheus(&Readings { tallies, pairs: store.len() });
                 heads.document(METRICS, &page, framing, out);
             }
             Route::Stats => {
-                let page = report::stats_json(store.len(), &tallies.sum());
+                let page = report::stats_json(&Readings { tallies, pairs: store.len() });
                 heads.document(JSON, &page, framing, out);
             }
             Route::Key(escaped, place) => match unescape(escaped, place, line) {
@@ -229,7 +230,7 @@ impl Language for HttpSession {
         if input.is_empty() || self.continue_sent {
             return None;
         }
-        self.continue_sent = expects_continue(input, &options.http);
+        self.continue_sent = expects_continue(input, &options.limits.http);
         self.continue_sent.then_some(b"HTTP/1.1 100 Continue\r\n\r\n")
     }
 }

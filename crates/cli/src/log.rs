@@ -1,0 +1,16 @@
+//! The log of `graven serve`, on standard error.
+
+use std::io;
+
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::options::serve::LogFormat;
+
+/// From here on what is logged at `level` and above is written, a line each.
+pub(crate) fn start(level: LevelFilter, format: LogFormat) {
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
