@@ -31,8 +31,12 @@ pub(super) fn metrics(pairs: u64, sums: &Sums) -> String {
         let bounds = WAIT_BOUNDS_US.map(|bound_us| (bound_us as f64 / 1e6).to_string());
         for (bound, more) in bounds.iter().map(String::as_str).chain(["+Inf"]).zip(sums.waits) {
             requests += more;
-            let labels = format_args!("{{protocol=\"{protocol}\",le=\"{bound}\"}}");
-            line(&mut text, format_args!("graven_wait_seconds_bucket{labels} {requests}"));
+            line(
+                &mut text,
+                format_args!(
+                    "graven_wait_seconds_bucket{{protocol=\"{protocol}\",le=\"{bound}\"}} {requests}"
+                ),
+            );
         }
         let seconds = sums.waits_us as f64 / 1e6;
         line(&mut text, format_args!("graven_wait_seconds_sum{{protocol=\"{protocol}\"}} {seconds}"));
