@@ -2,10 +2,10 @@
 
 mod support;
 
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::{env, fs};
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::{assert_refused, example_data, file_with, graven, run, run_with_input};
@@ -336,6 +336,14 @@ fn a_disk_that_is_full_leaves_the_old_file_and_nothing_else() {
         assert_eq!(names(directory.path()), ["table.data", "table.graven"]);
         assert_eq!(fs::read(&output).unwrap(), b"old");
     }
+}
+
+#[test]
+fn signals_reach_graven_where_the_parent_of_the_tests_ignores_them() {
+    let script = "trap '' HUP INT TERM; exec \"$0\" --exact a_signal_while_pairs_are_read_leaves_nothing";
+    let ended = Command::new("sh").args(["-c", script]).arg(env::current_exe().unwrap()).output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    assert!(String::from_utf8_lossy(&ended.stdout).contains("1 passed"));
 }
 
 #[test]
