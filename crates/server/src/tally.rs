@@ -1,7 +1,8 @@
-//! What has happened since the server started: counted by each loop for itself, added up when somebody asks.
+//! What has happened since the server started: counted by each loop for itself, added up when
+//! somebody asks.
 //!
-//! Every number is declared once, as a [`Metric`]: `/metrics`, `/stats.json`, Redis' INFO and memcached's `stats` follow
-//! from the same entry, and so does the table in docs/OPERATING.md.
+//! Every number is declared once, as a [`Metric`]: `/metrics`, `/stats.json`, Redis' INFO and
+//! memcached's `stats` follow from the same entry, and so does the table in docs/OPERATING.md.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -69,11 +70,12 @@ impl Histogram {
     }
 }
 
-/// Declares what each loop counts: the field that it adds to, and what is said of it. The line of documentation is what
-/// Prometheus is told.
+/// Declares what each loop counts: the field that it adds to, and what is said of it. The line of
+/// documentation is what Prometheus is told.
 macro_rules! loop_counters {
     ($(#[doc = $help:literal] $field:ident: $metric:expr;)*) => {
-        /// What one loop has counted. Its alignment keeps two loops from sharing a line of the cache.
+        /// What one loop has counted. Its alignment keeps two loops from sharing a line of the
+        /// cache.
         #[derive(Debug, Default)]
         #[repr(align(128))]
         pub(crate) struct Tally {
@@ -180,7 +182,8 @@ pub(crate) fn metrics() -> impl Iterator<Item = &'static Metric> {
     [OTHERS, LOOP_COUNTERS, CACHE, REQUESTS].into_iter().flatten()
 }
 
-/// One number that the server tells of itself, or one for each protocol, under the names that the languages have for it.
+/// One number that the server tells of itself, or one for each protocol, under the names that the
+/// languages have for it.
 #[derive(Debug)]
 pub(crate) struct Metric {
     /// Without the unit behind it.
@@ -381,7 +384,8 @@ impl Tallies {
         self.loops.iter().map(|tally| count(of(tally)).get()).sum()
     }
 
-    /// Requests of one protocol by how long they have waited, and the sum of their waits in microseconds.
+    /// Requests of one protocol by how long they have waited, and the sum of their waits in
+    /// microseconds.
     pub(crate) fn waits(&self, (_, of): Protocol) -> ([u64; WAIT_BOUNDS_US.len() + 1], u64) {
         let mut sums = ([0; WAIT_BOUNDS_US.len() + 1], 0);
         for waits in self.loops.iter().map(|tally| &of(tally).waits) {

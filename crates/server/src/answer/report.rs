@@ -1,5 +1,5 @@
-//! What the server says about itself: `/metrics` for Prometheus, `/stats.json` for everybody else, and the numbers in
-//! Redis' INFO and memcached's `stats`.
+//! What the server says about itself: `/metrics` for Prometheus, `/stats.json` for everybody else,
+//! and the numbers in Redis' INFO and memcached's `stats`.
 
 use std::fmt::{self, Write};
 
