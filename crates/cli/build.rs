@@ -1,5 +1,6 @@
-//! What `graven --version` says of how it was built: the commit, the target and the features. Sources without git, as from
-//! a tarball, are built with the commit in `GRAVEN_COMMIT`, or with none.
+//! What `graven --version` says of how it was built: the commit, the target and the features.
+//! Sources without git, as from a tarball, are built with the commit in `GRAVEN_COMMIT`, or with
+//! none.
 
 use std::env;
 use std::path::Path;
@@ -23,7 +24,8 @@ fn main() {
 fn checked_out_commit() -> Option<String> {
     // A tarball that was unpacked inside another repository is not that repository's.
     git(&["ls-files", "--error-unmatch", "Cargo.toml"])?;
-    // The commit changes with these; a file that is not there would have the script run every time.
+    // The commit changes with these; a file that is not there would have the script run every
+    // time.
     let branch = git(&["rev-parse", "--symbolic-full-name", "HEAD"])?;
     for name in ["HEAD", "logs/HEAD", "packed-refs", &branch] {
         if let Some(path) = git(&["rev-parse", "--git-path", name]).filter(|path| Path::new(path).exists()) {

@@ -1,5 +1,5 @@
-//! The command line as a whole: its subcommands in groups, what `--version` says, and what is said of a command line that
-//! cannot be read.
+//! The command line as a whole: its subcommands in groups, what `--version` says, and what is said
+//! of a command line that cannot be read.
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -37,7 +37,8 @@ const GROUPS: [(&str, &[&str]); 3] = [
     ("Tools", &["bench", "gen", "completions", "man"]),
 ];
 
-/// The exit statuses, the same for every subcommand; 2 is also what clap gives for a command line it cannot read.
+/// The exit statuses, the same for every subcommand; 2 is also what clap gives for a command line
+/// it cannot read.
 const EXIT_STATUS: &str = "Exit status: 0 when it was done, 1 when the answer is no (a key is missing, a file is \
     damaged), 2 for everything else.";
 

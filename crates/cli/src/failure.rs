@@ -1,5 +1,5 @@
-//! Why a subcommand could not do its work, as one sentence for the person at the keyboard: what happened, where, and
-//! what to type next.
+//! Why a subcommand could not do its work, as one sentence for the person at the keyboard: what
+//! happened, where, and what to type next.
 
 use std::fmt;
 use std::io;
@@ -39,7 +39,8 @@ pub(crate) fn cannot_start_thread(error: &io::Error) -> Failure {
     ))
 }
 
-/// What the system said, without the number that Rust adds to it, and without what a library adds behind that.
+/// What the system said, without the number that Rust adds to it, and without what a library adds
+/// behind that.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(NUMBER) {

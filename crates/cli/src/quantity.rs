@@ -1,5 +1,6 @@
-//! Numbers, sizes and times as people write them, the same for every option: `10k`, `1e6`, `1_000`, `64MiB`, `1m30s`.
-//! What is not understood is an error that names what was found and says what is understood.
+//! Numbers, sizes and times as people write them, the same for every option: `10k`, `1e6`,
+//! `1_000`, `64MiB`, `1m30s`. What is not understood is an error that names what was found and
+//! says what is understood.
 
 use std::fmt;
 use std::num::NonZeroUsize;

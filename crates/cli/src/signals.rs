@@ -1,6 +1,7 @@
-//! What signals do, alike in every subcommand that has something to finish or to take away: SIGINT and SIGTERM end it in
-//! good order, a second one ends it at once. SIGHUP is the terminal that went away and does the same, but for a server,
-//! which takes it as a request to reload. Subcommands that only read leave signals to the system.
+//! What signals do, alike in every subcommand that has something to finish or to take away: SIGINT
+//! and SIGTERM end it in good order, a second one ends it at once. SIGHUP is the terminal that
+//! went away and does the same, but for a server, which takes it as a request to reload.
+//! Subcommands that only read leave signals to the system.
 
 use std::fs;
 use std::process;
@@ -22,8 +23,8 @@ fn cannot(error: std::io::Error) -> Failure {
     Failure::new(format!("cannot watch for signals: {}", reason(&error)))
 }
 
-/// From here on SIGINT, SIGTERM and SIGHUP set `stopped`, so that what is not whole can be removed; a second one ends the
-/// process. SIGHUP stays ignored where it was, as under `nohup`.
+/// From here on SIGINT, SIGTERM and SIGHUP set `stopped`, so that what is not whole can be
+/// removed; a second one ends the process. SIGHUP stays ignored where it was, as under `nohup`.
 pub(crate) fn stop_on_signals(stopped: &Arc<AtomicBool>) -> Outcome<()> {
     let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
     for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
@@ -42,8 +43,8 @@ fn is_ignored(signal: i32) -> bool {
     mask >> (signal - 1) & 1 == 1
 }
 
-/// From here on a file that may not grow (`ulimit -f`) is an error of the write, as a full disk is, and does not end the
-/// process.
+/// From here on a file that may not grow (`ulimit -f`) is an error of the write, as a full disk
+/// is, and does not end the process.
 pub(crate) fn outlive_file_limits() -> Outcome<()> {
     signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(cannot)?;
     Ok(())
@@ -58,8 +59,9 @@ pub(crate) struct ServerSignals {
 }
 
 impl ServerSignals {
-    /// From here on SIGHUP has `reload` called, however often it comes. SIGINT and SIGTERM end the process until the server
-    /// runs, trigger the shutdown then, and end the process when they come once more.
+    /// From here on SIGHUP has `reload` called, however often it comes. SIGINT and SIGTERM end the
+    /// process until the server runs, trigger the shutdown then, and end the process when they
+    /// come once more.
     pub(crate) fn watch(reload: impl Fn() + Send + 'static) -> Outcome<Self> {
         let signals = Self::default();
         let watched = signals.clone();
@@ -72,7 +74,8 @@ impl ServerSignals {
                 } else if is_first && watched.is_serving.load(Ordering::Relaxed) {
                     watched.shutdown.trigger();
                 } else {
-                    // As without a handler, so that whoever waits for the process learns of the signal.
+                    // As without a handler, so that whoever waits for the process learns of the
+                    // signal.
                     let _ = emulate_default_handler(signal);
                     process::exit(128 + signal);
                 }

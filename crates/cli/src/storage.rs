@@ -40,7 +40,8 @@ pub(crate) fn choose(wish: Option<Storage>, bytes: u64) -> (Storage, String) {
     }
 }
 
-/// Memory that this process can still take, in bytes: what the system has, or what its control group leaves it.
+/// Memory that this process can still take, in bytes: what the system has, or what its control
+/// group leaves it.
 fn available_bytes() -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
@@ -49,7 +50,8 @@ fn available_bytes() -> Option<u64> {
     Some(group_bytes().map_or(system, |group| group.min(system)))
 }
 
-/// What the control group (version 2) and those above it leave this process; `None` where nothing is said.
+/// What the control group (version 2) and those above it leave this process; `None` where nothing
+/// is said.
 fn group_bytes() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let mut path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;

@@ -1,4 +1,5 @@
-//! What `-h`, `--help` and `--version` show, and what is said of a command line that cannot be read.
+//! What `-h`, `--help` and `--version` show, and what is said of a command line that cannot be
+//! read.
 
 mod support;
 

@@ -49,10 +49,12 @@ fn a_sighup_while_a_text_is_read_does_not_end_the_server_and_a_sigterm_does() {
     let mut child = serve(&["-"]);
     child.stdin.as_mut().unwrap().write_all(b"a 1\n").unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
-    // The text has no end yet, so that the server is not there. The signal is repeated until it is watched for.
+    // The text has no end yet, so that the server is not there. The signal is repeated until it is
+    // watched for.
     let said = std::thread::scope(|scope| {
         let said = scope.spawn(|| line_with(&mut log, "SIGHUP"));
-        // Before anything is watched for, the signal would end the process: it is asked whether it is.
+        // Before anything is watched for, the signal would end the process: it is asked whether it
+        // is.
         let status = format!("/proc/{}/status", child.id());
         let is_watched = || {
             let status = std::fs::read_to_string(&status).unwrap();

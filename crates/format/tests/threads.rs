@@ -4,7 +4,8 @@ use std::process::Command;
 
 use graven_format::{Builder, Error, Options};
 
-/// Asks each new thread to have a stack of 128 TiB, which no system gives; the standard library reads it once a process.
+/// Asks each new thread to have a stack of 128 TiB, which no system gives; the standard library
+/// reads it once a process.
 const STACK: (&str, &str) = ("RUST_MIN_STACK", "140737488355328");
 
 #[test]

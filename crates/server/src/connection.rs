@@ -245,7 +245,7 @@ impl<S: Stream> Connection<S> {
             }
             Err(error) => return Err(error),
         };
-        shared.responder.tally().bytes_read.add(bytes as u64);
+        shared.responder.loop_counters().bytes_read.add(bytes as u64);
         // A read that did not fill the room has emptied the stream, unless its end is still in it.
         self.readable = bytes == room.len() || self.hung_up;
         Ok(Some(bytes))
@@ -327,7 +327,7 @@ impl<S: Stream> Connection<S> {
             Next::NeedMore | Next::Full | Next::Reading => {}
             Next::Close => self.phase = Phase::Ending,
             Next::Refused(reason) => {
-                shared.responder.tally().protocol_errors.add(1);
+                shared.responder.loop_counters().protocol_errors.add(1);
                 shared.journal.peer(shared.clock.now(), &self.stream, reason);
                 self.phase = Phase::Ending;
             }
@@ -371,7 +371,7 @@ impl<S: Stream> Connection<S> {
                 return Err(error);
             }
         };
-        shared.responder.tally().bytes_written.add(written as u64);
+        shared.responder.loop_counters().bytes_written.add(written as u64);
         if written == out.len() {
             out.clear();
             return Ok(true);
@@ -389,7 +389,7 @@ impl<S: Stream> Connection<S> {
         match self.output.write(self.written, &mut self.stream) {
             Ok(written) => {
                 self.written += written;
-                shared.responder.tally().bytes_written.add(written as u64);
+                shared.responder.loop_counters().bytes_written.add(written as u64);
                 self.since = shared.clock.ticks();
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -495,7 +495,7 @@ impl<S: Stream> Connection<S> {
         }
         if let Some(reason) = reason {
             shared.journal.peer(shared.clock.now(), &self.stream, reason);
-            shared.responder.tally().timeouts.add(1);
+            shared.responder.loop_counters().timeouts.add(1);
         }
         match self.waits {
             Waits::Reader if is_brimful => return Some(self.dismiss(Farewell::AnswersNotRead, shared)),

@@ -44,6 +44,7 @@ mod answer;
 mod buffered;
 mod clock;
 mod connection;
+mod counters;
 mod endpoint;
 mod error;
 mod event_loop;
@@ -52,6 +53,7 @@ mod input;
 mod journal;
 mod listener;
 mod loops;
+mod metric;
 mod options;
 mod os;
 mod output;
@@ -59,7 +61,6 @@ mod shutdown;
 #[cfg(test)]
 mod simulated;
 mod system;
-mod tally;
 mod turn;
 
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Sockets that listen: bound before the server runs, so that a taken port is known before anything is started.
+//! Sockets that listen: bound before the server runs, so that a taken port is known before
+//! anything is started.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -44,8 +45,9 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
-    /// Binds `endpoint` and listens. A host name is resolved, and the first of its addresses that can be bound is taken;
-    /// `[::]` is IPv6 alone. A socket file that no process listens on any more is replaced.
+    /// Binds `endpoint` and listens. A host name is resolved, and the first of its addresses that
+    /// can be bound is taken; `[::]` is IPv6 alone. A socket file that no process listens on any
+    /// more is replaced.
     ///
     /// # Errors
     /// When the address is in use, not permitted, not of this machine, or unknown.
@@ -77,7 +79,8 @@ impl Listener {
         }
     }
 
-    /// The endpoint as it was bound: an address for a name, and the port that was given for port 0.
+    /// The endpoint as it was bound: an address for a name, and the port that was given for port
+    /// 0.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
@@ -90,7 +93,8 @@ impl Listener {
         match &self.socket {
             Listening::Tcp(listener) => {
                 let (stream, _) = listener.accept()?;
-                // It fails only for a connection that is gone already, which the first read tells as well.
+                // It fails only for a connection that is gone already, which the first read tells
+                // as well.
                 let _ = stream.set_nodelay(true);
                 Ok(Socket::Tcp(stream))
             }

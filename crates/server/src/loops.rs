@@ -7,6 +7,7 @@ use graven_catalog::{Catalog, Subscription};
 
 use crate::accept::{Acceptor, Inbox};
 use crate::buffered::Buffered;
+use crate::counters::Counters;
 use crate::error::Error;
 use crate::event_loop::{Common, EventLoop};
 use crate::listener::Listener;
@@ -14,7 +15,6 @@ use crate::options::Options;
 use crate::os::{Os, Socket};
 use crate::shutdown::Shutdown;
 use crate::system::{System, Wake};
-use crate::tally::Tallies;
 
 pub(crate) fn run(
     listeners: Vec<Listener>,
@@ -34,14 +34,14 @@ pub(crate) fn run(
     }
     systems[0].listen(listeners).map_err(Error::doing("watch a listener"))?;
     let mut acceptor = Some(Acceptor::new(systems[0].listeners(), options.limits.connections_max));
-    let tallies = Tallies::new(options.threads.get());
+    let counters = Counters::new(options.threads.get());
     let buffered = Buffered::new(options);
     let woken = Woken::by(catalog, shutdown, &inboxes);
     let (threads, listening) = (options.threads, listening.join(" "));
     tracing::info!(threads, listening, pairs = catalog.current().store().len(), "serving");
 
     let common =
-        Common { inboxes: &inboxes, tallies: &tallies, buffered: &buffered, catalog, options, shutdown };
+        Common { inboxes: &inboxes, counters: &counters, buffered: &buffered, catalog, options, shutdown };
     let result = thread::scope(|scope| {
         let mut others = Vec::new();
         let mut first = None;

@@ -99,7 +99,8 @@ impl Loaded {
         }
     }
 
-    /// Opens a carved file where it is to be kept; in memory it answers from the file until it is there.
+    /// Opens a carved file where it is to be kept; in memory it answers from the file until it is
+    /// there.
     fn opened(carved: Carved, options: &ServeOptions, started: Instant) -> Outcome<Self> {
         let Carved { name, store } = carved;
         let (storage, why) = storage::choose(options.storage, store.carved_bytes());
@@ -127,7 +128,8 @@ impl Loaded {
             return Ok(Self { name, store, said });
         }
         let loading = Arc::clone(&store);
-        // Not waited for at the end: a large file takes longer to read than anyone waits for a stop.
+        // Not waited for at the end: a large file takes longer to read than anyone waits for a
+        // stop.
         thread::Builder::new()
             .name("load".into())
             .spawn({
@@ -185,7 +187,8 @@ fn reload() {
     tracing::info!("SIGHUP: nothing to reload; restart the server for another table or other options");
 }
 
-/// What there is and where it can be asked. A standard output that nobody reads is no reason not to serve.
+/// What there is and where it can be asked. A standard output that nobody reads is no reason not
+/// to serve.
 fn announce(said: &[String], listeners: &[Listener]) {
     let mut out = io::stdout().lock();
     for line in said {

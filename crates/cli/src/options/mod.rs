@@ -1,5 +1,5 @@
-//! An option that is declared once: its flag, what it reads, its range, its default and its help follow from one entry of
-//! a table, and so does its place in a configuration file.
+//! An option that is declared once: its flag, what it reads, its range, its default and its help
+//! follow from one entry of a table, and so does its place in a configuration file.
 
 pub(crate) mod serve;
 
@@ -12,7 +12,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum};
 
 use crate::quantity;
 
-/// One option of a subcommand whose options are kept in `T`. Its value in `T::default()` is its default.
+/// One option of a subcommand whose options are kept in `T`. Its value in `T::default()` is its
+/// default.
 pub(crate) struct Declared<T: 'static> {
     /// The flag is `--name`; in a configuration file it is the key `name` of its group.
     pub(crate) name: &'static str,
@@ -173,7 +174,8 @@ impl<T> Declared<T> {
 }
 
 impl<T: Clone + Default> Declared<T> {
-    /// Sets the option in `options` to what was written: one text, but for options that may be repeated.
+    /// Sets the option in `options` to what was written: one text, but for options that may be
+    /// repeated.
     pub(crate) fn read(&self, options: &mut T, texts: &[&str]) -> Result<(), String> {
         let text = texts.last().copied().unwrap_or_default();
         match &self.value {
@@ -195,7 +197,8 @@ impl<T: Clone + Default> Declared<T> {
 
     /// The option's value in `options`, as [`read`](Self::read) takes it.
     pub(crate) fn show(&self, options: &T) -> String {
-        // Fields are reached for writing, and an option is shown a few times in the life of a process.
+        // Fields are reached for writing, and an option is shown a few times in the life of a
+        // process.
         let mut options = options.clone();
         match &self.value {
             Value::Count(field, _) => quantity::show_count(field(&mut options).get()),
@@ -299,7 +302,8 @@ impl<T: Clone + Default> Declared<T> {
 
     fn arg(&'static self) -> Arg {
         let parser = match self.choices() {
-            // Read here for what is wrong with it; what is right is read once more, into the options.
+            // Read here for what is wrong with it; what is right is read once more, into the
+            // options.
             none if none.is_empty() => ValueParser::new(move |text: &str| {
                 self.read(&mut T::default(), &[text]).map(|()| text.to_owned())
             }),

@@ -10,8 +10,8 @@ use graven_format::{Batch, Block, Error, Found, Looked, Piece, Store};
 
 use super::key_list::KeyList;
 use super::slot::{Slot, Stop};
+use crate::counters::Requests;
 use crate::output::Value;
-use crate::tally::Requests;
 
 /// Lookups that are handed to the table at once.
 pub(crate) const KEYS_MAX: usize = 64;

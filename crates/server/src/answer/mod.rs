@@ -23,9 +23,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use graven_blocks::BlockReader;
 use graven_format::Store;
 
+use crate::counters::{Counters, LoopCounters, Readings};
 use crate::endpoint::Speaks;
 use crate::options::Options;
-use crate::tally::{Readings, Tallies, Tally};
 use access::{Asker, Wanted};
 use detect::{Detected, Protocol, detect};
 pub(crate) use lookups::{Answer, Lookups};
@@ -215,14 +215,14 @@ pub(crate) struct Responder<'a, R> {
     /// A key whose escapes were undone, or a command that was typed by hand.
     line: Vec<u8>,
     options: &'a Options,
-    tallies: &'a Tallies,
-    tally: &'a Tally,
+    counters: &'a Counters,
+    loop_counters: &'a LoopCounters,
 }
 
 impl<R> Responder<'_, R> {
     /// What the server's numbers are read from.
     fn readings(&self) -> Readings<'_> {
-        Readings { tallies: self.tallies, pairs: self.store.len() }
+        Readings { counters: self.counters, pairs: self.store.len() }
     }
 }
 
@@ -230,12 +230,12 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     pub(crate) fn new(
         store: Arc<Store>,
         options: &'a Options,
-        tallies: &'a Tallies,
-        tally: &'a Tally,
+        counters: &'a Counters,
+        loop_counters: &'a LoopCounters,
     ) -> Self {
         let lookups = Lookups::new(options.limits.output_bytes_max);
         let http = http::HttpShared::new(options);
-        Self { store, lookups, http, line: Vec::new(), options, tallies, tally }
+        Self { store, lookups, http, line: Vec::new(), options, counters, loop_counters }
     }
 
     /// Requests that are decoded from now on are answered from `store`.
@@ -259,8 +259,8 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         &mut self.lookups
     }
 
-    pub(crate) fn tally(&self) -> &'a Tally {
-        self.tally
+    pub(crate) fn loop_counters(&self) -> &'a LoopCounters {
+        self.loop_counters
     }
 
     /// Answers the requests in `input`, which may end in the middle of one, into the slot of this `number`. Requests for one
@@ -382,7 +382,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     /// slot that is stopped come first.
     #[inline]
     fn look_up_from(&mut self, first: usize, pending: &Pending<'_>, slots: &mut [Slot]) -> usize {
-        let Self { store, lookups, http, tally, .. } = self;
+        let Self { store, lookups, http, loop_counters, .. } = self;
         let Pending { keys, asked } = pending;
         let mut next = keys.len();
         lookups.each(store, &keys[first..], |i, answer| {
@@ -390,9 +390,9 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             let Asked { lookup, slot: number, end } = &asked[i];
             let slot = &mut slots[*number];
             let counts = match lookup {
-                Lookup::Http(_) => &tally.http,
-                Lookup::Resp(_) => &tally.resp,
-                Lookup::Memcached(_) => &tally.memcached,
+                Lookup::Http(_) => &loop_counters.http,
+                Lookup::Resp(_) => &loop_counters.resp,
+                Lookup::Memcached(_) => &loop_counters.memcached,
             };
             if let Answer::NotYet = answer {
                 slot.stop = Some(Stop::NotYet);

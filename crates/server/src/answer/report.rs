@@ -1,9 +1,10 @@
-//! What the server says about itself: `/metrics` for Prometheus, `/stats.json` for everybody else, and the numbers in
-//! Redis' INFO and memcached's `stats`.
+//! What the server says about itself: `/metrics` for Prometheus, `/stats.json` for everybody else,
+//! and the numbers in Redis' INFO and memcached's `stats`.
 
 use std::fmt::{self, Write};
 
-use crate::tally::{Kind, PROTOCOLS, Readings, Section, Value, WAIT_BOUNDS_US, metrics};
+use crate::counters::{PROTOCOLS, Readings, WAIT_BOUNDS_US, metrics};
+use crate::metric::{Kind, Section, Value};
 
 /// The version that every protocol states.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -20,13 +21,13 @@ pub(super) fn prometheus(readings: &Readings<'_>) -> String {
             }
             Value::Protocols(count) => {
                 for protocol in PROTOCOLS {
-                    let number = readings.tallies.sum_of(protocol, count);
+                    let number = readings.counters.sum_of(protocol, count);
                     text.sample(&name, &[("protocol", protocol.0)], number);
                 }
             }
             Value::Waits => {
                 for protocol in PROTOCOLS {
-                    text.waits(&name, protocol.0, readings.tallies.waits(protocol));
+                    text.waits(&name, protocol.0, readings.counters.waits(protocol));
                 }
             }
         }
@@ -46,7 +47,7 @@ pub(super) fn stats_json(readings: &Readings<'_>) -> String {
         let mut separator = "";
         for metric in metrics() {
             if let Value::Protocols(count) = metric.value {
-                let number = readings.tallies.sum_of(protocol, count);
+                let number = readings.counters.sum_of(protocol, count);
                 add(&mut text, format_args!("{separator}\"{}\":{number}", metric.name()));
                 separator = ",";
             }

@@ -9,18 +9,18 @@ use super::peer::{Model, Peer};
 use super::{Handle, NobodyWakes, Random, Simulated, SimulatedStream};
 use crate::accept::Inbox;
 use crate::buffered::Buffered;
+use crate::counters::{Counters, PROTOCOLS, Readings, metrics};
 use crate::endpoint::Speaks;
 use crate::event_loop::{Common, EventLoop};
 use crate::options::Options;
 use crate::shutdown::Shutdown;
-use crate::tally::Tallies;
 
 /// More rounds than any run needs that comes to its end.
 const ROUNDS_MAX: usize = 400_000;
 
 fn model(random: &mut Random) -> Model {
     let mut model = Model::new();
-    for i in 0..500 {
+    for i in 0..500_u16 {
         let len = match random.below(200) {
             0 => 20_000 + random.below(30_000),
             1..10 => random.below(2_000),
@@ -45,7 +45,7 @@ fn store(model: &Model, storage: Storage, codec: Codec, dir: &tempfile::TempDir)
 
 /// One run: peers come, ask, read, break off and leave; then the server stops. Returns how many rounds the loop took, and
 /// what it has counted.
-fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (usize, [u64; 5]) {
+fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (usize, Vec<(String, u64)>) {
     let mut random = Random::new(seed);
     let mut options = Options { threads: std::num::NonZeroUsize::MIN, ..Options::default() };
     options.limits.output_bytes_max = [200, 4_096, 256 << 10][random.below(3)];
@@ -63,14 +63,14 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
             peer
         })
         .collect();
-    let tallies = Tallies::new(1);
-    tallies.connections[0].store(peers.len(), std::sync::atomic::Ordering::Relaxed);
+    let counters = Counters::new(1);
+    counters.connections[0].store(peers.len(), std::sync::atomic::Ordering::Relaxed);
     let buffered = Buffered::new(&options);
     let catalog = Catalog::new("table", "only", Arc::clone(store));
     let shutdown = Shutdown::new();
     let common = Common {
         inboxes: &inboxes,
-        tallies: &tallies,
+        counters: &counters,
         buffered: &buffered,
         catalog: &catalog,
         options: &options,
@@ -110,12 +110,22 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
         assert!(world.is_closed(peer.wire), "seed {seed}: connection {} is open", peer.wire);
         assert!(peer.broken || world.unread(peer.wire) == 0, "seed {seed}: something was not read");
     }
-    assert_eq!(tallies.connections[0].load(std::sync::atomic::Ordering::Relaxed), 0, "seed {seed}");
-    let allowance = options.limits.connection_buffered_bytes_max;
-    assert_eq!(buffered.allowance(), allowance, "seed {seed}: bytes are held");
-    let tally = &tallies.loops[0];
-    let [http, resp, memcached] = tally.requests();
-    (rounds, [http, resp, memcached, tally.bytes_read.get(), tally.bytes_written.get()])
+    let connections = counters.connections[0].load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(connections, 0, "seed {seed}");
+    let allowance_max = options.limits.connection_buffered_bytes_max;
+    assert_eq!(buffered.allowance(), allowance_max, "seed {seed}: bytes are held");
+    (rounds, counted(&counters))
+}
+
+/// Every number that the server tells but the time, which is not simulated for it.
+fn counted(counters: &Counters) -> Vec<(String, u64)> {
+    let readings = Readings { counters, pairs: 0 };
+    let totals = metrics().filter_map(|metric| Some((metric.name(), readings.total(metric)?)));
+    let waits = PROTOCOLS.into_iter().flat_map(|protocol| {
+        let (buckets, sum_us) = counters.waits(protocol);
+        buckets.into_iter().chain([sum_us]).map(move |number| (protocol.0.to_owned(), number))
+    });
+    totals.chain(waits).filter(|(name, _)| name != "uptime_seconds").collect()
 }
 
 fn runs(storage: Storage, codec: Codec, failing_reads: usize, seeds: std::ops::Range<u64>) {

@@ -1,5 +1,5 @@
-//! What `/metrics` says, read by a parser that holds it to the text format of Prometheus, and beside what the other
-//! languages say of the same numbers.
+//! What `/metrics` says, read by a parser that holds it to the text format of Prometheus, and
+//! beside what the other languages say of the same numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

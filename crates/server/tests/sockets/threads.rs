@@ -9,7 +9,8 @@ use graven_server::{DiskReads, Error, Listener, Options, Shutdown, run};
 
 use crate::harness::{open, threads};
 
-/// Asks each new thread to have a stack of 128 TiB, which no system gives; the standard library reads it once a process.
+/// Asks each new thread to have a stack of 128 TiB, which no system gives; the standard library
+/// reads it once a process.
 const STACK: (&str, &str) = ("RUST_MIN_STACK", "140737488355328");
 
 fn serve(path: &Path, storage: Storage, options: &Options) -> Result<(), Error> {

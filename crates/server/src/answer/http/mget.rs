@@ -111,7 +111,7 @@ impl ManyKeys {
             (_, Layout::Lines) => b"",
         };
         let room = responder.options.limits.output_bytes_max.saturating_sub(slot.out.len());
-        let http = &responder.tally.http;
+        let http = &responder.loop_counters.http;
         let stop = responder.lookups.each_of(store, keys, slot, http, |key, answer, _| {
             chunk.extend_from_slice(between);
             if *layout == Layout::Document {

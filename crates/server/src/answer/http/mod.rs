@@ -14,9 +14,9 @@ use graven_wire::http::{
 use super::lookups::Answer;
 use super::pending::Lookup;
 use super::{After, Language, Read, Responder, Slot, report};
+use crate::counters::Readings;
 use crate::options::Options;
 use crate::output::Output;
-use crate::tally::Readings;
 use heads::{ALL_METHODS, Framing, Heads};
 use mget::{Ending, Layout, ManyKeys};
 
@@ -173,12 +173,13 @@ impl Language for HttpSession {
         slot: &mut Slot,
     ) -> After {
         let framing = Framing::of(&request);
-        let Responder { store, lookups, http: HttpShared { heads, .. }, line, tally, tallies, .. } =
-            responder;
+        let Responder {
+            store, lookups, http: HttpShared { heads, .. }, line, loop_counters, counters, ..
+        } = responder;
         let out = &mut slot.out;
         let route = route(&request);
         if !matches!(route, Route::Key(..)) {
-            tally.http.requests.add(1);
+            loop_counters.http.requests.add(1);
         }
         match route {
             Route::Text(status, words) => heads.text(status, words, framing, out),
@@ -190,11 +191,11 @@ impl Language for HttpSession {
             Route::BadMethod(allow) => heads.bad_method(allow, framing, out),
             Route::Preflight => heads.bad_method(ALL_METHODS, framing, out),
             Route::Metrics => {
-                let page = report::prometheus(&Readings { tallies, pairs: store.len() });
+                let page = report::prometheus(&Readings { counters, pairs: store.len() });
                 heads.document(METRICS, &page, framing, out);
             }
             Route::Stats => {
-                let page = report::stats_json(&Readings { tallies, pairs: store.len() });
+                let page = report::stats_json(&Readings { counters, pairs: store.len() });
                 heads.document(JSON, &page, framing, out);
             }
             Route::Key(escaped, place) => match unescape(escaped, place, line) {
@@ -203,12 +204,12 @@ impl Language for HttpSession {
                     if let Answer::NotYet = answer {
                         return After::NotYet;
                     }
-                    tally.http.requests.add(1);
-                    tally.http.add_lookup(answer.is_hit());
+                    loop_counters.http.requests.add(1);
+                    loop_counters.http.add_lookup(answer.is_hit());
                     heads.answer(HttpLookup::at(place), answer, request.if_none_match, framing, out);
                 }
                 Err(BadEscape) => {
-                    tally.http.requests.add(1);
+                    loop_counters.http.requests.add(1);
                     heads.text(400, BAD_ESCAPE, framing, out);
                 }
             },

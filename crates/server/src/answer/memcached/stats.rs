@@ -3,13 +3,13 @@
 use graven_wire::memcached::reply;
 
 use crate::answer::{Responder, report};
-use crate::tally::PROTOCOLS;
+use crate::counters::PROTOCOLS;
 
 pub(super) fn stats<R>(responder: &Responder<'_, R>, topic: &[u8], out: &mut Vec<u8>) {
     match topic {
         b"" => {
             let readings = responder.readings();
-            let keys = |count| PROTOCOLS.iter().map(|of| readings.tallies.sum_of(*of, count)).sum::<u64>();
+            let keys = |count| PROTOCOLS.iter().map(|of| readings.counters.sum_of(*of, count)).sum::<u64>();
             let keys_asked = keys(|requests| &requests.hits) + keys(|requests| &requests.misses);
             reply::stat(out, "pid", std::process::id());
             reply::stat(out, "version", super::VERSION);

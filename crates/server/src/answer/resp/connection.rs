@@ -9,7 +9,7 @@ use super::RespSession;
 use super::describe::describe_commands;
 use super::transaction::Transaction;
 use crate::answer::{After, Responder, report};
-use crate::tally::Section;
+use crate::metric::Section;
 
 /// The Redis whose behaviour is followed; clients choose what they send by it.
 const REDIS_VERSION: &str = "7.2.0";
@@ -61,7 +61,7 @@ fn info<R>(responder: &Responder<'_, R>, wanted: &[&[u8]]) -> String {
         lines.extend(report::info_numbers(&readings, section));
         lines
     };
-    let commands = readings.tallies.sum(|tally| &tally.resp.requests);
+    let commands = readings.counters.sum(|loop_counters| &loop_counters.resp.requests);
     let sections: [(&str, Vec<(&str, String)>); 6] = [
         (
             "Server",

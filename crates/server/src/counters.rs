@@ -1,13 +1,16 @@
-//! What has happened since the server started: counted by each loop for itself, added up when somebody asks.
+//! What has happened since the server started: counted by each loop for itself, added up when
+//! somebody asks.
 //!
-//! Every number is declared once, as a [`Metric`]: `/metrics`, `/stats.json`, Redis' INFO and memcached's `stats` follow
-//! from the same entry, and so does the table in docs/OPERATING.md.
+//! Every number is declared once, as a [`Metric`]: `/metrics`, `/stats.json`, Redis' INFO and
+//! memcached's `stats` follow from the same entry, and so does the table in docs/OPERATING.md.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use graven_blocks::{Cache, FetchCounts};
+
+use crate::metric::{Metric, Section, Unit, Value, counter, gauge, histogram};
 
 /// A number that one loop alone changes and anybody may read.
 #[derive(Debug, Default)]
@@ -69,14 +72,15 @@ impl Histogram {
     }
 }
 
-/// Declares what each loop counts: the field that it adds to, and what is said of it. The line of documentation is what
-/// Prometheus is told.
+/// Declares what each loop counts: the field that it adds to, and what is said of it. The line of
+/// documentation is what Prometheus is told.
 macro_rules! loop_counters {
     ($(#[doc = $help:literal] $field:ident: $metric:expr;)*) => {
-        /// What one loop has counted. Its alignment keeps two loops from sharing a line of the cache.
+        /// What one loop has counted. Its alignment keeps two loops from sharing a line of the
+        /// cache.
         #[derive(Debug, Default)]
         #[repr(align(128))]
-        pub(crate) struct Tally {
+        pub(crate) struct LoopCounters {
             pub(crate) http: Requests,
             pub(crate) resp: Requests,
             pub(crate) memcached: Requests,
@@ -84,7 +88,7 @@ macro_rules! loop_counters {
         }
 
         static LOOP_COUNTERS: &[Metric] = &[
-            $($metric.help($help).value(Value::Sum(|tally| &tally.$field)),)*
+            $($metric.help($help).value(Value::Sum(|counts| &counts.$field)),)*
         ];
     };
 }
@@ -133,12 +137,12 @@ static OTHERS: &[Metric] = &[
         .help("Time since the server started")
         .redis(Section::Server, "uptime_in_seconds")
         .memcached("uptime")
-        .value(Value::Single(|readings| readings.tallies.started.elapsed().as_secs())),
+        .value(Value::Single(|readings| readings.counters.started.elapsed().as_secs())),
     gauge("connections", Unit::None)
         .help("Connections that are open")
         .redis(Section::Clients, "connected_clients")
         .memcached("curr_connections")
-        .value(Value::Single(|readings| readings.tallies.open_connections())),
+        .value(Value::Single(|readings| readings.counters.open_connections())),
 ];
 
 /// What the cache of a table on disk says of itself.
@@ -147,12 +151,12 @@ static CACHE: &[Metric] = &[
         .help("Buckets that left the cache for others")
         .redis(Section::Storage, "cache_evictions")
         .memcached("cache_evictions")
-        .value(Value::Single(|readings| readings.tallies.cache().map_or(0, Cache::evictions))),
+        .value(Value::Single(|readings| readings.counters.cache().map_or(0, Cache::evictions))),
     gauge("cache", Unit::Bytes)
         .help("Memory that the cache of a table on disk holds")
         .redis(Section::Storage, "cache_bytes")
         .memcached("cache_bytes")
-        .value(Value::Single(|readings| readings.tallies.cache().map_or(0, Cache::bytes))),
+        .value(Value::Single(|readings| readings.counters.cache().map_or(0, Cache::bytes))),
 ];
 
 /// What is counted for each protocol.
@@ -170,7 +174,7 @@ static REQUESTS: &[Metric] = &[
         .redis(Section::Stats, "keyspace_misses")
         .memcached("get_misses")
         .value(Value::Protocols(|requests| &requests.misses)),
-    Metric { kind: Kind::Histogram, ..counter("wait", Unit::Seconds) }
+    histogram("wait", Unit::Seconds)
         .help("Time from when the loop learnt of a request's bytes until the kernel took its answer")
         .value(Value::Waits),
 ];
@@ -180,125 +184,19 @@ pub(crate) fn metrics() -> impl Iterator<Item = &'static Metric> {
     [OTHERS, LOOP_COUNTERS, CACHE, REQUESTS].into_iter().flatten()
 }
 
-/// One number that the server tells of itself, or one for each protocol, under the names that the languages have for it.
-#[derive(Debug)]
-pub(crate) struct Metric {
-    /// Without the unit behind it.
-    name: &'static str,
-    unit: Unit,
-    pub(crate) kind: Kind,
-    help: &'static str,
-    /// Where Redis' INFO has it, and its name there.
-    pub(crate) redis: Option<(Section, &'static str)>,
-    /// Its name in memcached's `stats`.
-    pub(crate) memcached: Option<&'static str>,
-    pub(crate) value: Value,
-}
+/// A protocol's name, and its requests among the counters of a loop.
+pub(crate) type Protocol = (&'static str, fn(&LoopCounters) -> &Requests);
 
-/// How a number behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// It only grows.
-    Counter,
-    /// It goes up and down.
-    Gauge,
-    /// Counts of what was measured, by its size.
-    Histogram,
-}
-
-/// What a number is in; it stands at the end of the name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
-    /// It counts things.
-    None,
-    Bytes,
-    Seconds,
-}
-
-/// A section of Redis' INFO.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Section {
-    Server,
-    Clients,
-    Storage,
-    Stats,
-}
-
-/// Where a number comes from.
-#[derive(Debug)]
-pub(crate) enum Value {
-    Single(fn(&Readings<'_>) -> u64),
-    /// The sum of what each loop has counted.
-    Sum(fn(&Tally) -> &Count),
-    /// The same for each protocol.
-    Protocols(fn(&Requests) -> &Count),
-    /// How long the requests of each protocol have waited.
-    Waits,
-}
-
-/// A protocol's name, and its requests in the tally of a loop.
-pub(crate) type Protocol = (&'static str, fn(&Tally) -> &Requests);
-
-pub(crate) static PROTOCOLS: [Protocol; 3] =
-    [("http", |tally| &tally.http), ("resp", |tally| &tally.resp), ("memcached", |tally| &tally.memcached)];
-
-const fn counter(name: &'static str, unit: Unit) -> Metric {
-    let value = Value::Single(|_| 0);
-    Metric { name, unit, kind: Kind::Counter, help: "", redis: None, memcached: None, value }
-}
-
-const fn gauge(name: &'static str, unit: Unit) -> Metric {
-    Metric { kind: Kind::Gauge, ..counter(name, unit) }
-}
-
-impl Metric {
-    const fn help(mut self, help: &'static str) -> Self {
-        self.help = help;
-        self
-    }
-
-    const fn redis(mut self, section: Section, name: &'static str) -> Self {
-        self.redis = Some((section, name));
-        self
-    }
-
-    const fn memcached(mut self, name: &'static str) -> Self {
-        self.memcached = Some(name);
-        self
-    }
-
-    const fn value(mut self, value: Value) -> Self {
-        self.value = value;
-        self
-    }
-
-    /// The name with the unit: `read_bytes`.
-    pub(crate) fn name(&self) -> String {
-        let unit = match self.unit {
-            Unit::None => "",
-            Unit::Bytes => "_bytes",
-            Unit::Seconds => "_seconds",
-        };
-        format!("{}{unit}", self.name)
-    }
-
-    /// The name that Prometheus knows: `graven_read_bytes_total`.
-    pub(crate) fn prometheus_name(&self) -> String {
-        let end = if self.kind == Kind::Counter { "_total" } else { "" };
-        format!("graven_{}{end}", self.name())
-    }
-
-    /// What it counts, in one sentence without its full stop.
-    pub(crate) fn about(&self) -> &'static str {
-        // A line of documentation begins with a space.
-        self.help.trim_ascii()
-    }
-}
+pub(crate) static PROTOCOLS: [Protocol; 3] = [
+    ("http", |counts| &counts.http),
+    ("resp", |counts| &counts.resp),
+    ("memcached", |counts| &counts.memcached),
+];
 
 /// What numbers are read from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Readings<'a> {
-    pub(crate) tallies: &'a Tallies,
+    pub(crate) counters: &'a Counters,
     /// Pairs in the table.
     pub(crate) pairs: u64,
 }
@@ -308,19 +206,19 @@ impl Readings<'_> {
     pub(crate) fn total(&self, metric: &Metric) -> Option<u64> {
         match metric.value {
             Value::Single(read) => Some(read(self)),
-            Value::Sum(count) => Some(self.tallies.sum(count)),
+            Value::Sum(count) => Some(self.counters.sum(count)),
             Value::Protocols(count) => {
-                Some(PROTOCOLS.iter().map(|protocol| self.tallies.sum_of(*protocol, count)).sum())
+                Some(PROTOCOLS.iter().map(|protocol| self.counters.sum_of(*protocol, count)).sum())
             }
             Value::Waits => None,
         }
     }
 }
 
-/// The tallies of all loops, and what they have in common.
+/// The counters of all loops, and what they have in common.
 #[derive(Debug)]
-pub(crate) struct Tallies {
-    pub(crate) loops: Vec<Tally>,
+pub(crate) struct Counters {
+    pub(crate) loops: Vec<LoopCounters>,
     /// Connections that each loop has.
     pub(crate) connections: Vec<AtomicUsize>,
     pub(crate) started: Instant,
@@ -328,14 +226,14 @@ pub(crate) struct Tallies {
     pub(crate) cache: OnceLock<Arc<Cache>>,
 }
 
-impl Tally {
+impl LoopCounters {
     /// Requests of each protocol so far.
     #[inline]
     pub(crate) fn requests(&self) -> [u64; 3] {
         self.protocols().map(|protocol| protocol.requests.get())
     }
 
-    /// The requests that are answered since the tally stood at `before` have waited `wait`.
+    /// The requests that are answered since the counters stood at `before` have waited `wait`.
     #[inline]
     pub(crate) fn add_waits(&self, before: [u64; 3], wait: Duration) {
         for (protocol, before) in self.protocols().into_iter().zip(before) {
@@ -361,10 +259,10 @@ impl Tally {
     }
 }
 
-impl Tallies {
+impl Counters {
     pub(crate) fn new(loops: usize) -> Self {
         Self {
-            loops: (0..loops).map(|_| Tally::default()).collect(),
+            loops: (0..loops).map(|_| LoopCounters::default()).collect(),
             connections: (0..loops).map(|_| AtomicUsize::new(0)).collect(),
             started: Instant::now(),
             cache: OnceLock::new(),
@@ -372,19 +270,20 @@ impl Tallies {
     }
 
     /// What all loops have counted together.
-    pub(crate) fn sum(&self, count: fn(&Tally) -> &Count) -> u64 {
-        self.loops.iter().map(|tally| count(tally).get()).sum()
+    pub(crate) fn sum(&self, count: fn(&LoopCounters) -> &Count) -> u64 {
+        self.loops.iter().map(|counts| count(counts).get()).sum()
     }
 
     /// The same of one protocol.
     pub(crate) fn sum_of(&self, (_, of): Protocol, count: fn(&Requests) -> &Count) -> u64 {
-        self.loops.iter().map(|tally| count(of(tally)).get()).sum()
+        self.loops.iter().map(|counts| count(of(counts)).get()).sum()
     }
 
-    /// Requests of one protocol by how long they have waited, and the sum of their waits in microseconds.
+    /// Requests of one protocol by how long they have waited, and the sum of their waits in
+    /// microseconds.
     pub(crate) fn waits(&self, (_, of): Protocol) -> ([u64; WAIT_BOUNDS_US.len() + 1], u64) {
         let mut sums = ([0; WAIT_BOUNDS_US.len() + 1], 0);
-        for waits in self.loops.iter().map(|tally| &of(tally).waits) {
+        for waits in self.loops.iter().map(|counts| &of(counts).waits) {
             sums.1 += waits.microseconds.get();
             for (sum, bucket) in sums.0.iter_mut().zip(&waits.buckets) {
                 *sum += bucket.get();
@@ -423,20 +322,20 @@ mod tests {
 
     #[test]
     fn what_the_loops_have_counted_is_added_up() {
-        let tallies = Tallies::new(3);
-        for (i, tally) in (1..).zip(&tallies.loops) {
-            tally.bytes_read.add(i);
-            tally.resp.hits.add(10 * i);
-            tally.http.hits.add(100 * i);
-            tally.http.waits.add(Duration::from_micros(15), i);
+        let counters = Counters::new(3);
+        for (i, counts) in (1..).zip(&counters.loops) {
+            counts.bytes_read.add(i);
+            counts.resp.hits.add(10 * i);
+            counts.http.hits.add(100 * i);
+            counts.http.waits.add(Duration::from_micros(15), i);
         }
-        let readings = Readings { tallies: &tallies, pairs: 7 };
+        let readings = Readings { counters: &counters, pairs: 7 };
         let total =
             |name: &str| readings.total(metrics().find(|metric| metric.prometheus_name() == name).unwrap());
         assert_eq!(total("graven_pairs"), Some(7));
         assert_eq!(total("graven_read_bytes_total"), Some(6));
         assert_eq!(total("graven_hits_total"), Some(660));
-        let (buckets, sum_us) = tallies.waits(PROTOCOLS[0]);
+        let (buckets, sum_us) = counters.waits(PROTOCOLS[0]);
         assert_eq!((buckets[1], buckets.iter().sum(), sum_us), (6, 6, 90));
     }
 
