@@ -4,6 +4,7 @@
 
 mod bucket;
 mod build;
+mod change;
 mod checksum;
 mod codec;
 mod cpu;
@@ -29,6 +30,7 @@ mod walk;
 pub use build::{
     BUCKET_RECORDS_MAX, Builder, Built, CodecChoice, Duplicates, Options, Progress, Purpose, Source, Stage,
 };
+pub use change::Change;
 pub use codec::Codec;
 pub use error::{Error, Problem};
 pub use info::{Info, SectionInfo};

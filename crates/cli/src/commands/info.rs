@@ -67,17 +67,22 @@ fn page(name: &str, info: &Info) -> String {
     let index =
         info.index_bits_per_pair().map_or(String::new(), |bits| format!(", index {bits:.2} bits a key"));
     line("buckets", format!("{}, {:.2} records each{index}", info.buckets, info.records_per_bucket()));
+    line("identity", format!("{:016x}, checked {}", info.identity, checks(info)));
     text.push_str(&format!("\n{:<10}{:>16}{:>16}  {}\n", "section", "offset", "bytes", "crc-32c"));
     for section in &info.sections {
         text.push_str(&format!(
             "{:<10}{:>16}{:>16}  {:08x}\n",
-            section.section.name(),
-            section.offset,
-            section.bytes,
-            section.checksum
+            section.name, section.offset, section.bytes, section.checksum
         ));
     }
     text.trim_end().to_owned()
+}
+
+fn checks(info: &Info) -> String {
+    match info.check_buckets {
+        1 => "bucket by bucket".into(),
+        several => format!("{several} buckets at a time"),
+    }
 }
 
 /// [`Info`] in the form that programs read. Fields may be added; those that are here stay what they are.
@@ -105,7 +110,9 @@ impl Serialize for Json<'_> {
         map.serialize_entry("buckets", &info.buckets)?;
         map.serialize_entry("records_per_bucket", &info.records_per_bucket())?;
         map.serialize_entry("index_bits_per_key", &info.index_bits_per_pair())?;
-        map.serialize_entry("sections", &info.sections.each_ref().map(Section))?;
+        map.serialize_entry("identity", &format!("{:016x}", info.identity))?;
+        map.serialize_entry("check_buckets", &info.check_buckets)?;
+        map.serialize_entry("sections", &info.sections.iter().map(Section).collect::<Vec<_>>())?;
         map.end()
     }
 }
@@ -116,7 +123,7 @@ impl Serialize for Section<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(section) = self;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", section.section.name())?;
+        map.serialize_entry("name", &section.name)?;
         map.serialize_entry("offset", &section.offset)?;
         map.serialize_entry("bytes", &section.bytes)?;
         map.serialize_entry("crc32c", &format!("{:08x}", section.checksum))?;
