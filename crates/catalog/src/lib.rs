@@ -1,8 +1,8 @@
 //! Tables, the versions that answer for them, and the switch from one version to the next while they are asked.
 //!
-//! A [`Catalog`] holds one table today. A thread that answers holds the current [`Version`], looks at the catalog's
-//! [generation](Catalog::generation) once a turn, which is one load of a number, and takes the current version anew when the
-//! number has changed. What began with a version holds on to it, and ends with it.
+//! A [`Catalog`] holds tables. A thread that answers holds a [`Snapshot`] of them, looks at the catalog's
+//! [generation](Catalog::generation) once a turn, which is one load of a number, and takes a new snapshot when the number has
+//! changed. What began with a version holds on to it, and ends with it. Where versions come from is a [root](root).
 //!
 //! ```
 //! use graven_catalog::Catalog;
@@ -24,6 +24,9 @@
 //! monday.store().get(b"colour", &mut value)?;
 //! assert_eq!(value, b"bluegreen");
 //!
+//! // The version before the present one may still be named; the one before that is given back once nothing holds it.
+//! catalog.switch("wednesday", table(b"red")?);
+//! assert!(catalog.snapshot().named("paints").unwrap().version("tuesday").is_some());
 //! assert_eq!(catalog.drop_unused(), 0, "monday is still held");
 //! drop(monday);
 //! assert_eq!(catalog.drop_unused(), 1);
@@ -36,7 +39,7 @@ mod diff;
 pub mod root;
 mod version;
 
-pub use catalog::{Catalog, Subscription};
+pub use catalog::{Catalog, Condition, Snapshot, Subscription, TableId, TableState};
 pub use diff::{Change, Difference, diff};
 pub use root::{Current, Directory, Root, RootError, TableName, TableSettings, VersionName};
 pub use version::Version;

@@ -1,6 +1,7 @@
 //! Names of tables and versions: what may be a file name in a root, a part of a URL and a word in a log line.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::SystemTime;
 
@@ -102,7 +103,38 @@ impl FromStr for VersionName {
     }
 }
 
+impl TableName {
+    /// The name of the table that a file holds: its stem, with `_` for what a name may not have.
+    ///
+    /// ```
+    /// use graven_catalog::TableName;
+    ///
+    /// assert_eq!(TableName::of_file("data/daily prices.graven".as_ref()).as_str(), "daily_prices");
+    /// assert_eq!(TableName::of_file("-".as_ref()).as_str(), "table");
+    /// ```
+    pub fn of_file(path: &Path) -> Self {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let allowed =
+            |found: char| if found.is_ascii_alphanumeric() || "_.-".contains(found) { found } else { '_' };
+        let mut name: String = stem.chars().map(allowed).take(NAME_BYTES_MAX).collect();
+        if name.starts_with(['.', '-']) {
+            name.replace_range(..1, "_");
+        }
+        if name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') {
+            name.truncate(NAME_BYTES_MAX - "table".len());
+            name.insert_str(0, "table");
+            name = name.trim_end_matches('_').to_owned();
+        }
+        Self(name)
+    }
+}
+
 impl VersionName {
+    /// The name of the version that a file holds whose [identity](graven_format::Store::identity) is this.
+    pub fn of_identity(identity: u64) -> Self {
+        Self(format!("{identity:016x}"))
+    }
+
     /// The name of a version that is made at `time`, in UTC, such as `20261126T020000Z`.
     pub fn at(time: SystemTime) -> Self {
         let text = humantime::format_rfc3339_seconds(time).to_string();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use graven_catalog::Catalog;
+use graven_catalog::{Catalog, TableName, VersionName};
 use graven_format::{Storage, Store};
 use graven_server::{Address, Endpoint, Error, Listener, Options};
 
@@ -53,7 +53,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     if connections < wanted as u64 {
         tracing::debug!("the system allows {connections} connections; `ulimit -n` raises that");
     }
-    let catalog = Catalog::new(&table.name, "opened", table.store);
+    let catalog = Catalog::empty();
+    let id = catalog.add(TableName::of_file(path));
+    let version = VersionName::of_identity(table.store.identity());
+    catalog.switch_to(id, version, table.store);
     graven_server::run(listeners, &catalog, &options.server, &signals.shutdown).map_err(
         |error| match error {
             Error::Thread { source } => cannot_start_thread(&source),
@@ -65,7 +68,6 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
 
 /// A table that can answer, and what is said of it.
 struct Loaded {
-    name: String,
     store: Arc<Store>,
     said: Vec<String>,
 }
@@ -94,7 +96,7 @@ impl Loaded {
                 if loaded.duplicates > 0 {
                     said.push(keep.report(loaded.duplicates));
                 }
-                Ok(Self { name, store: Arc::new(loaded.store), said })
+                Ok(Self { store: Arc::new(loaded.store), said })
             }
         }
     }
@@ -125,7 +127,7 @@ impl Loaded {
         }
         let store: Arc<Store> = store.into();
         if storage != Storage::Memory {
-            return Ok(Self { name, store, said });
+            return Ok(Self { store, said });
         }
         let loading = Arc::clone(&store);
         // Not waited for at the end: a large file takes longer to read than anyone waits for a
@@ -137,7 +139,7 @@ impl Loaded {
                 move || load(&name, &loading)
             })
             .map_err(|error| cannot_start_thread(&error))?;
-        Ok(Self { name, store, said })
+        Ok(Self { store, said })
     }
 }
 

@@ -57,8 +57,8 @@ fn switch_under(
         });
         // Idle loops let go, too.
         let began = Instant::now();
-        while catalog.former() > 0 {
-            assert!(began.elapsed() < Duration::from_secs(20), "{} versions are held", catalog.former());
+        while catalog.unnamed() > 0 {
+            assert!(began.elapsed() < Duration::from_secs(20), "{} versions are held", catalog.unnamed());
             catalog.drop_unused();
             std::thread::yield_now();
         }
