@@ -1,16 +1,16 @@
 //! From an input to a table, in memory or in a file, with a bar, and with the sentences for what goes wrong.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use graven_format::{Builder, Duplicates, Error, Options, Store};
+use graven_ingest::{Cause, Format, Input, Pairs, ReadOptions};
 
 use crate::failure::{Failure, Outcome, reason};
-use crate::input::{Input, reader};
-use crate::pairs::{self, Fields, Format};
+use crate::input::{self, Reads};
 use crate::progress::{BuildBar, follow};
 use crate::signals::{STOPPED, stop_on_signals};
 
@@ -23,27 +23,29 @@ pub(crate) struct Loaded {
     pub(crate) duplicates: u64,
 }
 
-/// Carves `.data` text in memory.
+/// Carves an input in memory.
 pub(crate) fn in_memory(input: Input, duplicates: Duplicates) -> Outcome<Loaded> {
     // What is carved in memory is not written to disk in between.
     let options = Options { duplicates, memory_bytes: u64::MAX, ..Options::default() };
-    let Input { name, source, bytes, .. } = input;
-    let bar = BuildBar::new(&options.progress, bytes);
+    let (name, meter) = (input.name().to_owned(), input.meter());
+    let bar = BuildBar::new(&options.progress, &meter, input.bytes());
     let carved = follow(
-        || bar.step(None),
+        || bar.step(),
         || {
             let mut builder = Builder::new(options.clone());
-            builder.add_text(source)?;
-            builder.finish()
+            let added =
+                Pairs::new(input, &ReadOptions::default()).and_then(|mut pairs| pairs.add_to(&mut builder));
+            added.map_err(|error| explain_input(error, None, Reads::WhatNeedsNoFlags))?;
+            builder.finish().map_err(|error| explain(&name, None, error))
         },
     );
     drop(bar);
-    let (store, built) = carved.map_err(|error| explain(&name, None, error))?;
+    let (store, built) = carved?;
+    let text_bytes = if meter.read() > 0 { meter.read() } else { built.input_bytes };
     if store.is_empty() {
-        return Err(empty(&name, built.input_bytes, "serve"));
+        return Err(empty(&name, text_bytes, "serve"));
     }
-    let (text_bytes, duplicates) = (built.input_bytes, built.duplicates);
-    Ok(Loaded { store, text_bytes, duplicates })
+    Ok(Loaded { store, text_bytes, duplicates: built.duplicates })
 }
 
 /// What a build came to.
@@ -56,42 +58,25 @@ pub(crate) struct Carved {
 }
 
 /// Carves `input` into the file `output`, which is there when it is whole.
-pub(crate) fn to_file(
-    input: Input,
-    format: Format,
-    fields: &Fields,
-    options: Options,
-    output: &Path,
-) -> Outcome<Carved> {
+pub(crate) fn to_file(input: Input, read: &ReadOptions, options: Options, output: &Path) -> Outcome<Carved> {
     let started = Instant::now();
-    let Input { name, source, bytes, .. } = input;
+    let (name, meter) = (input.name().to_owned(), input.meter());
     let progress = Arc::clone(&options.progress);
-    let bar = BuildBar::new(&progress, bytes);
-    let read = AtomicU64::new(0);
+    let bar = BuildBar::new(&progress, &meter, input.bytes());
     let stopped = Arc::new(AtomicBool::new(false));
-    let counted = (format != Format::Data).then_some(&read);
     let step = || {
-        bar.step(counted);
+        bar.step();
         if stopped.load(Ordering::Relaxed) {
             progress.stop();
+            meter.stop();
         }
     };
     let work = || {
-        let cannot = |error| explain(&name, Some(output), error);
+        let explain_input = |error| explain_input(error, Some(output), Reads::Anything);
         let mut builder = Builder::new(options.clone());
-        match format {
-            Format::Data => builder.add_text(source).map_err(cannot)?,
-            _ => {
-                let source = Counted { source: reader(source), read: &read };
-                pairs::for_each(format, fields, &name, source, |pair| {
-                    builder.add(pair.key, pair.value).map_err(|error| match error {
-                        error @ Error::TooLarge { .. } => pairs::at(&name, pair.line, error),
-                        error => cannot(error),
-                    })
-                })?;
-            }
-        }
-        match (builder.pairs(), format) {
+        let mut pairs = Pairs::new(input, read).map_err(explain_input)?;
+        pairs.add_to(&mut builder).map_err(explain_input)?;
+        match (builder.pairs(), pairs.format()) {
             (0, Format::Data) => return Err(empty(&name, progress.now().1, "carve")),
             (0, _) => {
                 return Err(Failure::new(format!(
@@ -102,25 +87,11 @@ pub(crate) fn to_file(
         }
         // Until now there was nothing to remove, and a reader that waits for a pipe could not stop.
         stop_on_signals(&stopped)?;
-        builder.write(output).map_err(cannot)
+        builder.write(output).map_err(|error| explain(&name, Some(output), error))
     };
     let built = follow(step, work)?;
-    let input_bytes = counted.map_or(built.input_bytes, |read| read.load(Ordering::Relaxed));
+    let input_bytes = if meter.read() > 0 { meter.read() } else { built.input_bytes };
     Ok(Carved { input_bytes, duplicates: built.duplicates, took: started.elapsed() })
-}
-
-/// A reader that tells another thread how much it has read.
-struct Counted<'c, R> {
-    source: R,
-    read: &'c AtomicU64,
-}
-
-impl<R: Read> Read for Counted<'_, R> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read(bytes)?;
-        self.read.fetch_add(read as u64, Ordering::Relaxed);
-        Ok(read)
-    }
 }
 
 fn empty(name: &str, bytes: u64, what: &str) -> Failure {
@@ -130,11 +101,19 @@ fn empty(name: &str, bytes: u64, what: &str) -> Failure {
     ))
 }
 
+/// A failure of what is read, or of the table that takes it.
+fn explain_input(error: graven_ingest::Error, output: Option<&Path>, reads: Reads) -> Failure {
+    match error.cause {
+        Cause::Table(table) => explain(&error.input, output, table),
+        Cause::Stopped => explain(&error.input, output, Error::Stopped),
+        _ => input::explain(&error, reads),
+    }
+}
+
 /// A failure of a build from the input `name`, which goes to `output` unless it stays in memory.
 fn explain(name: &str, output: Option<&Path>, error: Error) -> Failure {
     let output = output.map(|path| path.display().to_string());
     match (error, output) {
-        (Error::Text(error), _) => pairs::explain(name, &error),
         (Error::DuplicateKey { key }, _) => Failure::new(format!(
             "{name}: the key {} comes more than once; keep one of its values with `--duplicates last` or \
              `--duplicates first`",

@@ -222,19 +222,40 @@ impl<'a> Iterator for Lines<'a> {
             if text.is_empty() {
                 continue;
             }
-            let key = &text[..first.min(text.len())];
-            let value = text.get(first + 1..).unwrap_or_default();
-            let reason = if key.is_empty() {
-                BadLine::EmptyKey
-            } else if key.len() > KEY_BYTES_MAX {
-                BadLine::KeyTooLong
-            } else if value.len() > VALUE_BYTES_MAX {
-                BadLine::ValueTooLong
-            } else {
-                return Some(Ok(Pair { key, value, line }));
-            };
-            return Some(Err(Error::Line { line, reason }));
+            return Some(match split(text, first) {
+                Ok((key, value)) => Ok(Pair { key, value, line }),
+                Err(reason) => Err(Error::Line { line, reason }),
+            });
         }
+    }
+}
+
+/// The key and the value of one line, which is given without its end and is not empty.
+///
+/// # Errors
+/// Why it is no pair.
+///
+/// ```
+/// use graven_format::text::pair_of_line;
+///
+/// assert_eq!(pair_of_line(b"key two words"), Ok((&b"key"[..], &b"two words"[..])));
+/// ```
+pub fn pair_of_line(line: &[u8]) -> Result<(&[u8], &[u8]), BadLine> {
+    split(line, memchr2(b' ', b'\t', line).unwrap_or(line.len()))
+}
+
+/// Cuts a line at its first separator, which is at `first` unless that is behind its end.
+fn split(line: &[u8], first: usize) -> Result<(&[u8], &[u8]), BadLine> {
+    let key = &line[..first.min(line.len())];
+    let value = line.get(first + 1..).unwrap_or_default();
+    if key.is_empty() {
+        Err(BadLine::EmptyKey)
+    } else if key.len() > KEY_BYTES_MAX {
+        Err(BadLine::KeyTooLong)
+    } else if value.len() > VALUE_BYTES_MAX {
+        Err(BadLine::ValueTooLong)
+    } else {
+        Ok((key, value))
     }
 }
 

@@ -10,15 +10,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use graven_ingest::{Format, ReadOptions};
 
 use crate::failure::{Failure, Outcome, reason};
+use crate::input;
 use crate::load::{
     self, Arrivals, CONNECTIONS_MAX, Document, Draw, Keys, Language, Live, Manner, PIPELINE_MAX, Pace, Plan,
     Pool, Report, Spread, Sweep, THREADS_MAX, Target, Think,
 };
 use crate::load_progress::Progress;
 use crate::output::Output;
-use crate::pairs;
 use crate::signals::stop_on_signals;
 use crate::table::{self, Carved, Table};
 
@@ -277,10 +278,12 @@ fn read_keys(path: &Path, values_wanted: bool) -> Outcome<Keys> {
                 keys.push(&key, &value);
             }
         }
-        Table::Text(text) => pairs::of_text(text, |pair| {
-            keys.push(pair.key, pair.value);
-            Ok(())
-        })?,
+        Table::Text(text) => {
+            // A list of keys is text, whatever else its lines look like.
+            let format = Format::of(path).unwrap_or(Format::Data);
+            let options = ReadOptions { format: Some(format), ..ReadOptions::default() };
+            input::for_each_pair(text, &options, |pair| keys.push(pair.key, pair.value))?;
+        }
     }
     Ok(keys)
 }

@@ -12,11 +12,11 @@ use crate::carve;
 use crate::commands::info::values_line;
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome};
-use crate::input::Input;
+use crate::input;
 use crate::output::{Target, directory_of};
-use crate::pairs::{Fields, Format};
+use crate::read_options::ReadFlags;
 use crate::signals::outlive_file_limits;
-use crate::table::{explain, open_carved};
+use crate::table::{explain, is_carved, open_carved};
 
 /// Carve a table into a file that is small, is opened at once, and answers lookups
 #[derive(clap::Args)]
@@ -30,18 +30,8 @@ pub(crate) struct Arguments {
     /// Where to write [default: INPUT with the extension .graven]
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What the input looks like [default: by its extension: .tsv, .csv, .jsonl; data for all others]
-    #[arg(long, value_enum)]
-    format: Option<Format>,
-    /// The column of a csv, by name or number, or the field of a jsonl, that is the key [default: 1, or key]
-    #[arg(long, value_name = "COLUMN")]
-    key: Option<String>,
-    /// The same for the value [default: 2, or value]
-    #[arg(long, value_name = "COLUMN")]
-    value: Option<String>,
-    /// The first row of a csv names the columns, and is not a pair; so it is where a column is given by name
-    #[arg(long)]
-    header: bool,
+    #[command(flatten)]
+    read: ReadFlags,
     /// How values are stored
     #[arg(long, value_enum, default_value_t = CodecName::Auto)]
     codec: CodecName,
@@ -96,18 +86,17 @@ fn memory(text: &str) -> Result<ByteSize, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
-    let format = arguments.format.unwrap_or_else(|| Format::of(&arguments.input));
-    arguments.check(format)?;
+    let read = arguments.read.to_options();
     outlive_file_limits()?;
-    let input = Input::open(&arguments.input)?;
-    if input.is_carved {
+    let input = input::open(&arguments.input)?;
+    if is_carved(&input) {
         return Err(Failure::new(format!(
             "{} is a carved file already; to build it anew, turn it into text with `graven dump` first",
-            input.name
+            input.name()
         )));
     }
     let output = Target::find(&arguments.output()?, "table.graven")?.into_file()?;
-    if input.path.as_ref().is_some_and(|path| same_file(path, &output)) {
+    if input.path().is_some_and(|path| same_file(path, &output)) {
         return Err(Failure::new(format!("{} is the input; name another file with -o", output.display())));
     }
     let options = Options {
@@ -120,10 +109,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         threads: arguments.threads.map_or(0, NonZeroUsize::get),
         ..Options::default()
     };
-    let fields =
-        Fields { key: arguments.key.clone(), value: arguments.value.clone(), header: arguments.header };
-    let name = input.name.clone();
-    let done = carve::to_file(input, format, &fields, options, &output)?;
+    let name = input.name().to_owned();
+    let done = carve::to_file(input, &read, options, &output)?;
     let table = open_carved(&output)?.map_err(|error| explain(&output.display().to_string(), &error))?;
     let info = table.store.info();
     println!(
@@ -141,25 +128,13 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
 }
 
 impl Arguments {
-    /// Refuses options that mean nothing for `format`.
-    fn check(&self, format: Format) -> Outcome<()> {
-        let named = self.key.is_some() || self.value.is_some();
-        let refuse =
-            |what: &str, of: &str| Err(Failure::new(format!("{what} is for {of} input; leave it out")));
-        match format {
-            Format::Data | Format::Tsv if named => refuse("--key or --value", "csv and jsonl"),
-            Format::Data | Format::Tsv | Format::Jsonl if self.header => refuse("--header", "csv"),
-            _ => Ok(()),
-        }
-    }
-
     fn output(&self) -> Outcome<PathBuf> {
         match &self.output {
             Some(output) => Ok(output.clone()),
             None if self.input == Path::new("-") => {
                 Err(Failure::new("standard input has no name to go by; name the output with -o FILE"))
             }
-            None => Ok(self.input.with_extension("graven")),
+            None => Ok(input::default_output(&self.input)),
         }
     }
 }

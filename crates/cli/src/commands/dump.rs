@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 use graven_format::Store;
+use graven_ingest::Format;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::failure::{Failure, Outcome, reason};
 use crate::json_bytes;
 use crate::output::Output;
-use crate::pairs::Format;
 use crate::progress::{bar, scale};
 use crate::signals::{STOPPED, outlive_file_limits, stop_on_signals};
 use crate::table::{explain, open_carved};
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let name = arguments.file.display().to_string();
     let table = open_carved(&arguments.file)?.map_err(|error| explain(&name, &error))?;
     let form = arguments.format.unwrap_or(match Format::of(&arguments.output) {
-        Format::Jsonl => Form::Jsonl,
+        Some(Format::Jsonl) => Form::Jsonl,
         _ => Form::Data,
     });
     outlive_file_limits()?;

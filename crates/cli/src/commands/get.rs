@@ -9,10 +9,10 @@ use std::process::ExitCode;
 
 use graven_client::{Client, Target, Timeouts};
 use graven_format::KEY_BYTES_MAX;
+use graven_ingest::{Input, ReadOptions};
 
 use crate::failure::{Failure, Outcome, reason};
-use crate::input::Input;
-use crate::pairs;
+use crate::input;
 use crate::table::{self, Carved};
 
 /// Print the values of keys, one a line, in the order of the keys
@@ -119,11 +119,10 @@ impl Table {
                     keys.iter().map(|key| (key.as_ref(), None)).collect();
                 // The last value of a key counts, as when the text is served.
                 let Some(text) = text.take() else { return Ok(()) };
-                pairs::of_text(text, |pair| {
+                input::for_each_pair(text, &ReadOptions::default(), |pair| {
                     if let Some(value) = values.get_mut(pair.key) {
                         *value = Some(pair.value.to_vec());
                     }
-                    Ok(())
                 })?;
                 keys.iter().try_for_each(|key| each(key.as_ref(), values[key.as_ref()].as_deref()))
             }

@@ -86,14 +86,14 @@ impl Loaded {
             (Table::Text(text), _)
                 if matches!(arguments.storage.storage, Some(Place::Mmap | Place::Disk)) =>
             {
-                let name = text.name;
+                let name = text.name();
                 Err(Failure::new(format!(
                     "{name} is text, which is carved in memory; `graven build {name} -o FILE --for disk` makes a file that is \
                      served from disk"
                 )))
             }
             (Table::Text(text), keep) => {
-                let name = text.name.clone();
+                let name = text.name().to_owned();
                 let keep = keep.unwrap_or(Keep::Last);
                 let loaded = carve::in_memory(text, keep.into())?;
                 let size = format!("{:.1} MB of text", megabytes(loaded.text_bytes));
