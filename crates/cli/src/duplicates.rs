@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 use graven_format::Duplicates;
 
+use crate::console::count;
+
 /// [`Duplicates`] as the command line spells them.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Keep {
@@ -17,12 +19,19 @@ pub(crate) enum Keep {
 impl Keep {
     /// What is said of `pairs` that are not in the table.
     pub(crate) fn report(self, pairs: u64) -> String {
+        let were = if pairs == 1 { "was" } else { "were" };
         let what = match self {
             Self::First => "skipped, because their key had come before",
             Self::Last | Self::Error => "replaced, because their key came again",
         };
-        format!("{pairs} pairs were {what}")
+        format!("{} {were} {what}", count(pairs, "pair"))
     }
+}
+
+/// Whether so many pairs whose key came more than once look like an input that is read wrongly: more than half of all.
+/// `pairs` are those that are left.
+pub(crate) fn are_too_many(duplicates: u64, pairs: u64) -> bool {
+    duplicates > pairs
 }
 
 impl From<Keep> for Duplicates {

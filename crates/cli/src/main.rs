@@ -1,8 +1,10 @@
 //! `graven`: one binary, one file a subcommand. This room reads the command line, hands over to the subcommand, and
 //! turns what came of it into an exit status.
 
+mod advice;
 mod carve;
 mod commands;
+mod console;
 mod descriptors;
 mod duplicates;
 mod failure;
@@ -62,7 +64,7 @@ fn main() -> ExitCode {
         Command::Gen(arguments) => generate::run(&arguments),
     };
     done.unwrap_or_else(|failure| {
-        eprintln!("graven: {failure}");
+        console::warn(failure);
         ExitCode::from(2)
     })
 }

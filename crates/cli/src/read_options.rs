@@ -27,6 +27,9 @@ pub(crate) struct ReadFlags {
     /// Pass over lines that begin with this
     #[arg(long, value_name = "PREFIX", value_parser = clap::builder::NonEmptyStringValueParser::new(), help_heading = INPUT)]
     comment: Option<String>,
+    /// Quoted cells of a csv may hold lines that look like rows; else they are an error
+    #[arg(long, help_heading = INPUT)]
+    rows_in_quotes: bool,
     /// Drop spaces and tabs around keys and values
     #[arg(long, help_heading = INPUT)]
     trim: bool,
@@ -81,6 +84,7 @@ impl ReadFlags {
             header: (self.header || self.no_header).then_some(self.header),
             delimiter: self.delimiter,
             comment: self.comment.clone().map(String::into_bytes),
+            rows_in_quotes: self.rows_in_quotes,
             trim: self.trim,
             nulls: self.null.into(),
         }

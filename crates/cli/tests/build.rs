@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -49,9 +50,11 @@ fn built_from(text: &[u8], arguments: &[&str]) -> Vec<u8> {
 #[track_caller]
 fn assert_input_refused(text: &[u8], arguments: &[&str], sentence: &str) {
     let (directory, path) = file_with(text);
-    fs::write(directory.path().join("table.graven"), "old").unwrap();
+    let output = directory.path().join("table.graven");
+    fs::write(&output, "old").unwrap();
     let path = path.to_str().unwrap();
-    assert_refused(&[&["build", path], arguments].concat(), &format!("{path}{sentence}"));
+    let build = ["build", path, "-o", output.to_str().unwrap()];
+    assert_refused(&[&build, arguments].concat(), &format!("{path}{sentence}"));
     assert_eq!(names(directory.path()), ["table.data", "table.graven"]);
     assert_eq!(fs::read(directory.path().join("table.graven")).unwrap(), b"old");
 }
@@ -67,7 +70,7 @@ fn it_says_in_one_line_what_it_made_beside_the_input() {
     let bytes = fs::metadata(&output).unwrap().len();
     let middle = format!("{bytes} B out, {:.1} bytes a pair, values raw, in 0.", bytes as f64 / 2.0);
     let rest = rest.strip_prefix(&middle).unwrap_or_else(|| panic!("{}", ended.out));
-    assert!(rest.ends_with(" s, 1 duplicates\n"), "{}", ended.out);
+    assert!(rest.ends_with(" s, 1 duplicate\nthe first pair: \"a\" = \"1\"\n"), "{}", ended.out);
     assert_eq!(run(&["get", output.to_str().unwrap(), "a", "b"]).out, "3\n2\n");
     assert_eq!(names(directory.path()), ["table.data", "table.graven"]);
 }
@@ -181,8 +184,9 @@ fn a_bad_line_far_into_the_input_is_named_and_the_old_file_stays() {
     let mut text: Vec<u8> = (0..90_000).flat_map(|i| format!("key{i} value\n").into_bytes()).collect();
     text.extend_from_slice(b" no key\n");
     text.extend((0..10_000).flat_map(|i| format!("more{i} value\n").into_bytes()));
-    let refused = ":90001: the line begins with a separator; a key must come first";
-    assert_input_refused(&text, &["-o", "table.graven", "--memory", "4MiB"], refused);
+    let refused = ":90001: the line begins with a separator; a key must come first; `--trim` drops spaces and tabs \
+                   around keys and values; pass over such lines with `--comment ' '`";
+    assert_input_refused(&text, &["--memory", "4MiB"], refused);
 }
 
 #[test]
@@ -190,7 +194,12 @@ fn what_a_form_does_not_allow_is_named_with_its_line() {
     let long = [b"a\t1\n".as_slice(), &[b'k'; 65_537], b"\t1\n"].concat();
     let latin: &[u8] = b"{\"key\":\"\xff\",\"value\":\"\"}";
     for (format, text, sentence) in [
-        ("data", &b"a 1\n\tb\n"[..], ":2: the line begins with a separator; a key must come first"),
+        (
+            "data",
+            &b"a 1\n\tb\n"[..],
+            ":2: the line begins with a separator; a key must come first; `--trim` drops spaces and tabs around keys and \
+             values; pass over such lines with `--comment ' '`",
+        ),
         ("tsv", b"a\t1\n\nb 2\n", ":3: expected a tab between a key and a value, found none"),
         ("tsv", b"\t1\n", ":1: the key is empty"),
         ("tsv", &long, ":2: the key is longer than 65536 bytes"),
@@ -352,6 +361,23 @@ fn a_disk_that_is_full_leaves_the_old_file_and_nothing_else() {
         assert_eq!((ended.status.code(), ended.stdout.as_slice()), (Some(2), &b""[..]));
         assert_eq!(names(directory.path()), ["table.data", "table.graven"]);
         assert_eq!(fs::read(&output).unwrap(), b"old");
+    }
+}
+
+#[test]
+fn a_table_that_is_built_again_keeps_its_mode() {
+    let (directory, path) = file_with(b"a 1\n");
+    let output = directory.path().join("table.graven");
+    let mode = || fs::metadata(&output).unwrap().permissions().mode() & 0o777;
+    for wanted in [0o600, 0o640, 0o444] {
+        assert_eq!(run(&["build", path.to_str().unwrap()]).status, Some(0));
+        fs::set_permissions(&output, fs::Permissions::from_mode(wanted)).unwrap();
+        assert_eq!(run(&["build", path.to_str().unwrap()]).status, Some(0));
+        assert_eq!(mode(), wanted);
+        let dump = ["dump", output.to_str().unwrap(), "-o", path.to_str().unwrap()];
+        fs::set_permissions(&path, fs::Permissions::from_mode(wanted)).unwrap();
+        assert_eq!(run(&dump).status, Some(0));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, wanted);
     }
 }
 

@@ -62,10 +62,13 @@ fn a_signal_leaves_the_old_file_and_no_litter() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        // What is being written has no name yet: it is found among the files that the process has open.
+        let open_files = format!("/proc/{}/fd", child.id());
         let partial_bytes = || -> u64 {
-            let files = fs::read_dir(directory.path()).unwrap().map(Result::unwrap);
-            let partial = files.filter(|file| file.path() != path).filter_map(|file| file.metadata().ok());
-            partial.map(|file| file.len()).sum()
+            let files = fs::read_dir(&open_files).unwrap().map(|file| file.unwrap().path());
+            let ours = files
+                .filter(|file| fs::read_link(file).is_ok_and(|target| target.starts_with(directory.path())));
+            ours.filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum()
         };
         while partial_bytes() == 0 {
             std::thread::yield_now();

@@ -16,6 +16,17 @@ pub const BLOCK_BYTES: usize = 1 << 20;
 /// The longest line that can still be a pair: the longest key, a separator, the longest value, and `\r\n`.
 const LINE_BYTES_MAX: usize = KEY_BYTES_MAX + VALUE_BYTES_MAX + 3;
 
+/// UTF-8's mark at the beginning of a text. Editors write it, and it is no part of the first key.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// What of a text that begins with line number `line` is to be read.
+fn without_mark(text: &[u8], line: u64) -> &[u8] {
+    match line {
+        1 => text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text),
+        _ => text,
+    }
+}
+
 /// One key and its value, borrowed from the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair<'a> {
@@ -99,7 +110,7 @@ pub struct Block {
 impl Block {
     /// The pairs of this block.
     pub fn lines(&self) -> Lines<'_> {
-        Lines { rest: &self.bytes, line: self.first_line }
+        Lines { rest: without_mark(&self.bytes, self.first_line), line: self.first_line }
     }
 }
 
@@ -150,7 +161,7 @@ impl<R: Read> Blocks<R> {
                 break;
             }
             searched = block.bytes.len();
-            if let Some(reason) = too_long(&block.bytes) {
+            if let Some(reason) = too_long(without_mark(&block.bytes, self.next_line)) {
                 return Err(Error::Line { line: self.next_line, reason });
             }
             wanted = (searched * 2).min(LINE_BYTES_MAX + 1);
@@ -192,7 +203,7 @@ impl<'a> Lines<'a> {
     /// assert_eq!(pairs[1].value, b"two words");
     /// ```
     pub fn new(text: &'a [u8]) -> Self {
-        Self { rest: text, line: 1 }
+        Self { rest: without_mark(text, 1), line: 1 }
     }
 }
 

@@ -14,9 +14,12 @@ pub(crate) struct Chosen {
 /// The first row of an input, as far as the choice goes.
 #[derive(Clone, Copy)]
 pub(crate) struct FirstRow<'a> {
-    /// What the columns are called, where the row is a header.
-    pub(crate) names: Option<&'a [String]>,
-    pub(crate) width: usize,
+    /// Its cells.
+    pub(crate) cells: &'a [String],
+    /// Whether they are the names of the columns.
+    pub(crate) is_header: bool,
+    /// Whether they could be.
+    pub(crate) may_be_header: bool,
     pub(crate) line: u64,
 }
 
@@ -35,53 +38,56 @@ impl ReadOptions {
         };
         let value = match &self.value {
             Some(wanted) => first.find(Role::Value, wanted)?,
-            None if first.width > 2 => return Err(fail(Cause::ValueUndecided { columns: first.labels() })),
-            None if key == 1 => return Err(fail(Cause::KeyIsValue { column: first.label(1) })),
-            None if first.width < 2 => {
-                return Err(fail(Cause::NoSuchColumn { role: Role::Value, wanted: 2, found: first.width }));
+            None if first.width() > 2 => {
+                let by_name = first.is_header || first.may_be_header && self.header.is_none();
+                let columns = (0..first.width()).map(|column| first.label(column, by_name)).collect();
+                return Err(fail(Cause::ValueUndecided { columns }));
+            }
+            None if key == 1 => {
+                return Err(fail(Cause::KeyIsValue { column: first.label(1, first.is_header) }));
+            }
+            None if first.width() < 2 => {
+                return Err(fail(Cause::NoSuchColumn { role: Role::Value, wanted: 2, found: first.width() }));
             }
             None => 1,
         };
-        let ignored = (0..first.width).filter(|&column| column != key && column != value);
-        Ok(Chosen { key, value, ignored: ignored.map(|column| first.label(column)).collect() })
+        let ignored = (0..first.width()).filter(|&column| column != key && column != value);
+        Ok(Chosen {
+            key,
+            value,
+            ignored: ignored.map(|column| first.label(column, first.is_header)).collect(),
+        })
     }
 }
 
 impl FirstRow<'_> {
+    fn width(self) -> usize {
+        self.cells.len()
+    }
+
     /// The column that `wanted` names.
     fn find(self, role: Role, wanted: &str) -> Result<usize, Fault> {
         let fail = |cause| Err(Fault::new(Position::line(self.line), cause));
-        if let Some(number) = number(wanted) {
-            let (wanted, found) = (number, self.width);
-            return if number <= found {
-                Ok(number - 1)
-            } else {
-                fail(Cause::NoSuchColumn { role, wanted, found })
-            };
-        }
-        let names = self.names.unwrap_or_default();
-        let mut found = names.iter().enumerate().filter(|(_, name)| *name == wanted);
-        match (found.next(), found.next()) {
-            (Some((column, _)), None) => Ok(column),
-            (Some(_), Some(_)) => fail(Cause::RepeatedColumn { wanted: wanted.into() }),
-            (None, _) => fail(Cause::UnknownColumn { role, wanted: wanted.into(), columns: names.to_vec() }),
+        let names = if self.is_header { self.cells } else { &[] };
+        let mut named = names.iter().enumerate().filter(|(_, name)| *name == wanted);
+        match (named.next(), named.next(), number(wanted)) {
+            (Some((column, _)), None, _) => Ok(column),
+            (Some(_), Some(_), _) => fail(Cause::RepeatedColumn { wanted: wanted.into() }),
+            (None, _, Some(number)) if number <= self.width() => Ok(number - 1),
+            (None, _, Some(wanted)) => fail(Cause::NoSuchColumn { role, wanted, found: self.width() }),
+            (None, _, None) => {
+                fail(Cause::UnknownColumn { role, wanted: wanted.into(), columns: names.to_vec() })
+            }
         }
     }
 
-    /// What people would call a column to ask for it.
-    fn label(self, column: usize) -> String {
-        let name = self.names.and_then(|names| names.get(column));
-        // A name that is empty, or that more than one column has, asks for none.
-        let is_only = |name: &&String| {
-            !name.is_empty()
-                && number(name).is_none()
-                && self.names.unwrap_or_default().iter().filter(|other| other == name).count() == 1
-        };
-        name.filter(is_only).cloned().unwrap_or_else(|| (column + 1).to_string())
-    }
-
-    fn labels(self) -> Vec<String> {
-        (0..self.width).map(|column| self.label(column)).collect()
+    /// What people would call a column to ask for it: its name, where that asks for one column and for no other.
+    fn label(self, column: usize, by_name: bool) -> String {
+        let name = &self.cells[column];
+        let is_only = !name.is_empty()
+            && number(name).is_none()
+            && self.cells.iter().filter(|other| *other == name).count() == 1;
+        if by_name && is_only { name.clone() } else { (column + 1).to_string() }
     }
 }
 

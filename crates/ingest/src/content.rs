@@ -5,8 +5,10 @@ use std::fmt;
 
 use graven_format::layout::MAGIC;
 
+use crate::lines::BYTE_ORDER_MARK;
+
 /// What is in a file that holds no pairs, or none that are read here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content {
     /// A table that [`graven_format`] has written.
@@ -23,16 +25,19 @@ pub enum Content {
     Sqlite,
     /// A dump of a Redis.
     RedisDump,
-    /// Another binary format; its usual name.
-    OtherBinary(&'static str),
+    /// Another kind of file; its usual name.
+    OtherKind(&'static str),
     /// Text in UTF-16.
     Utf16,
     /// Text in UTF-32.
     Utf32,
     /// One JSON array, or one JSON value that is no object.
     JsonArray,
-    /// One JSON object over several lines.
-    JsonObject,
+    /// One JSON object that is no pair.
+    JsonObject {
+        /// The name of its first member, where that is an array: where such a document keeps its rows.
+        array: Option<String>,
+    },
     /// A JSON object a line.
     JsonLines,
     /// Bytes that no text has.
@@ -46,8 +51,8 @@ pub enum Content {
     },
     /// Lines at the beginning that look like a comment.
     Comment {
-        /// The byte that they begin with.
-        prefix: u8,
+        /// What they begin with.
+        prefix: &'static str,
     },
 }
 
@@ -57,56 +62,66 @@ impl fmt::Display for Content {
             Self::Carved => f.write_str("a carved file"),
             Self::CompressedTwice => f.write_str("data that was compressed twice"),
             Self::OtherCompression(name) => write!(f, "{name} data"),
-            Self::Archive(name) => write!(f, "a {name} archive"),
+            Self::Archive(name) => write!(f, "an archive ({name})"),
             Self::Parquet => f.write_str("a Parquet file"),
             Self::Sqlite => f.write_str("an SQLite database"),
             Self::RedisDump => f.write_str("a Redis dump"),
-            Self::OtherBinary(name) => f.write_str(name),
+            Self::OtherKind(name) => f.write_str(name),
             Self::Utf16 => f.write_str("text in UTF-16"),
             Self::Utf32 => f.write_str("text in UTF-32"),
             Self::JsonArray => f.write_str("a JSON array"),
-            Self::JsonObject => f.write_str("one JSON object over several lines"),
+            Self::JsonObject { .. } => f.write_str("one JSON object"),
             Self::JsonLines => f.write_str("a JSON object a line"),
             Self::NulBytes => f.write_str("zero bytes"),
             Self::LoneCarriageReturns => f.write_str("lines that end in a carriage return alone"),
             Self::Columns { delimiter } => write!(f, "columns separated by `{}`", delimiter.escape_ascii()),
-            Self::Comment { prefix } => write!(f, "lines that begin with `{}`", prefix.escape_ascii()),
+            Self::Comment { prefix } => write!(f, "lines that begin with `{prefix}`"),
         }
     }
 }
 
-/// The first bytes of formats, and where they stand. Short ones, and those that are printable, count only where bytes
-/// that no text has stand behind them: a key may be `ORC`.
-const MAGICS: [(usize, &[u8], Content); 31] = [
+/// The first bytes of a kind of file, and where they stand.
+type Magic = (usize, &'static [u8], Content);
+
+/// Those that no text begins with.
+const STRONG_MAGICS: [Magic; 26] = [
     (0, &MAGIC, Content::Carved),
     (0, b"BZh91AY&SY", Content::OtherCompression("bzip2")),
     (0, b"\xFD7zXZ\0", Content::OtherCompression("xz")),
     (0, b"\x04\x22\x4D\x18", Content::OtherCompression("lz4")),
     (0, b"\x02\x21\x4C\x18", Content::OtherCompression("lz4")),
     (0, b"LZIP\x01", Content::OtherCompression("lzip")),
-    (0, b"\x1F\x9D", Content::OtherCompression("compress (.Z)")),
     (0, b"\xFF\x06\0\0sNaPpY", Content::OtherCompression("snappy")),
     (0, b"PK\x03\x04", Content::Archive("zip")),
     (0, b"PK\x05\x06", Content::Archive("zip")),
+    (0, b"!<arch>\n", Content::Archive("ar")),
     (0, b"7z\xBC\xAF\x27\x1C", Content::Archive("7z")),
     (0, b"Rar!\x1A\x07", Content::Archive("rar")),
     (257, b"ustar", Content::Archive("tar")),
-    (0, b"PAR1", Content::Parquet),
-    (0, b"PARE", Content::Parquet),
     (0, b"SQLite format 3\0", Content::Sqlite),
-    (0, b"REDIS0", Content::RedisDump),
-    (0, b"ORC", Content::OtherBinary("an ORC file")),
-    (0, b"ARROW1\0", Content::OtherBinary("an Arrow file")),
-    (0, b"FEA1", Content::OtherBinary("a Feather file")),
-    (0, b"Obj\x01", Content::OtherBinary("an Avro file")),
-    (0, b"\x89HDF\r\n\x1A\n", Content::OtherBinary("an HDF5 file")),
-    (0, b"\x93NUMPY", Content::OtherBinary("a NumPy array")),
-    (8, b"DUCK", Content::OtherBinary("a DuckDB database")),
-    (0, b"\x7FELF", Content::OtherBinary("a program")),
-    (0, b"\x89PNG\r\n\x1A\n", Content::OtherBinary("a PNG image")),
-    (0, b"%PDF-1.", Content::OtherBinary("a PDF document")),
+    (0, b"ARROW1\0", Content::OtherKind("an Arrow file")),
+    (0, b"Obj\x01", Content::OtherKind("an Avro file")),
+    (0, b"\x89HDF\r\n\x1A\n", Content::OtherKind("an HDF5 file")),
+    (0, b"\x93NUMPY", Content::OtherKind("a NumPy array")),
+    (0, b"\x7FELF", Content::OtherKind("a program")),
+    (0, b"\x89PNG\r\n\x1A\n", Content::OtherKind("a PNG image")),
+    (0, b"<?xml ", Content::OtherKind("an XML document")),
+    (0, b"<!DOCTYPE ", Content::OtherKind("an XML or HTML document")),
+    (0, b"<!doctype html", Content::OtherKind("an HTML document")),
+    (0, b"%PDF-1.", Content::OtherKind("a PDF document")),
     (0, b"\xFF\xFE\0\0", Content::Utf32),
     (0, b"\0\0\xFE\xFF", Content::Utf32),
+];
+
+/// Those that a text may begin with: a key may be `ORC`. They count where bytes that no text has stand behind them.
+const WEAK_MAGICS: [Magic; 9] = [
+    (0, b"\x1F\x9D", Content::OtherCompression("compress (.Z)")),
+    (0, b"PAR1", Content::Parquet),
+    (0, b"PARE", Content::Parquet),
+    (0, b"REDIS0", Content::RedisDump),
+    (0, b"ORC", Content::OtherKind("an ORC file")),
+    (0, b"FEA1", Content::OtherKind("a Feather file")),
+    (8, b"DUCK", Content::OtherKind("a DuckDB database")),
     (0, b"\xFF\xFE", Content::Utf16),
     (0, b"\xFE\xFF", Content::Utf16),
 ];
@@ -124,14 +139,13 @@ impl Content {
     /// assert_eq!(Content::of(b"SQLite is a database"), None);
     /// ```
     pub fn of(head: &[u8]) -> Option<Self> {
-        let found = MAGICS.iter().find(|(at, magic, _)| {
-            let Some(rest) = head.get(*at..).and_then(|there| there.strip_prefix(*magic)) else {
-                return false;
-            };
-            let is_strong = **magic == MAGIC || magic.len() > 2 && magic.iter().any(|&byte| is_binary(byte));
-            is_strong || rest.iter().take(NEAR_BYTES).any(|&byte| is_binary(byte))
-        });
-        found.map(|&(.., content)| content).or_else(|| utf16_without_mark(head).then_some(Self::Utf16))
+        let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+        let rest = |(at, magic, _): &Magic| head.get(*at..)?.strip_prefix(*magic);
+        let is_binary_behind = |rest: &[u8]| rest.iter().take(NEAR_BYTES).any(|&byte| is_binary(byte));
+        let strong = STRONG_MAGICS.iter().find(|magic| rest(magic).is_some());
+        let found =
+            strong.or_else(|| WEAK_MAGICS.iter().find(|magic| rest(magic).is_some_and(is_binary_behind)));
+        found.map(|(.., content)| content.clone()).or_else(|| utf16_without_mark(head).then_some(Self::Utf16))
     }
 }
 
@@ -183,7 +197,7 @@ mod tests {
         for (head, content) in [
             (&tar[..], Content::Archive("tar")),
             (b"PAR1\x15\x04\x15", Content::Parquet),
-            (b"ORC\x0a\x03\x00\x00", Content::OtherBinary("an ORC file")),
+            (b"ORC\x0a\x03\x00\x00", Content::OtherKind("an ORC file")),
             (b"REDIS0011\xFA\x09redis-ver\x057.2.0", Content::RedisDump),
             (b"graven\r\n", Content::Carved),
             (b"k\0e\0y\0 \0v\0\n\0", Content::Utf16),

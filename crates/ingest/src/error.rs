@@ -176,6 +176,13 @@ pub enum Cause {
         /// The delimiter.
         delimiter: u8,
     },
+    /// A quoted cell holds lines that look like rows.
+    RowsInQuotes {
+        /// How many.
+        lines: u64,
+        /// The columns that each of them has, as the rows do.
+        columns: usize,
+    },
     /// What is no JSON object.
     Json(String),
     /// An object lacks a field that is asked for.
@@ -315,6 +322,9 @@ impl fmt::Display for Cause {
             Self::NoSuchColumn { role, wanted, found } => {
                 write!(f, "the {role} is column {wanted}, the row has {}", count(*found, "column"))
             }
+            Self::UnknownColumn { role, wanted, columns } if columns.is_empty() => {
+                write!(f, "no column for the {role} is named {wanted}; the columns have no names")
+            }
             Self::UnknownColumn { role, wanted, columns } => {
                 write!(f, "no column for the {role} is named {wanted}; the columns are {}", list(columns))
             }
@@ -338,6 +348,11 @@ impl fmt::Display for Cause {
                  the line there, found `{}`",
                 delimiter.escape_ascii(),
                 found.escape_ascii()
+            ),
+            Self::RowsInQuotes { lines, columns } => write!(
+                f,
+                "a quoted cell holds {lines} lines of {} each, as many as a row has: is a quote missing or too much?",
+                count(*columns, "column")
             ),
             Self::Json(what) => f.write_str(what),
             Self::NoField { role, wanted, fields } if fields.is_empty() => {

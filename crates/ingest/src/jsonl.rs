@@ -71,9 +71,7 @@ impl<R: Read + Send> Rows for JsonlRows<R> {
         let mut json = serde_json::Deserializer::from_slice(text);
         let found = fields.deserialize(&mut json).and_then(|found| json.end().map(|()| found));
         let found = found.map_err(|error| {
-            let what = error.to_string();
-            let what = what.split(" at line ").next().unwrap_or_default().to_owned();
-            Fault::new(Position::column(line, (error.column() as u64).max(1)), Cause::Json(what))
+            Fault::new(Position::column(line, (error.column() as u64).max(1)), Cause::Json(said(&error)))
         })?;
         self.bytes.clear();
         for ((role, name), (cell, found)) in
@@ -122,13 +120,19 @@ fn append(raw: &str, is_base64: bool, out: &mut Vec<u8>) -> Result<CellKind, Cau
         out.extend_from_slice(inside.as_bytes());
         return Ok(CellKind::Bytes);
     }
-    let text: String = serde_json::from_str(raw).map_err(|error| Cause::Json(error.to_string()))?;
+    let text: String = serde_json::from_str(raw).map_err(|error| Cause::Json(said(&error)))?;
     if is_base64 {
         STANDARD.decode_vec(text, out).map_err(|error| Cause::Base64(error.to_string()))?;
     } else {
         out.extend_from_slice(text.as_bytes());
     }
     Ok(CellKind::Bytes)
+}
+
+/// What is wrong, without the place: lines are counted elsewhere.
+fn said(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 /// What a JSON text is, in words.

@@ -2,7 +2,9 @@
 //! columns. A guess that could be wrong is an error that says between what; nothing is read in a form that its first
 //! lines do not have.
 
-use graven_format::text::Lines;
+use std::collections::BTreeMap;
+
+use graven_format::text::pair_of_line;
 use serde::de::IgnoredAny;
 
 use crate::content::Content;
@@ -10,6 +12,7 @@ use crate::csv::CsvReader;
 use crate::error::{Cause, Fault, Position};
 use crate::format::Format;
 use crate::input::Input;
+use crate::jsonl::BASE64_SUFFIX;
 use crate::lines::BYTE_ORDER_MARK;
 use crate::options::ReadOptions;
 
@@ -18,6 +21,22 @@ const LINES_MAX: usize = 200;
 
 /// Bytes that separate columns in files that people have.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// What comments begin with in files that people have.
+const COMMENTS: [&str; 4] = ["#", "//", ";", "--"];
+
+/// What JSON a text is.
+enum Json {
+    /// Its first line is an object, and there are more lines.
+    Lines,
+    /// An object in one line, which may be all, or longer than what is looked at.
+    OneLine {
+        is_all: bool,
+    },
+    /// An object in several lines.
+    Object,
+    Array,
+}
 
 /// The form of an input.
 pub(crate) fn format(input: &Input, options: &ReadOptions) -> Result<Format, Fault> {
@@ -43,6 +62,10 @@ fn find(input: &Input, options: &ReadOptions) -> Result<Format, Fault> {
         return Ok(format);
     }
     let head = Head::new(input);
+    let is_json_document = || {
+        let extension = input.path().and_then(|path| path.extension()?.to_str());
+        extension.is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+    };
     let named = match input.path().and_then(Format::of) {
         // Nothing else has one.
         None if options.delimiter.is_some() => Some(Format::Csv),
@@ -52,18 +75,30 @@ fn find(input: &Input, options: &ReadOptions) -> Result<Format, Fault> {
         return Err(refuse(Content::NulBytes));
     }
     match (named, head.json()) {
-        (None | Some(Format::Jsonl), Some(Content::JsonLines)) => return Ok(Format::Jsonl),
-        (_, Some(content)) => return Err(refuse(content)),
-        _ => {}
+        (Some(Format::Jsonl), Some(Json::OneLine { .. } | Json::Lines)) | (None, Some(Json::Lines)) => {
+            return Ok(Format::Jsonl);
+        }
+        (None, Some(Json::OneLine { is_all })) => {
+            let asks_for_fields = options.key.is_some() || options.value.is_some();
+            return if asks_for_fields || is_all && head.is_pair() || !is_all && !is_json_document() {
+                Ok(Format::Jsonl)
+            } else {
+                Err(refuse(Content::JsonObject { array: head.first_array() }))
+            };
+        }
+        (_, Some(Json::Array)) => return Err(refuse(Content::JsonArray)),
+        (_, Some(Json::Object)) => return Err(refuse(Content::JsonObject { array: head.first_array() })),
+        (_, Some(Json::OneLine { .. } | Json::Lines)) => return Err(refuse(Content::JsonLines)),
+        (_, None) => {}
     }
     if named != Some(Format::Csv) && head.ends_lines_in_carriage_returns() {
         return Err(refuse(Content::LoneCarriageReturns));
     }
     if !matches!(named, Some(Format::Data | Format::Jsonl))
         && options.comment.is_none()
-        && head.begins_with_a_comment()
+        && let Some(prefix) = head.comment()
     {
-        return Err(refuse(Content::Comment { prefix: b'#' }));
+        return Err(refuse(Content::Comment { prefix }));
     }
     match named {
         Some(format) => Ok(format),
@@ -106,16 +141,20 @@ impl<'a> Head<'a> {
     }
 
     /// What JSON it is, if it is.
-    fn json(&self) -> Option<Content> {
+    fn json(&self) -> Option<Json> {
         let text = self.text.trim_ascii_start();
-        let content = match text.first()? {
-            b'[' => Content::JsonArray,
-            b'{' => Content::JsonObject,
+        let is_object = match text.first()? {
+            b'[' => false,
+            b'{' => true,
             _ => return None,
         };
-        let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        if content == Content::JsonObject && serde_json::from_slice::<IgnoredAny>(first_line).is_ok() {
-            return Some(Content::JsonLines);
+        let (first_line, rest) = match memchr::memchr(b'\n', text) {
+            Some(end) => (&text[..end], Some(&text[end + 1..])),
+            None => (text, None),
+        };
+        if is_object && serde_json::from_slice::<IgnoredAny>(first_line).is_ok() {
+            let is_all = self.is_all && rest.is_none_or(|rest| rest.trim_ascii().is_empty());
+            return Some(if is_all { Json::OneLine { is_all } } else { Json::Lines });
         }
         let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
         let is_json = match values.next()? {
@@ -126,9 +165,31 @@ impl<'a> Head<'a> {
             }
             Err(error) => error.is_eof() && !self.is_all,
         };
-        // One object in one line that is longer than the head may be the first of many.
-        let is_long_line = !self.is_all && !text.contains(&b'\n') && content == Content::JsonObject;
-        is_json.then_some(if is_long_line { Content::JsonLines } else { content })
+        match (is_json, is_object, rest) {
+            (false, ..) => None,
+            (true, false, _) => Some(Json::Array),
+            (true, true, Some(_)) => Some(Json::Object),
+            // A line that is longer than the head may be the first of many.
+            (true, true, None) => Some(Json::OneLine { is_all: false }),
+        }
+    }
+
+    /// Whether the text is an object with the fields of a pair.
+    fn is_pair(&self) -> bool {
+        let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(self.text).unwrap_or_default();
+        let has = |name: &str| {
+            fields.keys().any(|field| field.strip_suffix(BASE64_SUFFIX).unwrap_or(field) == name)
+        };
+        has("key") && has("value")
+    }
+
+    /// The name of the first member of an object, where it is an array.
+    fn first_array(&self) -> Option<String> {
+        let inside = self.text.trim_ascii_start().strip_prefix(b"{")?;
+        let mut names = serde_json::Deserializer::from_slice(inside).into_iter::<String>();
+        let name = names.next()?.ok()?;
+        let behind = inside[names.byte_offset()..].trim_ascii_start().strip_prefix(b":")?;
+        behind.trim_ascii_start().starts_with(b"[").then_some(name)
     }
 
     fn ends_lines_in_carriage_returns(&self) -> bool {
@@ -136,35 +197,56 @@ impl<'a> Head<'a> {
         !self.text.contains(&b'\n') && first.is_some_and(|at| at + 1 < self.text.len())
     }
 
-    /// Whether the first line, but not every line, begins as a comment does.
-    fn begins_with_a_comment(&self) -> bool {
-        let is_comment = |line: &[u8]| line.starts_with(b"#");
-        let mut lines = self.lines();
-        let Some(first) = lines.next() else { return false };
-        is_comment(first) && (matches!(first, b"#" | [b'#', b'#' | b' ', ..]) || !lines.all(is_comment))
+    /// What the first line, but not every line, begins with as a comment does.
+    fn comment(&self) -> Option<&'static str> {
+        let first = self.lines().next()?;
+        let prefix = COMMENTS.into_iter().find(|prefix| first.starts_with(prefix.as_bytes()))?;
+        let is_comment = |line: &[u8]| line.starts_with(prefix.as_bytes());
+        let is_sentence = matches!(&first[prefix.len()..], [] | [b' ', ..])
+            || first[prefix.len()..].starts_with(prefix.as_bytes());
+        (is_sentence || !self.lines().all(is_comment)).then_some(prefix)
     }
 
-    /// The byte that separates columns where the keys of `.data` text would hold it: the same number of it in every line,
-    /// and at least one in each key.
+    /// The byte that separates columns where the keys of `.data` text would hold it, or end before it: the same number of
+    /// it in every line, and at least one in each key; or a tab in every line, and in some a space before it.
     fn delimiter_in_keys(&self, options: &ReadOptions) -> Option<u8> {
         let is_comment =
             |line: &[u8]| options.comment.as_ref().is_some_and(|prefix| line.starts_with(prefix));
         let lines: Vec<&[u8]> = self.lines().filter(|line| !is_comment(line)).collect();
+        let first_blank = |line: &[u8]| memchr::memchr2(b' ', b'\t', line).map(|at| line[at]);
+        if !lines.is_empty()
+            && lines.iter().all(|line| line.contains(&b'\t'))
+            && lines.iter().any(|line| first_blank(line) == Some(b' '))
+        {
+            return Some(b'\t');
+        }
+        let has_values = lines.iter().any(|line| first_blank(line).is_some());
         DELIMITERS.into_iter().filter(|&delimiter| delimiter != b'\t').find(|&delimiter| {
             let mut number = None;
             let is_alike = lines.iter().all(|line| {
-                let Some(Ok(pair)) = Lines::new(line).next() else { return false };
+                let key = line.split(|byte| matches!(byte, b' ' | b'\t')).next().unwrap_or_default();
                 let count = count_outside_quotes(line, delimiter);
-                pair.key.contains(&delimiter) && count > 0 && *number.get_or_insert(count) == count
+                key.contains(&delimiter) && count > 0 && *number.get_or_insert(count) == count
             });
-            let has_values = || {
-                lines
-                    .iter()
-                    .any(|line| matches!(Lines::new(line).next(), Some(Ok(pair)) if !pair.value.is_empty()))
-            };
-            is_alike && (lines.len() > 1 || !lines.is_empty() && !has_values())
+            is_alike && (lines.len() > 1 || lines.len() == 1 && !has_values)
         })
     }
+
+    /// Whether most values of `.data` text begin with a blank: columns that were aligned with them.
+    fn are_values_aligned(&self) -> bool {
+        let (mut values, mut aligned) = (0, 0);
+        for line in self.lines() {
+            let Ok((_, value)) = pair_of_line(line) else { continue };
+            values += usize::from(!value.is_empty());
+            aligned += usize::from(value.starts_with(b" ") || value.starts_with(b"\t"));
+        }
+        aligned * 2 > values
+    }
+}
+
+/// Whether most values of an input of `.data` text begin with a blank.
+pub(crate) fn are_values_aligned(input: &Input) -> bool {
+    Head::new(input).are_values_aligned()
 }
 
 fn count_outside_quotes(line: &[u8], delimiter: u8) -> usize {
@@ -238,17 +320,24 @@ impl FirstRows {
         self.rows.iter().all(|row| row.windows(2).all(|two| ends(&two[0]) && begins(&two[1])))
     }
 
-    /// The cells of the first row where they look like the names of the columns.
+    /// Whether the first row could be the names of the columns.
+    pub(crate) fn begin_with_names(&self) -> bool {
+        self.rows.first().is_some_and(|first| {
+            first.iter().all(|cell| is_name(cell))
+                && first.iter().enumerate().all(|(i, cell)| !first[..i].contains(cell))
+        })
+    }
+
+    /// The cells of the first row where they look like the names of the columns: all of them usual ones, or one over a
+    /// column of numbers.
     pub(crate) fn header(&self) -> Option<&[String]> {
         let (first, others) = self.rows.split_first()?;
-        let are_names = first.iter().all(|cell| is_name(cell))
-            && first.iter().enumerate().all(|(i, cell)| !first[..i].contains(cell));
-        let column_is_numbers = |column: usize| {
+        let is_over_numbers = |column: usize| {
             !others.is_empty() && others.iter().all(|row| row.get(column).is_some_and(|cell| is_number(cell)))
         };
-        let is_header = are_names
-            && first.len() > 1
-            && (first.iter().all(|cell| is_usual(cell)) || (0..first.len()).any(column_is_numbers));
+        let is_header = first.len() > 1
+            && self.begin_with_names()
+            && (first.iter().all(|cell| is_usual(cell)) || (0..first.len()).any(is_over_numbers));
         is_header.then_some(first)
     }
 }

@@ -18,6 +18,9 @@ pub struct ReadOptions {
     pub delimiter: Option<u8>,
     /// What a line begins with that is passed over.
     pub comment: Option<Vec<u8>>,
+    /// Whether a quoted cell of a csv may hold several lines that look like rows. Without it they are an error: so it looks
+    /// where quotes are missing.
+    pub rows_in_quotes: bool,
     /// Whether spaces and tabs around keys and values are dropped.
     pub trim: bool,
     /// What a value that is null becomes.

@@ -36,6 +36,9 @@ pub struct Pairs {
     format: Format,
     nulls: Nulls,
     meter: Arc<Meter>,
+    /// The first pair, once it is known.
+    first: Option<(Vec<u8>, Vec<u8>)>,
+    are_values_aligned: bool,
     reader: Reader,
 }
 
@@ -56,12 +59,16 @@ impl Pairs {
     /// When the input is something else than pairs, or can be read in more than one way; [`Cause`] lists the reasons.
     pub fn new(input: Input, options: &ReadOptions) -> Result<Self, Error> {
         let (name, meter) = (input.name().to_owned(), input.meter());
-        let opened =
-            judge::format(&input, options).and_then(|format| Ok((format, reader(format, input, options)?)));
-        match opened {
-            Ok((format, reader)) => Ok(Self { name, format, nulls: options.nulls, meter, reader }),
-            Err(fault) => Err(stopped_or(fault, &meter).of(&name)),
-        }
+        let open = || {
+            let format = judge::format(&input, options)?;
+            let is_plain = format == Format::Data && !options.trim;
+            let are_values_aligned = is_plain && judge::are_values_aligned(&input);
+            let first = if is_plain { first_of_text(&input, options) } else { None };
+            let reader = reader(format, input, options)?;
+            let (name, meter) = (name.clone(), Arc::clone(&meter));
+            Ok(Self { name, format, nulls: options.nulls, meter, first, are_values_aligned, reader })
+        };
+        open().map_err(|fault: Fault| stopped_or(fault, &meter).of(&name))
     }
 
     /// The form in which the input is read.
@@ -78,13 +85,28 @@ impl Pairs {
         }
     }
 
+    /// The first pair, once it was read; of `.data` text at once. It tells a person whether the input is read as was meant.
+    pub fn first(&self) -> Option<(&[u8], &[u8])> {
+        self.first.as_ref().map(|(key, value)| (key.as_slice(), value.as_slice()))
+    }
+
+    /// Whether most values begin with a blank, as they do where people aligned them: the first separator ends a key, and
+    /// all others belong to the value unless [`ReadOptions::trim`] drops them.
+    pub fn are_values_aligned(&self) -> bool {
+        self.are_values_aligned
+    }
+
     /// Reads the next pair; `None` at the end.
     ///
     /// # Errors
     /// The first thing that is no pair. Nothing is read behind it.
     pub fn next_pair(&mut self) -> Result<Option<Pair<'_>>, Error> {
-        let Self { name, format, nulls, meter, reader } = self;
-        reader.next_pair(*nulls, *format == Format::Jsonl).map_err(|fault| stopped_or(fault, meter).of(name))
+        let Self { name, format, nulls, meter, first, reader, .. } = self;
+        let pair = reader.next_pair(*nulls, *format == Format::Jsonl);
+        if let (None, Ok(Some(pair))) = (&first, &pair) {
+            *first = Some((pair.key.to_vec(), pair.value.to_vec()));
+        }
+        pair.map_err(|fault| stopped_or(fault, meter).of(name))
     }
 
     /// Adds all pairs that are left to a table that is being built.
@@ -107,6 +129,19 @@ impl Pairs {
             }
         }
         Ok(())
+    }
+}
+
+/// The first pair of `.data` text, as far as the head has it.
+fn first_of_text(input: &Input, options: &ReadOptions) -> Option<(Vec<u8>, Vec<u8>)> {
+    let mut rows = DataRows::new(input.head(), options);
+    if !rows.advance().ok()? {
+        return None;
+    }
+    let row = rows.row();
+    match (row.cell(0), row.cell(1)) {
+        (Some(Cell::Bytes(key)), Some(Cell::Bytes(value))) => Some((key.to_vec(), value.to_vec())),
+        _ => None,
     }
 }
 
@@ -137,8 +172,10 @@ fn reader(format: Format, input: Input, options: &ReadOptions) -> Result<Reader,
         Format::Data if !options.trim && options.comment.is_none() => return Ok(Reader::Text(input)),
         Format::Data => Box::new(DataRows::new(input.into_reader(), options)),
         Format::Tsv => {
-            check_header(&FirstRows::of_tsv(&input, options), options)?;
-            Box::new(TsvRows::new(input.into_reader(), options)?)
+            let first_rows = FirstRows::of_tsv(&input, options);
+            let rows = TsvRows::new(input.into_reader(), options, first_rows.begin_with_names())?;
+            check_header(&first_rows, options)?;
+            Box::new(rows)
         }
         Format::Csv => Box::new(csv(input, options)?),
         Format::Jsonl => Box::new(JsonlRows::new(input.into_reader(), options)?),
@@ -163,18 +200,23 @@ fn csv(input: Input, options: &ReadOptions) -> Result<CsvRows<Box<dyn Read + Sen
     {
         return Err(Fault::new(Position::WHOLE, Cause::Content(Content::Columns { delimiter })));
     }
-    check_header(&first_rows, options)?;
     let mut csv_reader = CsvReader::new(input.into_reader(), delimiter, options.comment.clone());
     let has_header = options.header.unwrap_or_else(|| options.names_a_column());
     let Some(row) = csv_reader.next_row()? else {
-        return Ok(CsvRows::new(csv_reader, Vec::new(), 0, false, Vec::new(), false));
+        return Ok(CsvRows::new(csv_reader, Vec::new(), 0, false, Vec::new(), options));
     };
     let names: Vec<String> =
         row.cells().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
-    let first = FirstRow { names: has_header.then_some(&names), width: names.len(), line: row.line() };
+    let first = FirstRow {
+        cells: &names,
+        is_header: has_header,
+        may_be_header: first_rows.begin_with_names(),
+        line: row.line(),
+    };
     let chosen = options.choose(first)?;
+    check_header(&first_rows, options)?;
     let columns = vec![chosen.key, chosen.value];
-    Ok(CsvRows::new(csv_reader, columns, names.len(), !has_header, chosen.ignored, options.trim))
+    Ok(CsvRows::new(csv_reader, columns, names.len(), !has_header, chosen.ignored, options))
 }
 
 impl Reader {

@@ -34,8 +34,8 @@ pub(crate) struct TsvRows<R> {
 }
 
 impl<R: Read> TsvRows<R> {
-    /// Reads the header, where there is one, and chooses the columns.
-    pub(crate) fn new(source: R, options: &ReadOptions) -> Result<Self, Fault> {
+    /// Reads the header, where there is one, and chooses the columns. `may_be_header` says that the first line could be one.
+    pub(crate) fn new(source: R, options: &ReadOptions, may_be_header: bool) -> Result<Self, Fault> {
         let mut lines = LineReader::new(source, LINE_BYTES_MAX, options.comment.clone());
         let has_header = options.header.unwrap_or_else(|| options.names_a_column());
         let in_columns = options.key.is_some() || options.value.is_some();
@@ -46,7 +46,7 @@ impl<R: Read> TsvRows<R> {
                 let (number, text) = lines.line();
                 let name = |name| String::from_utf8_lossy(name).trim().to_owned();
                 let names: Vec<String> = text.split(|&byte| byte == b'\t').map(name).collect();
-                let row = FirstRow { names: has_header.then_some(&names), width: names.len(), line: number };
+                let row = FirstRow { cells: &names, is_header: has_header, may_be_header, line: number };
                 let chosen = options.choose(row)?;
                 shape = Shape::Columns { width: names.len(), wanted: [chosen.key, chosen.value] };
                 ignored = chosen.ignored;

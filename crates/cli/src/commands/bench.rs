@@ -357,7 +357,7 @@ fn write_files(arguments: &Arguments, document: &Document) -> Outcome<()> {
 fn write_file(path: &Path, write: impl FnOnce(&mut Output) -> io::Result<()>) -> Outcome<()> {
     let mut output = Output::create(path)?;
     write(&mut output)
-        .and_then(|()| output.finish())
+        .and_then(|()| Ok(output.finish()?))
         .map_err(|error| Failure::new(format!("cannot write {}: {}", path.display(), reason(&error))))
 }
 

@@ -8,12 +8,13 @@ use bytesize::ByteSize;
 use clap::ValueEnum;
 use graven_format::{BUCKET_RECORDS_MAX, Codec, CodecChoice, Options, Purpose};
 
-use crate::carve;
+use crate::carve::{self, Carved};
 use crate::commands::info::values_line;
+use crate::console::{count, say};
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome};
 use crate::input;
-use crate::output::{Target, directory_of};
+use crate::output::{Target, directory_of, same_file};
 use crate::read_options::ReadFlags;
 use crate::signals::outlive_file_limits;
 use crate::table::{explain, is_carved, open_carved};
@@ -41,9 +42,9 @@ pub(crate) struct Arguments {
     /// Records in a bucket, on average, within a factor of 1.42 [default: 4 for ram, a page of 4 KiB full for disk]
     #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u16).range(1..=i64::from(BUCKET_RECORDS_MAX)))]
     bucket: Option<u16>,
-    /// Which value counts when a key comes more than once
-    #[arg(long, value_enum, default_value_t = Keep::Last)]
-    duplicates: Keep,
+    /// Which value counts when a key comes more than once [default: last, unless that is so for more than half of the pairs]
+    #[arg(long, value_enum)]
+    duplicates: Option<Keep>,
     /// Memory that the build may use; it does not change the file
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = memory)]
     memory: ByteSize,
@@ -103,28 +104,80 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         codec: arguments.codec.into(),
         purpose: arguments.purpose.into(),
         bucket_records: arguments.bucket,
-        duplicates: arguments.duplicates.into(),
         memory_bytes: arguments.memory.as_u64(),
         temporary_dir: directory_of(&output).to_owned(),
         threads: arguments.threads.map_or(0, NonZeroUsize::get),
         ..Options::default()
     };
     let name = input.name().to_owned();
-    let done = carve::to_file(input, &read, options, &output)?;
-    let table = open_carved(&output)?.map_err(|error| explain(&output.display().to_string(), &error))?;
+    let replaced = if arguments.output.is_none() { replaced(&output)? } else { None };
+    let done = carve::to_file(input, &read, arguments.duplicates, options, &output)?;
+    let report = report(&name, &output, &done, replaced);
+    report.and_then(say).map_err(|failure| {
+        Failure::new(format!(
+            "{} is in its place, but what it is cannot be said: {failure}",
+            output.display()
+        ))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is said of the table that the default name leads to. What is no table is not replaced unless it is named.
+fn replaced(output: &Path) -> Outcome<Option<String>> {
+    if !output.exists() {
+        return Ok(None);
+    }
+    match open_carved(output) {
+        Ok(Ok(table)) => Ok(Some(format!("which had {}", count(table.store.len(), "pair")))),
+        Ok(Err(_)) => Ok(Some("which could not be opened".into())),
+        Err(_) => Err(Failure::new(format!(
+            "{} is there and is not a carved file; to replace it, name it with -o",
+            output.display()
+        ))),
+    }
+}
+
+/// What a build came to, for the person who waits for it.
+fn report(name: &str, output: &Path, done: &Carved, replaced: Option<String>) -> Outcome<String> {
+    let table = open_carved(output)?.map_err(|error| explain(&output.display().to_string(), &error))?;
     let info = table.store.info();
-    println!(
-        "carved {name} into {}: {} pairs, {} in, {} out, {:.1} bytes a pair, {}, in {:.2} s, {} duplicates",
+    let mut text = format!(
+        "carved {name} into {}: {}, {} in, {} out, {:.1} bytes a pair, {}, in {:.2} s, {}",
         output.display(),
-        info.pairs,
+        count(info.pairs, "pair"),
         ByteSize(done.input_bytes).display().si(),
         ByteSize(info.file_bytes).display().si(),
         info.bytes_per_pair().unwrap_or_default(),
         values_line(&info),
         done.took.as_secs_f64(),
-        done.duplicates,
+        count(done.duplicates, "duplicate"),
     );
-    Ok(ExitCode::SUCCESS)
+    if let Some((key, value)) = &done.first {
+        text.push_str(&format!("\nthe first pair: {} = {}", shown(key), shown(value)));
+    }
+    if !done.ignored.is_empty() {
+        text.push_str(&format!("\nnot in the table: {}", done.ignored.join(", ")));
+    }
+    if done.are_values_aligned {
+        text.push_str("\nmost values begin with a space or a tab; --trim drops these");
+    }
+    if let Some(what) = replaced {
+        text.push_str(&format!("\nreplaced {}, {what}", output.display()));
+    }
+    Ok(text)
+}
+
+/// Bytes as a person reads them: in quotes, so that blanks are seen, and not more than fit into a line.
+fn shown(bytes: &[u8]) -> String {
+    const CHARS: usize = 60;
+    let text: String = bytes.utf8_chunks().fold(String::new(), |text, chunk| {
+        let invalid: String = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        text + &chunk.valid().escape_debug().to_string() + &invalid
+    });
+    match text.char_indices().nth(CHARS) {
+        Some((end, _)) => format!("\"{}…\" ({})", &text[..end], count(bytes.len() as u64, "byte")),
+        None => format!("\"{text}\""),
+    }
 }
 
 impl Arguments {
@@ -136,13 +189,6 @@ impl Arguments {
             }
             None => Ok(input::default_output(&self.input)),
         }
-    }
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    match (a.canonicalize(), b.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
     }
 }
 

@@ -1,6 +1,5 @@
 //! `graven info`: what a carved file is made of, read from its header.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,7 +7,8 @@ use bytesize::ByteSize;
 use graven_format::{Info, KeyKind};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::failure::{Failure, Outcome, reason};
+use crate::console::say;
+use crate::failure::{Failure, Outcome};
 use crate::json_bytes;
 use crate::table::{explain, open_carved};
 
@@ -31,12 +31,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     } else {
         page(&name, &info)
     };
-    match writeln!(io::stdout(), "{text}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write what {name} is made of: {}", reason(&error))))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    say(text)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// How values are stored and what that saves, in a few words.

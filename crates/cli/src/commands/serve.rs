@@ -10,12 +10,14 @@ use std::time::Instant;
 
 use graven_catalog::Catalog;
 use graven_format::{Storage as Kept, Store};
+use graven_ingest::ReadOptions;
 use graven_server::{Address, Endpoint, Error, Listener, Options, Shutdown};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::carve;
+use crate::console::count;
 use crate::descriptors;
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome, reason};
@@ -27,7 +29,7 @@ use crate::table::{Carved, Table, explain};
 /// Answer lookups in a table until SIGINT or SIGTERM, which finish what is in flight; a second one ends at once
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The table: a carved file, or `.data` text, where `-` is standard input
+    /// The table: a carved file; or text, tsv, csv or jsonl, where `-` is standard input
     path: PathBuf,
     /// Where to listen: HOST:PORT or unix:PATH. May be repeated; port 0 takes any free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
@@ -35,6 +37,9 @@ pub(crate) struct Arguments {
     /// Which value counts when a key of a text comes more than once [default: last]
     #[arg(long, value_enum)]
     duplicates: Option<Keep>,
+    /// Drop spaces and tabs around the keys and values of a text
+    #[arg(long)]
+    trim: bool,
     /// How many threads answer [default: one a core]
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -94,12 +99,12 @@ impl Loaded {
             }
             (Table::Text(text), keep) => {
                 let name = text.name().to_owned();
-                let keep = keep.unwrap_or(Keep::Last);
-                let loaded = carve::in_memory(text, keep.into())?;
+                let read = ReadOptions { trim: arguments.trim, ..ReadOptions::default() };
+                let loaded = carve::in_memory(text, &read, keep)?;
                 let size = format!("{:.1} MB of text", megabytes(loaded.text_bytes));
                 let mut said = vec![line("loaded", &name, &loaded.store, &size, started)];
                 if loaded.duplicates > 0 {
-                    said.push(keep.report(loaded.duplicates));
+                    said.push(keep.unwrap_or(Keep::Last).report(loaded.duplicates));
                 }
                 Ok(Self { name, store: Arc::new(loaded.store), said })
             }
@@ -229,8 +234,8 @@ fn resident() -> String {
 
 fn line(what: &str, name: &str, store: &Store, size: &str, started: Instant) -> String {
     format!(
-        "{what} {name}: {} pairs, {size}, in {:.3} s, {}",
-        store.len(),
+        "{what} {name}: {}, {size}, in {:.3} s, {}",
+        count(store.len(), "pair"),
         started.elapsed().as_secs_f64(),
         resident()
     )

@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytesize::ByteSize;
 use graven_format::Error;
 
+use crate::console::{count, say, warn};
 use crate::failure::Outcome;
 use crate::progress::bar;
 use crate::table::{explain, open_carved};
@@ -35,16 +36,16 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     });
     match checked {
         Ok(store) => {
-            println!(
-                "{name} is whole: {} pairs, {} checked in {:.2} s",
-                store.len(),
+            say(format_args!(
+                "{name} is whole: {}, {} checked in {:.2} s",
+                count(store.len(), "pair"),
                 ByteSize(store.carved_bytes()).display().si(),
                 started.elapsed().as_secs_f64()
-            );
+            ))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error @ (Error::Damaged { .. } | Error::Length { .. })) => {
-            eprintln!("graven: {name}: {error}");
+            warn(format_args!("{name}: {error}"));
             Ok(ExitCode::from(1))
         }
         Err(error) => Err(explain(&name, &error)),

@@ -137,11 +137,18 @@ impl Builder {
     /// the name keeps it.
     ///
     /// # Errors
-    /// As [`Self::finish`], and [`Error::Io`] when the file cannot be written.
+    /// As [`Self::finish`], [`Error::Io`] when the file cannot be written, and [`Error::NotDurable`].
     pub fn write(self, path: &Path) -> Result<Built, Error> {
+        self.carve(path)?.publish()
+    }
+
+    /// As [`Self::write`], for whoever wants to see what it came to before the file replaces another.
+    ///
+    /// # Errors
+    /// As [`Self::finish`], and [`Error::Io`] when the file cannot be written.
+    pub fn carve(self, path: &Path) -> Result<CarvedFile, Error> {
         let (output, built) = self.carve_to(Output::file(path)?)?;
-        output.publish()?;
-        Ok(built)
+        Ok(CarvedFile { output, built })
     }
 
     fn threads(&self) -> usize {
@@ -156,6 +163,30 @@ impl Builder {
             return Ok(());
         }
         self.kept.push(std::mem::replace(&mut self.chunk, Chunk::framed()))
+    }
+}
+
+/// A carved file that is whole and not in its place yet; dropped, it is gone.
+#[derive(Debug)]
+#[must_use = "it is not in its place"]
+pub struct CarvedFile {
+    output: Output,
+    built: Built,
+}
+
+impl CarvedFile {
+    /// What it came to.
+    pub fn built(&self) -> Built {
+        self.built
+    }
+
+    /// Gives it its name, when all of it is on disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it is not in its place, and [`Error::NotDurable`] when it is.
+    pub fn publish(self) -> Result<Built, Error> {
+        self.output.publish()?;
+        Ok(self.built)
     }
 }
 

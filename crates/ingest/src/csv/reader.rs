@@ -140,6 +140,10 @@ impl<R: Read> CsvReader<R> {
         }
     }
 
+    pub(super) fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
     /// The row that was read last.
     pub(super) fn row(&self) -> &CsvRow {
         &self.row
