@@ -17,7 +17,14 @@ const EDGES: [(&str, &[&str]); 8] = [
     ("graven-client", &["graven-wire"]),
     (
         "graven",
-        &["graven-catalog", "graven-client", "graven-format", "graven-ingest", "graven-server", "graven-wire"],
+        &[
+            "graven-catalog",
+            "graven-client",
+            "graven-format",
+            "graven-ingest",
+            "graven-server",
+            "graven-wire",
+        ],
     ),
 ];
 
