@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use graven_ingest::{Input, Pair, Pairs, ReadOptions};
+use graven_ingest::{Format, Input, Pair, Pairs, ReadOptions};
 
 use crate::advice::{Reads, explain};
 use crate::failure::Outcome;
@@ -22,12 +22,12 @@ pub(crate) fn open(path: &Path) -> Outcome<Input> {
     opened.map_err(|error| explain(&error, Reads::Anything))
 }
 
-/// Calls `each` with every pair of an input that is not carved, and shows a bar.
+/// Calls `each` with every pair of an input that is not carved, shows a bar, and says in which form it was.
 pub(crate) fn for_each_pair(
     input: Input,
     options: &ReadOptions,
     mut each: impl FnMut(Pair<'_>),
-) -> Outcome<()> {
+) -> Outcome<Format> {
     let (bar, meter) = (bar("reading", input.bytes()), input.meter());
     let read = || {
         let mut pairs = Pairs::new(input, options)?;
@@ -38,7 +38,7 @@ pub(crate) fn for_each_pair(
                 bar.set_position(meter.read());
             }
         }
-        Ok(())
+        Ok(pairs.format())
     };
     read().map_err(|error| explain(&error, Reads::WhatNeedsNoFlags))
 }

@@ -10,9 +10,11 @@ mod duplicates;
 mod failure;
 mod input;
 mod json_bytes;
+mod lengths;
 mod limits;
 mod load;
 mod load_progress;
+mod memory;
 mod output;
 mod progress;
 mod read_options;
@@ -53,7 +55,10 @@ const EXIT_STATUS: &str = "Exit status: 0 when it was done, 1 when the answer is
     damaged), 2 for everything else.";
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    // A server goes on where it can.
+    memory::end_without(!matches!(command, Command::Serve(_)));
+    let done = match command {
         Command::Build(arguments) => build::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),

@@ -49,7 +49,8 @@ pub(crate) fn follow<T>(step: impl Fn() + Sync, work: impl FnOnce() -> T) -> T {
         }
     }
     thread::scope(|scope| {
-        scope.spawn(wait);
+        // Where no thread can be started, there is no bar.
+        let _ = thread::Builder::new().spawn_scoped(scope, wait);
         let _end = AtTheEnd(&done, &changed);
         work()
     })

@@ -54,6 +54,9 @@ pub(crate) fn open_carved(path: &Path) -> Outcome<Result<Carved, Error>> {
     let name = input.name().to_owned();
     match input.path() {
         None => Err(not_a_stream(&name)),
+        Some(_) if input.head().is_empty() => Err(Failure::new(format!(
+            "{name} is empty; a carved file is made with `graven build INPUT -o {name}`"
+        ))),
         Some(_) if !is_carved(&input) => Err(Failure::new(format!(
             "{name} is not a carved file; make one with `graven build {name} -o {}`",
             input::default_output(path).display()

@@ -12,6 +12,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use graven_ingest::{Format, ReadOptions};
 
+use crate::console::warn;
 use crate::failure::{Failure, Outcome, reason};
 use crate::input;
 use crate::load::{
@@ -244,10 +245,10 @@ fn draw(plan: &Plan, path: &Path) -> Outcome<Pool> {
     let mut keys = read_keys(path, plan.draw.verify)?;
     keys.retain(|key| plan.target.takes(key));
     if keys.passed_over() > 0 {
-        eprintln!(
-            "graven: {} keys are not asked for: the limits are in docs/BENCHMARKING.md",
+        warn(format_args!(
+            "{} keys are not asked for: the limits are in docs/BENCHMARKING.md",
             keys.passed_over()
-        );
+        ));
     }
     if keys.len() == 0 {
         return Err(Failure::new(format!(
@@ -348,7 +349,7 @@ fn write_files(arguments: &Arguments, document: &Document) -> Outcome<()> {
         let timings = document.runs.last().map(Report::timings).unwrap_or_default();
         match timings.first() {
             Some((_, timing)) => write_file(path, |out| load::write_hgrm(timing.honest(), out))?,
-            None => eprintln!("graven: {} is not written, for nothing was answered", path.display()),
+            None => warn(format_args!("{} is not written, for nothing was answered", path.display())),
         }
     }
     Ok(())

@@ -22,6 +22,7 @@ use crate::descriptors;
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome, reason};
 use crate::limits::Limits;
+use crate::memory;
 use crate::resident::resident_bytes;
 use crate::storage::{Place, Storage};
 use crate::table::{Carved, Table, explain};
@@ -53,7 +54,13 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
-    tracing_subscriber::fmt().with_max_level(arguments.log).with_writer(io::stderr).with_target(false).init();
+    // A log that cannot be written is no reason to end.
+    tracing_subscriber::fmt()
+        .log_internal_errors(false)
+        .with_max_level(arguments.log)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .init();
     let mut options = arguments.limits.to_options(arguments.threads);
     arguments.storage.tell(&mut options);
     // Bound before the table is read, so that a taken port is told at once.
@@ -100,7 +107,9 @@ impl Loaded {
             (Table::Text(text), keep) => {
                 let name = text.name().to_owned();
                 let read = ReadOptions { trim: arguments.trim, ..ReadOptions::default() };
+                memory::end_without(true);
                 let loaded = carve::in_memory(text, &read, keep)?;
+                memory::end_without(false);
                 let size = format!("{:.1} MB of text", megabytes(loaded.text_bytes));
                 let mut said = vec![line("loaded", &name, &loaded.store, &size, started)];
                 if loaded.duplicates > 0 {

@@ -381,26 +381,29 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `work` on so many threads and gathers what they return, or the first error in the order of the input. `work` is
-/// given a function that says whether another thread has failed.
+/// Runs `work` on so many threads, this one included, and gathers what they return, or the first error in the order of
+/// the input. Where the system starts fewer threads, those do the work. `work` is given a function that says whether
+/// another thread has failed.
 fn on_threads<T: Send>(
     threads: usize,
     work: impl Fn(&dyn Fn() -> bool) -> Result<T, Error> + Sync,
 ) -> Result<Vec<T>, Error> {
     let failed = AtomicBool::new(false);
+    let run = || {
+        let result = work(&|| failed.load(Ordering::Relaxed));
+        failed.fetch_or(result.is_err(), Ordering::Relaxed);
+        result
+    };
     let results: Vec<Result<T, Error>> = std::thread::scope(|scope| {
-        let spawn = |_| {
-            scope.spawn(|| {
-                let result = work(&|| failed.load(Ordering::Relaxed));
-                failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                result
-            })
-        };
-        let handles: Vec<_> = (0..threads).map(spawn).collect();
-        handles
-            .into_iter()
-            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+        let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, run).ok();
+        let handles: Vec<_> = (1..threads).map_while(spawn).collect();
+        let mut results = vec![run()];
+        results.extend(
+            handles
+                .into_iter()
+                .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))),
+        );
+        results
     });
     let (mut done, mut first) = (Vec::new(), None);
     for result in results {
