@@ -100,6 +100,15 @@ pub enum Problem {
         /// What it is.
         found: u64,
     },
+    /// A number is not the one that the rest of the file comes to.
+    Number {
+        /// Which number.
+        field: &'static str,
+        /// What it should be.
+        expected: u64,
+        /// What it is.
+        found: u64,
+    },
     /// Bytes that no codec writes.
     Codec,
 }
@@ -112,6 +121,9 @@ impl fmt::Display for Problem {
             }
             Self::Range { field, most, found } => {
                 write!(f, "expected {field} to be at most {most}, found {found}")
+            }
+            Self::Number { field, expected, found } => {
+                write!(f, "expected {field} to be {expected}, found {found}")
             }
             Self::Codec => f.write_str("expected bytes that its codec writes, found others"),
         }

@@ -6,7 +6,10 @@ use crate::cpu::{Cpu, Portable};
 use crate::error::{Error, Problem};
 use crate::home::Window;
 use crate::key::{Order, Place};
-use crate::layout::{HEADER_BYTES, KEY_BYTES_OFFSET, PAIRS_OFFSET, Section, TAIL_BYTES, VALUE_BYTES_OFFSET};
+use crate::layout::{
+    HEADER_BYTES, KEY_BYTES_OFFSET, PAIRS_OFFSET, STORED_KEY_BYTES_OFFSET, STORED_VALUE_BYTES_OFFSET,
+    Section, TAIL_BYTES, VALUE_BYTES_OFFSET,
+};
 use crate::region::Region;
 use crate::store::{Store, damaged};
 
@@ -27,6 +30,9 @@ struct Walk {
     value: Vec<u8>,
     /// Where the bucket ended.
     end: usize,
+    /// Bytes of all keys and of all values so far, as they are stored.
+    stored_key_bytes: u64,
+    stored_value_bytes: u64,
 }
 
 /// A key and its value, borrowed from where the walk is.
@@ -165,9 +171,21 @@ impl Store {
             ("the number of pairs", PAIRS_OFFSET, header.pairs, pairs),
             ("the sum of the lengths of keys", KEY_BYTES_OFFSET, header.key_bytes, key_bytes),
             ("the sum of the lengths of values", VALUE_BYTES_OFFSET, header.value_bytes, value_bytes),
+            (
+                "the sum of the lengths of stored keys",
+                STORED_KEY_BYTES_OFFSET,
+                header.stored_key_bytes,
+                walk.stored_key_bytes,
+            ),
+            (
+                "the sum of the lengths of stored values",
+                STORED_VALUE_BYTES_OFFSET,
+                header.stored_value_bytes,
+                walk.stored_value_bytes,
+            ),
         ] {
             if said != counted {
-                let problem = Problem::Range { field, most: counted, found: said };
+                let problem = Problem::Number { field, expected: counted, found: said };
                 return Err(Error::Damaged { section: "header", offset: offset as u64, problem });
             }
         }
@@ -221,7 +239,7 @@ impl Store {
         walk: &mut Walk,
         mut each: impl FnMut(Entry<'_>, Place) -> Result<(), Problem>,
     ) -> Result<u64, Error> {
-        let Walk { ahead, index, records, key, value, end } = walk;
+        let Walk { ahead, index, records, key, value, end, stored_key_bytes, stored_value_bytes } = walk;
         let range = self.range_ahead(number, *ahead, index)?;
         self.check_length(number, &range)?;
         let start = range.start;
@@ -233,12 +251,19 @@ impl Store {
             key.clear();
             value.clear();
             self.append_whole_key(&bucket, number, i, key).map_err(at)?;
+            if !self.keys.is_numeric() {
+                *stored_key_bytes += bucket.key(i).map_err(at)?.len() as u64;
+            }
             match bucket.value(i).map_err(at)? {
                 ValuePlace::Inline(inside) => {
+                    *stored_value_bytes += inside.len() as u64;
                     self.append_stored_value(bucket.bytes_from(inside.start), inside.len(), value)
                         .map_err(at)?;
                 }
-                ValuePlace::Large(reference) => self.append_large(number, reference, value)?,
+                ValuePlace::Large(reference) => {
+                    *stored_value_bytes += u64::from(reference.len);
+                    self.append_large(number, reference, value)?;
+                }
             }
             let rest = if self.keys.is_numeric() { bucket.rest(i) } else { 0 };
             let place = Place { bucket: number, tag: bucket.tag(i), rest };
