@@ -122,6 +122,11 @@ impl NewFile {
         &self.file
     }
 
+    /// The name that it will have.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Makes what was written durable and gives the file its name, with the mode and the owner of a file that has the name
     /// already.
     ///

@@ -4,6 +4,7 @@ use crate::bucket::{LargeReference, Record, Stored, seal};
 use crate::build::options::Duplicates;
 use crate::build::plan::Plan;
 use crate::build::record::{self, Unplaced};
+use crate::build::survey::Totals;
 use crate::checksum::crc32c;
 use crate::codec::Decoder;
 use crate::error::Error;
@@ -16,10 +17,8 @@ use crate::limits::KEY_BYTES_MAX;
 pub(crate) struct Carved {
     pub(crate) lines: Vec<Line>,
     pub(crate) records: Vec<u8>,
-    pub(crate) pairs: u64,
+    pub(crate) totals: Totals,
     pub(crate) duplicates: u64,
-    pub(crate) key_bytes: u64,
-    pub(crate) value_bytes: u64,
     pub(crate) stored_key_bytes: u64,
     pub(crate) stored_value_bytes: u64,
 }
@@ -44,14 +43,13 @@ impl Plan {
         let mut carved = Carved {
             lines: Vec::new(),
             records: Vec::new(),
-            pairs: records.len() as u64,
+            totals: Totals::default(),
             duplicates,
-            key_bytes: records.iter().map(|record| record.given.0 as u64).sum(),
-            value_bytes: records.iter().map(|record| record.given.1 as u64).sum(),
             stored_key_bytes: records.iter().map(|record| record.key.len() as u64).sum(),
             stored_value_bytes: records.iter().map(|record| record.value.len() as u64).sum(),
         };
 
+        records.iter().for_each(|record| carved.totals.see(record.given.0, record.given.1));
         let first_line = number as u64 * self.partition_lines;
         let last_line = (first_line + self.partition_lines).min(index::lines(1 << self.bucket_bits));
         let mut rest = records.as_slice();

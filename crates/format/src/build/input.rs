@@ -130,6 +130,34 @@ impl Kept {
         Ok(())
     }
 
+    /// Nothing but the pairs, in memory: for few enough of them.
+    pub(crate) fn compact(self) -> Result<Self, Error> {
+        let mut compact = Self::new(&self.beside, u64::MAX);
+        let (mut chunk, mut pairs) = (Chunk::default(), Chunk::framed());
+        let mut pass = SecondPass::new(self);
+        while pass.next(&mut chunk)?.is_some() {
+            chunk.for_each(|pair| {
+                pairs.push(pair.key, pair.value);
+                Ok(())
+            })?;
+        }
+        compact.push(pairs)?;
+        Ok(compact)
+    }
+
+    /// The same again, of what is in memory.
+    pub(crate) fn copy(&self) -> Self {
+        let mut copy = Self::new(&self.beside, self.memory_bytes);
+        copy.chunks.clone_from(&self.chunks);
+        (copy.chunk_bytes, copy.blocks, copy.bytes) = (self.chunk_bytes, self.blocks, self.bytes);
+        copy
+    }
+
+    /// Blocks so far: the number of the next one.
+    pub(crate) fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
     /// Bytes of all pairs with their separators or lengths.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes

@@ -36,10 +36,10 @@ use input::{Chunk, FRAMED_BYTES, FirstPass, Kept, SecondPass};
 pub use options::{BUCKET_RECORDS_MAX, Built, CodecChoice, Duplicates, Options, Purpose};
 use output::Output;
 use partitions::Partitions;
-use plan::Plan;
+use plan::{Drafts, Plan};
 pub use progress::{Progress, Stage};
 use record::Unplaced;
-use survey::Survey;
+use survey::{Survey, Totals};
 
 /// Takes pairs and carves a table of them.
 ///
@@ -66,12 +66,13 @@ impl Builder {
     /// A table without pairs yet.
     pub fn new(options: Options) -> Self {
         let kept = Kept::new(&options.temporary_dir, options.memory_bytes / 3);
-        Self { options, survey: Survey::default(), kept, chunk: Chunk::framed() }
+        let survey = Survey::new(options.duplicates);
+        Self { options, survey, kept, chunk: Chunk::framed() }
     }
 
     /// The number of pairs that were added, those of one key all counted.
     pub fn pairs(&self) -> u64 {
-        self.survey.pairs
+        self.survey.totals.pairs
     }
 
     /// Adds a pair.
@@ -87,6 +88,9 @@ impl Builder {
         if let Some(&(what, found, most)) = limits.iter().find(|(_, len, most)| len > most) {
             return Err(Error::TooLarge { what, most: most as u64, found: found as u64 });
         }
+        if self.chunk.block.bytes.is_empty() {
+            self.survey.begin_block(self.kept.blocks());
+        }
         self.survey.see(key, value);
         self.chunk.push(key, value);
         if self.chunk.block.bytes.len() >= FRAMED_BYTES { self.flush() } else { Ok(()) }
@@ -100,9 +104,10 @@ impl Builder {
         self.flush()?;
         let progress = self.options.progress.clone();
         let threads = self.threads();
+        let duplicates = self.options.duplicates;
         let pass = Mutex::new(FirstPass::new(source, &mut self.kept)?);
         let surveys = on_threads(threads, |failed| {
-            let (mut survey, mut block) = (Survey::default(), Block::default());
+            let (mut survey, mut block) = (Survey::new(duplicates), Block::default());
             loop {
                 progress.check()?;
                 let next = {
@@ -111,6 +116,7 @@ impl Builder {
                     pass.next(&mut block)?
                 };
                 let Some((number, keep)) = next.filter(|_| !failed()) else { return Ok(survey) };
+                survey.begin_block(number);
                 for pair in block.lines() {
                     let pair = pair?;
                     survey.see(pair.key, pair.value);
@@ -202,8 +208,7 @@ struct Ordered {
     records_bytes: u64,
     records_crc: u32,
     built: Built,
-    key_bytes: u64,
-    value_bytes: u64,
+    totals: Totals,
     stored_key_bytes: u64,
     stored_value_bytes: u64,
 }
@@ -223,10 +228,9 @@ impl Ordered {
             self.output.write(self.records_offset + self.records_bytes, carved.records)?;
             self.index_bytes += lines_len;
             self.records_bytes += records_len;
-            self.built.pairs += carved.pairs;
+            self.built.pairs += carved.totals.pairs;
             self.built.duplicates += carved.duplicates;
-            self.key_bytes += carved.key_bytes;
-            self.value_bytes += carved.value_bytes;
+            self.totals.merge(carved.totals);
             self.stored_key_bytes += carved.stored_key_bytes;
             self.stored_value_bytes += carved.stored_value_bytes;
         }
@@ -238,93 +242,140 @@ impl Builder {
     fn carve_to(mut self, output: Output) -> Result<(Output, Built), Error> {
         self.flush()?;
         let threads = self.threads();
-        let plan = Plan::new(&self.survey, &self.options, threads);
-        let partitions = index::lines(1 << plan.bucket_bits).div_ceil(plan.partition_lines) as usize;
-        let partitions =
-            Partitions::new(partitions, self.options.memory_bytes / 3, &self.options.temporary_dir);
-        let input_bytes = self.kept.bytes();
-        let progress = &self.options.progress;
-        progress.begin(Stage::Partition, input_bytes);
-        partition(&plan, SecondPass::new(self.kept), &partitions, threads, progress)?;
-
-        let mut tables = Vec::new();
-        plan.key_table.iter().chain(&plan.value_table).for_each(|table| table.write(&mut tables));
-        let tables_section =
-            SectionEntry { offset: HEADER_BYTES as u64, len: tables.len() as u64, crc: crc32c(0, &tables) };
-        let index_offset = tables_section.offset + tables_section.len;
-        let index_len = index::lines(1 << plan.bucket_bits) * LINE_BYTES as u64;
-        let ordered = Mutex::new(Ordered {
-            output,
-            next: 0,
-            waiting: Default::default(),
-            index_offset,
-            index_bytes: 0,
-            index_crc: 0,
-            records_offset: index_offset + index_len,
-            records_bytes: 0,
-            records_crc: 0,
-            built: Built { input_bytes, ..Built::default() },
-            key_bytes: 0,
-            value_bytes: 0,
-            stored_key_bytes: 0,
-            stored_value_bytes: 0,
-        });
-        progress.begin(Stage::Carve, partitions.len() as u64);
-        let turn = AtomicUsize::new(0);
-        on_threads(threads, |failed| {
-            loop {
-                progress.check()?;
-                let number = turn.fetch_add(1, Ordering::Relaxed);
-                if number >= partitions.len() || failed() {
-                    return Ok(());
-                }
-                let carved = plan.carve(number, &partitions.take(number)?)?;
-                lock(&ordered).add(number, carved)?;
-                progress.set(number as u64 + 1);
+        let Self { options, survey, kept, .. } = self;
+        let (drafts, input_bytes) = (Drafts::new(&survey, &options), kept.bytes());
+        let mut candidates = drafts.candidates();
+        let mut kept = kept;
+        if candidates.len() > 1 {
+            kept = kept.compact()?;
+            let mut sized = Vec::new();
+            for codecs in candidates {
+                let plan = drafts.plan(codecs, threads);
+                let (_, tried) = carve_kept(&plan, kept.copy(), Output::memory(), &options, threads)?;
+                sized.push((tried.built.carved_bytes, codecs));
             }
-        })?;
-
-        let Ordered {
-            mut output,
-            mut built,
-            index_crc,
-            records_crc,
-            records_offset,
-            records_bytes,
-            key_bytes,
-            value_bytes,
-            stored_key_bytes,
-            stored_value_bytes,
-            ..
-        } = ordered.into_inner().unwrap_or_else(PoisonError::into_inner);
-        built.carved_bytes = records_offset + records_bytes + TAIL_BYTES as u64;
-        let header = Header {
-            file_bytes: built.carved_bytes,
-            pairs: built.pairs,
-            seed: plan.seed,
-            key_bytes,
-            value_bytes,
-            stored_key_bytes,
-            stored_value_bytes,
-            keys: plan.keys.shape().clone(),
-            key_width: plan.buckets.key_width,
-            value_width: plan.buckets.value_width,
-            count_width: plan.buckets.count_width,
-            bucket_bits: plan.bucket_bits,
-            key_codec: plan.key_codec,
-            value_codec: plan.value_codec,
-            value_fixed: plan.buckets.value_fixed,
-            inline_max: plan.inline_max,
-            sections: [
-                tables_section,
-                SectionEntry { offset: index_offset, len: index_len, crc: index_crc },
-                SectionEntry { offset: records_offset, len: records_bytes, crc: records_crc },
-            ],
-        };
-        output.write(0, [header.to_bytes().as_slice(), &tables].concat())?;
-        output.write(records_offset + records_bytes, vec![0; TAIL_BYTES])?;
-        Ok((output, built))
+            // Of those that are alike the first, which is the one that is decoded fastest.
+            sized.sort_by_key(|&(bytes, _)| bytes);
+            candidates = vec![sized[0].1];
+        }
+        let plan = drafts.plan(candidates[0], threads);
+        let (output, mut done) = carve_kept(&plan, kept, output, &options, threads)?;
+        done.built.input_bytes = input_bytes;
+        if done.built.duplicates == 0 || drafts.basis(&done.totals) == drafts.basis(&survey.totals) {
+            return Ok((output, done.built));
+        }
+        // What the pairs that are gone have in common shaped the table: it is carved anew from those that are left.
+        let (left, output) = output.into_store(done.built.carved_bytes)?;
+        let mut again = Self::new(options);
+        for pair in left.iter() {
+            let (key, value) = pair?;
+            again.options.progress.check()?;
+            again.add(&key, &value)?;
+        }
+        drop(left);
+        let (output, built) = again.carve_to(output)?;
+        let Built { duplicates, input_bytes, .. } = done.built;
+        Ok((output, Built { duplicates, input_bytes, ..built }))
     }
+}
+
+/// What carving came to.
+struct Done {
+    built: Built,
+    /// Of the pairs that are in the table.
+    totals: Totals,
+}
+
+/// Carves the pairs that were kept, as `plan` says.
+fn carve_kept(
+    plan: &Plan,
+    kept: Kept,
+    output: Output,
+    options: &Options,
+    threads: usize,
+) -> Result<(Output, Done), Error> {
+    let partitions = index::lines(1 << plan.bucket_bits).div_ceil(plan.partition_lines) as usize;
+    let partitions = Partitions::new(partitions, options.memory_bytes / 3, &options.temporary_dir);
+    let input_bytes = kept.bytes();
+    let progress = &options.progress;
+    progress.begin(Stage::Partition, input_bytes);
+    partition(plan, SecondPass::new(kept), &partitions, threads, progress)?;
+
+    let mut tables = Vec::new();
+    plan.key_table.iter().chain(&plan.value_table).for_each(|table| table.write(&mut tables));
+    let tables_section =
+        SectionEntry { offset: HEADER_BYTES as u64, len: tables.len() as u64, crc: crc32c(0, &tables) };
+    let index_offset = tables_section.offset + tables_section.len;
+    let index_len = index::lines(1 << plan.bucket_bits) * LINE_BYTES as u64;
+    let ordered = Mutex::new(Ordered {
+        output,
+        next: 0,
+        waiting: Default::default(),
+        index_offset,
+        index_bytes: 0,
+        index_crc: 0,
+        records_offset: index_offset + index_len,
+        records_bytes: 0,
+        records_crc: 0,
+        built: Built { input_bytes, ..Built::default() },
+        totals: Totals::default(),
+        stored_key_bytes: 0,
+        stored_value_bytes: 0,
+    });
+    progress.begin(Stage::Carve, partitions.len() as u64);
+    let turn = AtomicUsize::new(0);
+    on_threads(threads, |failed| {
+        loop {
+            progress.check()?;
+            let number = turn.fetch_add(1, Ordering::Relaxed);
+            if number >= partitions.len() || failed() {
+                return Ok(());
+            }
+            let carved = plan.carve(number, &partitions.take(number)?)?;
+            lock(&ordered).add(number, carved)?;
+            progress.set(number as u64 + 1);
+        }
+    })?;
+
+    let Ordered {
+        mut output,
+        mut built,
+        index_crc,
+        records_crc,
+        records_offset,
+        records_bytes,
+        totals,
+        stored_key_bytes,
+        stored_value_bytes,
+        ..
+    } = ordered.into_inner().unwrap_or_else(PoisonError::into_inner);
+    built.carved_bytes = records_offset + records_bytes + TAIL_BYTES as u64;
+    let header = Header {
+        file_bytes: built.carved_bytes,
+        pairs: built.pairs,
+        seed: plan.seed,
+        key_bytes: totals.key_bytes,
+        value_bytes: totals.value_bytes,
+        stored_key_bytes,
+        stored_value_bytes,
+        keys: plan.keys.shape().clone(),
+        key_width: plan.buckets.key_width,
+        value_width: plan.buckets.value_width,
+        count_width: plan.buckets.count_width,
+        bucket_bits: plan.bucket_bits,
+        key_codec: plan.key_codec,
+        value_codec: plan.value_codec,
+        value_fixed: plan.buckets.value_fixed,
+        inline_max: plan.inline_max,
+        sections: [
+            tables_section,
+            SectionEntry { offset: index_offset, len: index_len, crc: index_crc },
+            SectionEntry { offset: records_offset, len: records_bytes, crc: records_crc },
+        ],
+    };
+    output.write(0, [header.to_bytes().as_slice(), &tables].concat())?;
+    output.write(records_offset + records_bytes, vec![0; TAIL_BYTES])?;
+    Ok((output, Done { built, totals }))
 }
 
 /// The second reading: every pair in its stored form into its partition.

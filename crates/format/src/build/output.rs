@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::error::Error;
 use crate::new_file::{NewFile, Unpublished};
 use crate::region::Region;
+use crate::store::{Storage, Store};
 
 fn writing(source: io::Error) -> Error {
     Error::Io { doing: "write the output", source }
@@ -54,6 +55,18 @@ impl Output {
             Self::File(new) => new.file().read_exact_at(region.bytes_mut(), 0).map_err(memory)?,
         }
         Ok(region)
+    }
+
+    /// The table, and a place as this one was for another in its stead.
+    pub(crate) fn into_store(self, len: u64) -> Result<(Store, Self), Error> {
+        match self {
+            Self::Memory(_) => Ok((Store::from_region(self.into_region(len)?)?, Self::memory())),
+            Self::File(new) => {
+                let again = |source| Error::Io { doing: "read the output again", source };
+                let store = Store::from_file(new.file().try_clone().map_err(again)?, Storage::Memory)?;
+                Ok((store, Self::file(new.path())?))
+            }
+        }
     }
 
     /// Gives the file its name, when all of it is on disk.
