@@ -48,7 +48,7 @@ impl Target {
             Self::Stream(path) => Err(Failure::new(format!(
                 "cannot write {}: it is not a file, and a carved file is not written from its start to its end; \
                  name a file",
-                path.display()
+                shown(&path)
             ))),
             Self::File(path) => {
                 NewFile::create(&path).map_err(|error| cannot(&path, &error))?;
@@ -133,12 +133,7 @@ pub(crate) fn written<T>(done: Result<T, Stop>, path: &Path) -> Outcome<Option<T
         Ok(done) => Ok(Some(done)),
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
         Err(Stop::Output(error)) => {
-            let place = if path == Path::new(STANDARD_OUTPUT) {
-                "to standard output".into()
-            } else {
-                path.display().to_string()
-            };
-            Err(Failure::new(format!("cannot write {place}: {}", reason(&error))))
+            Err(Failure::new(format!("cannot write {}: {}", shown(path), reason(&error))))
         }
         Err(Stop::Failure(failure)) => Err(failure),
     }
@@ -166,6 +161,11 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
+}
+
+/// What people call the place that `path` leads to.
+fn shown(path: &Path) -> String {
+    if path == Path::new(STANDARD_OUTPUT) { "to standard output".into() } else { path.display().to_string() }
 }
 
 /// Whether two paths lead to the same file.

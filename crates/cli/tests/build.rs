@@ -294,7 +294,7 @@ fn an_output_that_cannot_be_written_is_named_before_anything_is_read() {
     );
     let stream = "it is not a file, and a carved file is not written from its start to its end; name a file";
     build("/dev/null", stream);
-    build("-", stream);
+    assert_refused(&["build", path, "-o", "-"], &format!("cannot write to standard output: {stream}"));
     build("/proc/table.graven", "no such file or directory; make the directory /proc first");
     assert_refused(&["build", path, "-o", path], &format!("{path} is the input; name another file with -o"));
     assert_refused(&["build", "-"], "standard input has no name to go by; name the output with -o FILE");

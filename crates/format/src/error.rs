@@ -143,7 +143,7 @@ impl fmt::Display for Error {
             Self::Read { offset, bytes, source } => {
                 write!(f, "cannot read {bytes} bytes at byte {offset} of the file: {source}")
             }
-            Self::NotCarved => f.write_str("not a carved file; `graven build` makes one from text"),
+            Self::NotCarved => f.write_str("expected a carved file, found something else"),
             Self::Version { found } => {
                 write!(f, "the file has version {found}, this program reads version 1; build the file anew")
             }
@@ -162,11 +162,7 @@ impl fmt::Display for Error {
             Self::Damaged { section, offset, problem } => {
                 write!(f, "damaged {section} at byte {offset}: {problem}; copy or build the file anew")
             }
-            Self::DuplicateKey { key } => write!(
-                f,
-                "the key {} comes more than once; --duplicates last or first says which value counts",
-                key.escape_ascii()
-            ),
+            Self::DuplicateKey { key } => write!(f, "the key {} comes more than once", key.escape_ascii()),
             Self::TooLarge { what, most, found } => write!(f, "{what} is {found}, the most is {most}"),
             Self::Text(error) => error.fmt(f),
             Self::Stopped => f.write_str("stopped before it was done"),

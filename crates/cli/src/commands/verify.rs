@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Err(error @ (Error::Damaged { .. } | Error::Length { .. })) => {
-            warn(format_args!("{name}: {error}"));
+            warn(explain(&name, &error));
             Ok(ExitCode::from(1))
         }
         Err(error) => Err(explain(&name, &error)),
