@@ -84,7 +84,7 @@ fn ask_everything(bytes: &[u8], pairs: &Pairs) {
         assert!(matches!(found, Ok(true)) || value.is_empty());
         let _ = store.contains(key);
         if store.get_many(&[key, b"absent", key], &mut batch).is_ok() {
-            assert_eq!(batch.value(0), batch.value(2));
+            assert_eq!(batch.value(0, &store), batch.value(2, &store));
         }
     }
     // What is no key of the table may be one of this.
@@ -147,13 +147,14 @@ pub fn model(input: &[u8]) {
         }
         found.clear();
         assert!(store.get(key, &mut found).unwrap() && found == *value);
-        assert_eq!(store.value(key, &mut found).unwrap(), Some(&value[..]));
+        let place = store.find(key, &mut found).unwrap();
+        assert_eq!(place.value(&found, &store), Some(&value[..]));
     }
     let keys: Vec<&[u8]> = model.keys().map(Vec::as_slice).chain([b"".as_slice()]).collect();
     let mut batch = Batch::default();
     store.get_many(&keys, &mut batch).unwrap();
     for (i, &key) in keys.iter().enumerate() {
-        assert_eq!(batch.value(i), model.get(key).map(Vec::as_slice));
+        assert_eq!(batch.value(i, &store), model.get(key).map(Vec::as_slice));
     }
     let listed: BTreeMap<_, _> = store.iter().collect::<Result<_, _>>().unwrap();
     assert_eq!(listed, model);

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use graven_disk::Reader;
+use graven_blocks::{BlockReader, FileReader, Read};
 use graven_format::{Block, Looked, Piece, Store};
 
 use crate::caches::Cache;
@@ -25,11 +25,13 @@ pub(crate) struct Buckets<'s> {
     questions: Questions<'s>,
     cache: &'s Blocks,
     /// What reads the blocks
-    pub(crate) reader: Reader<'s>,
+    pub(crate) reader: FileReader,
     /// Lookups that wait for a block, by where it begins
     waiting: HashMap<u64, Vec<Lookup>>,
     /// Reads that were asked for
     reads: u64,
+    /// Their file
+    file: Arc<File>,
     /// Room for a value
     value: Vec<u8>,
 }
@@ -45,10 +47,11 @@ impl<'s> Buckets<'s> {
         cache: &'s Blocks,
         Run { how, in_flight, .. }: Run,
     ) -> Result<Self> {
-        let reader = Reader::new(file(store)?, how, in_flight)
+        let file = Arc::clone(file(store)?);
+        let reader = FileReader::new(how, in_flight)
             .context("the disk cannot be read so; with --threads it is read without io_uring")?;
         let waiting = HashMap::with_capacity(2 * in_flight);
-        Ok(Self { store, questions, cache, reader, waiting, reads: 0, value: Vec::new() })
+        Ok(Self { store, questions, cache, reader, waiting, reads: 0, file, value: Vec::new() })
     }
 
     /// Whether reads are under way.
@@ -71,7 +74,8 @@ impl<'s> Buckets<'s> {
         }
         let waiting = self.waiting.entry(piece.start()).or_default();
         if waiting.is_empty() {
-            self.reader.ask(piece, self.store.span(&piece));
+            let (file, span) = (Arc::clone(&self.file), self.store.span(&piece));
+            self.reader.ask(Read { file, store: self.store.serial(), piece, span });
             self.reads += 1;
         }
         waiting.push(lookup);
@@ -92,9 +96,9 @@ impl<'s> Buckets<'s> {
     pub(crate) fn take_in(&mut self, each: &mut Each<'_>) -> Result<usize> {
         let mut ended: Vec<(Piece, io::Result<Block>)> = Vec::with_capacity(TAKEN_MAX);
         let store = self.store;
-        let taken = self.reader.take(TAKEN_MAX, |piece, bytes| {
-            let block = bytes.and_then(|bytes| store.block(&piece, bytes).map_err(io::Error::other));
-            ended.push((piece, block));
+        let taken = self.reader.take(TAKEN_MAX, &mut |Read { piece, .. }, bytes| {
+            let block = bytes.and_then(|bytes| store.block(piece, bytes).map_err(io::Error::other));
+            ended.push((*piece, block));
         });
         for (piece, block) in ended {
             let block = Arc::new(block.context("a block cannot be read")?);
@@ -123,7 +127,7 @@ impl Source for Buckets<'_> {
 }
 
 /// The file of a table that was opened on disk.
-fn file(store: &Store) -> Result<&File> {
+fn file(store: &Store) -> Result<&Arc<File>> {
     store.disk().context("the table was not opened on disk")
 }
 
@@ -131,8 +135,8 @@ fn file(store: &Store) -> Result<&File> {
 mod tests {
     use std::path::Path;
 
-    use graven_disk::DiskReads;
-    use graven_format::{Builder, Codec, CodecChoice, Options, Purpose};
+    use graven_blocks::DiskReads;
+    use graven_format::{Builder, Codec, CodecChoice, Options, Purpose, Storage};
 
     use super::*;
     use crate::caches::{Nothing, Policy, entries};
@@ -160,7 +164,7 @@ mod tests {
             builder.add(pairs.key(number), pairs.value(number)).unwrap();
         }
         builder.write(path).unwrap();
-        Store::open_on_disk(path).unwrap()
+        Store::open_as(path, Storage::Disk).unwrap()
     }
 
     /// Reads that are made while every key is asked for once.

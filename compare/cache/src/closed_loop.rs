@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use graven_disk::DiskReads;
+use graven_blocks::DiskReads;
 use hdrhistogram::Histogram;
 
 use crate::pairs::Pairs;

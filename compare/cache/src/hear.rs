@@ -1,7 +1,7 @@
 //! Waiting for readers, or only looking whether their reads have ended.
 
 use anyhow::Result;
-use graven_disk::Reader;
+use graven_blocks::{BlockReader, FileReader};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// How long who does not sleep waits.
@@ -10,7 +10,7 @@ const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 /// Hands over what `readers` were asked for, each of which has reads under way; with `sleeps` it waits until a read has ended.
 ///
 /// Without, it still goes through the kernel, which is when reads that have ended are told of.
-pub(crate) fn hear(readers: &mut [&mut Reader<'_>], sleeps: bool) -> Result<()> {
+pub(crate) fn hear(readers: &mut [&mut FileReader], sleeps: bool) -> Result<()> {
     if let ([reader], true) = (&mut *readers, sleeps) {
         return Ok(reader.wait()?);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use graven_disk::DiskReads;
+use graven_blocks::DiskReads;
 
 use crate::closed_loop::Run;
 

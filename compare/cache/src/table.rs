@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use graven_format::Store;
+use graven_format::{Storage, Store};
 
 use crate::pairs::Pairs;
 
@@ -25,7 +25,7 @@ impl Table {
                 self.table.display()
             )
         };
-        let store = Store::open_on_disk(&self.table).with_context(context)?;
+        let store = Store::open_as(&self.table, Storage::Disk).with_context(context)?;
         Ok((store, Pairs::read(&self.pairs)?))
     }
 }

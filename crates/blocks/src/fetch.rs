@@ -153,33 +153,30 @@ impl<R: BlockReader> Fetcher<R> {
     pub fn settle(&mut self, waiter: usize) -> bool {
         let had = self.waiting.remove(&waiter);
         let (mut wanted, mut found) = (std::mem::take(&mut self.wanted), std::mem::take(&mut self.found));
-        let mut waiting = None;
-        if let Some(first) = wanted.first().map(|(store, piece)| BlockId::of(store, piece)) {
-            let mut blocks = Vec::with_capacity(wanted.len() + found.len());
-            for (store, piece) in &wanted {
-                if self.ask(store, piece, waiter) {
-                    blocks.push(BlockId::of(store, piece));
-                }
-            }
-            if blocks.first() == Some(&first) {
-                for id in &found {
-                    if let Some(slot) = self.slots.get_mut(id) {
-                        slot.waiters.push(waiter);
-                        blocks.push(*id);
-                    }
-                }
-                waiting = Some(Waiting { first, blocks });
-            } else {
-                self.let_go(waiter, &blocks);
-                self.turned_away.push(waiter);
-            }
+        let mut blocks = Vec::new();
+        if !wanted.is_empty() {
+            // Held before anything is let go, for it is needed again.
+            blocks.extend(found.iter().copied().filter(|id| self.hold(id, waiter)));
         }
         if let Some(had) = had {
             self.let_go(waiter, &had.blocks);
         }
+        for (i, (store, piece)) in wanted.iter().enumerate() {
+            let id = BlockId::of(store, piece);
+            // A value's bucket is held already: were the value refused, both would be asked for anew for ever.
+            if self.ask(store, piece, waiter, i == 0 && piece.is_value()) {
+                blocks.push(id);
+            } else if i == 0 {
+                // Held on to, what was read ahead could keep all slots from those who wait for one.
+                self.let_go(waiter, &blocks);
+                blocks.clear();
+                self.turned_away.push(waiter);
+                break;
+            }
+        }
         let waits = !wanted.is_empty();
-        if let Some(waiting) = waiting {
-            self.waiting.insert(waiter, waiting);
+        if let (Some((store, piece)), false) = (wanted.first(), blocks.is_empty()) {
+            self.waiting.insert(waiter, Waiting { first: BlockId::of(store, piece), blocks });
         }
         wanted.clear();
         found.clear();
@@ -187,15 +184,21 @@ impl<R: BlockReader> Fetcher<R> {
         waits
     }
 
-    /// Makes `waiter` wait for `piece`, which is read if it is not under way; `false` where there is no slot for it.
-    fn ask(&mut self, store: &Arc<Store>, piece: &Piece, waiter: usize) -> bool {
+    /// Makes `waiter` one of those that keep a block here; `false` if there is none.
+    fn hold(&mut self, id: &BlockId, waiter: usize) -> bool {
+        let slot = self.slots.get_mut(id);
+        slot.map(|slot| slot.waiters.push(waiter)).is_some()
+    }
+
+    /// Makes `waiter` wait for `piece`, which is read if it is not under way; `false` where there is no slot for it. With
+    /// `always`, too many slots are no reason for that, but too many bytes are.
+    fn ask(&mut self, store: &Arc<Store>, piece: &Piece, waiter: usize, always: bool) -> bool {
         let id = BlockId::of(store, piece);
-        if let Some(slot) = self.slots.get_mut(&id) {
-            slot.waiters.push(waiter);
+        if self.hold(&id, waiter) {
             return true;
         }
         let Some(file) = store.disk() else { return false };
-        if self.slots.len() >= self.slots_max || self.slot_bytes >= SLOT_BYTES_MAX {
+        if (self.slots.len() >= self.slots_max && !always) || self.slot_bytes >= SLOT_BYTES_MAX {
             return false;
         }
         let span = store.span(piece);

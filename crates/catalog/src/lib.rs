@@ -32,7 +32,9 @@
 //! ```
 
 mod catalog;
+pub mod root;
 mod version;
 
 pub use catalog::{Catalog, Subscription};
+pub use root::{Current, Directory, Root, RootError, TableName, TableSettings, VersionName};
 pub use version::Version;

@@ -12,7 +12,7 @@ use graven_ingest::{Cause, Format, Input, Pairs, ReadOptions};
 use crate::advice::{self, Reads};
 use crate::console::count;
 use crate::duplicates::{Keep, are_too_many};
-use crate::failure::{Failure, Outcome, reason};
+use crate::failure::{Failure, Outcome, cannot_start_thread, reason};
 use crate::progress::{BuildBar, follow};
 use crate::signals::{STOPPED, stop_on_signals};
 
@@ -44,7 +44,7 @@ pub(crate) fn in_memory(input: Input, read: &ReadOptions, keep: Option<Keep>) ->
             check_duplicates(&name, pairs.format(), built, keep)?;
             Ok((store, built))
         },
-    );
+    )?;
     drop(bar);
     let (store, built) = carved?;
     let text_bytes = if meter.read() > 0 { meter.read() } else { built.input_bytes };
@@ -128,7 +128,7 @@ pub(crate) fn to_file(
         check_duplicates(&name, pairs.format(), carved.built(), keep)?;
         Ok((carved.publish().map_err(explain)?, pairs))
     };
-    let (built, pairs) = follow(step, work)?;
+    let (built, pairs) = follow(step, work)??;
     let input_bytes = if meter.read() > 0 { meter.read() } else { built.input_bytes };
     Ok(Carved {
         input_bytes,
@@ -150,7 +150,7 @@ fn empty(name: &str, bytes: u64, what: &str) -> Failure {
 /// A failure of what is read, or of the table that takes it.
 fn explain_input(error: graven_ingest::Error, output: Option<&Path>, reads: Reads) -> Failure {
     match error.cause {
-        Cause::Table(table) => explain(&error.input, output, table),
+        Cause::Table(table) => explain(&error.input, output, *table),
         Cause::Stopped => explain(&error.input, output, Error::Stopped),
         _ => advice::explain(&error, reads),
     }
@@ -160,6 +160,7 @@ fn explain_input(error: graven_ingest::Error, output: Option<&Path>, reads: Read
 fn explain(name: &str, output: Option<&Path>, error: Error) -> Failure {
     let output = output.map(|path| path.display().to_string());
     match (error, output) {
+        (Error::Thread { source }, _) => cannot_start_thread(&source),
         (Error::DuplicateKey { key }, _) => Failure::new(format!(
             "{name}: the key {} comes more than once; keep one of its values with `--duplicates last` or \
              `--duplicates first`",

@@ -6,7 +6,7 @@ use graven_format::Duplicates;
 use crate::console::count;
 
 /// [`Duplicates`] as the command line spells them.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Keep {
     /// The last one; the number of replaced pairs is reported
     Last,
@@ -19,10 +19,10 @@ pub(crate) enum Keep {
 impl Keep {
     /// What is said of `pairs` that are not in the table.
     pub(crate) fn report(self, pairs: u64) -> String {
-        let were = if pairs == 1 { "was" } else { "were" };
+        let (were, their) = if pairs == 1 { ("was", "its") } else { ("were", "their") };
         let what = match self {
-            Self::First => "skipped, because their key had come before",
-            Self::Last | Self::Error => "replaced, because their key came again",
+            Self::First => format!("skipped, because {their} key had come before"),
+            Self::Last | Self::Error => format!("replaced, because {their} key came again"),
         };
         format!("{} {were} {what}", count(pairs, "pair"))
     }

@@ -1,5 +1,5 @@
-//! Why a subcommand could not do its work, as one sentence for the person at the keyboard: what happened, where, and
-//! what to type next.
+//! Why a subcommand could not do its work, as one sentence for the person at the keyboard: what
+//! happened, where, and what to type next.
 
 use std::fmt;
 use std::io;
@@ -23,27 +23,43 @@ impl fmt::Display for Failure {
     }
 }
 
-/// `sentence` without the numbers that Rust adds to what the system says, as in ` (os error 2)`.
-fn without_numbers(mut sentence: String) -> String {
-    const BEGINS: &str = " (os error ";
-    while let Some(start) = sentence.find(BEGINS) {
-        let number = &sentence[start + BEGINS.len()..];
-        let digits = number.bytes().take_while(u8::is_ascii_digit).count();
-        if digits == 0 || !number[digits..].starts_with(')') {
-            break;
-        }
-        sentence.replace_range(start..start + BEGINS.len() + digits + 1, "");
-    }
-    sentence
+/// Something that only a build with the feature `feature` has.
+#[cfg_attr(feature = "completions", allow(dead_code, reason = "this build has everything"))]
+pub(crate) fn not_built_in(what: &str, feature: &str) -> Failure {
+    Failure::new(format!(
+        "{what}: this build has none; packages have it, and so has a build with `--features {feature}` or `--features full`"
+    ))
 }
 
-/// What the system said, without the number that Rust adds to it.
+/// The system refuses another thread.
+pub(crate) fn cannot_start_thread(error: &io::Error) -> Failure {
+    Failure::new(format!(
+        "cannot start a thread: {}; allow more processes and memory (see `ulimit -u` and `ulimit -v`), or use fewer threads",
+        reason(error)
+    ))
+}
+
+/// What the system said, without the number that Rust adds to it, and without what a library adds
+/// behind that.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
-    match text.find(" (os error") {
+    match text.find(NUMBER) {
+        // What the system says begins with a capital; what was said by others is left as it is.
         Some(end) => text[..end].to_lowercase(),
         None => text,
     }
+}
+
+/// How Rust begins the number of the system's error.
+const NUMBER: &str = " (os error ";
+
+/// `text` without the system's numbers of errors, as in " (os error 2)".
+fn without_numbers(mut text: String) -> String {
+    while let Some(start) = text.find(NUMBER) {
+        let Some(len) = text[start + NUMBER.len()..].find(')') else { break };
+        text.replace_range(start..start + NUMBER.len() + len + 1, "");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -51,14 +67,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_errors_are_for_nobody() {
-        for (sentence, plain) in [
-            ("x: broken (os error 5)", "x: broken"),
-            ("x: broken (os error 5); try y (os error 17), z", "x: broken; try y, z"),
-            ("x (os error five)", "x (os error five)"),
-            ("x (os error ", "x (os error "),
-        ] {
-            assert_eq!(Failure::new(sentence).to_string(), plain);
-        }
+    fn the_system_s_numbers_are_left_out_wherever_they_stand() {
+        let error = io::Error::from_raw_os_error(2);
+        assert_eq!(reason(&error), "no such file or directory");
+        let sentence = format!("one {error}; two {error}");
+        assert_eq!(
+            Failure::new(sentence).to_string(),
+            "one No such file or directory; two No such file or directory"
+        );
+        assert_eq!(Failure::new("odd (os error ").to_string(), "odd (os error ");
+        assert_eq!(reason(&io::Error::other("The END")), "The END");
     }
 }

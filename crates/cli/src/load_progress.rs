@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::failure::{Outcome, cannot_start_thread};
 use crate::load::{Live, Plan};
 
 /// How often the line changes.
@@ -39,10 +40,10 @@ impl<'a> Progress<'a> {
     }
 
     /// Shows the line while `work` goes on, and takes it away at its end.
-    pub(crate) fn follow<T: Send>(mut self, work: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn follow<T: Send>(mut self, work: impl FnOnce() -> T + Send) -> Outcome<T> {
         let (done, is_done) = channel::<()>();
         thread::scope(|scope| {
-            scope.spawn(move || {
+            let redraw = move || {
                 let mut last = Instant::now();
                 while is_done.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
                     let seconds = last.elapsed().as_secs_f64();
@@ -50,10 +51,12 @@ impl<'a> Progress<'a> {
                     self.redraw(seconds);
                 }
                 self.bar.finish_and_clear();
-            });
+            };
+            let started = thread::Builder::new().name("progress".into()).spawn_scoped(scope, redraw);
+            started.map_err(|error| cannot_start_thread(&error))?;
             let result = work();
             drop(done);
-            result
+            Ok(result)
         })
     }
 

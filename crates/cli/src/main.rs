@@ -3,6 +3,7 @@
 
 mod advice;
 mod carve;
+mod command_line;
 mod commands;
 mod console;
 mod descriptors;
@@ -11,12 +12,14 @@ mod failure;
 mod input;
 mod json_bytes;
 mod lengths;
-mod limits;
 mod load;
 mod load_progress;
+mod log;
 mod memory;
+mod options;
 mod output;
 mod progress;
+mod quantity;
 mod read_options;
 mod resident;
 mod sample;
@@ -26,50 +29,28 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
-use crate::commands::{bench, build, dump, generate, get, info, serve, verify};
-
-/// Serves tables that are written once and read forever.
-#[derive(Parser)]
-#[command(version, max_term_width = 100, after_help = EXIT_STATUS)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Build(build::Arguments),
-    Serve(Box<serve::Arguments>),
-    Get(get::Arguments),
-    Info(info::Arguments),
-    Verify(verify::Arguments),
-    Dump(dump::Arguments),
-    Bench(Box<bench::Arguments>),
-    Gen(generate::Arguments),
-}
-
-/// The exit statuses, the same for every subcommand; 2 is also what clap gives for a command line it cannot read.
-const EXIT_STATUS: &str = "Exit status: 0 when it was done, 1 when the answer is no (a key is missing, a file is \
-    damaged), 2 for everything else.";
+use crate::command_line::Chosen;
+use crate::commands::{bench, build, completions, dump, generate, get, info, man, serve, verify};
+use crate::console::warn;
 
 fn main() -> ExitCode {
-    let command = Arguments::parse().command;
+    let chosen = command_line::read().subcommand;
     // A server goes on where it can.
-    memory::end_without(!matches!(command, Command::Serve(_)));
-    let done = match command {
-        Command::Build(arguments) => build::run(&arguments),
-        Command::Serve(arguments) => serve::run(&arguments),
-        Command::Get(arguments) => get::run(&arguments),
-        Command::Info(arguments) => info::run(&arguments),
-        Command::Verify(arguments) => verify::run(&arguments),
-        Command::Dump(arguments) => dump::run(&arguments),
-        Command::Bench(arguments) => bench::run(&arguments),
-        Command::Gen(arguments) => generate::run(&arguments),
+    memory::end_without(!matches!(chosen, Chosen::Serve(_)));
+    let done = match chosen {
+        Chosen::Serve(arguments) => serve::run(&arguments),
+        Chosen::Get(arguments) => get::run(&arguments),
+        Chosen::Build(arguments) => build::run(&arguments),
+        Chosen::Info(arguments) => info::run(&arguments),
+        Chosen::Verify(arguments) => verify::run(&arguments),
+        Chosen::Dump(arguments) => dump::run(&arguments),
+        Chosen::Bench(arguments) => bench::run(&arguments),
+        Chosen::Gen(arguments) => generate::run(&arguments),
+        Chosen::Completions(arguments) => completions::run(&arguments),
+        Chosen::Man(arguments) => man::run(&arguments),
     };
     done.unwrap_or_else(|failure| {
-        console::warn(failure);
+        warn(failure);
         ExitCode::from(2)
     })
 }

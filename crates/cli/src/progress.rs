@@ -8,6 +8,8 @@ use graven_format::{Progress, Stage};
 use graven_ingest::Meter;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
+use crate::failure::{Outcome, cannot_start_thread};
+
 /// How often a bar moves.
 const REDRAW: Duration = Duration::from_millis(100);
 
@@ -30,8 +32,8 @@ pub(crate) fn bar(doing: &'static str, bytes: Option<u64>) -> ProgressBar {
     bar.with_message(doing).with_finish(ProgressFinish::AndClear)
 }
 
-/// Does `work` while `step` moves the bar.
-pub(crate) fn follow<T>(step: impl Fn() + Sync, work: impl FnOnce() -> T) -> T {
+/// Does `work` while a thread has `step` move the bar.
+pub(crate) fn follow<T>(step: impl Fn() + Sync, work: impl FnOnce() -> T) -> Outcome<T> {
     let (done, changed) = (Mutex::new(false), Condvar::new());
     let wait = || {
         let mut finished = done.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,10 +51,10 @@ pub(crate) fn follow<T>(step: impl Fn() + Sync, work: impl FnOnce() -> T) -> T {
         }
     }
     thread::scope(|scope| {
-        // Where no thread can be started, there is no bar.
-        let _ = thread::Builder::new().spawn_scoped(scope, wait);
+        let started = thread::Builder::new().name("progress".into()).spawn_scoped(scope, wait);
+        started.map_err(|error| cannot_start_thread(&error))?;
         let _end = AtTheEnd(&done, &changed);
-        work()
+        Ok(work())
     })
 }
 

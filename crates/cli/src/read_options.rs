@@ -6,35 +6,42 @@ use graven_ingest::{Format, Nulls, ReadOptions};
 /// [`ReadOptions`] as flags.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ReadFlags {
-    /// What the input looks like [default: by its extension, .data, .tsv, .csv or .jsonl, else by its first lines]
+    /// What the input looks like [default: by its extension, else by its first lines]
+    ///
+    /// Extensions are .data, .tsv, .csv and .jsonl, and behind them .gz and .zst.
     #[arg(long, value_enum, help_heading = INPUT)]
     format: Option<FormatName>,
-    /// The column of a csv or tsv, by name or number, or the field of a jsonl, that is the key [default: 1, or key]
+    /// The column of a csv or tsv, or field of a jsonl, that is the key [default: 1, or key]
+    ///
+    /// A column is given by its number or by its name.
     #[arg(long, value_name = "COLUMN", help_heading = INPUT)]
     key: Option<String>,
     /// The same for the value [default: the second of two columns, or value]
     #[arg(long, value_name = "COLUMN", help_heading = INPUT)]
     value: Option<String>,
-    /// The first row names the columns, and is not a pair; so it is where a column is given by name
+    /// The first row of a csv or tsv names the columns, and is not a pair
+    ///
+    /// So it is where a column is given by name.
     #[arg(long, conflicts_with = "no_header", help_heading = INPUT)]
     header: bool,
     /// The first row is a pair, though it looks like the names of the columns
-    #[arg(long, help_heading = INPUT)]
+    #[arg(long, help_heading = INPUT, hide_short_help = true)]
     no_header: bool,
     /// What separates the columns of a csv: one character, or tab [default: ,]
-    #[arg(long, value_name = "CHARACTER", value_parser = delimiter, help_heading = INPUT)]
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter, help_heading = INPUT, hide_short_help = true)]
     delimiter: Option<u8>,
     /// Pass over lines that begin with this
-    #[arg(long, value_name = "PREFIX", value_parser = clap::builder::NonEmptyStringValueParser::new(), help_heading = INPUT)]
+    #[arg(long, value_name = "PREFIX", value_parser = clap::builder::NonEmptyStringValueParser::new(),
+        help_heading = INPUT, hide_short_help = true)]
     comment: Option<String>,
     /// Quoted cells of a csv may hold lines that look like rows; else they are an error
-    #[arg(long, help_heading = INPUT)]
+    #[arg(long, help_heading = INPUT, hide_short_help = true)]
     rows_in_quotes: bool,
     /// Drop spaces and tabs around keys and values
-    #[arg(long, help_heading = INPUT)]
+    #[arg(long, help_heading = INPUT, hide_short_help = true)]
     trim: bool,
     /// What a null of a jsonl becomes as a value
-    #[arg(long, value_enum, value_name = "WHAT", default_value = "error", help_heading = INPUT)]
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "error", help_heading = INPUT, hide_short_help = true)]
     null: NullName,
 }
 

@@ -80,6 +80,7 @@ fn not_a_stream(name: &str) -> Failure {
 pub(crate) fn explain(name: &str, error: &Error) -> Failure {
     Failure::new(match error {
         Error::Io { doing, source } => format!("{name}: cannot {doing}: {}", reason(source)),
+        Error::NotCarved => format!("{name} is not a carved file; make one with `graven build`"),
         other => format!("{name}: {other}"),
     })
 }

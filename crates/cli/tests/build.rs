@@ -2,11 +2,11 @@
 
 mod support;
 
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::{env, fs};
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::{assert_refused, example_data, file_with, graven, run, run_with_input};
@@ -382,8 +382,16 @@ fn a_table_that_is_built_again_keeps_its_mode() {
 }
 
 #[test]
+fn signals_reach_graven_where_the_parent_of_the_tests_ignores_them() {
+    let script = "trap '' HUP INT TERM; exec \"$0\" --exact a_signal_while_pairs_are_read_leaves_nothing";
+    let ended = Command::new("sh").args(["-c", script]).arg(env::current_exe().unwrap()).output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    assert!(String::from_utf8_lossy(&ended.stdout).contains("1 passed"));
+}
+
+#[test]
 fn a_signal_while_pairs_are_read_leaves_nothing() {
-    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::KILL] {
         let directory = tempfile::tempdir().unwrap();
         let output = directory.path().join("table.graven");
         fs::write(&output, "old").unwrap();

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{assert_refused, example_data, file_with, graven, run};
+use support::{assert_refused, example_data, file_with, graven, open_bytes, run};
 
 #[test]
 fn the_example_in_the_repository_is_what_gen_writes() {
@@ -54,7 +54,7 @@ fn a_reader_that_has_had_enough_is_no_error() {
 
 #[test]
 fn a_signal_leaves_the_old_file_and_no_litter() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let (directory, path) = file_with(b"what was there before");
         let child = graven()
             .args(["gen", "-n", "1000000000000", "-o"])
@@ -62,15 +62,7 @@ fn a_signal_leaves_the_old_file_and_no_litter() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // What is being written has no name yet: it is found among the files that the process has open.
-        let open_files = format!("/proc/{}/fd", child.id());
-        let partial_bytes = || -> u64 {
-            let files = fs::read_dir(&open_files).unwrap().map(|file| file.unwrap().path());
-            let ours = files
-                .filter(|file| fs::read_link(file).is_ok_and(|target| target.starts_with(directory.path())));
-            ours.filter_map(|file| fs::metadata(file).ok()).map(|file| file.len()).sum()
-        };
-        while partial_bytes() == 0 {
+        while open_bytes(&child, directory.path()) == 0 {
             std::thread::yield_now();
         }
         kill_process(Pid::from_child(&child), signal).unwrap();

@@ -206,16 +206,22 @@ fn a_key_that_no_table_can_hold_is_status_2() {
 }
 
 #[test]
-fn a_lookup_takes_less_than_5_ms_from_start_to_end() {
+fn a_lookup_from_start_to_end_takes_no_more_than_ten_starts_of_the_process() {
     let serving = Serving::start(&[example_data()]);
     let (key, value) = &example_pairs()[5000];
-    // The best of many, because other tests run beside this one.
-    let mut best = Duration::MAX;
-    for _ in 0..100 {
+    // A packet that waits for another takes 40 ms and more, a start one or two. The best of many in turns, because of other work
+    // on the machine.
+    let (mut lookup, mut start) = (Duration::MAX, Duration::MAX);
+    let took = |arguments: &[&str], best: &mut Duration| {
         let started = Instant::now();
-        let got = run(&["get", serving.address(), key]);
-        best = best.min(started.elapsed());
+        let ended = run(arguments);
+        *best = started.elapsed().min(*best);
+        ended
+    };
+    for _ in 0..100 {
+        let got = took(&["get", serving.address(), key], &mut lookup);
         assert_eq!(got, ended(0, &format!("{value}\n"), ""));
+        assert_eq!(took(&["--version"], &mut start).status, Some(0));
     }
-    assert!(best < Duration::from_millis(5), "the best of 100 took {best:?}");
+    assert!(lookup < 10 * start, "the best of 100 lookups took {lookup:?}, of 100 starts {start:?}");
 }

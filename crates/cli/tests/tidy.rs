@@ -88,7 +88,7 @@ fn rust_files(folder: &str) -> Vec<(String, String)> {
 }
 
 fn all_rust_files() -> Vec<(String, String)> {
-    ["crates", "fuzz", "compare"].into_iter().flat_map(rust_files).collect()
+    ["crates", "interop", "fuzz", "compare"].into_iter().flat_map(rust_files).collect()
 }
 
 fn read(path: &str) -> String {
@@ -207,15 +207,19 @@ fn the_load_tester_measures_from_outside() {
 }
 
 #[test]
-fn the_comparison_of_servers_measures_from_outside() {
-    let manifest: Table = read("compare/serve/Cargo.toml").parse().unwrap();
-    for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
-        let Some(dependencies) = manifest.get(kind) else { continue };
-        for dependency in dependencies.as_table().unwrap().keys() {
-            assert!(!dependency.starts_with("graven"), "compare/serve must not know {dependency}");
+fn what_runs_graven_beside_other_programs_knows_it_as_a_process_only() {
+    for (package, kind, known) in
+        [("compare/serve", "dependencies", "clap"), ("interop", "dev-dependencies", "tempfile")]
+    {
+        let manifest: Table = read(&format!("{package}/Cargo.toml")).parse().unwrap();
+        for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let Some(dependencies) = manifest.get(kind) else { continue };
+            for dependency in dependencies.as_table().unwrap().keys() {
+                assert!(!dependency.starts_with("graven"), "{package} must not know {dependency}");
+            }
         }
+        assert!(manifest[kind].as_table().unwrap().contains_key(known), "{package}'s manifest was read");
     }
-    assert!(manifest["dependencies"].as_table().unwrap().contains_key("clap"), "the manifest was read");
 }
 
 #[test]
@@ -230,9 +234,31 @@ fn the_table_its_readers_and_the_languages_know_no_runtime_no_arguments_and_no_l
 }
 
 #[test]
+fn libraries_say_nothing_of_flags_and_subcommands() {
+    let libraries = ["blocks", "catalog", "client", "format", "server", "wire"];
+    let mut seen = 0;
+    for (name, text) in libraries.iter().flat_map(|library| rust_files(&format!("crates/{library}/src"))) {
+        // Tests may say what they like, and stand at the end.
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for line in code(text) {
+            for said in line.split('"').skip(1).step_by(2) {
+                let is_flag = |word: &str| {
+                    let word = word.trim_matches('`');
+                    word.strip_prefix("--")
+                        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
+                };
+                assert!(!said.split(' ').any(is_flag) && !said.contains("`graven "), "{name} says: {said}");
+            }
+        }
+        seen += 1;
+    }
+    assert!(seen > 80, "the walk found {seen} files");
+}
+
+#[test]
 fn every_page_that_a_page_links_to_exists() {
     let docs = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let pages = docs.chain(["README.md", "CHANGELOG.md"].map(|page| root().join(page)));
+    let pages = docs.chain(["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(|page| root().join(page)));
     let mut links = 0;
     for page in pages.filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
         let text = fs::read_to_string(&page).unwrap();
@@ -248,13 +274,37 @@ fn every_page_that_a_page_links_to_exists() {
     assert!(links > 3, "the pages link to each other");
 }
 
+/// `.ci/run` takes the commands from there.
 #[test]
-fn the_readme_and_the_checks_run_the_same_tests() {
-    let command = "cargo test --workspace";
-    for page in ["README.md", ".ci/run"] {
-        assert!(
-            read(page).lines().any(|line| line.trim().starts_with(command)),
-            "{page} does not run `{command}`"
-        );
-    }
+fn the_readme_begins_with_four_commands() {
+    let readme = read("README.md");
+    let mut fenced = false;
+    let commands: Vec<&str> = readme
+        .lines()
+        .take(24)
+        .filter(|line| {
+            fenced ^= line.starts_with("```");
+            fenced && !line.starts_with("```")
+        })
+        .collect();
+    let programs: Vec<&str> = commands
+        .iter()
+        .map(|command| command.split(" '").next().unwrap().split(" 1").next().unwrap())
+        .collect();
+    assert_eq!(
+        programs,
+        [
+            "cargo run --release -- serve examples/example.data",
+            "curl",
+            "target/release/graven get",
+            "cargo test",
+        ]
+    );
+}
+
+#[test]
+fn the_readme_names_the_oldest_rust_that_the_checks_try() {
+    let manifest: Table = read("Cargo.toml").parse().unwrap();
+    let oldest = manifest["workspace"]["package"]["rust-version"].as_str().unwrap();
+    assert!(read("README.md").contains(&format!("With a Rust toolchain ({oldest} or newer)")));
 }

@@ -44,7 +44,7 @@ fn round(store: &Store, keys: &[&[u8]], size: usize) -> f64 {
             continue;
         }
         store.get_many(keys, &mut batch).expect("the table is whole");
-        bytes += (0..keys.len()).map(|i| batch.value(i, &store).map_or(0, <[u8]>::len)).sum::<usize>();
+        bytes += (0..keys.len()).map(|i| batch.value(i, store).map_or(0, <[u8]>::len)).sum::<usize>();
     }
     black_box(bytes);
     start.elapsed().as_nanos() as f64 / keys.len() as f64

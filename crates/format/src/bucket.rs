@@ -141,11 +141,7 @@ impl BucketShape {
         let Some((stored, rest)) =
             bytes.split_first_chunk::<BUCKET_CRC_BYTES>().filter(|_| possible.contains(&len))
         else {
-            return Err(Problem::Range {
-                field: "the length of a bucket",
-                most: bytes.len() as u64,
-                found: len as u64,
-            });
+            return Err(cut_short(len.max(BUCKET_CRC_BYTES), len.min(bytes.len())));
         };
         let (expected, found) =
             (u32::from_le_bytes(*stored), crc32c(cpu, number, rest, len - BUCKET_CRC_BYTES));
@@ -167,21 +163,21 @@ impl BucketShape {
         let count = match bytes.get(BUCKET_CRC_BYTES..BUCKET_CRC_BYTES + 2) {
             Some(&[count, _]) if self.count_width == 1 => usize::from(count),
             Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
-            _ => return Err(cut_short(len)),
+            _ => return Err(cut_short(BUCKET_CRC_BYTES + usize::from(self.count_width), len)),
         };
         let tags = BUCKET_CRC_BYTES + usize::from(self.count_width);
         let value_lengths = tags + count;
         let keys = value_lengths + count * usize::from(self.value_width);
         if keys > len || len > bytes.len() {
-            return Err(cut_short(len));
+            return Err(cut_short(keys, len.min(bytes.len())));
         }
         Ok(Bucket { cpu, shape: self, bytes, len, count, tags, value_lengths, keys })
     }
 }
 
 #[cold]
-fn cut_short(len: usize) -> Problem {
-    Problem::Range { field: "what a bucket holds", most: len as u64, found: len as u64 + 1 }
+fn cut_short(least: usize, found: usize) -> Problem {
+    Problem::Short { what: "a bucket", least: least as u64, found: found as u64 }
 }
 
 /// Writes the checksum of a bucket, padding included, into its first bytes.

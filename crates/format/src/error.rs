@@ -30,6 +30,11 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The system refused another thread.
+    Thread {
+        /// What the system said.
+        source: io::Error,
+    },
     /// The bytes do not begin as a carved file does.
     NotCarved,
     /// The file has a version that this program does not read.
@@ -91,7 +96,25 @@ pub enum Problem {
         /// The checksum that the bytes have.
         found: u32,
     },
-    /// A number is outside the range it can have.
+    /// A number is not the one that it has to be.
+    Differs {
+        /// Which number.
+        field: &'static str,
+        /// What it has to be here.
+        expected: u64,
+        /// What it is.
+        found: u64,
+    },
+    /// A number is none of those that it can be.
+    Unknown {
+        /// Which number.
+        field: &'static str,
+        /// What it can be here.
+        expected: &'static [u64],
+        /// What it is.
+        found: u64,
+    },
+    /// A number is larger than it can be.
     Range {
         /// Which number.
         field: &'static str,
@@ -100,15 +123,22 @@ pub enum Problem {
         /// What it is.
         found: u64,
     },
-    /// A number is not the one that the rest of the file comes to.
-    Number {
-        /// Which number.
-        field: &'static str,
-        /// What it should be.
-        expected: u64,
-        /// What it is.
+    /// There are fewer bytes than there have to be.
+    Short {
+        /// Of what.
+        what: &'static str,
+        /// The fewest there can be here.
+        least: u64,
+        /// How many there are.
         found: u64,
     },
+    /// Two things that are said cannot both be so.
+    Contradiction {
+        /// What is said, as in "bits of keys are both fixed and not".
+        said: &'static str,
+    },
+    /// A key lies where no lookup finds it, or out of order.
+    Misplaced,
     /// Bytes that no codec writes.
     Codec,
 }
@@ -119,13 +149,30 @@ impl fmt::Display for Problem {
             Self::Checksum { expected, found } => {
                 write!(f, "expected the checksum {expected:08x}, found {found:08x}")
             }
+            Self::Differs { field, expected, found } => {
+                write!(f, "expected {field} to be {expected}, found {found}")
+            }
+            Self::Unknown { field, expected, found } => {
+                write!(f, "expected {field} to be ")?;
+                for (i, number) in expected.iter().enumerate() {
+                    let separator = match i {
+                        0 => "",
+                        _ if i + 1 == expected.len() => " or ",
+                        _ => ", ",
+                    };
+                    write!(f, "{separator}{number}")?;
+                }
+                write!(f, ", found {found}")
+            }
             Self::Range { field, most, found } => {
                 write!(f, "expected {field} to be at most {most}, found {found}")
             }
-            Self::Number { field, expected, found } => {
-                write!(f, "expected {field} to be {expected}, found {found}")
+            Self::Short { what, least, found } => {
+                write!(f, "expected {what} to have at least {least} bytes, found {found}")
             }
-            Self::Codec => f.write_str("expected bytes that its codec writes, found others"),
+            Self::Contradiction { said } => f.write_str(said),
+            Self::Misplaced => f.write_str("a key lies where no lookup finds it"),
+            Self::Codec => f.write_str("found bytes that its codec never writes"),
         }
     }
 }
@@ -143,7 +190,8 @@ impl fmt::Display for Error {
             Self::Read { offset, bytes, source } => {
                 write!(f, "cannot read {bytes} bytes at byte {offset} of the file: {source}")
             }
-            Self::NotCarved => f.write_str("expected a carved file, found something else"),
+            Self::Thread { source } => write!(f, "cannot start a thread: {source}"),
+            Self::NotCarved => f.write_str("not a carved file"),
             Self::Version { found } => {
                 write!(f, "the file has version {found}, this program reads version 1; build the file anew")
             }
@@ -174,7 +222,10 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } | Self::NotDurable { source } | Self::Read { source, .. } => Some(source),
+            Self::Io { source, .. }
+            | Self::NotDurable { source }
+            | Self::Read { source, .. }
+            | Self::Thread { source } => Some(source),
             Self::Text(error) => Some(error),
             _ => None,
         }

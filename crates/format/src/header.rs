@@ -126,7 +126,8 @@ impl Header {
             u128::from_le_bytes(get(bytes, KEY_FIXED_OFFSET)),
         );
         if fixed & mask != 0 {
-            return Err(range(KEY_FIXED_OFFSET, "the bits that are both fixed and not", 0, 1));
+            let said = "bits of keys are both fixed and not";
+            return Err(damaged(KEY_FIXED_OFFSET, Problem::Contradiction { said }));
         }
         let header = Self {
             file_bytes,
@@ -162,8 +163,12 @@ impl Header {
         };
         header.check()?;
         // What no field covers is zero, so that a later version may give it a meaning.
-        match header.to_bytes().iter().zip(bytes).position(|(written, found)| written != found) {
-            Some(at) => Err(range(at, "a byte without a meaning", 0, bytes[at].into())),
+        let written = header.to_bytes();
+        match written.iter().zip(bytes).position(|(written, found)| written != found) {
+            Some(at) => {
+                let (expected, found) = (written[at].into(), bytes[at].into());
+                Err(differs(at, "a byte without a meaning", expected, found))
+            }
             None => Ok(header),
         }
     }
@@ -171,23 +176,24 @@ impl Header {
     /// Checks what fields say of each other.
     fn check(&self) -> Result<(), Error> {
         let numeric = self.keys.kind != KeyKind::Bytes;
-        if numeric != (self.key_width == 0) || self.key_width == 3 {
-            return Err(range(
-                KEY_LENGTH_WIDTH_OFFSET,
-                "the width of a key length",
-                0,
-                self.key_width.into(),
-            ));
+        let width = u64::from(self.key_width);
+        if numeric && width != 0 {
+            return Err(differs(KEY_LENGTH_WIDTH_OFFSET, "the width of a key length", 0, width));
         }
-        if self.count_width == 0 {
-            return Err(range(COUNT_WIDTH_OFFSET, "the missing width of a record count", 0, 1));
+        if !numeric && !KEY_WIDTHS.contains(&width) {
+            return Err(unknown(KEY_LENGTH_WIDTH_OFFSET, "the width of a key length", &KEY_WIDTHS, width));
         }
-        let digits = if self.keys.kind == KeyKind::Hex { self.keys.digits } else { 0 };
-        if self.keys.digits != digits {
-            return Err(range(KEY_DIGITS_OFFSET, "the digits of a key", 0, self.keys.digits.into()));
+        let width = u64::from(self.count_width);
+        if !COUNT_WIDTHS.contains(&width) {
+            return Err(unknown(COUNT_WIDTH_OFFSET, "the width of a record count", &COUNT_WIDTHS, width));
+        }
+        let digits = u64::from(self.keys.digits);
+        if self.keys.kind != KeyKind::Hex && digits != 0 {
+            return Err(differs(KEY_DIGITS_OFFSET, "the digits of a key", 0, digits));
         }
         if !numeric && (self.keys.mask | self.keys.fixed) != 0 {
-            return Err(range(KEY_MASK_OFFSET, "the bits of keys that are bytes", 0, 1));
+            let said = "keys are bytes, and have bits that differ or are fixed";
+            return Err(damaged(KEY_MASK_OFFSET, Problem::Contradiction { said }));
         }
         if self.inline_max > INLINE_MAX_MOST {
             let found = self.inline_max.into();
@@ -198,10 +204,12 @@ impl Header {
                 found,
             ));
         }
-        let most = if self.value_width == 0 { self.inline_max } else { 0 };
-        if self.value_fixed > most {
-            let found = self.value_fixed.into();
-            return Err(range(VALUE_FIXED_OFFSET, "the length of every value", most.into(), found));
+        let (most, found) = (self.inline_max.into(), self.value_fixed.into());
+        if self.value_width != 0 && found != 0 {
+            return Err(differs(VALUE_FIXED_OFFSET, "the length of every value", 0, found));
+        }
+        if found > most {
+            return Err(range(VALUE_FIXED_OFFSET, "the length of every value", most, found));
         }
         let tables = self.section(Section::Tables).len;
         if tables > TABLES_BYTES_MAX {
@@ -218,17 +226,20 @@ impl Header {
         let mut start = HEADER_BYTES as u64;
         for (i, section) in self.sections.iter().enumerate() {
             let at = SECTIONS_OFFSET + i * SECTION_BYTES;
-            let end = section.offset.checked_add(section.len).filter(|&end| end <= self.file_bytes);
-            match end {
-                Some(end) if section.offset == start => start = end,
-                _ => return Err(range(at, "the offset of a section", start, section.offset)),
+            if section.offset != start {
+                return Err(differs(at, "the offset of a section", start, section.offset));
             }
+            let end = section.offset.saturating_add(section.len);
+            if end > self.file_bytes {
+                return Err(range(at + 8, "the end of a section", self.file_bytes, end));
+            }
+            start = end;
         }
         let index = self.section(Section::Index).len;
         let expected = crate::index::lines(1 << self.bucket_bits) * LINE_BYTES as u64;
         if index != expected {
             let at = SECTIONS_OFFSET + Section::Index as usize * SECTION_BYTES;
-            return Err(range(at + 8, "the length of the index", expected, index));
+            return Err(differs(at + 8, "the length of the index", expected, index));
         }
         if start + TAIL_BYTES as u64 != self.file_bytes {
             return Err(Error::Length { expected: start + TAIL_BYTES as u64, found: self.file_bytes });
@@ -237,8 +248,20 @@ impl Header {
     }
 }
 
+/// The widths that lengths of keys and numbers of records can have, in bytes.
+const KEY_WIDTHS: [u64; 3] = [1, 2, 4];
+const COUNT_WIDTHS: [u64; 2] = [1, 2];
+
 fn damaged(offset: usize, problem: Problem) -> Error {
     Error::Damaged { section: "header", offset: offset as u64, problem }
+}
+
+fn differs(offset: usize, field: &'static str, expected: u64, found: u64) -> Error {
+    damaged(offset, Problem::Differs { field, expected, found })
+}
+
+fn unknown(offset: usize, field: &'static str, expected: &'static [u64], found: u64) -> Error {
+    damaged(offset, Problem::Unknown { field, expected, found })
 }
 
 fn range(offset: usize, field: &'static str, most: u64, found: u64) -> Error {

@@ -51,8 +51,9 @@ impl Found {
 }
 
 /// The answers to a batch of keys; reused, it allocates nothing once it has grown.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Batch {
+    decoded_bytes_max: usize,
     places: Vec<Option<(Place, Range<usize>)>>,
     bytes: Vec<u8>,
     /// How much of `bytes` the values take where they are copied as they are; there may be older bytes behind.
@@ -61,7 +62,37 @@ pub struct Batch {
     rooms: Rooms,
 }
 
+impl Default for Batch {
+    fn default() -> Self {
+        Self::bounded(usize::MAX)
+    }
+}
+
 impl Batch {
+    /// A batch that ends early when the values that had to be decoded come to more than `decoded_bytes_max` bytes: behind the
+    /// large value, or the few smaller ones decoded together, that passed the bound. By default, none does.
+    pub fn bounded(decoded_bytes_max: usize) -> Self {
+        Self {
+            decoded_bytes_max,
+            places: Vec::new(),
+            bytes: Vec::new(),
+            used: 0,
+            found: Vec::new(),
+            rooms: Rooms::default(),
+        }
+    }
+
+    /// How many keys are answered.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Whether no key is answered.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// What was found of the `i`th key of the batch.
     ///
     /// # Panics
@@ -142,7 +173,8 @@ impl Store {
         self.look_up_on(Portable, key, room)
     }
 
-    /// Answers all of `keys` into `batch`, whose former answers are dropped. The memory that the answers lie in is asked for
+    /// Answers `keys` into `batch`, whose former answers are dropped: all of them, unless the batch is
+    /// [bounded](Batch::bounded), and one at least. The memory that the answers lie in is asked for
     /// before the first is read, so that the waits overlap. Values are copied but for those that [`Self::find`] would not copy.
     ///
     /// # Errors
@@ -211,6 +243,9 @@ impl Store {
             for key in keys {
                 let found = self.look_up(key, &mut batch.bytes)?;
                 batch.found.push(found);
+                if batch.bytes.len() > batch.decoded_bytes_max {
+                    break;
+                }
             }
             return Ok(());
         };
@@ -227,7 +262,13 @@ impl Store {
                 self.fetch(region, place)?;
             }
             match &self.value_decoder {
-                Some(decoder) => self.decode_found(cpu, region, decoder, keys, batch)?,
+                Some(decoder) => {
+                    let before = batch.found.len();
+                    self.decode_found(cpu, region, decoder, keys, batch)?;
+                    if batch.found.len() < before + keys.len() {
+                        break;
+                    }
+                }
                 None => self.copy_found(cpu, region, keys, batch)?,
             }
         }
@@ -290,10 +331,10 @@ impl Store {
         cpu: impl Cpu,
         region: &Region,
         decoder: &Decoder,
-        keys: &[&[u8]],
+        mut keys: &[&[u8]],
         batch: &mut Batch,
     ) -> Result<(), Error> {
-        let Batch { places, bytes, found, rooms, .. } = batch;
+        let Batch { places, bytes, found, rooms, decoded_bytes_max, .. } = batch;
         let mut stored = [StoredValue::default(); ABREAST];
         // Where the answers belong, and where the buckets begin.
         let mut asked = [(0, 0); ABREAST];
@@ -308,6 +349,9 @@ impl Store {
                     found[answer] = Found::Copied(range);
                 }
                 waiting = 0;
+                if bytes.len() > *decoded_bytes_max {
+                    keys = &keys[..i];
+                }
             }
             let Some(key) = keys.get(i) else { break };
             if let Some(place) = places.get_mut(i + LEAD) {
@@ -328,6 +372,9 @@ impl Store {
                 ValuePlace::Large(reference) => {
                     let large = self.large_in(region, place.bucket, reference, bytes)?;
                     *found.last_mut().expect("one was just pushed") = large;
+                    if bytes.len() > *decoded_bytes_max {
+                        keys = &keys[..=i];
+                    }
                 }
             }
         }

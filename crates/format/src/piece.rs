@@ -40,6 +40,11 @@ impl Piece {
         self.len as usize
     }
 
+    /// Whether it is a value that is too long for its bucket, so that the bucket was read before.
+    pub fn is_value(&self) -> bool {
+        matches!(self.kind, Kind::Value(_))
+    }
+
     /// Whether it has none, which no builder writes.
     pub fn is_empty(&self) -> bool {
         self.len == 0

@@ -156,7 +156,7 @@ impl Store {
                     *before < order || (*before == order && key.as_slice() != entry.key)
                 });
                 before = Some((order, entry.key.to_vec()));
-                if ascends && self.keys.place(order) == place { Ok(()) } else { Err(Problem::Codec) }
+                if ascends && self.keys.place(order) == place { Ok(()) } else { Err(Problem::Misplaced) }
             })?;
             if bucket % TOLD_BUCKETS == 0 {
                 told(index.len + (walk.end as u64).saturating_sub(records.offset), total);
@@ -185,7 +185,7 @@ impl Store {
             ),
         ] {
             if said != counted {
-                let problem = Problem::Number { field, expected: counted, found: said };
+                let problem = Problem::Differs { field, expected: counted, found: said };
                 return Err(Error::Damaged { section: "header", offset: offset as u64, problem });
             }
         }
@@ -199,7 +199,7 @@ impl Store {
         match tail.iter().take(TAIL_BYTES).position(|&byte| byte != 0) {
             None => Ok(()),
             Some(at) => {
-                let problem = Problem::Range { field: "the tail", most: 0, found: tail[at].into() };
+                let problem = Problem::Differs { field: "the tail", expected: 0, found: tail[at].into() };
                 Err(Error::Damaged { section: "tail", offset: (end - TAIL_BYTES + at) as u64, problem })
             }
         }

@@ -212,7 +212,7 @@ pub enum Cause {
     /// What is said to be base64 is not.
     Base64(String),
     /// The table cannot take the pair, or cannot be built.
-    Table(graven_format::Error),
+    Table(Box<graven_format::Error>),
 }
 
 /// What a column or a field is in a pair.
@@ -392,7 +392,7 @@ impl Cause {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Open(source) | Self::Read(source) | Self::Compressed { source, .. } => Some(source),
-            Self::Table(error) => Some(error),
+            Self::Table(error) => Some(error.as_ref()),
             _ => None,
         }
     }

@@ -125,7 +125,7 @@ impl Pairs {
             let line = pair.line;
             if let Err(error) = builder.add(pair.key, pair.value) {
                 let position = if line > 0 { Position::line(line) } else { Position::WHOLE };
-                return Err(Fault::new(position, Cause::Table(error)).of(&self.name));
+                return Err(Fault::new(position, Cause::Table(error.into())).of(&self.name));
             }
         }
         Ok(())
@@ -155,7 +155,7 @@ fn of_text(error: graven_format::text::Error) -> Fault {
     match error {
         Error::Line { line, reason } => Fault::new(Position::line(line), reason.into()),
         Error::Read { line, source } => Fault::new(Position::line(line), Cause::reading(source)),
-        other => Fault::new(Position::WHOLE, Cause::Table(graven_format::Error::Text(other))),
+        other => Fault::new(Position::WHOLE, Cause::Table(Box::new(graven_format::Error::Text(other)))),
     }
 }
 
@@ -163,7 +163,7 @@ fn of_table(error: graven_format::Error) -> Fault {
     match error {
         graven_format::Error::Text(error) => of_text(error),
         graven_format::Error::Stopped => Fault::new(Position::WHOLE, Cause::Stopped),
-        error => Fault::new(Position::WHOLE, Cause::Table(error)),
+        error => Fault::new(Position::WHOLE, Cause::Table(error.into())),
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::counters::Counters;
 use crate::endpoint::Speaks;
 use crate::journal::Journal;
 use crate::system::{System, Wake};
-use crate::tally::Tallies;
 
 /// How long no connection is accepted after the system had no descriptor or memory left for one.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -80,7 +80,7 @@ impl Acceptor {
         &mut self,
         system: &mut S,
         inboxes: &[Inbox<S::Stream>],
-        tallies: &Tallies,
+        counters: &Counters,
         now: Instant,
         journal: &mut Journal,
     ) -> Vec<(S::Stream, Speaks)> {
@@ -96,7 +96,7 @@ impl Acceptor {
             for _ in 0..ACCEPTS_PER_TURN {
                 match system.accept(i) {
                     Ok((stream, speaks)) => {
-                        own.extend(self.place::<S>(stream, speaks, inboxes, tallies, now, journal));
+                        own.extend(self.place::<S>(stream, speaks, inboxes, counters, now, journal));
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.may_have_some[i] = false;
@@ -121,24 +121,24 @@ impl Acceptor {
         stream: S::Stream,
         speaks: Speaks,
         inboxes: &[Inbox<S::Stream>],
-        tallies: &Tallies,
+        counters: &Counters,
         now: Instant,
         journal: &mut Journal,
     ) -> Option<(S::Stream, Speaks)> {
         // Connections that each loop has or is about to get.
-        let loads = tallies.connections.iter().map(|open| open.load(Ordering::Relaxed));
+        let loads = counters.connections.iter().map(|open| open.load(Ordering::Relaxed));
         // Whoever accepts is the first loop.
-        let tally = &tallies.loops[0];
+        let loop_counters = &counters.loops[0];
         if loads.clone().sum::<usize>() >= self.connections_max {
-            tally.connections_refused.add(1);
+            loop_counters.connections_refused.add(1);
             journal.peer(now, &stream, "as many connections are open as may be");
             return None;
         }
         let from_next = |i: usize| (i + inboxes.len() - self.next_loop) % inboxes.len();
         let (least, _) = loads.enumerate().min_by_key(|&(i, load)| (load, from_next(i)))?;
         self.next_loop = (least + 1) % inboxes.len();
-        tallies.connections[least].fetch_add(1, Ordering::Relaxed);
-        tally.connections_opened.add(1);
+        counters.connections[least].fetch_add(1, Ordering::Relaxed);
+        loop_counters.connections_opened.add(1);
         if least == 0 {
             return Some((stream, speaks));
         }

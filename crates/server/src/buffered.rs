@@ -35,8 +35,8 @@ impl Buffered {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             held: AtomicUsize::new(0),
-            held_max: options.buffered_bytes_max,
-            connection_max: options.connection_buffered_bytes_max,
+            held_max: options.limits.buffered_bytes_max,
+            connection_max: options.limits.connection_buffered_bytes_max,
             largest: Mutex::new(vec![None; options.threads.get()]),
         }
     }
@@ -92,7 +92,9 @@ mod tests {
 
     fn buffered(threads: usize) -> Buffered {
         let threads = threads.try_into().unwrap();
-        Buffered::new(&Options { threads, buffered_bytes_max: 1_000_000, ..Options::default() })
+        let mut options = Options { threads, ..Options::default() };
+        options.limits.buffered_bytes_max = 1_000_000;
+        Buffered::new(&options)
     }
 
     #[test]

@@ -121,11 +121,11 @@ pub(crate) struct Timeouts {
 impl Timeouts {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
-            idle: options.idle_timeout.map_or(u32::MAX, ticks_of),
-            short_lived_idle: options.http_idle_timeout.map_or(u32::MAX, ticks_of),
-            request: ticks_of(options.request_timeout),
-            stalled: ticks_of(options.stalled_timeout.min(options.write_timeout)),
-            write: ticks_of(options.write_timeout),
+            idle: options.timeouts.idle.map_or(u32::MAX, ticks_of),
+            short_lived_idle: options.timeouts.http_idle.map_or(u32::MAX, ticks_of),
+            request: ticks_of(options.timeouts.request),
+            stalled: ticks_of(options.timeouts.stalled.min(options.timeouts.write)),
+            write: ticks_of(options.timeouts.write),
         }
     }
 }
@@ -202,7 +202,8 @@ impl<S: Stream> Connection<S> {
                 Ok(Begun::Nothing(Outcome::Keep))
             }
             Phase::Open if self.stalled => Ok(Begun::Held),
-            Phase::Open if self.readable => self.read(shared, room),
+            Phase::Open if self.reading && self.ended => Ok(Begun::Nothing(Outcome::Keep)),
+            Phase::Open if self.readable || self.ended => self.read(shared, room),
             Phase::Open => Ok(Begun::Nothing(Outcome::Keep)),
             Phase::Ending => self.end_output().map(Begun::Nothing),
             Phase::Lingering => self.throw_away(room).map(Begun::Nothing),
@@ -244,7 +245,7 @@ impl<S: Stream> Connection<S> {
             }
             Err(error) => return Err(error),
         };
-        shared.responder.tally().bytes_read.add(bytes as u64);
+        shared.responder.loop_counters().bytes_read.add(bytes as u64);
         // A read that did not fill the room has emptied the stream, unless its end is still in it.
         self.readable = bytes == room.len() || self.hung_up;
         Ok(Some(bytes))
@@ -326,7 +327,7 @@ impl<S: Stream> Connection<S> {
             Next::NeedMore | Next::Full | Next::Reading => {}
             Next::Close => self.phase = Phase::Ending,
             Next::Refused(reason) => {
-                shared.responder.tally().protocol_errors.add(1);
+                shared.responder.loop_counters().protocol_errors.add(1);
                 shared.journal.peer(shared.clock.now(), &self.stream, reason);
                 self.phase = Phase::Ending;
             }
@@ -349,10 +350,7 @@ impl<S: Stream> Connection<S> {
                 Ok(if reads_ahead { Outcome::Again } else { Outcome::Keep })
             }
             Phase::Open if self.stalled => Ok(Outcome::Again),
-            Phase::Open => {
-                self.readable |= std::mem::replace(&mut self.ended, false);
-                Ok(if self.readable { Outcome::Again } else { Outcome::Keep })
-            }
+            Phase::Open => Ok(if self.readable || self.ended { Outcome::Again } else { Outcome::Keep }),
             _ => self.end_output(),
         }
     }
@@ -373,7 +371,7 @@ impl<S: Stream> Connection<S> {
                 return Err(error);
             }
         };
-        shared.responder.tally().bytes_written.add(written as u64);
+        shared.responder.loop_counters().bytes_written.add(written as u64);
         if written == out.len() {
             out.clear();
             return Ok(true);
@@ -391,7 +389,7 @@ impl<S: Stream> Connection<S> {
         match self.output.write(self.written, &mut self.stream) {
             Ok(written) => {
                 self.written += written;
-                shared.responder.tally().bytes_written.add(written as u64);
+                shared.responder.loop_counters().bytes_written.add(written as u64);
                 self.since = shared.clock.ticks();
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -497,7 +495,7 @@ impl<S: Stream> Connection<S> {
         }
         if let Some(reason) = reason {
             shared.journal.peer(shared.clock.now(), &self.stream, reason);
-            shared.responder.tally().timeouts.add(1);
+            shared.responder.loop_counters().timeouts.add(1);
         }
         match self.waits {
             Waits::Reader if is_brimful => return Some(self.dismiss(Farewell::AnswersNotRead, shared)),

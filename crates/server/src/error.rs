@@ -42,6 +42,11 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
+    /// The operating system refused another thread.
+    Thread {
+        /// The system's reason.
+        source: io::Error,
+    },
     /// The operating system refused an event loop its means.
     Loop {
         /// What the loop was about to do.
@@ -80,6 +85,7 @@ impl fmt::Display for Error {
                 write!(f, "{endpoint} is not an address of this machine")
             }
             Self::Listen { endpoint, source } => write!(f, "cannot listen on {endpoint}: {source}"),
+            Self::Thread { source } => write!(f, "cannot start a thread: {source}"),
             Self::Loop { doing, source } => write!(f, "an event loop failed to {doing}: {source}"),
         }
     }
@@ -88,9 +94,10 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::UnknownHost { source, .. } | Self::Listen { source, .. } | Self::Loop { source, .. } => {
-                Some(source)
-            }
+            Self::UnknownHost { source, .. }
+            | Self::Listen { source, .. }
+            | Self::Thread { source }
+            | Self::Loop { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -18,26 +18,29 @@ use crate::answer::{FIRST_COST_MAX, FURTHER_COST_MAX, Responder};
 use crate::buffered::{Buffered, Relief};
 use crate::clock::{Clock, TICK};
 use crate::connection::{Connection, Outcome, Shared, Timeouts};
+use crate::counters::Counters;
 use crate::endpoint::Speaks;
 use crate::error::Error;
 use crate::journal::Journal;
-use crate::options::{DISK_READS_MAX, DISK_READS_MIN, Options};
+use crate::options::{Options, StorageOptions};
 use crate::shutdown::Shutdown;
 use crate::system::{Event, System};
-use crate::tally::Tallies;
 use crate::turn::{TURNS_MAX, Turns};
 
 /// Connections are looked at for timeouts in this many parts, one each tick.
 const SWEEP_PARTS: usize = 4;
 
 /// How long one round of the loop works on what earlier turns have left.
-const LEFTOVERS_TIME: Duration = Duration::from_millis(1);
+const LEFTOVERS_TIME: Duration = Duration::from_micros(500);
+
+/// Connections with work left that have their turns at once: few, so that the time is looked at often.
+const LEFTOVERS_AT_ONCE: usize = 4;
 
 /// What all loops have in common.
 #[derive(Debug)]
 pub(crate) struct Common<'a, S: System> {
     pub(crate) inboxes: &'a [Inbox<S::Stream>],
-    pub(crate) tallies: &'a Tallies,
+    pub(crate) counters: &'a Counters,
     pub(crate) buffered: &'a Buffered,
     pub(crate) catalog: &'a Catalog,
     pub(crate) options: &'a Options,
@@ -98,12 +101,12 @@ impl<'a, S: System> EventLoop<'a, S> {
         common: Common<'a, S>,
         acceptor: Option<Acceptor>,
     ) -> Result<Self, Error> {
-        let Common { options, tallies, buffered, catalog, .. } = common;
+        let Common { options, counters, buffered, catalog, .. } = common;
         let clock = Clock::start(&system);
         let now = clock.now();
         let generation = catalog.generation();
         let version = catalog.current();
-        let responder = Responder::new(Arc::clone(version.store()), options, tallies, &tallies.loops[i]);
+        let responder = Responder::new(Arc::clone(version.store()), options, counters, &counters.loops[i]);
         let shared = Shared {
             system,
             responder,
@@ -119,7 +122,7 @@ impl<'a, S: System> EventLoop<'a, S> {
             acceptor,
             connections: Slab::new(),
             shared,
-            turns: Turns::new(options.output_bytes_max),
+            turns: Turns::new(options.limits.output_bytes_max),
             version,
             generation,
             events: Vec::new(),
@@ -225,18 +228,19 @@ impl<'a, S: System> EventLoop<'a, S> {
 
     /// Makes what reads of a table on disk need, if the version that answers is the first that needs it.
     fn prepare_reads(&mut self) -> std::io::Result<()> {
-        let Common { options, tallies, .. } = self.common;
+        let Common { options, counters, .. } = self.common;
         let store = self.version.store();
         if store.disk().is_none() || self.shared.responder.lookups().fetcher().is_some() {
             return Ok(());
         }
         let reader = self.shared.system.block_reader()?;
-        let cache = (options.cache_bytes > 0).then(|| {
+        let cache = (options.storage.cache_bytes > 0).then(|| {
             let block_bytes = store.carved_bytes() / store.buckets();
-            let cache = || Arc::new(Cache::new(options.cache_bytes, block_bytes));
-            Arc::clone(tallies.cache.get_or_init(cache))
+            let cache = || Arc::new(Cache::new(options.storage.cache_bytes, block_bytes));
+            Arc::clone(counters.cache.get_or_init(cache))
         });
-        let slots_max = options.disk_reads_max.clamp(DISK_READS_MIN, DISK_READS_MAX);
+        let slots = StorageOptions::DISK_READS_RANGE;
+        let slots_max = options.storage.disk_reads_max.clamp(*slots.start(), *slots.end());
         self.shared.responder.lookups().set_fetcher(Fetcher::new(reader, cache, slots_max));
         Ok(())
     }
@@ -270,8 +274,8 @@ impl<'a, S: System> EventLoop<'a, S> {
         let began = self.shared.clock.now();
         let mut left = self.leftovers.len();
         while left > 0 && self.shared.clock.now().duration_since(began) < LEFTOVERS_TIME {
-            let some = left.min(TURNS_MAX);
-            let tokens: ArrayVec<usize, TURNS_MAX> = self.leftovers.drain(..some).collect();
+            let some = left.min(LEFTOVERS_AT_ONCE);
+            let tokens: ArrayVec<usize, LEFTOVERS_AT_ONCE> = self.leftovers.drain(..some).collect();
             self.serve(&tokens, FURTHER_COST_MAX);
             left -= some;
         }
@@ -279,15 +283,15 @@ impl<'a, S: System> EventLoop<'a, S> {
 
     /// Gives at most [`TURNS_MAX`] connections a turn that may cost `cost_max`.
     fn serve(&mut self, tokens: &[usize], cost_max: u64) {
-        let tally = self.shared.responder.tally();
-        let answered_before = tally.requests();
+        let loop_counters = self.shared.responder.loop_counters();
+        let answered_before = loop_counters.requests();
         let Self { turns, connections, shared, outcomes, .. } = self;
         turns.serve(tokens, cost_max, connections, shared, outcomes);
         if let Some(error) = self.shared.responder.lookups().take_error() {
             self.shared.journal.trouble(self.shared.clock.now(), &error, "a lookup failed");
         }
         self.read_clock();
-        tally.add_waits(answered_before, self.shared.clock.now().duration_since(self.woken));
+        loop_counters.add_waits(answered_before, self.shared.clock.now().duration_since(self.woken));
         let mut outcomes = std::mem::take(&mut self.outcomes);
         outcomes.drain(..).for_each(|(token, outcome)| self.go_on(token, outcome));
         self.outcomes = outcomes;
@@ -310,7 +314,7 @@ impl<'a, S: System> EventLoop<'a, S> {
         let Some(fetcher) = self.shared.responder.lookups().fetcher() else { return };
         fetcher.flush(&mut self.ready);
         let counts = fetcher.counts();
-        self.shared.responder.tally().set_fetches(counts);
+        self.shared.responder.loop_counters().set_fetches(counts);
         for token in std::mem::take(&mut self.ready) {
             self.block_has_come(token);
         }
@@ -340,7 +344,7 @@ impl<'a, S: System> EventLoop<'a, S> {
         }
         let connection = self.connections.remove(token);
         self.common.buffered.change(connection.held_bytes(), 0);
-        self.common.tallies.connections[self.i].fetch_sub(1, Ordering::Relaxed);
+        self.common.counters.connections[self.i].fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Takes in the connections that the first loop has handed over.
@@ -370,8 +374,8 @@ impl<'a, S: System> EventLoop<'a, S> {
         if acceptor.due(now).is_none() {
             return;
         }
-        let Common { inboxes, tallies, .. } = self.common;
-        let own = acceptor.accept(&mut self.shared.system, inboxes, tallies, now, &mut self.shared.journal);
+        let Common { inboxes, counters, .. } = self.common;
+        let own = acceptor.accept(&mut self.shared.system, inboxes, counters, now, &mut self.shared.journal);
         for (stream, speaks) in own {
             self.admit(stream, speaks);
         }
@@ -422,7 +426,7 @@ impl<'a, S: System> EventLoop<'a, S> {
     /// Stops accepting, and gives every connection the chance to have answered what it has already sent.
     fn begin_drain(&mut self) {
         self.read_clock();
-        self.drained_at = Some(self.shared.clock.now() + self.common.options.drain_timeout);
+        self.drained_at = Some(self.shared.clock.now() + self.common.options.timeouts.drain);
         self.shared.draining = true;
         self.acceptor = None;
         self.shared.system.stop_listening();

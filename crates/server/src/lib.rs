@@ -44,6 +44,7 @@ mod answer;
 mod buffered;
 mod clock;
 mod connection;
+mod counters;
 mod endpoint;
 mod error;
 mod event_loop;
@@ -52,12 +53,14 @@ mod input;
 mod journal;
 mod listener;
 mod loops;
+mod metric;
 mod options;
 mod os;
 mod output;
 mod shutdown;
+#[cfg(test)]
+mod simulated;
 mod system;
-mod tally;
 mod turn;
 
 use std::sync::Arc;
@@ -66,19 +69,21 @@ pub use endpoint::{Address, Endpoint, Speaks};
 pub use error::Error;
 pub use graven_blocks::DiskReads;
 pub use listener::Listener;
-pub use options::{NotAnOrigin, Options, Origin};
+pub use options::{
+    LimitOptions, NetworkOptions, NotAnOrigin, Options, Origin, StorageOptions, TimeoutOptions,
+};
 pub use shutdown::Shutdown;
 
 use graven_catalog::Catalog;
 
 /// Answers lookups in the table of `catalog` on `listeners` until `shutdown` is triggered and the connections have drained,
-/// or [`Options::drain_timeout`] has passed. When the catalog switches to another version, requests that come later are
+/// or [`TimeoutOptions::drain`] has passed. When the catalog switches to another version, requests that come later are
 /// answered from that, and those under way from the version with which they began.
 ///
 /// The calling thread becomes the first event loop, the one that accepts; the others are threads of their own.
 ///
 /// # Errors
-/// [`Error::Loop`] when the operating system refuses an event loop its means. An error on a connection only ever ends
+/// [`Error::Thread`] and [`Error::Loop`] when the operating system refuses an event loop its thread or its means. An error on a connection only ever ends
 /// that connection.
 pub fn run(
     listeners: Vec<Listener>,

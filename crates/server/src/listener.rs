@@ -1,4 +1,5 @@
-//! Sockets that listen: bound before the server runs, so that a taken port is known before anything is started.
+//! Sockets that listen: bound before the server runs, so that a taken port is known before
+//! anything is started.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -6,10 +7,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, SockAddr, Type};
+use socket2::{Domain, Protocol, SockAddr, TcpKeepalive, Type};
 
 use crate::endpoint::{Address, Endpoint, Speaks};
 use crate::error::Error;
@@ -43,14 +45,15 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
-    /// Binds `endpoint` and listens. A host name is resolved, and the first of its addresses that can be bound is taken;
-    /// `[::]` is IPv6 alone. A socket file that no process listens on any more is replaced.
+    /// Binds `endpoint` and listens. A host name is resolved, and the first of its addresses that
+    /// can be bound is taken; `[::]` is IPv6 alone. A socket file that no process listens on any
+    /// more is replaced.
     ///
     /// # Errors
     /// When the address is in use, not permitted, not of this machine, or unknown.
     pub fn bind(endpoint: &Endpoint, options: &Options) -> Result<Self, Error> {
-        let backlog = i32::try_from(options.backlog).unwrap_or(i32::MAX);
-        let fast_open_max = options.fast_open_max;
+        let backlog = i32::try_from(options.network.backlog).unwrap_or(i32::MAX);
+        let fast_open_max = options.network.fast_open_max;
         let speaks = endpoint.speaks;
         match &endpoint.address {
             Address::Tcp(host, port) => {
@@ -59,7 +62,7 @@ impl Listener {
                     .map_err(|source| Error::UnknownHost { endpoint: endpoint.to_string(), source })?;
                 let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
                 for address in addresses {
-                    match bind_tcp(address, backlog, fast_open_max) {
+                    match bind_tcp(address, backlog, fast_open_max, options.timeouts.keep_alive) {
                         Ok((socket, bound)) => {
                             let address = Address::Tcp(bound.ip().to_string(), bound.port());
                             return Ok(Self { endpoint: Endpoint { speaks, address }, socket });
@@ -76,7 +79,8 @@ impl Listener {
         }
     }
 
-    /// The endpoint as it was bound: an address for a name, and the port that was given for port 0.
+    /// The endpoint as it was bound: an address for a name, and the port that was given for port
+    /// 0.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
@@ -89,7 +93,8 @@ impl Listener {
         match &self.socket {
             Listening::Tcp(listener) => {
                 let (stream, _) = listener.accept()?;
-                // It fails only for a connection that is gone already, which the first read tells as well.
+                // It fails only for a connection that is gone already, which the first read tells
+                // as well.
                 let _ = stream.set_nodelay(true);
                 Ok(Socket::Tcp(stream))
             }
@@ -106,11 +111,17 @@ impl Listener {
     }
 }
 
-fn bind_tcp(address: SocketAddr, backlog: i32, fast_open_max: u32) -> io::Result<(Listening, SocketAddr)> {
+fn bind_tcp(
+    address: SocketAddr,
+    backlog: i32,
+    fast_open_max: u32,
+    keep_alive: Option<Duration>,
+) -> io::Result<(Listening, SocketAddr)> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    // Peers that vanish without a word are found out by the kernel.
-    socket.set_keepalive(true)?;
+    if let Some(silence) = keep_alive {
+        socket.set_tcp_keepalive(&probes(silence))?;
+    }
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -129,6 +140,17 @@ fn bind_tcp(address: SocketAddr, backlog: i32, fast_open_max: u32) -> io::Result
     let listener = TcpListener::from(socket);
     let bound = listener.local_addr()?;
     Ok((Listening::Tcp(mio::net::TcpListener::from_std(listener)), bound))
+}
+
+/// How often the kernel asks a silent peer before it takes it for gone.
+const PROBES: u32 = 3;
+
+/// Accepted connections inherit this from their listener.
+fn probes(silence: Duration) -> TcpKeepalive {
+    // The kernel counts seconds.
+    let silence = silence.max(Duration::from_secs(1));
+    let interval = (silence / PROBES).max(Duration::from_secs(1));
+    TcpKeepalive::new().with_time(silence).with_interval(interval).with_retries(PROBES)
 }
 
 fn bind_unix(path: &Path, backlog: i32) -> io::Result<Listening> {
@@ -153,4 +175,40 @@ fn is_abandoned(path: &Path) -> bool {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     is_socket
         && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::SockRef;
+
+    /// A connection as it was accepted by a listener with `keep_alive`.
+    fn accepted(keep_alive: Option<Duration>) -> (Socket, std::net::TcpStream) {
+        let mut options = Options::default();
+        options.timeouts.keep_alive = keep_alive;
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap(), &options).unwrap();
+        let stream = std::net::TcpStream::connect(listener.endpoint().to_string()).unwrap();
+        loop {
+            match listener.accept() {
+                Ok(socket) => return (socket, stream),
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernel_asks_silent_peers_as_often_as_it_was_told() {
+        for (silence, time, interval) in [(300_000, 300, 100), (2_000, 2, 1), (10, 1, 1)] {
+            let (Socket::Tcp(socket), _peer) = accepted(Some(Duration::from_millis(silence))) else {
+                panic!("a TCP connection")
+            };
+            let socket = SockRef::from(&socket);
+            assert!(socket.keepalive().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(time));
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(interval));
+            assert_eq!(socket.tcp_keepalive_retries().unwrap(), PROBES);
+        }
+        let (Socket::Tcp(socket), _peer) = accepted(None) else { panic!("a TCP connection") };
+        assert!(!SockRef::from(&socket).keepalive().unwrap());
+    }
 }

@@ -7,6 +7,7 @@ use graven_catalog::{Catalog, Subscription};
 
 use crate::accept::{Acceptor, Inbox};
 use crate::buffered::Buffered;
+use crate::counters::Counters;
 use crate::error::Error;
 use crate::event_loop::{Common, EventLoop};
 use crate::listener::Listener;
@@ -14,7 +15,6 @@ use crate::options::Options;
 use crate::os::{Os, Socket};
 use crate::shutdown::Shutdown;
 use crate::system::{System, Wake};
-use crate::tally::Tallies;
 
 pub(crate) fn run(
     listeners: Vec<Listener>,
@@ -23,24 +23,25 @@ pub(crate) fn run(
     shutdown: &Shutdown,
 ) -> Result<(), Error> {
     let listening: Vec<String> = listeners.iter().map(|listener| listener.endpoint().to_string()).collect();
-    let reads_under_way_max = options.disk_queue.div_ceil(options.threads.get());
+    let reads_under_way_max = options.storage.disk_queue.div_ceil(options.threads.get());
     let mut systems = Vec::new();
     let mut inboxes = Vec::new();
     for _ in 0..options.threads.get() {
-        let made = Os::new(options.disk_reads, reads_under_way_max);
+        let made = Os::new(options.storage.disk_reads, reads_under_way_max);
         let (system, waker) = made.map_err(Error::doing("make an epoll instance"))?;
         systems.push(system);
         inboxes.push(Inbox::<Socket>::new(waker));
     }
     systems[0].listen(listeners).map_err(Error::doing("watch a listener"))?;
-    let mut acceptor = Some(Acceptor::new(systems[0].listeners(), options.connections_max));
-    let tallies = Tallies::new(options.threads.get());
+    let mut acceptor = Some(Acceptor::new(systems[0].listeners(), options.limits.connections_max));
+    let counters = Counters::new(options.threads.get());
     let buffered = Buffered::new(options);
     let woken = Woken::by(catalog, shutdown, &inboxes);
-    tracing::info!(threads = options.threads, ?listening, pairs = catalog.current().store().len(), "serving");
+    let (threads, listening) = (options.threads, listening.join(" "));
+    tracing::info!(threads, listening, pairs = catalog.current().store().len(), "serving");
 
     let common =
-        Common { inboxes: &inboxes, tallies: &tallies, buffered: &buffered, catalog, options, shutdown };
+        Common { inboxes: &inboxes, counters: &counters, buffered: &buffered, catalog, options, shutdown };
     let result = thread::scope(|scope| {
         let mut others = Vec::new();
         let mut first = None;
@@ -62,7 +63,7 @@ pub(crate) fn run(
                 Ok(thread) => others.push(thread),
                 Err(error) => {
                     shutdown.trigger();
-                    return Err(Error::doing("start a thread")(error));
+                    return Err(Error::Thread { source: error });
                 }
             }
         }

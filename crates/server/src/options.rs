@@ -1,93 +1,134 @@
-//! Every number that the server can be told, with its default.
+//! What the server can be told, in groups, each value with its default.
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
 use graven_blocks::DiskReads;
 use graven_wire::{http, memcached, resp};
 
-/// What the server can be told. Every limit says what happens when it is passed.
+/// What the server can be told, in groups. Every limit says what happens when it is passed.
 ///
 /// ```
-/// let options = graven_server::Options { threads: std::num::NonZeroUsize::MIN, ..Default::default() };
-/// assert_eq!(options.connections_max, 50_000);
+/// use graven_server::Options;
+///
+/// let mut options = Options { threads: std::num::NonZeroUsize::MIN, ..Options::default() };
+/// options.limits.connections_max = 100;
+/// options.timeouts.idle = Some(std::time::Duration::from_secs(600));
+/// assert_eq!(options.storage.cache_bytes, 64 << 20);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The number of event loops, each a thread. Default: the number of cores.
     pub threads: NonZeroUsize,
+    /// How connections come in, and who may use them.
+    pub network: NetworkOptions,
+    /// What a request, a connection and all connections together may take.
+    pub limits: LimitOptions,
+    /// How long a peer may take.
+    pub timeouts: TimeoutOptions,
+    /// How a table on disk is read.
+    pub storage: StorageOptions,
+}
+
+/// How connections come in, and who may use them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkOptions {
     /// Connections that the kernel may hold until they are accepted; the kernel has a cap of its own
     /// (`net.core.somaxconn`). Default: 4096.
     pub backlog: u32,
-    /// Connections whose first request may come with the packet that opens them, TCP Fast Open (RFC 7413), as many as may wait
-    /// until their clients have proved who they are; further ones are opened in the ordinary way, as all are at 0. A packet
-    /// that the network doubles has its request answered twice, which nobody notices of requests that only read. Default: 0.
+    /// Connections whose first request may come with the packet that opens them, TCP Fast Open (RFC
+    /// 7413), as many as may wait until their clients have proved who they are; further ones are opened
+    /// in the ordinary way, as all are at 0. A packet that the network doubles has its request answered
+    /// twice, which nobody notices of requests that only read. Default: 0.
     pub fast_open_max: u32,
+    /// Whose pages may read HTTP answers in a browser (CORS); then `OPTIONS` is answered, too. Default:
+    /// `None`, no page but those of the server's own origin, of which there are none.
+    pub allow_origin: Option<Origin>,
+}
+
+/// What a request, a connection and all connections together may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitOptions {
     /// Connections that are open at once. One more is closed as soon as it is accepted. Default: 50,000.
     pub connections_max: usize,
-    /// Limits on an HTTP request, each with its own status code.
-    pub http: http::Limits,
-    /// Whose pages may read HTTP answers in a browser (CORS); then `OPTIONS` is answered, too. Default: `None`, no page but
-    /// those of the server's own origin, of which there are none.
-    pub allow_origin: Option<Origin>,
-    /// Limits on a Redis command. Passed, the client gets an error in Redis' words, and the connection is closed.
-    pub resp: resp::Limits,
-    /// Limits on a memcached command. Passed, the client gets an error, and the connection is closed.
-    pub memcached: memcached::Limits,
-    /// How a table on disk is read. Default: [`DiskReads::Auto`].
-    pub disk_reads: DiskReads,
-    /// Reads of a table on disk that each loop has under way or is about to answer from, 16 to 16,384. At this many further
-    /// requests wait, and their connections are not read from. Default: 1024.
-    pub disk_reads_max: usize,
-    /// Reads that the disk is given at once by all loops together, each an equal share and one at least; further ones wait for
-    /// their turns in the order in which they were asked for. Most disks are as fast as they get with this many, and one that
-    /// has more than its queue holds lets some wait for tens of milliseconds. Default: 64.
-    pub disk_queue: usize,
-    /// Bytes of a table on disk that are kept in memory for the next who asks, shared by all loops; 0 keeps none.
-    /// Default: 64 MiB.
-    pub cache_bytes: u64,
-    /// Answers that wait for one connection's peer to read them, in bytes. At this many the connection's further requests
-    /// wait unanswered and, once the kernel's buffer is full too, unread. A single answer may be longer than this. Besides,
-    /// each loop may hold the values of one batch for the moment in which they are answered: as many as came to this
-    /// many bytes by the measure of the batch before, and 64 at most.
-    /// Default: 256 KiB.
+    /// Answers that wait for one connection's peer to read them, in bytes. At this many the connection's
+    /// further requests wait unanswered. A single answer may be longer than this. Besides, each loop may hold the values of one batch for the moment
+    /// in which they are answered: as many as came to this many bytes by the measure of the batch before,
+    /// and 64 at most. Default: 256 KiB.
     pub output_bytes_max: usize,
-    /// Bytes that one connection may have waiting: requests that are not answered and answers that are not read. A client may
-    /// send so much before it reads. Then the connection is not read from until its peer reads, and after
-    /// [`Self::stalled_timeout`] without a byte read, it is told and closed. While all connections together hold much, each may
-    /// hold less: half of what is left of [`Self::buffered_bytes_max`]. Default: 64 MiB.
+    /// Bytes that one connection may have waiting: requests that are not answered and answers that are
+    /// not read. A client may send so much before it reads. Then the connection is not read from until
+    /// its peer reads, and after [`TimeoutOptions::stalled`] without a byte read, it is told and closed.
+    /// While all connections together hold much, each may hold less: half of what is left of
+    /// [`buffered_bytes_max`](Self::buffered_bytes_max). Default: 64 MiB.
     pub connection_buffered_bytes_max: usize,
-    /// Bytes that wait in the buffers of all connections together. When they are more, the connection that holds most is told
-    /// and closed. Default: 1 GiB.
+    /// Bytes that wait in the buffers of all connections together. When they are more, the connection
+    /// that holds most is told and closed. Default: 1 GiB.
     pub buffered_bytes_max: usize,
     /// Bytes of the pattern of a `SCAN` or `KEYS`; a longer one is refused. Default: 4 KiB.
     pub pattern_bytes_max: usize,
-    /// How long an HTTP connection, or one that has not said anything yet, may stay open between two requests; `None`
-    /// for ever. Default: 75 seconds.
-    pub http_idle_timeout: Option<Duration>,
-    /// The same for a Redis or memcached connection; `None`, which is what those servers do and their clients' pools count
-    /// on, for ever. The kernel's keep-alive finds peers that vanished. Default: `None`.
-    pub idle_timeout: Option<Duration>,
-    /// How long a request may take from its first byte to its last. Then an HTTP client gets 408, and the connection is
-    /// closed. Default: 30 seconds.
-    pub request_timeout: Duration,
-    /// How long a peer that sends on may leave its answers unread without taking a byte, once as many requests wait as may,
-    /// before it is told and its connection is closed. Default: 5 seconds.
-    pub stalled_timeout: Duration,
-    /// How long a peer may leave waiting answers unread without taking a byte, before its connection is closed. Default:
-    /// 60 seconds.
-    pub write_timeout: Duration,
-    /// How long a shutdown waits for requests and answers that are under way. Default: 5 seconds.
-    pub drain_timeout: Duration,
+    /// Limits on an HTTP request, each with its own status code.
+    pub http: http::Limits,
+    /// Limits on a Redis command. Passed, the client gets an error in Redis' words, and the connection is
+    /// closed.
+    pub resp: resp::Limits,
+    /// Limits on a memcached command. Passed, the client gets an error, and the connection is closed.
+    pub memcached: memcached::Limits,
 }
 
-/// The fewest that [`Options::disk_reads_max`] can ask for: one request may need two pieces at once.
-pub(crate) const DISK_READS_MIN: usize = 16;
+/// How long a peer may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeoutOptions {
+    /// How long an HTTP connection, or one that has not said anything yet, may stay open between two
+    /// requests; `None` for ever. Default: 75 seconds.
+    pub http_idle: Option<Duration>,
+    /// The same for a Redis or memcached connection; `None`, which is what those servers do and their
+    /// clients' pools count on, for ever. Default: `None`.
+    pub idle: Option<Duration>,
+    /// How long a TCP connection may be silent before the kernel asks whether its peer is still there. It
+    /// asks three times, a third of this apart, and then closes the connection. `None` never asks. Whole
+    /// seconds, one at least. Default: 300 seconds, as in Redis.
+    pub keep_alive: Option<Duration>,
+    /// How long a request may take from its first byte to its last. Then an HTTP client gets 408, and the
+    /// connection is closed. Default: 30 seconds.
+    pub request: Duration,
+    /// How long a peer that sends on may leave its answers unread without taking a byte, once as many
+    /// requests wait as may, before it is told and its connection is closed. Default: 5 seconds.
+    pub stalled: Duration,
+    /// How long a peer may leave waiting answers unread without taking a byte, before its connection is
+    /// closed. Default: 60 seconds.
+    pub write: Duration,
+    /// How long a shutdown waits for requests and answers that are under way. Default: 5 seconds.
+    pub drain: Duration,
+}
 
-/// The most that [`Options::disk_reads_max`] can ask for.
-pub(crate) const DISK_READS_MAX: usize = 16_384;
+/// How a table on disk is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageOptions {
+    /// By which means of the system. Default: [`DiskReads::Auto`].
+    pub disk_reads: DiskReads,
+    /// Reads that each loop has under way or is about to answer from, within
+    /// [`DISK_READS_RANGE`](Self::DISK_READS_RANGE). At this many further requests wait, and their
+    /// connections are not read from. Default: 1024.
+    pub disk_reads_max: usize,
+    /// Reads that the disk is given at once by all loops together, each an equal share and one at least;
+    /// further ones wait for their turns in the order in which they were asked for. Most disks are as
+    /// fast as they get with this many, and one that has more than its queue holds lets some wait for
+    /// tens of milliseconds. Default: 64.
+    pub disk_queue: usize,
+    /// Bytes of the table that are kept in memory for the next who asks, shared by all loops; 0 keeps
+    /// none. Default: 64 MiB.
+    pub cache_bytes: u64,
+}
+
+impl StorageOptions {
+    /// What [`disk_reads_max`](Self::disk_reads_max) can be; a number outside of it counts as the nearest
+    /// end. One request may need two reads at once.
+    pub const DISK_READS_RANGE: RangeInclusive<usize> = 16..=16_384;
+}
 
 /// The origin of web pages, such as `https://example.org`, or `*` for every origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,27 +169,75 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            backlog: 4096,
-            fast_open_max: 0,
+            network: NetworkOptions::default(),
+            limits: LimitOptions::default(),
+            timeouts: TimeoutOptions::default(),
+            storage: StorageOptions::default(),
+        }
+    }
+}
+
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        Self { backlog: 4096, fast_open_max: 0, allow_origin: None }
+    }
+}
+
+impl Default for LimitOptions {
+    fn default() -> Self {
+        Self {
             connections_max: 50_000,
-            http: http::Limits::default(),
-            allow_origin: None,
-            resp: resp::Limits::default(),
-            memcached: memcached::Limits::default(),
-            disk_reads: DiskReads::Auto,
-            disk_reads_max: 1024,
-            disk_queue: 64,
-            cache_bytes: 64 * 1024 * 1024,
             output_bytes_max: 256 * 1024,
             connection_buffered_bytes_max: 64 * 1024 * 1024,
             buffered_bytes_max: 1024 * 1024 * 1024,
             pattern_bytes_max: 4 * 1024,
-            http_idle_timeout: Some(Duration::from_secs(75)),
-            idle_timeout: None,
-            request_timeout: Duration::from_secs(30),
-            stalled_timeout: Duration::from_secs(5),
-            write_timeout: Duration::from_secs(60),
-            drain_timeout: Duration::from_secs(5),
+            http: http::Limits::default(),
+            resp: resp::Limits::default(),
+            memcached: memcached::Limits::default(),
+        }
+    }
+}
+
+impl Default for TimeoutOptions {
+    fn default() -> Self {
+        Self {
+            http_idle: Some(Duration::from_secs(75)),
+            idle: None,
+            keep_alive: Some(Duration::from_secs(300)),
+            request: Duration::from_secs(30),
+            stalled: Duration::from_secs(5),
+            write: Duration::from_secs(60),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for StorageOptions {
+    fn default() -> Self {
+        Self {
+            disk_reads: DiskReads::Auto,
+            disk_reads_max: 1024,
+            disk_queue: 64,
+            cache_bytes: 64 * 1024 * 1024,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_a_scheme_and_a_host_or_a_star() {
+        for (origin, is_one) in [
+            ("*", true),
+            ("https://a.b:1", true),
+            ("a.b", false),
+            ("https://", false),
+            ("https://a/b", false),
+            ("https://a\r\nb", false),
+        ] {
+            assert_eq!(origin.parse::<Origin>().is_ok(), is_one, "{origin}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use graven_format::{Builder, Codec, CodecChoice, Duplicates, Options, Purpose, Store};
+use graven_format::{Builder, Codec, CodecChoice, Duplicates, Options, Purpose, Storage, Store};
 
 use super::pointer::Pointer;
 use super::values::{ValueFile, ValueReads};
@@ -58,7 +58,7 @@ impl Files {
         let open = |name: &str, with: With| {
             let path = folder.join(name);
             builder(pairs, folder, Purpose::Disk, with)?.write(&path)?;
-            Store::open_on_disk(&path).with_context(|| format!("cannot open {}", path.display()))
+            Store::open_as(&path, Storage::Disk).with_context(|| format!("cannot open {}", path.display()))
         };
         let together = open("together.graven", With::Values).context("cannot carve the pairs")?;
         let keys = open("keys.graven", With::Pointers)?;
@@ -226,7 +226,7 @@ impl Source for KeysOnDisk<'_> {
 
 #[cfg(test)]
 mod tests {
-    use graven_disk::DiskReads;
+    use graven_blocks::DiskReads;
 
     use super::super::absent;
     use super::*;

@@ -5,9 +5,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use graven_disk::Reader;
+use graven_blocks::{BlockReader, FileReader, Read};
 use graven_format::{Piece, Span, Store};
 use rustix::fs::OFlags;
 
@@ -19,7 +20,7 @@ use crate::pairs::Pairs;
 /// The values of some pairs, in the order of the pairs.
 pub(super) struct ValueFile {
     /// Read past the page cache
-    file: File,
+    file: Arc<File>,
     /// Bytes
     pub(super) len: u64,
     /// What reads have to be aligned to
@@ -54,7 +55,7 @@ impl ValueFile {
             .custom_flags(OFlags::DIRECT.bits().cast_signed())
             .open(path)
             .with_context(|| format!("cannot read {} past the page cache", path.display()))?;
-        Ok(Self { file, len, alignment, names })
+        Ok(Self { file: Arc::new(file), len, alignment, names })
     }
 
     /// Which bytes to read for a value; for one of no bytes a sector as well, so that a hit is always a read.
@@ -92,7 +93,7 @@ pub(super) struct ValueReads<'f> {
     /// Their file
     values: &'f ValueFile,
     /// What reads them
-    pub(super) reader: Reader<'f>,
+    pub(super) reader: FileReader,
     /// Names that no read has
     free: Vec<Piece>,
     /// Lookups that wait for their values, by where their reads' names begin
@@ -105,7 +106,7 @@ impl<'f> ValueReads<'f> {
     /// Reads of `values`, made as `run` says.
     pub(super) fn new(values: &'f ValueFile, Run { how, .. }: Run) -> Result<Self> {
         let free = values.names.clone();
-        let reader = Reader::new(&values.file, how, free.len())?;
+        let reader = FileReader::new(how, free.len())?;
         Ok(Self { values, reader, free, waiting: HashMap::new(), reads: 0 })
     }
 
@@ -118,7 +119,8 @@ impl<'f> ValueReads<'f> {
     pub(super) fn ask(&mut self, lookup: Lookup, pointer: Pointer) -> Result<()> {
         let name = self.free.pop().context("more lookups are under way than may be")?;
         self.waiting.insert(name.start(), (lookup, pointer));
-        self.reader.ask(name, self.values.span(pointer));
+        let (file, span) = (Arc::clone(&self.values.file), self.values.span(pointer));
+        self.reader.ask(Read { file, store: 0, piece: name, span });
         self.reads += 1;
         Ok(())
     }
@@ -127,8 +129,8 @@ impl<'f> ValueReads<'f> {
     pub(super) fn take_in(&mut self, answers: &mut Answers<'_>) -> Result<usize> {
         let Self { reader, free, waiting, .. } = self;
         let mut given = Ok(());
-        let taken = reader.take(TAKEN_MAX, |name, bytes| {
-            free.push(name);
+        let taken = reader.take(TAKEN_MAX, &mut |Read { piece: name, .. }, bytes| {
+            free.push(*name);
             let Some((lookup, pointer)) = waiting.remove(&name.start()) else { return };
             let answer = || {
                 let bytes = bytes.context("a value cannot be read")?;

@@ -9,8 +9,8 @@ use graven_format::{Batch, Builder, CodecChoice, Options, Source, Store};
 use crate::engine::{BATCH, Engine, Timed};
 
 struct Carved {
-    store: &'static Store,
-    batch: Batch<'static>,
+    store: Store,
+    batch: Batch,
 }
 
 pub(super) fn write(text: &Path, folder: &Path, codec: CodecChoice) -> Result<()> {
@@ -25,8 +25,7 @@ pub(super) fn write(text: &Path, folder: &Path, codec: CodecChoice) -> Result<()
 pub(super) fn open(folder: &Path) -> Result<Box<dyn Timed>> {
     let store = Store::open(&folder.join("graven"))?;
     store.load()?;
-    // A batch borrows from its table; this one serves until the program ends.
-    Ok(Box::new(Carved { store: Box::leak(Box::new(store)), batch: Batch::default() }))
+    Ok(Box::new(Carved { store, batch: Batch::default() }))
 }
 
 impl Engine for Carved {
@@ -40,7 +39,7 @@ impl Engine for Carved {
     #[inline(always)]
     fn get_many(&mut self, keys: &[&[u8]; BATCH], _: &mut Vec<u8>, mut each: impl FnMut(Option<&[u8]>)) {
         if self.store.get_many(keys, &mut self.batch).is_ok() {
-            (0..BATCH).for_each(|i| each(self.batch.value(i)));
+            (0..BATCH).for_each(|i| each(self.batch.value(i, &self.store)));
         }
     }
 }

@@ -21,99 +21,116 @@ use crate::load::{
 };
 use crate::load_progress::Progress;
 use crate::output::Output;
+use crate::quantity::{self, Misread};
 use crate::signals::stop_on_signals;
 use crate::table::{self, Carved, Table};
 
-/// Measure how fast a server answers for your own keys: any HTTP, Redis or memcached server
+/// Measure how fast a server answers for your own keys
+///
+/// Any HTTP, Redis or memcached server.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit status: 0 when the run was made; 1 when, under --verify, anything at all went wrong; 2 when it \
+    after_long_help = "Exit status: 0 when the run was made; 1 when, under --verify, anything at all went wrong; 2 when it \
     could not be made, or nothing was answered. docs/BENCHMARKING.md explains every figure and has recipes."
 )]
 pub(crate) struct Arguments {
+    /// The server: HOST:PORT for HTTP, redis://HOST:PORT, memcached://HOST:PORT, or a URL
+    ///
     /// HOST:PORT (HTTP), `http://HOST:PORT/PATH?key={key}`, `redis://HOST[:PORT]`, `memcached://HOST[:PORT]`, or
     /// [redis+|memcached+]unix:PATH
     #[arg(required_unless_present = "compare")]
     target: Option<Target>,
-    /// The keys: `.data` text, a carved file, or a list of keys, one a line; `-` is standard input
-    #[arg(long, value_name = "FILE", required_unless_present = "compare")]
+    /// The keys: a table, or a list with one a line; `-` is standard input
+    ///
+    /// `.data` text, a carved file, or a list of keys, one a line.
+    #[arg(long, value_name = "FILE", required_unless_present = "compare", help_heading = REQUESTS)]
     keys: Option<PathBuf>,
     /// How many connections [default: 50]
-    #[arg(short = 'c', long)]
+    #[arg(short = 'c', long, value_name = "N", value_parser = quantity::positive, help_heading = LOAD)]
     connections: Option<NonZeroUsize>,
     /// For how long requests are sent [default: 10s, unless -n is given]
-    #[arg(short = 'd', long, value_name = "TIME", value_parser = load::duration)]
+    #[arg(short = 'd', long, value_name = "TIME", value_parser = duration, help_heading = LOAD)]
     duration: Option<Duration>,
     /// How many requests are sent
-    #[arg(short = 'n', long, value_name = "REQUESTS")]
+    #[arg(short = 'n', long, value_name = "REQUESTS", value_parser = quantity::any_count, help_heading = LOAD)]
     requests: Option<u64>,
     /// How many threads send; one is enough for several hundred thousand requests a second
-    #[arg(long, default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = quantity::positive, help_heading = LOAD, hide_short_help = true)]
     threads: NonZeroUsize,
     /// How many requests may be in flight on each connection
-    #[arg(long, value_name = "DEPTH", default_value = "1", conflicts_with_all = ["new_connection", "users"])]
+    #[arg(long, value_name = "DEPTH", default_value = "1", value_parser = quantity::positive, conflicts_with_all = ["new_connection", "users"], help_heading = LOAD)]
     pipeline: NonZeroUsize,
-    /// Send this many requests a second whatever the server does, and measure from when each was meant to be sent
-    #[arg(long, value_name = "PER_SECOND", value_parser = rate, conflicts_with = "users")]
+    /// Send this many requests a second, whatever the server does
+    ///
+    /// Latencies are measured from when each request was meant to be sent.
+    #[arg(long, value_name = "PER_SECOND", value_parser = rate, conflicts_with = "users", help_heading = LOAD)]
     rate: Option<f64>,
     /// How the requests of --rate, or of a sweep of rates, are spread over time [default: constant]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = LOAD, hide_short_help = true)]
     arrivals: Option<Spacing>,
     /// Send for this long before anything is measured
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = load::duration)]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = LOAD, hide_short_help = true)]
     warmup: Duration,
     /// Which keys are asked for how often: uniform, zipf:S, sequential, or hot:P/Q (P% of the requests to Q% of the keys)
-    #[arg(long, value_name = "HOW", default_value = "uniform")]
+    #[arg(long, value_name = "HOW", default_value = "uniform", help_heading = REQUESTS, hide_short_help = true)]
     dist: Spread,
     /// The part of the keys that are certain not to be there, from 0 to 1
-    #[arg(long, value_name = "PART", default_value = "0", value_parser = part)]
+    #[arg(long, value_name = "PART", default_value = "0", value_parser = part, help_heading = REQUESTS, hide_short_help = true)]
     miss: f64,
     /// Ask for this many keys in each request
-    #[arg(long, value_name = "KEYS", default_value = "1")]
+    #[arg(long, value_name = "KEYS", default_value = "1", value_parser = quantity::positive, help_heading = REQUESTS)]
     mget: NonZeroUsize,
     /// The same seed draws the same requests
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = quantity::any_count, help_heading = REQUESTS, hide_short_help = true)]
     seed: u64,
-    /// Compare every answer with the data; exit status 1 when anything at all went wrong
-    #[arg(long)]
+    /// Compare every answer with the data
+    ///
+    /// The exit status is 1 when anything at all went wrong.
+    #[arg(long, help_heading = REQUESTS)]
     verify: bool,
     /// Open a new connection for each request
-    #[arg(long)]
+    #[arg(long, help_heading = LOAD, hide_short_help = true)]
     new_connection: bool,
     /// Instead of -c: this many people, each of whom waits --think after every answer
-    #[arg(long, value_name = "PEOPLE", conflicts_with = "connections", requires = "think")]
+    #[arg(long, value_name = "PEOPLE", value_parser = quantity::positive, conflicts_with = "connections", requires = "think", help_heading = LOAD, hide_short_help = true)]
     users: Option<NonZeroUsize>,
     /// How long people wait: a TIME, or a range as 1s..5s
-    #[arg(long, value_name = "TIME", requires = "users")]
+    #[arg(long, value_name = "TIME", requires = "users", help_heading = LOAD, hide_short_help = true)]
     think: Option<Think>,
     /// How long an answer may take
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout, help_heading = LOAD, hide_short_help = true)]
     timeout: Duration,
     /// A header line of HTTP requests, as `Name: value`. May be repeated
-    #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header)]
+    #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header, help_heading = REQUESTS, hide_short_help = true)]
     headers: Vec<(String, String)>,
-    /// Several runs, each with the next of these values: connections=1,2,4,… or rate=1000,2000,…
-    #[arg(long, value_name = "WHAT=LIST", value_parser = steps, conflicts_with = "users")]
+    /// A run for each of these: connections=1,2,4,… or rate=1000,2000,…
+    #[arg(long, value_name = "WHAT=LIST", value_parser = steps, conflicts_with = "users", help_heading = RESULTS)]
     sweep: Option<Steps>,
     /// Further percentiles, as 99.5,99.999
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = percent)]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = percent, help_heading = RESULTS, hide_short_help = true)]
     percentiles: Vec<f64>,
-    /// Print one JSON document instead of the summary, as docs/bench.schema.json describes it
-    #[arg(long)]
+    /// Print one JSON document instead of the summary
+    ///
+    /// docs/bench.schema.json describes it.
+    #[arg(long, help_heading = RESULTS)]
     json: bool,
     /// Write the run over time as CSV
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = RESULTS, hide_short_help = true)]
     csv: Option<PathBuf>,
     /// Write the latency distribution in HdrHistogram's text format
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = RESULTS, hide_short_help = true)]
     hgrm: Option<PathBuf>,
     /// Write a page with plots that opens without a network
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
     html: Option<PathBuf>,
     /// Print two JSON documents of earlier runs side by side
-    #[arg(long, num_args = 2, value_names = ["A.json", "B.json"], exclusive = true)]
+    #[arg(long, num_args = 2, value_names = ["A.json", "B.json"], exclusive = true, help_heading = RESULTS, hide_short_help = true)]
     compare: Option<Vec<PathBuf>>,
 }
+
+const REQUESTS: &str = "Requests";
+const LOAD: &str = "Load";
+const RESULTS: &str = "Results";
 
 /// [`Arrivals`] as the command line spells them.
 #[derive(Clone, Copy, ValueEnum)]
@@ -135,7 +152,12 @@ enum Steps {
 const STEPS_MAX: usize = 100;
 const MGET_MAX: usize = 10_000;
 
-/// The most requests a second that can be asked for.
+/// The longest time that any flag takes, and the shortest in which an answer can come.
+const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+const TIMEOUT_MIN: Duration = Duration::from_micros(1);
+
+/// The fewest and the most requests a second that can be asked for.
+const RATE_MIN: f64 = 0.001;
 const RATE_MAX: f64 = 1e9;
 
 /// How many connections there are unless something else is said.
@@ -310,7 +332,7 @@ fn measure(arguments: &Arguments, plan: &Plan, pool: &Pool, stop: &AtomicBool) -
         let live = io::stderr().is_terminal().then(Live::new);
         let progress = live.as_ref().map(|live| Progress::new(live, plan));
         let measured = match progress {
-            Some(progress) => progress.follow(|| load::run(plan, pool, stop, live.as_ref())),
+            Some(progress) => progress.follow(|| load::run(plan, pool, stop, live.as_ref()))?,
             None => load::run(plan, pool, stop, None),
         };
         let measured = measured.map_err(|error| explain(&plan.target, error))?;
@@ -420,24 +442,24 @@ impl From<Spacing> for Arrivals {
     }
 }
 
-fn rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse().ok().filter(|rate: &f64| *rate >= 0.001 && *rate <= RATE_MAX);
-    rate.ok_or_else(|| format!("write a number of requests a second, from 0.001 to {RATE_MAX}"))
+fn rate(text: &str) -> Result<f64, Misread> {
+    quantity::number(text, RATE_MIN..=RATE_MAX)
 }
 
-fn part(text: &str) -> Result<f64, String> {
-    let part = text.parse().ok().filter(|part| (0.0..=1.0).contains(part));
-    part.ok_or_else(|| "write a number from 0 to 1, as 0.1 for a tenth".into())
+fn part(text: &str) -> Result<f64, Misread> {
+    quantity::number(text, 0.0..=1.0)
 }
 
-fn percent(text: &str) -> Result<f64, String> {
-    let percent = text.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
-    percent.ok_or_else(|| "write numbers from 0 to 100 with commas between them".into())
+fn percent(text: &str) -> Result<f64, Misread> {
+    quantity::number(text, 0.0..=100.0)
 }
 
-fn timeout(text: &str) -> Result<Duration, String> {
-    let timeout = load::duration(text)?;
-    if timeout.is_zero() { Err("an answer needs some time, as in 5s".into()) } else { Ok(timeout) }
+fn duration(text: &str) -> Result<Duration, Misread> {
+    quantity::time(text, Duration::ZERO..=DURATION_MAX)
+}
+
+fn timeout(text: &str) -> Result<Duration, Misread> {
+    quantity::time(text, TIMEOUT_MIN..=DURATION_MAX)
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -465,10 +487,13 @@ fn steps(text: &str) -> Result<Steps, String> {
     }
     match what {
         "connections" => {
-            let steps = list.split(',').map(|step| step.parse().ok().filter(|&step| step > 0));
-            steps.collect::<Option<_>>().map(Steps::Connections).ok_or_else(|| advice.into())
+            let steps = list.split(',').map(|step| quantity::positive(step).map(NonZeroUsize::get));
+            steps.collect::<Result<_, _>>().map(Steps::Connections).map_err(|error| error.to_string())
         }
-        "rate" => list.split(',').map(rate).collect::<Result<_, _>>().map(Steps::Rates),
+        "rate" => {
+            let steps = list.split(',').map(rate).collect::<Result<_, _>>();
+            steps.map(Steps::Rates).map_err(|error| error.to_string())
+        }
         _ => Err(advice.into()),
     }
 }

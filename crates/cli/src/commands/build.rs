@@ -15,14 +15,15 @@ use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome};
 use crate::input;
 use crate::output::{Target, directory_of, same_file};
+use crate::quantity::{self, Misread};
 use crate::read_options::ReadFlags;
 use crate::signals::outlive_file_limits;
 use crate::table::{explain, is_carved, open_carved};
 
-/// Carve a table into a file that is small, is opened at once, and answers lookups
+/// Carve a table into a small file that answers lookups at once
 #[derive(clap::Args)]
 #[command(
-    after_help = "The file appears under its name when all of it is on disk; a file that has the name is kept until \
+    after_long_help = "The file appears under its name when all of it is on disk; a file that has the name is kept until \
     then. Temporary files are made beside it, and have no names."
 )]
 pub(crate) struct Arguments {
@@ -34,24 +35,29 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     read: ReadFlags,
     /// How values are stored
-    #[arg(long, value_enum, default_value_t = CodecName::Auto)]
+    #[arg(long, value_enum, default_value_t = CodecName::Auto, help_heading = TABLE)]
     codec: CodecName,
     /// Where the table is to lie when it is served
-    #[arg(long = "for", value_enum, default_value_t = For::Ram)]
+    #[arg(long = "for", value_enum, default_value_t = For::Ram, help_heading = TABLE)]
     purpose: For,
     /// Records in a bucket, on average, within a factor of 1.42 [default: 4 for ram, a page of 4 KiB full for disk]
-    #[arg(long, value_name = "RECORDS", value_parser = clap::value_parser!(u16).range(1..=i64::from(BUCKET_RECORDS_MAX)))]
+    #[arg(long, value_name = "RECORDS", value_parser = bucket, help_heading = TABLE, hide_short_help = true)]
     bucket: Option<u16>,
-    /// Which value counts when a key comes more than once [default: last, unless that is so for more than half of the pairs]
-    #[arg(long, value_enum)]
+    /// Which value counts when a key comes more than once [default: last]
+    ///
+    /// The default is refused where it leaves out more than half of the pairs.
+    #[arg(long, value_enum, help_heading = TABLE)]
     duplicates: Option<Keep>,
     /// Memory that the build may use; it does not change the file
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = memory)]
-    memory: ByteSize,
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = memory, help_heading = WORK, hide_short_help = true)]
+    memory: u64,
     /// How many threads work; it does not change the file [default: one a core]
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = quantity::positive, help_heading = WORK, hide_short_help = true)]
     threads: Option<NonZeroUsize>,
 }
+
+const TABLE: &str = "Table";
+const WORK: &str = "Work";
 
 /// [`CodecChoice`] as the command line spells it.
 #[derive(Clone, Copy, ValueEnum)]
@@ -76,14 +82,15 @@ enum For {
 }
 
 /// Less than this is not enough for a block of text on each thread.
-const MEMORY_MIN: ByteSize = ByteSize::mib(4);
+const MEMORY_MIN: u64 = 4 << 20;
 
-fn memory(text: &str) -> Result<ByteSize, String> {
-    let size: ByteSize = text.parse().map_err(|_| "write a size such as 512MiB or 4GiB".to_owned())?;
-    if size < MEMORY_MIN {
-        return Err(format!("a build needs {MEMORY_MIN} at least"));
-    }
-    Ok(size)
+fn memory(text: &str) -> Result<u64, Misread> {
+    quantity::size(text, MEMORY_MIN..=u64::MAX)
+}
+
+fn bucket(text: &str) -> Result<u16, Misread> {
+    // The range leaves nothing that does not fit.
+    quantity::count(text, 1..=BUCKET_RECORDS_MAX.into()).map(|records| records as u16)
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
@@ -104,7 +111,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         codec: arguments.codec.into(),
         purpose: arguments.purpose.into(),
         bucket_records: arguments.bucket,
-        memory_bytes: arguments.memory.as_u64(),
+        memory_bytes: arguments.memory,
         temporary_dir: directory_of(&output).to_owned(),
         threads: arguments.threads.map_or(0, NonZeroUsize::get),
         ..Options::default()

@@ -18,7 +18,9 @@ use crate::progress::{bar, scale};
 use crate::signals::{STOPPED, outlive_file_limits, stop_on_signals};
 use crate::table::{explain, open_carved};
 
-/// Write the pairs of a carved file as text that `graven build` reads, in the order of the file
+/// Write the pairs of a carved file as text
+///
+/// In the order of the file, and as `graven build` reads them.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The carved file

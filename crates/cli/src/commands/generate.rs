@@ -8,20 +8,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::failure::Outcome;
 use crate::output::{self, Output, Stop};
+use crate::quantity;
 use crate::sample::{LINE_BYTES_MAX, Sample, Values};
 use crate::signals::{STOPPED, outlive_file_limits, stop_on_signals};
 
-/// Write a sample table: random UUIDs and random values, the same for the same seed
+/// Write a sample table of random pairs, the same for the same seed
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// How many lines
-    #[arg(short = 'n', value_name = "LINES")]
+    #[arg(short = 'n', value_name = "LINES", value_parser = quantity::any_count)]
     lines: u64,
     /// Where to write; `-` is standard output. A file appears when it is complete
     #[arg(short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// The same seed gives the same bytes, in every release
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = quantity::any_count)]
     seed: u64,
     /// What the values look like
     #[arg(long, value_enum, default_value_t = Values::Letters)]

@@ -17,7 +17,9 @@ use crate::progress::bar;
 use crate::read_options::ReadFlags;
 use crate::table::{Carved, Table, explain};
 
-/// Tell what a table is made of: a carved file, from its header; text, tsv, csv or jsonl, by reading it
+/// Tell what a table is made of, and how long its keys and values are
+///
+/// Of a carved file the header is read; text, tsv, csv and jsonl are read whole.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The table

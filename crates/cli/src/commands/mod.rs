@@ -5,9 +5,11 @@
 
 pub(crate) mod bench;
 pub(crate) mod build;
+pub(crate) mod completions;
 pub(crate) mod dump;
 pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod info;
+pub(crate) mod man;
 pub(crate) mod serve;
 pub(crate) mod verify;

@@ -36,16 +36,17 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     });
     match checked {
         Ok(store) => {
-            say(format_args!(
+            let text = format!(
                 "{name} is whole: {}, {} checked in {:.2} s",
                 count(store.len(), "pair"),
                 ByteSize(store.carved_bytes()).display().si(),
                 started.elapsed().as_secs_f64()
-            ))?;
+            );
+            say(text)?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error @ (Error::Damaged { .. } | Error::Length { .. })) => {
-            warn(explain(&name, &error));
+            warn(format_args!("{name}: {error}"));
             Ok(ExitCode::from(1))
         }
         Err(error) => Err(explain(&name, &error)),

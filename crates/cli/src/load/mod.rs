@@ -49,7 +49,7 @@ pub(crate) use pick::Spread;
 pub(crate) use plan::{CONNECTIONS_MAX, PIPELINE_MAX, Plan, THREADS_MAX};
 pub(crate) use pool::{Draw, Pool};
 pub(crate) use report::{Document, FORM, Report, Sweep};
-pub(crate) use schedule::{Arrivals, Pace, Think, duration};
+pub(crate) use schedule::{Arrivals, Pace, Think};
 pub(crate) use summary::{summary, sweep_table};
 pub(crate) use target::{Language, Manner, Target};
 

@@ -7,16 +7,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::peers::{self, Conduct};
-use crate::support::{Serving, assert_refused, example_data, file_with, graven, run, run_with_input};
-
-/// Runs with `--json` and gives the exit status and the only run of the document.
-#[track_caller]
-pub(crate) fn measure(arguments: &[&str]) -> (Option<i32>, Value) {
-    let ended = run(&[&["bench"], arguments, &["--json"]].concat());
-    let document: Value =
-        serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
-    (ended.status, document["runs"][0].clone())
-}
+use crate::support::{
+    Serving, assert_refused, example_data, file_with, graven, measure, run, run_with_input,
+};
 
 #[test]
 fn every_language_is_asked_and_every_answer_compared() {

@@ -1,30 +1,37 @@
-//! Runs `graven` as a process: to its end, or as a server that is asked and stopped.
+//! Runs `graven` as a process: to its end, or as a server that is asked and stopped. For the tests of the binary, and for those
+//! of `interop`, which take this file by its path.
 #![allow(dead_code, reason = "every test program takes from here what it needs")]
-
-pub(crate) mod rivals;
-pub(crate) mod talk;
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
+use std::sync::{Arc, LazyLock, Once};
 use std::time::Duration;
+use std::{env, fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// Nothing here takes this long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The repository's table of 10,000 pairs.
 pub(crate) fn example_data() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/example.data").canonicalize().unwrap()
+    root().join("examples/example.data")
+}
+
+/// The top of the repository, which the packages whose tests this file belongs to are at different depths of.
+pub(crate) fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().find(|folder| folder.join("Cargo.lock").exists()).unwrap()
 }
 
 /// The pairs of the example, cut at the first space by the plainest means.
 pub(crate) fn example_pairs() -> Vec<(String, String)> {
-    let text = std::fs::read_to_string(example_data()).unwrap();
+    let text = fs::read_to_string(example_data()).unwrap();
     text.lines()
         .map(|line| line.split_once(' ').unwrap())
         .map(|(k, v)| (k.to_owned(), v.to_owned()))
@@ -41,8 +48,45 @@ pub(crate) fn carved(text: &Path, arguments: &[&str]) -> (tempfile::TempDir, Pat
     (directory, path)
 }
 
+/// The binary under test. Cargo names it to the tests of its own package; tests of another package have cargo build it.
 pub(crate) fn graven() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_graven"))
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(build_graven);
+    stop_ignoring_signals();
+    Command::new(option_env!("CARGO_BIN_EXE_graven").map_or_else(|| BUILT.as_path(), Path::new))
+}
+
+/// Has the binary built in the profile of this test, and gives its path as cargo says it.
+fn build_graven() -> PathBuf {
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--locked", "--bin", "graven", "--profile", profile, "--message-format", "json"])
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "cargo could not build graven");
+    let messages = String::from_utf8(output.stdout).unwrap();
+    let mut messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    messages
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .expect("cargo names the executable")
+}
+
+/// Children ignore the signals that their parent ignores, as a shell has what it starts in the background ignore SIGINT: tests of
+/// signals would wait for ever. A signal that is caught here has its default effect on children again.
+fn stop_ignoring_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
+        let ignored = u64::from_str_radix(ignored, 16).unwrap();
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
+            if ignored & 1 << (signal - 1) != 0 {
+                signal_hook::flag::register(signal, Arc::default()).unwrap();
+            }
+        }
+    });
 }
 
 /// What a process came to.
@@ -86,6 +130,15 @@ pub(crate) fn run_with_input(arguments: &[impl AsRef<OsStr>], input: &[u8]) -> E
     ended
 }
 
+/// Runs `graven bench` with `arguments` and `--json`, and gives the exit status and the only run of the document.
+#[track_caller]
+pub(crate) fn measure(arguments: &[&str]) -> (Option<i32>, Value) {
+    let ended = run(&[&["bench"], arguments, &["--json"]].concat());
+    let document: Value =
+        serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    (ended.status, document["runs"][0].clone())
+}
+
 /// Asserts that `graven` refuses `arguments` with exit status 2, prints nothing on standard output, and says `sentence`.
 #[track_caller]
 pub(crate) fn assert_refused(arguments: &[impl AsRef<OsStr>], sentence: &str) {
@@ -93,11 +146,20 @@ pub(crate) fn assert_refused(arguments: &[impl AsRef<OsStr>], sentence: &str) {
     assert_eq!(run(arguments), expected);
 }
 
+/// Bytes of the files that a process has open in `directory`, those that have no name yet among them.
+pub(crate) fn open_bytes(child: &Child, directory: &Path) -> u64 {
+    let open = std::fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
+    let files = open.filter_map(|file| Some(file.ok()?.path()));
+    let ours =
+        files.filter(|file| std::fs::read_link(file).is_ok_and(|target| target.starts_with(directory)));
+    ours.filter_map(|file| std::fs::metadata(file).ok()).map(|file| file.len()).sum()
+}
+
 /// A file with `bytes` in a directory of its own, which goes when the directory is dropped.
 pub(crate) fn file_with(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("table.data");
-    std::fs::write(&path, bytes).unwrap();
+    fs::write(&path, bytes).unwrap();
     (directory, path)
 }
 

@@ -432,29 +432,34 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `work` on so many threads, this one included, and gathers what they return, or the first error in the order of
-/// the input. Where the system starts fewer threads, those do the work. `work` is given a function that says whether
-/// another thread has failed.
+/// Runs `work` on so many threads, of which the calling one is the first, and gathers what they return, or the first error
+/// in the order of the input. `work` is given a function that says whether another thread has failed.
 fn on_threads<T: Send>(
     threads: usize,
     work: impl Fn(&dyn Fn() -> bool) -> Result<T, Error> + Sync,
 ) -> Result<Vec<T>, Error> {
     let failed = AtomicBool::new(false);
-    let run = || {
+    let work = || {
         let result = work(&|| failed.load(Ordering::Relaxed));
         failed.fetch_or(result.is_err(), Ordering::Relaxed);
         result
     };
     let results: Vec<Result<T, Error>> = std::thread::scope(|scope| {
-        let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, run).ok();
-        let handles: Vec<_> = (1..threads).map_while(spawn).collect();
-        let mut results = vec![run()];
-        results.extend(
-            handles
-                .into_iter()
-                .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))),
-        );
-        results
+        let (mut handles, mut refused) = (Vec::new(), None);
+        while handles.len() + 1 < threads && refused.is_none() {
+            match std::thread::Builder::new().name("build".into()).spawn_scoped(scope, work) {
+                Ok(handle) => handles.push(handle),
+                Err(source) => {
+                    failed.store(true, Ordering::Relaxed);
+                    refused = Some(Error::Thread { source });
+                }
+            }
+        }
+        let own = refused.map_or_else(work, Err);
+        let join = |handle: std::thread::ScopedJoinHandle<'_, _>| {
+            handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        std::iter::once(own).chain(handles.into_iter().map(join)).collect()
     });
     let (mut done, mut first) = (Vec::new(), None);
     for result in results {

@@ -4,7 +4,9 @@
 use std::process::Command;
 
 use graven_format::layout::*;
-use graven_format::{Batch, Codec, CodecChoice, Error, Options, Problem, Purpose, Store, VALUE_BYTES_MAX};
+use graven_format::{
+    Batch, Codec, CodecChoice, Error, Options, Problem, Purpose, Storage, Store, VALUE_BYTES_MAX,
+};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -214,6 +216,82 @@ fn a_bucket_that_lies_about_what_it_holds_is_refused() {
     }
 }
 
+/// A table of `bytes` in each way that lookups can be answered from, with its name.
+fn opened(bytes: &[u8], dir: &TempDir) -> Vec<(&'static str, Result<Store, Error>)> {
+    let path = dir.path().join("crafted");
+    std::fs::write(&path, bytes).unwrap();
+    let from_file = |storage| Store::open_as(&path, storage);
+    vec![
+        ("in memory", Store::from_bytes(bytes)),
+        ("from a file", from_file(Storage::Memory)),
+        ("mapped", from_file(Storage::Mapped)),
+        ("on disk", from_file(Storage::Disk)),
+    ]
+}
+
+#[test]
+fn a_large_value_that_ends_a_byte_behind_the_records_is_refused_whatever_its_checksum() {
+    let dir = TempDir::new().unwrap();
+    let pairs = vec![(b"some/key".to_vec(), vec![b'a'; 48 * 4096])];
+    let whole = table(&pairs, Codec::Raw, Purpose::Ram);
+    let end = page::section(&whole, Section::Records).end;
+    let bucket = page::bucket(&whole, 0);
+    let reference = bucket.end - LARGE_REFERENCE_BYTES;
+    let len = page::integer(&whole, reference + 8, 4) as usize;
+    for further in [0, 1, 2, 8] {
+        let mut bytes = whole.clone();
+        let value = &whole[end - len..(end + further).min(whole.len())];
+        page::put(&mut bytes, reference + 8, 4, (len + further) as u128);
+        page::put(&mut bytes, reference + 12, 4, crc32c::crc32c(value).into());
+        page::seal_buckets(&mut bytes);
+        page::seal(&mut bytes);
+        for (place, store) in opened(&bytes, &dir) {
+            let (store, mut value) = (store.unwrap(), Vec::new());
+            let found = store.get(&pairs[0].0, &mut value);
+            if further == 0 {
+                assert!(found.unwrap() && value == pairs[0].1, "{place}");
+            } else {
+                let refused = matches!(found, Err(Error::Damaged { problem: Problem::Range { .. }, .. }));
+                assert!(refused && value.is_empty(), "{further} bytes further, {place}: {found:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bucket_with_more_records_than_bytes_answers_nothing_not_even_that_a_key_is_missing() {
+    let dir = TempDir::new().unwrap();
+    let key = |i: usize| format!("key {i} {}", i * 7).into_bytes();
+    let pairs: Pairs = (0..12).map(|i| (key(i), vec![b'v'; i])).collect();
+    let whole = table(&pairs, Codec::Raw, Purpose::Ram);
+    assert_eq!(whole[COUNT_WIDTH_OFFSET], 1);
+    let number = page::bucket_of(&whole, &pairs[0].0, None).unwrap();
+    let (bucket, width) = (page::bucket(&whole, number), usize::from(whole[VALUE_LENGTH_WIDTH_OFFSET]));
+    // Checksum, count, then of each record a tag and the length of its value.
+    let head = |count: usize| BUCKET_CRC_BYTES + 1 + count * (1 + width);
+    let most = (0..255).rev().find(|&count| head(count) <= bucket.len()).unwrap();
+    let asked: Vec<Vec<u8>> =
+        (0..60).map(key).filter(|key| page::bucket_of(&whole, key, None) == Some(number)).collect();
+    assert!(asked.iter().any(|key| pairs.iter().all(|(present, _)| present != key)));
+    for count in [most + 1, most + 2, most + 9, 255] {
+        let mut bytes = whole.clone();
+        bytes[bucket.start + BUCKET_CRC_BYTES] = count as u8;
+        page::seal_buckets(&mut bytes);
+        page::seal(&mut bytes);
+        for (place, store) in opened(&bytes, &dir) {
+            let store = store.unwrap();
+            for key in &asked {
+                let found = store.get(key, &mut Vec::new());
+                assert!(
+                    matches!(found, Err(Error::Damaged { .. })),
+                    "{count} records, {place}, {}: {found:?}",
+                    key.escape_ascii()
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn keys_that_are_not_where_a_lookup_would_find_them_are_found_by_verify() {
     let pairs = pairs(Keys::Urls, Values::Letters, 300, 1);
@@ -221,7 +299,7 @@ fn keys_that_are_not_where_a_lookup_would_find_them_are_found_by_verify() {
     bytes[SEED_OFFSET] ^= 1;
     page::seal(&mut bytes);
     let found = Store::from_bytes(&bytes).unwrap().verify();
-    assert!(matches!(found, Err(Error::Damaged { problem: Problem::Codec, .. })), "{found:?}");
+    assert!(matches!(found, Err(Error::Damaged { problem: Problem::Misplaced, .. })), "{found:?}");
 }
 
 /// Stored bytes that stand for more than a value may be: 100 MB for 5.6 GB.

@@ -54,11 +54,15 @@ fn a_build_that_is_killed_leaves_the_old_file_or_the_new_one_and_nothing_else() 
         assert!(lines.any(|line| line.unwrap() == "building"));
         (child, lines)
     };
-    let (mut child, lines) = spawn();
-    let start = Instant::now();
-    drop(lines.collect::<Vec<_>>());
-    assert!(child.wait().unwrap().success());
-    let whole = start.elapsed();
+    // The shortest of a few, because other work may slow one down.
+    let whole = (0..3).map(|_| {
+        let (mut child, lines) = spawn();
+        let start = Instant::now();
+        drop(lines.collect::<Vec<_>>());
+        assert!(child.wait().unwrap().success());
+        start.elapsed()
+    });
+    let whole = whole.min().unwrap();
     let new = std::fs::read(&table).unwrap();
     assert_eq!(std::fs::metadata(&table).unwrap().mode() & 0o400, 0o400);
 

@@ -6,6 +6,7 @@ mod damage;
 mod format_page;
 mod golden;
 mod kill;
+mod messages;
 mod model;
 mod page;
 mod samples;

@@ -92,6 +92,50 @@ pub(crate) fn agrees_everywhere(path: &Path, model: &Model) {
 }
 
 #[test]
+fn a_bounded_batch_of_values_in_their_buckets_is_not_much_longer_than_its_bound() {
+    let value = b"etaoin shrdlu ".repeat(1_000);
+    let options = Options { codec: CodecChoice::Fixed(Codec::Huffman), ..Options::default() };
+    let mut builder = Builder::new(options);
+    let keys: Vec<String> = (0..100).map(|i| format!("k{i}")).collect();
+    keys.iter().for_each(|key| builder.add(key.as_bytes(), &value).unwrap());
+    let (store, _) = builder.finish().unwrap();
+    let keys: Vec<&[u8]> = keys.iter().map(|key| key.as_bytes()).collect();
+    let (mut batch, mut answered) = (Batch::bounded(30_000), 0);
+    while answered < keys.len() {
+        store.get_many(&keys[answered..], &mut batch).unwrap();
+        assert!((1..=7).contains(&batch.len()), "{} values of 14,000 bytes", batch.len());
+        assert!((0..batch.len()).all(|i| batch.value(i, &store) == Some(&value)));
+        answered += batch.len();
+    }
+}
+
+#[test]
+fn a_bounded_batch_ends_behind_the_value_that_passes_its_bound() {
+    let value: Vec<u8> = (0..400_000_u32).map(|i| b"etaoin"[(i % 7 % 6) as usize]).collect();
+    let options = Options { codec: CodecChoice::Fixed(Codec::Huffman), ..Options::default() };
+    let mut builder = Builder::new(options);
+    for key in ["a", "b", "c", "d"] {
+        builder.add(key.as_bytes(), &value).unwrap();
+    }
+    builder.add(b"small", b"note").unwrap();
+    let (store, _) = builder.finish().unwrap();
+    let keys: [&[u8]; 7] = [b"small", b"a", b"none", b"b", b"small", b"c", b"d"];
+    for (bound, answered) in [(0, 2), (399_999, 2), (500_000, 4), (usize::MAX, 7)] {
+        let mut batch = Batch::bounded(bound);
+        store.get_many(&keys, &mut batch).unwrap();
+        assert_eq!(batch.len(), answered, "at most {bound} bytes");
+        for (i, key) in keys[..answered].iter().enumerate() {
+            let expected: Option<&[u8]> = match *key {
+                b"none" => None,
+                b"small" => Some(b"note"),
+                _ => Some(&value),
+            };
+            assert!(batch.value(i, &store) == expected);
+        }
+    }
+}
+
+#[test]
 fn every_kind_of_key_with_every_sort_of_value_answers_as_the_model() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("table");

@@ -10,11 +10,14 @@ use graven_format::{Batch, Block, Error, Found, Looked, Piece, Store};
 
 use super::key_list::KeyList;
 use super::slot::{Slot, Stop};
+use crate::counters::Requests;
 use crate::output::Value;
-use crate::tally::Requests;
 
 /// Lookups that are handed to the table at once.
 pub(crate) const KEYS_MAX: usize = 64;
+
+/// Large values that are decoded together come to about this many bytes: a turn may cost no more than some of them.
+const DECODED_BYTES_MAX: usize = 64 * 1024;
 
 /// Room above this many bytes is given back after the answer that needed it.
 const KEPT_BYTES: usize = 1024 * 1024;
@@ -58,7 +61,7 @@ impl<R: BlockReader> Lookups<R> {
     pub(super) fn new(output_bytes_max: usize) -> Self {
         Self {
             value: Vec::new(),
-            batch: Batch::default(),
+            batch: Batch::bounded(DECODED_BYTES_MAX),
             batch_keys: 1,
             output_bytes_max,
             fetcher: None,
@@ -98,17 +101,42 @@ impl<R: BlockReader> Lookups<R> {
         if store.disk().is_some() {
             return self.each_from_disk(store, keys, each);
         }
-        if keys.len() == 1 || !self.get_many(store, keys) {
-            // One by one, so that a damaged place costs only its own key.
-            for (i, key) in keys.iter().enumerate() {
-                if each(i, self.get_from_memory(store, key)).is_break() {
-                    break;
-                }
-            }
+        if let [key] = keys {
+            // Whether more is wanted is of no matter.
+            let _ = each(0, self.get_from_memory(store, key));
             return;
         }
+        let mut told = 0;
+        while told < keys.len() {
+            if !self.get_many(store, &keys[told..]) {
+                // One by one, so that a damaged place costs only its own key.
+                for (i, key) in keys.iter().enumerate().skip(told) {
+                    if each(i, self.get_from_memory(store, key)).is_break() {
+                        break;
+                    }
+                }
+                return;
+            }
+            let answered = self.batch.len();
+            if self.tell(store, told, &mut each).is_break() {
+                return;
+            }
+            told += answered;
+        }
+    }
+
+    /// Calls `each` with the answers of the batch, the first of which has number `first`.
+    #[inline(always)]
+    fn tell(
+        &mut self,
+        store: &Arc<Store>,
+        first: usize,
+        each: &mut impl FnMut(usize, Answer<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let mut value_bytes = 0;
-        for i in 0..keys.len() {
+        let mut flow = ControlFlow::Continue(());
+        let keys = self.batch.len();
+        for i in 0..keys {
             let answer = match self.batch.found(i) {
                 Found::Missing => Answer::Missing,
                 Found::Copied(range) => {
@@ -120,14 +148,16 @@ impl<R: BlockReader> Lookups<R> {
                     Answer::Value(Value::in_table(store, range.clone()))
                 }
             };
-            if each(i, answer).is_break() {
+            flow = each(first + i, answer);
+            if flow.is_break() {
                 break;
             }
         }
-        self.expect_values_of(value_bytes.checked_div(keys.len()).unwrap_or_default());
+        self.expect_values_of(value_bytes.checked_div(keys).unwrap_or_default());
         if self.batch.bytes().len() > KEPT_BYTES {
-            self.batch = Batch::default();
+            self.batch = Batch::bounded(DECODED_BYTES_MAX);
         }
+        flow
     }
 
     /// Looks up the keys of a request that asks for many, in order, as far as the slot has room and `each` wants more. Those

@@ -23,9 +23,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use graven_blocks::BlockReader;
 use graven_format::Store;
 
+use crate::counters::{Counters, LoopCounters, Readings};
 use crate::endpoint::Speaks;
 use crate::options::Options;
-use crate::tally::{Tallies, Tally};
 use access::{Asker, Wanted};
 use detect::{Detected, Protocol, detect};
 pub(crate) use lookups::{Answer, Lookups};
@@ -127,10 +127,10 @@ impl Session {
             Protocol::Http => Self::Http(http::HttpSession::default()),
             Protocol::Resp => {
                 let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-                Self::Resp(Box::new(resp::RespSession::new(id, options.resp)))
+                Self::Resp(Box::new(resp::RespSession::new(id, options.limits.resp)))
             }
             Protocol::Memcached => {
-                Self::Memcached(Box::new(memcached::MemcachedSession::new(options.memcached)))
+                Self::Memcached(Box::new(memcached::MemcachedSession::new(options.limits.memcached)))
             }
         }
     }
@@ -215,20 +215,27 @@ pub(crate) struct Responder<'a, R> {
     /// A key whose escapes were undone, or a command that was typed by hand.
     line: Vec<u8>,
     options: &'a Options,
-    tallies: &'a Tallies,
-    tally: &'a Tally,
+    counters: &'a Counters,
+    loop_counters: &'a LoopCounters,
+}
+
+impl<R> Responder<'_, R> {
+    /// What the server's numbers are read from.
+    fn readings(&self) -> Readings<'_> {
+        Readings { counters: self.counters, pairs: self.store.len() }
+    }
 }
 
 impl<'a, R: BlockReader> Responder<'a, R> {
     pub(crate) fn new(
         store: Arc<Store>,
         options: &'a Options,
-        tallies: &'a Tallies,
-        tally: &'a Tally,
+        counters: &'a Counters,
+        loop_counters: &'a LoopCounters,
     ) -> Self {
-        let lookups = Lookups::new(options.output_bytes_max);
+        let lookups = Lookups::new(options.limits.output_bytes_max);
         let http = http::HttpShared::new(options);
-        Self { store, lookups, http, line: Vec::new(), options, tallies, tally }
+        Self { store, lookups, http, line: Vec::new(), options, counters, loop_counters }
     }
 
     /// Requests that are decoded from now on are answered from `store`.
@@ -252,8 +259,8 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         &mut self.lookups
     }
 
-    pub(crate) fn tally(&self) -> &'a Tally {
-        self.tally
+    pub(crate) fn loop_counters(&self) -> &'a LoopCounters {
+        self.loop_counters
     }
 
     /// Answers the requests in `input`, which may end in the middle of one, into the slot of this `number`. Requests for one
@@ -364,18 +371,28 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     /// requests are not all answered is stopped.
     #[inline]
     pub(crate) fn look_up(&mut self, pending: &mut Pending<'_>, slots: &mut [Slot]) {
-        let Self { store, lookups, http, tally, .. } = self;
+        let mut first = 0;
+        while first < pending.len() {
+            first = self.look_up_from(first, pending, slots);
+        }
+        pending.clear();
+    }
+
+    /// Looks up what is pending from number `first` on. Returns with which to go on: the next connection's, where requests of a
+    /// slot that is stopped come first.
+    #[inline]
+    fn look_up_from(&mut self, first: usize, pending: &Pending<'_>, slots: &mut [Slot]) -> usize {
+        let Self { store, lookups, http, loop_counters, .. } = self;
         let Pending { keys, asked } = pending;
-        lookups.each(store, keys, |i, answer| {
-            let Asked { lookup, slot, end } = &asked[i];
-            let slot = &mut slots[*slot];
-            if slot.stop.is_some() {
-                return ControlFlow::Continue(());
-            }
+        let mut next = keys.len();
+        lookups.each(store, &keys[first..], |i, answer| {
+            let i = first + i;
+            let Asked { lookup, slot: number, end } = &asked[i];
+            let slot = &mut slots[*number];
             let counts = match lookup {
-                Lookup::Http(_) => &tally.http,
-                Lookup::Resp(_) => &tally.resp,
-                Lookup::Memcached(_) => &tally.memcached,
+                Lookup::Http(_) => &loop_counters.http,
+                Lookup::Resp(_) => &loop_counters.resp,
+                Lookup::Memcached(_) => &loop_counters.memcached,
             };
             if let Answer::NotYet = answer {
                 slot.stop = Some(Stop::NotYet);
@@ -390,12 +407,18 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 Lookup::Memcached(lookup) => lookup.answer(keys[i], answer, &mut slot.out),
             }
             slot.consumed = *end;
-            if slot.is_full() {
-                slot.stop = Some(Stop::Full);
+            if !slot.is_full() {
+                return ControlFlow::Continue(());
             }
-            ControlFlow::Continue(())
+            slot.stop = Some(Stop::Full);
+            let behind = pending.next_slot(i);
+            if behind == i + 1 {
+                return ControlFlow::Continue(());
+            }
+            next = behind;
+            ControlFlow::Break(())
         });
-        pending.clear();
+        next
     }
 
     /// Tells the peer why the connection is about to be closed, in words that the protocol has for it.

@@ -48,6 +48,14 @@ impl<'i> Pending<'i> {
         self.keys.is_empty()
     }
 
+    /// Behind number `i`, the first that is of another slot, or the end.
+    #[cold]
+    pub(super) fn next_slot(&self, i: usize) -> usize {
+        let slot = self.asked[i].slot;
+        let others = self.asked.iter().skip(i + 1).position(|asked| asked.slot != slot);
+        others.map_or(self.asked.len(), |behind| i + 1 + behind)
+    }
+
     #[inline]
     pub(super) fn clear(&mut self) {
         self.keys.clear();

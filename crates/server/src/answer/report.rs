@@ -1,69 +1,142 @@
-//! What the server says about itself to HTTP: `/metrics` for Prometheus, `/stats.json` for everybody else.
+//! What the server says about itself: `/metrics` for Prometheus, `/stats.json` for everybody else,
+//! and the numbers in Redis' INFO and memcached's `stats`.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use crate::tally::{Sums, WAIT_BOUNDS_US};
+use crate::counters::{PROTOCOLS, Readings, WAIT_BOUNDS_US, metrics};
+use crate::metric::{Kind, Section, Value};
 
 /// The version that every protocol states.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Numbers that go up and down; all others only count.
-const GAUGES: [&str; 4] = ["pairs", "connections", "uptime_seconds", "cache_bytes"];
-
 /// The text format of Prometheus, version 0.0.4.
-pub(super) fn metrics(pairs: u64, sums: &Sums) -> String {
-    let mut text = String::new();
-    for (name, number) in [("pairs", pairs)].into_iter().chain(sums.named()).chain(sums.storage()) {
-        let (kind, end) = if GAUGES.contains(&name) { ("gauge", "") } else { ("counter", "_total") };
-        line(&mut text, format_args!("# TYPE graven_{name}{end} {kind}"));
-        line(&mut text, format_args!("graven_{name}{end} {number}"));
-    }
-    for (i, name) in ["requests", "hits", "misses"].into_iter().enumerate() {
-        line(&mut text, format_args!("# TYPE graven_{name}_total counter"));
-        for (protocol, sums) in sums.protocols() {
-            let number = [sums.requests, sums.hits, sums.misses][i];
-            line(&mut text, format_args!("graven_{name}_total{{protocol=\"{protocol}\"}} {number}"));
+pub(super) fn prometheus(readings: &Readings<'_>) -> String {
+    let mut text = Exposition(String::new());
+    for metric in metrics() {
+        let name = metric.prometheus_name();
+        text.family(&name, metric.about(), metric.kind);
+        match metric.value {
+            Value::Single(_) | Value::Sum(_) => {
+                text.sample(&name, &[], readings.total(metric).unwrap_or_default());
+            }
+            Value::Protocols(count) => {
+                for protocol in PROTOCOLS {
+                    let number = readings.counters.sum_of(protocol, count);
+                    text.sample(&name, &[("protocol", protocol.0)], number);
+                }
+            }
+            Value::Waits => {
+                for protocol in PROTOCOLS {
+                    text.waits(&name, protocol.0, readings.counters.waits(protocol));
+                }
+            }
         }
     }
-    line(&mut text, format_args!("# TYPE graven_wait_seconds histogram"));
-    for (protocol, sums) in sums.protocols() {
-        let mut requests = 0;
-        let bounds = WAIT_BOUNDS_US.map(|bound_us| (bound_us as f64 / 1e6).to_string());
-        for (bound, more) in bounds.iter().map(String::as_str).chain(["+Inf"]).zip(sums.waits) {
-            requests += more;
-            let labels = format_args!("{{protocol=\"{protocol}\",le=\"{bound}\"}}");
-            line(&mut text, format_args!("graven_wait_seconds_bucket{labels} {requests}"));
-        }
-        let seconds = sums.waits_us as f64 / 1e6;
-        line(&mut text, format_args!("graven_wait_seconds_sum{{protocol=\"{protocol}\"}} {seconds}"));
-        line(&mut text, format_args!("graven_wait_seconds_count{{protocol=\"{protocol}\"}} {requests}"));
-    }
-    text
+    text.0
 }
 
-/// One JSON object.
-pub(super) fn stats_json(pairs: u64, sums: &Sums) -> String {
-    let mut text = format!("{{\"version\":\"{VERSION}\",\"pairs\":{pairs}");
-    for (name, number) in sums.named().into_iter().chain(sums.storage()) {
-        add(&mut text, format_args!(",\"{name}\":{number}"));
+/// One JSON object: a number by its name, those of a protocol in an object of its own.
+pub(super) fn stats_json(readings: &Readings<'_>) -> String {
+    let mut text = format!("{{\"version\":\"{VERSION}\"");
+    for metric in metrics().filter(|metric| matches!(metric.value, Value::Single(_) | Value::Sum(_))) {
+        let number = readings.total(metric).unwrap_or_default();
+        add(&mut text, format_args!(",\"{}\":{number}", metric.name()));
     }
-    for (protocol, sums) in sums.protocols() {
-        let (requests, hits, misses) = (sums.requests, sums.hits, sums.misses);
-        add(
-            &mut text,
-            format_args!(",\"{protocol}\":{{\"requests\":{requests},\"hits\":{hits},\"misses\":{misses}}}"),
-        );
+    for protocol in PROTOCOLS {
+        add(&mut text, format_args!(",\"{}\":{{", protocol.0));
+        let mut separator = "";
+        for metric in metrics() {
+            if let Value::Protocols(count) = metric.value {
+                let number = readings.counters.sum_of(protocol, count);
+                add(&mut text, format_args!("{separator}\"{}\":{number}", metric.name()));
+                separator = ",";
+            }
+        }
+        text.push('}');
     }
     text.push_str("}\n");
     text
 }
 
-fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    add(text, arguments);
-    text.push('\n');
+/// The numbers of one section of Redis' INFO, with their names there.
+pub(super) fn info_numbers(readings: &Readings<'_>, section: Section) -> Vec<(&'static str, String)> {
+    let in_section = metrics().filter_map(|metric| {
+        let (_, name) = metric.redis.filter(|(found, _)| *found == section)?;
+        Some((name, readings.total(metric)?.to_string()))
+    });
+    in_section.collect()
 }
 
-fn add(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+/// The numbers of memcached's `stats`, with their names there.
+pub(super) fn memcached_numbers(readings: &Readings<'_>) -> impl Iterator<Item = (&'static str, u64)> {
+    metrics().filter_map(|metric| Some((metric.memcached?, readings.total(metric)?)))
+}
+
+/// Text in the format of Prometheus.
+struct Exposition(String);
+
+impl Exposition {
+    /// What stands in front of the samples of one name.
+    fn family(&mut self, name: &str, about: &str, kind: Kind) {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        let about = about.replace('\\', "\\\\").replace('\n', "\\n");
+        self.line(format_args!("# HELP {name} {about}."));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], number: impl fmt::Display) {
+        self.0.push_str(name);
+        for (i, (label, value)) in labels.iter().enumerate() {
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let separator = if i == 0 { '{' } else { ',' };
+            add(&mut self.0, format_args!("{separator}{label}=\"{value}\""));
+        }
+        if !labels.is_empty() {
+            self.0.push('}');
+        }
+        self.line(format_args!(" {number}"));
+    }
+
+    fn waits(&mut self, name: &str, protocol: &str, waits: ([u64; WAIT_BOUNDS_US.len() + 1], u64)) {
+        let (buckets, sum_us) = waits;
+        let bounds = WAIT_BOUNDS_US.map(|bound_us| (bound_us as f64 / 1e6).to_string());
+        let mut requests = 0;
+        for (bound, more) in bounds.iter().map(String::as_str).chain(["+Inf"]).zip(buckets) {
+            requests += more;
+            self.sample(&format!("{name}_bucket"), &[("protocol", protocol), ("le", bound)], requests);
+        }
+        let protocol = [("protocol", protocol)];
+        self.sample(&format!("{name}_sum"), &protocol, sum_us as f64 / 1e6);
+        self.sample(&format!("{name}_count"), &protocol, requests);
+    }
+
+    fn line(&mut self, arguments: fmt::Arguments<'_>) {
+        add(&mut self.0, arguments);
+        self.0.push('\n');
+    }
+}
+
+fn add(text: &mut String, arguments: fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
     let _ = text.write_fmt(arguments);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_end_a_label_or_a_line_is_escaped() {
+        let mut text = Exposition(String::new());
+        text.family("a", "one\ntwo \\", Kind::Gauge);
+        text.sample("a", &[("table", "x\"y\\z\n"), ("version", "")], 1);
+        assert_eq!(
+            text.0,
+            "# HELP a one\\ntwo \\\\.\n# TYPE a gauge\na{table=\"x\\\"y\\\\z\\n\",version=\"\"} 1\n"
+        );
+    }
 }

@@ -14,7 +14,7 @@ const BYTE_COST: u64 = 2;
 pub(crate) const FIRST_COST_MAX: u64 = 50_000;
 
 /// What one connection may cost in every further turn.
-pub(crate) const FURTHER_COST_MAX: u64 = 250_000;
+pub(crate) const FURTHER_COST_MAX: u64 = 100_000;
 
 /// Why the requests of a connection are not answered any further in this turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use graven_format::{Builder, Purpose, Storage, Store};
+use graven_format::{Builder, Codec, CodecChoice, Purpose, Storage, Store};
 use graven_server::{DiskReads, Options};
 
 use crate::harness::{Server, open, serve, threads};
@@ -134,8 +134,60 @@ fn a_mapped_table_answers_what_is_hit_with_errors_and_all_else_rightly() {
 #[test]
 fn a_table_on_disk_answers_what_is_hit_with_errors_and_all_else_rightly() {
     for disk_reads in [DiskReads::Auto, DiskReads::Threads] {
-        let options = Options { disk_reads, cache_bytes: 0, ..threads(2) };
+        let mut options = threads(2);
+        options.storage.disk_reads = disk_reads;
+        options.storage.cache_bytes = 0;
         damage_while_served(|path| open(path, Storage::Disk), &options, true);
+    }
+}
+
+/// A value too long for its bucket, in bytes that stand for themselves.
+fn large_value(i: usize) -> Vec<u8> {
+    (0..20_000_usize).map(|at| (at * at + at / 7 + i) as u8).collect()
+}
+
+#[test]
+fn a_large_value_that_was_damaged_is_an_error_and_no_value() {
+    const LARGE: usize = 24;
+    for storage in [Storage::Mapped, Storage::Disk] {
+        for disk_reads in [DiskReads::Auto, DiskReads::Threads] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("table");
+            let mut builder = Builder::new(graven_format::Options {
+                purpose: Purpose::Disk,
+                codec: CodecChoice::Fixed(Codec::Raw),
+                ..Default::default()
+            });
+            (0..LARGE).for_each(|i| builder.add(key(i).as_bytes(), &large_value(i)).unwrap());
+            builder.write(&path).unwrap();
+            let store = open(&path, storage);
+            let mut options = threads(1);
+            options.storage.disk_reads = disk_reads;
+            options.storage.cache_bytes = 0;
+            serve(&store, &options, &["127.0.0.1:0"], |server| {
+                let get = |i: usize| {
+                    let mut stream = server.connect();
+                    stream.send(format!("GET {}\r\n", key(i)).as_bytes());
+                    let head = stream.until(b"\r\n");
+                    head.starts_with(b"$").then(|| {
+                        assert_eq!(head, b"$20000\r\n");
+                        stream.exactly(20_000)
+                    })
+                };
+                (0..LARGE).for_each(|i| assert!(get(i) == Some(large_value(i)), "{i} when whole"));
+                let whole = std::fs::read(&path).unwrap();
+                let file = OpenOptions::new().write(true).open(&path).unwrap();
+                // The first byte, the last, and some between.
+                for i in 0..LARGE {
+                    let value = large_value(i);
+                    let start = whole.windows(value.len()).position(|bytes| bytes == value).unwrap();
+                    let at = start + i * (value.len() - 1) / (LARGE - 1);
+                    file.write_all_at(&[whole[at] ^ 1 << (i % 8)], at as u64).unwrap();
+                }
+                file.sync_all().unwrap();
+                (0..LARGE).for_each(|i| assert!(get(i).is_none(), "{i} of {storage:?}, damaged"));
+            });
+        }
     }
 }
 
@@ -147,7 +199,8 @@ fn each_lookup_on_disk_costs_one_read_whether_or_not_its_key_is_there() {
     let store = open(&path, Storage::Disk);
     let asked = 10_000;
     for (cache_bytes, reads) in [(0, asked), (1 << 30, store.buckets() as usize)] {
-        let options = Options { cache_bytes, ..threads(1) };
+        let mut options = threads(1);
+        options.storage.cache_bytes = cache_bytes;
         serve(&store, &options, &["127.0.0.1:0"], |server| {
             assert_eq!(errors(server, asked, 1), 0);
             assert_eq!(disk_reads(server), reads);
@@ -164,7 +217,9 @@ fn peers_that_do_not_read_keep_no_reads_from_others() {
     (0..200).for_each(|i| builder.add(key(i).as_bytes(), &value).unwrap());
     builder.write(&path).unwrap();
     let store = open(&path, Storage::Disk);
-    let options = Options { cache_bytes: 0, disk_reads_max: 16, ..threads(1) };
+    let mut options = threads(1);
+    options.storage.cache_bytes = 0;
+    options.storage.disk_reads_max = 16;
     serve(&store, &options, &["127.0.0.1:0"], |server| {
         let mut deaf: Vec<_> = (0..20).map(|_| server.connect()).collect();
         for stream in &mut deaf {

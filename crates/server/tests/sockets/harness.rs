@@ -89,7 +89,10 @@ pub(crate) fn serve_from_everywhere(
         [(DiskReads::Auto, 0), (DiskReads::Auto, 1 << 20), (DiskReads::Threads, 0)]
     {
         // Far fewer reads at once than there are keys, so that connections are turned away and come again.
-        let options = Options { disk_reads, cache_bytes, disk_reads_max: 16, ..options.clone() };
+        let mut options = options.clone();
+        options.storage.disk_reads = disk_reads;
+        options.storage.cache_bytes = cache_bytes;
+        options.storage.disk_reads_max = 16;
         serve(&on_disk, &options, endpoints, &work);
     }
 }

@@ -281,7 +281,8 @@ fn pages_of_another_origin_are_answered_only_where_that_is_asked_for() {
     let get = b"GET /?key=k1 HTTP/1.1\r\nHost: a\r\nOrigin: https://b\r\n\r\nGET /none HTTP/1.0\r\n\r\n";
     for (origin, status, answers) in [(None, "405", 0), (Some("https://b"), "204", 2)] {
         let allow_origin = origin.map(|origin| origin.parse().unwrap());
-        let options = graven_server::Options { allow_origin, ..threads(1) };
+        let mut options = threads(1);
+        options.network.allow_origin = allow_origin;
         serve(&store(), &options, &["127.0.0.1:0"], |server| {
             let ask = |bytes: &[u8]| {
                 let mut stream = server.connect();

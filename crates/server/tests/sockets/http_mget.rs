@@ -89,7 +89,8 @@ fn a_body_that_is_no_list_of_keys_gets_400_and_the_reason() {
 fn an_answer_far_larger_than_its_buffer_comes_whole() {
     let value = "v".repeat(10_000);
     let store = table([(&b"k"[..], value.as_bytes())]);
-    let options = Options { output_bytes_max: 1_000, ..threads(1) };
+    let mut options = threads(1);
+    options.limits.output_bytes_max = 1_000;
     let keys = vec!["\"k\""; 1_000].join(",");
     let (_, _, body) = post(&store, &options, "*/*", &format!("{{\"keys\":[{keys}]}}"));
     let want = vec![format!("\"{value}\""); 1_000].join(",");
@@ -98,24 +99,21 @@ fn an_answer_far_larger_than_its_buffer_comes_whole() {
 
 #[test]
 fn requests_after_one_for_many_keys_are_answered_after_it() {
-    serve_from_everywhere(
-        &store(),
-        &Options { output_bytes_max: 1, ..threads(1) },
-        &["127.0.0.1:0"],
-        |server| {
-            let mut stream = server.connect();
-            stream.send(
-                b"POST /v1/mget HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n{\"keys\":[\"a\",\"a\"]}\
+    let mut options = threads(1);
+    options.limits.output_bytes_max = 1;
+    serve_from_everywhere(&store(), &options, &["127.0.0.1:0"], |server| {
+        let mut stream = server.connect();
+        stream.send(
+            b"POST /v1/mget HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n{\"keys\":[\"a\",\"a\"]}\
               GET /?key=a HTTP/1.1\r\nHost: x\r\n\r\n",
-            );
-            stream.end_output();
-            let text = String::from_utf8(stream.rest()).unwrap();
-            let (many, one) = text.split_once("0\r\n\r\n").unwrap();
-            assert!(many.starts_with("HTTP/1.1 200 OK\r\n"), "{many}");
-            assert!(many.contains("\r\nTransfer-Encoding: chunked\r\n"), "{many}");
-            assert!(one.starts_with("HTTP/1.1 200 OK\r\n") && one.ends_with("\r\n\r\n1"), "{one}");
-        },
-    );
+        );
+        stream.end_output();
+        let text = String::from_utf8(stream.rest()).unwrap();
+        let (many, one) = text.split_once("0\r\n\r\n").unwrap();
+        assert!(many.starts_with("HTTP/1.1 200 OK\r\n"), "{many}");
+        assert!(many.contains("\r\nTransfer-Encoding: chunked\r\n"), "{many}");
+        assert!(one.starts_with("HTTP/1.1 200 OK\r\n") && one.ends_with("\r\n\r\n1"), "{one}");
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod connections;
 mod damage;
+mod exposition;
 mod fairness;
 mod harness;
 mod http_conversations;
@@ -9,4 +10,5 @@ mod http_mget;
 mod pipelines;
 mod redis_and_memcached;
 mod switch;
+mod threads;
 mod transactions;

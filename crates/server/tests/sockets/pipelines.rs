@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use graven_format::Store;
-use graven_server::Options;
 
 use crate::harness::{Server, Stream, serve, serve_from_everywhere, table, threads};
 
@@ -91,11 +90,9 @@ fn still_answers(server: &Server) {
 
 #[test]
 fn a_peer_that_reads_nothing_is_read_from_as_far_as_its_limit_and_then_told() {
-    let options = Options {
-        connection_buffered_bytes_max: 2 << 20,
-        stalled_timeout: Duration::from_millis(200),
-        ..threads(1)
-    };
+    let mut options = threads(1);
+    options.limits.connection_buffered_bytes_max = 2 << 20;
+    options.timeouts.stalled = Duration::from_millis(200);
     let told = [
         &b"-ERR as many requests wait"[..],
         b"SERVER_ERROR as many requests wait",
@@ -122,11 +119,9 @@ fn a_peer_that_reads_nothing_is_read_from_as_far_as_its_limit_and_then_told() {
 #[test]
 fn a_peer_that_reads_slowly_is_slowed_down_and_loses_nothing() {
     let count = 60_000;
-    let options = Options {
-        connection_buffered_bytes_max: 256 << 10,
-        stalled_timeout: Duration::from_secs(10),
-        ..threads(1)
-    };
+    let mut options = threads(1);
+    options.limits.connection_buffered_bytes_max = 256 << 10;
+    options.timeouts.stalled = Duration::from_secs(10);
     let (get, value) = &languages()[0];
     serve(&store(), &options, &["127.0.0.1:0"], |server| {
         let stream = server.connect();
@@ -147,7 +142,8 @@ fn a_peer_that_reads_slowly_is_slowed_down_and_loses_nothing() {
 #[test]
 fn when_all_hold_too_much_the_one_that_holds_most_is_told_and_newcomers_are_answered() {
     // Kept queued in transactions, requests cannot be put off by not reading on.
-    let options = Options { buffered_bytes_max: 4 << 20, ..threads(2) };
+    let mut options = threads(2);
+    options.limits.buffered_bytes_max = 4 << 20;
     serve(&store(), &options, &["127.0.0.1:0"], |server| {
         let mut modest: Vec<Stream> = (0..4).map(|_| server.connect()).collect();
         for stream in &mut modest {

@@ -173,13 +173,17 @@ const ALL: [fn(&Server, &AtomicBool) -> u64; 7] =
 
 #[test]
 fn switches_in_memory_mix_no_versions_and_leave_none_behind() {
-    switch_under(Storage::Memory, &Options { output_bytes_max: 4096, ..threads(2) }, 200, &ALL);
+    let mut options = threads(2);
+    options.limits.output_bytes_max = 4096;
+    switch_under(Storage::Memory, &options, 200, &ALL);
 }
 
 #[test]
 fn switches_on_disk_mix_no_versions_and_leave_none_behind() {
     for cache_bytes in [0, 1 << 20] {
-        let options = Options { cache_bytes, disk_reads_max: 64, ..threads(2) };
+        let mut options = threads(2);
+        options.storage.cache_bytes = cache_bytes;
+        options.storage.disk_reads_max = 64;
         switch_under(Storage::Disk, &options, 60, &ALL);
     }
 }

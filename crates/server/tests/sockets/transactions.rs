@@ -1,7 +1,5 @@
 //! `MULTI` and `EXEC` over sockets: long answers, limits, pieces.
 
-use graven_server::Options;
-
 use crate::harness::{serve, serve_from_everywhere, table, threads};
 
 fn get(key: &str) -> String {
@@ -12,7 +10,9 @@ fn get(key: &str) -> String {
 fn an_exec_longer_than_the_output_may_be_is_answered_as_it_is_read() {
     let value = vec![b'x'; 1_000_000];
     let store = table([(&b"big"[..], &value[..]), (b"small", b"s")]);
-    let options = Options { output_bytes_max: 4096, buffered_bytes_max: 64 << 20, ..threads(1) };
+    let mut options = threads(1);
+    options.limits.output_bytes_max = 4096;
+    options.limits.buffered_bytes_max = 64 << 20;
     serve_from_everywhere(&store, &options, &["127.0.0.1:0"], |server| {
         let mut stream = server.connect();
         stream.send(b"MULTI\r\n");
@@ -38,7 +38,7 @@ fn an_exec_longer_than_the_output_may_be_is_answered_as_it_is_read() {
 fn a_transaction_larger_than_a_request_may_be_is_refused_and_forgotten() {
     let store = table([(&b"key"[..], &b"value"[..])]);
     let mut options = threads(1);
-    options.resp.request_bytes_max = 200;
+    options.limits.resp.request_bytes_max = 200;
     serve(&store, &options, &["127.0.0.1:0"], |server| {
         let mut stream = server.connect();
         stream.send(b"MULTI\r\n");

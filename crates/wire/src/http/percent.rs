@@ -92,6 +92,7 @@ fn spells(escaped: &[u8], name: &[u8]) -> bool {
 }
 
 /// Whether nothing in `escaped` is escaped, so that it stands for itself.
+#[inline]
 pub fn is_plain(escaped: &[u8], place: Place) -> bool {
     match place {
         Place::Path => memchr::memchr(b'%', escaped).is_none(),

@@ -45,6 +45,11 @@ pub(super) fn read(rest: &[u8]) -> Request<'_> {
         return Request::Mistake(Mistake::BadFormat);
     }
     let mut get = MetaGet { key_as_sent: key, flags: words.rest, asked: 0 };
+    if words.rest == b" v" {
+        // What most clients ask for.
+        get.asked = bit(b'v');
+        return Request::MetaGet(get);
+    }
     for flag in words {
         let (Some(&letter @ b'A'..=b'z'), token) = (flag.first(), &flag[1..]) else {
             return Request::Mistake(Mistake::FlagInvalid);

@@ -51,7 +51,7 @@ pub(super) struct Heads<'a> {
 
 impl<'a> Heads<'a> {
     pub(super) fn new(options: &'a Options) -> Self {
-        let headers = options.allow_origin.as_ref().map(cross_origin_headers);
+        let headers = options.network.allow_origin.as_ref().map(cross_origin_headers);
         let mut heads = Self { headers: headers.map(Vec::from).unwrap_or_default(), ..Self::default() };
         heads.make_ready();
         heads
@@ -207,8 +207,8 @@ mod tests {
 
     #[test]
     fn the_head_that_is_ready_is_that_of_the_present_second() {
-        let options =
-            Options { allow_origin: Some("https://example.org".parse().unwrap()), ..Options::default() };
+        let mut options = Options::default();
+        options.network.allow_origin = Some("https://example.org".parse().unwrap());
         let mut heads = Heads::new(&options);
         for date in ["", "Mon, 23 Nov 2026 03:12:02 GMT", "Mon, 23 Nov 2026 03:12:03 GMT"] {
             heads.set_date(date);

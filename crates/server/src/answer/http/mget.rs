@@ -110,8 +110,8 @@ impl ManyKeys {
             (true, Layout::Document) => b",",
             (_, Layout::Lines) => b"",
         };
-        let room = responder.options.output_bytes_max.saturating_sub(slot.out.len());
-        let http = &responder.tally.http;
+        let room = responder.options.limits.output_bytes_max.saturating_sub(slot.out.len());
+        let http = &responder.loop_counters.http;
         let stop = responder.lookups.each_of(store, keys, slot, http, |key, answer, _| {
             chunk.extend_from_slice(between);
             if *layout == Layout::Document {

@@ -14,6 +14,7 @@ use graven_wire::http::{
 use super::lookups::Answer;
 use super::pending::Lookup;
 use super::{After, Language, Read, Responder, Slot, report};
+use crate::counters::Readings;
 use crate::options::Options;
 use crate::output::Output;
 use heads::{ALL_METHODS, Framing, Heads};
@@ -37,7 +38,7 @@ pub(super) struct HttpShared<'a> {
 
 impl<'a> HttpShared<'a> {
     pub(super) fn new(options: &'a Options) -> Self {
-        Self { decoder: RequestDecoder::new(options.http), heads: Heads::new(options) }
+        Self { decoder: RequestDecoder::new(options.limits.http), heads: Heads::new(options) }
     }
 
     #[inline]
@@ -172,12 +173,13 @@ impl Language for HttpSession {
         slot: &mut Slot,
     ) -> After {
         let framing = Framing::of(&request);
-        let Responder { store, lookups, http: HttpShared { heads, .. }, line, tally, tallies, .. } =
-            responder;
+        let Responder {
+            store, lookups, http: HttpShared { heads, .. }, line, loop_counters, counters, ..
+        } = responder;
         let out = &mut slot.out;
         let route = route(&request);
         if !matches!(route, Route::Key(..)) {
-            tally.http.requests.add(1);
+            loop_counters.http.requests.add(1);
         }
         match route {
             Route::Text(status, words) => heads.text(status, words, framing, out),
@@ -189,11 +191,11 @@ impl Language for HttpSession {
             Route::BadMethod(allow) => heads.bad_method(allow, framing, out),
             Route::Preflight => heads.bad_method(ALL_METHODS, framing, out),
             Route::Metrics => {
-                let page = report::metrics(store.len(), &tallies.sum());
+                let page = report::prometheus(&Readings { counters, pairs: store.len() });
                 heads.document(METRICS, &page, framing, out);
             }
             Route::Stats => {
-                let page = report::stats_json(store.len(), &tallies.sum());
+                let page = report::stats_json(&Readings { counters, pairs: store.len() });
                 heads.document(JSON, &page, framing, out);
             }
             Route::Key(escaped, place) => match unescape(escaped, place, line) {
@@ -202,12 +204,12 @@ impl Language for HttpSession {
                     if let Answer::NotYet = answer {
                         return After::NotYet;
                     }
-                    tally.http.requests.add(1);
-                    tally.http.add_lookup(answer.is_hit());
+                    loop_counters.http.requests.add(1);
+                    loop_counters.http.add_lookup(answer.is_hit());
                     heads.answer(HttpLookup::at(place), answer, request.if_none_match, framing, out);
                 }
                 Err(BadEscape) => {
-                    tally.http.requests.add(1);
+                    loop_counters.http.requests.add(1);
                     heads.text(400, BAD_ESCAPE, framing, out);
                 }
             },
@@ -229,7 +231,7 @@ impl Language for HttpSession {
         if input.is_empty() || self.continue_sent {
             return None;
         }
-        self.continue_sent = expects_continue(input, &options.http);
+        self.continue_sent = expects_continue(input, &options.limits.http);
         self.continue_sent.then_some(b"HTTP/1.1 100 Continue\r\n\r\n")
     }
 }

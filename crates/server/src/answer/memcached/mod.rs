@@ -134,7 +134,7 @@ impl Language for MemcachedSession {
 
     fn go_on<R: BlockReader>(&mut self, responder: &mut Responder<'_, R>, slot: &mut Slot) -> After {
         let Some(UnfinishedGet { keys, cas, store }) = &mut self.unfinished else { return After::Done };
-        let counts = &responder.tally.memcached;
+        let counts = &responder.loop_counters.memcached;
         let stop = responder.lookups.each_of(store, keys, slot, counts, |key, answer, slot| {
             value_or_nothing(*cas, key, answer, &mut slot.out);
             ControlFlow::Continue(())
@@ -153,7 +153,7 @@ impl Language for MemcachedSession {
         responder: &mut Responder<'_, R>,
         slot: &mut Slot,
     ) -> After {
-        let counts = &responder.tally.memcached;
+        let counts = &responder.loop_counters.memcached;
         let out = &mut slot.out;
         match request {
             Request::Get { with_cas, keys } => {

@@ -2,35 +2,28 @@
 
 use graven_wire::memcached::reply;
 
-use crate::answer::Responder;
+use crate::answer::{Responder, report};
+use crate::counters::PROTOCOLS;
 
 pub(super) fn stats<R>(responder: &Responder<'_, R>, topic: &[u8], out: &mut Vec<u8>) {
     match topic {
         b"" => {
-            let sums = responder.tallies.sum();
-            let all = sums.all();
+            let readings = responder.readings();
+            let keys = |count| PROTOCOLS.iter().map(|of| readings.counters.sum_of(*of, count)).sum::<u64>();
+            let keys_asked = keys(|requests| &requests.hits) + keys(|requests| &requests.misses);
             reply::stat(out, "pid", std::process::id());
-            reply::stat(out, "uptime", sums.uptime_seconds);
             reply::stat(out, "version", super::VERSION);
             reply::stat(out, "pointer_size", usize::BITS);
-            reply::stat(out, "curr_connections", sums.connections);
-            reply::stat(out, "total_connections", sums.connections_opened);
-            reply::stat(out, "rejected_connections", sums.connections_refused);
-            reply::stat(out, "max_connections", responder.options.connections_max);
-            reply::stat(out, "cmd_get", all.hits + all.misses);
+            reply::stat(out, "max_connections", responder.options.limits.connections_max);
+            reply::stat(out, "cmd_get", keys_asked);
             reply::stat(out, "cmd_set", 0);
-            reply::stat(out, "get_hits", all.hits);
-            reply::stat(out, "get_misses", all.misses);
-            reply::stat(out, "bytes_read", sums.bytes_read);
-            reply::stat(out, "bytes_written", sums.bytes_written);
             reply::stat(out, "threads", responder.options.threads);
-            reply::stat(out, "curr_items", responder.store.len());
             reply::stat(out, "evictions", 0);
-            sums.storage().into_iter().for_each(|(name, number)| reply::stat(out, name, number));
+            report::memcached_numbers(&readings).for_each(|(name, number)| reply::stat(out, name, number));
             out.extend_from_slice(reply::END);
         }
         b"settings" => {
-            reply::stat(out, "maxconns", responder.options.connections_max);
+            reply::stat(out, "maxconns", responder.options.limits.connections_max);
             reply::stat(out, "num_threads", responder.options.threads);
             reply::stat(out, "cas_enabled", "yes");
             reply::stat(out, "binding_protocol", "ascii");

@@ -44,10 +44,10 @@ impl Unfinished {
         responder: &mut Responder<'_, R>,
         slot: &mut Slot,
     ) -> Option<Stop> {
-        let Responder { lookups, tally, .. } = responder;
+        let Responder { lookups, loop_counters, .. } = responder;
         match self {
             Self::MGet { keys, store } => {
-                lookups.each_of(store, keys, slot, &tally.resp, |_, answer, slot| {
+                lookups.each_of(store, keys, slot, &loop_counters.resp, |_, answer, slot| {
                     value_or_null(answer, version, &mut slot.out);
                     ControlFlow::Continue(())
                 })
@@ -68,7 +68,7 @@ fn exists<R: BlockReader>(
     /// Keys behind one that has to be read, whose blocks are read with it.
     const AHEAD: usize = 64;
 
-    let Responder { lookups, tally, .. } = responder;
+    let Responder { lookups, loop_counters, .. } = responder;
     let mut answered = 0;
     let stop = 'keys: {
         for key in keys.left() {
@@ -81,7 +81,7 @@ fn exists<R: BlockReader>(
                 break 'keys Some(Stop::NotYet);
             }
             slot.spend_lookup(answer);
-            tally.resp.add_lookup(answer.is_hit());
+            loop_counters.resp.add_lookup(answer.is_hit());
             let counted = (!matches!(answer, Answer::Damaged)).then_some(i64::from(answer.is_hit()));
             *there = there.zip(counted).map(|(there, more)| there + more);
             answered += 1;
@@ -117,7 +117,7 @@ impl RespSession {
             }
         };
         if after != After::NotYet {
-            responder.tally.resp.requests.add(1);
+            responder.loop_counters.resp.requests.add(1);
         }
         after
     }
@@ -233,7 +233,7 @@ fn with_value<R: BlockReader>(
         return After::NotYet;
     }
     slot.spend_lookup(answer);
-    responder.tally.resp.add_lookup(answer.is_hit());
+    responder.loop_counters.resp.add_lookup(answer.is_hit());
     say(answer, slot);
     After::Done
 }
@@ -249,7 +249,7 @@ fn with_presence<R: BlockReader>(
     if let Answer::NotYet = answer {
         return After::NotYet;
     }
-    responder.tally.resp.add_lookup(answer.is_hit());
+    responder.loop_counters.resp.add_lookup(answer.is_hit());
     match answer {
         Answer::Damaged => reply::error(&mut slot.out, DAMAGED),
         _ => say(answer.is_hit(), &mut slot.out),

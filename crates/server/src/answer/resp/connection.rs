@@ -9,6 +9,7 @@ use super::RespSession;
 use super::describe::describe_commands;
 use super::transaction::Transaction;
 use crate::answer::{After, Responder, report};
+use crate::metric::Section;
 
 /// The Redis whose behaviour is followed; clients choose what they send by it.
 const REDIS_VERSION: &str = "7.2.0";
@@ -55,42 +56,42 @@ impl RespSession {
 }
 
 fn info<R>(responder: &Responder<'_, R>, wanted: &[&[u8]]) -> String {
-    let sums = responder.tallies.sum();
-    let all = sums.all();
+    let readings = responder.readings();
+    let with_numbers = |section, mut lines: Vec<(&'static str, String)>| {
+        lines.extend(report::info_numbers(&readings, section));
+        lines
+    };
+    let commands = readings.counters.sum(|loop_counters| &loop_counters.resp.requests);
     let sections: [(&str, Vec<(&str, String)>); 6] = [
         (
             "Server",
-            vec![
-                ("redis_version", REDIS_VERSION.to_owned()),
-                ("redis_mode", "standalone".to_owned()),
-                ("graven_version", report::VERSION.to_owned()),
-                ("os", std::env::consts::OS.to_owned()),
-                ("arch_bits", usize::BITS.to_string()),
-                ("process_id", std::process::id().to_string()),
-                ("uptime_in_seconds", sums.uptime_seconds.to_string()),
-            ],
+            with_numbers(
+                Section::Server,
+                vec![
+                    ("redis_version", REDIS_VERSION.to_owned()),
+                    ("redis_mode", "standalone".to_owned()),
+                    ("graven_version", report::VERSION.to_owned()),
+                    ("os", std::env::consts::OS.to_owned()),
+                    ("arch_bits", usize::BITS.to_string()),
+                    ("process_id", std::process::id().to_string()),
+                ],
+            ),
         ),
         (
             "Clients",
-            vec![
-                ("connected_clients", sums.connections.to_string()),
-                ("maxclients", responder.options.connections_max.to_string()),
-            ],
+            with_numbers(
+                Section::Clients,
+                vec![("maxclients", responder.options.limits.connections_max.to_string())],
+            ),
         ),
         ("Persistence", vec![("loading", "0".to_owned())]),
-        ("Storage", sums.storage().map(|(name, number)| (name, number.to_string())).into()),
+        ("Storage", with_numbers(Section::Storage, Vec::new())),
         (
             "Stats",
-            vec![
-                ("total_connections_received", sums.connections_opened.to_string()),
-                ("rejected_connections", sums.connections_refused.to_string()),
-                ("total_commands_processed", sums.resp.requests.to_string()),
-                ("total_net_input_bytes", sums.bytes_read.to_string()),
-                ("total_net_output_bytes", sums.bytes_written.to_string()),
-                ("keyspace_hits", all.hits.to_string()),
-                ("keyspace_misses", all.misses.to_string()),
-                ("evicted_keys", "0".to_owned()),
-            ],
+            with_numbers(
+                Section::Stats,
+                vec![("total_commands_processed", commands.to_string()), ("evicted_keys", "0".to_owned())],
+            ),
         ),
         ("Replication", vec![("role", "master".to_owned()), ("connected_slaves", "0".to_owned())]),
     ];
@@ -124,12 +125,12 @@ fn config<'a, R>(
     let settings = [
         ("appendonly", "no".to_owned()),
         ("databases", "1".to_owned()),
-        ("maxclients", responder.options.connections_max.to_string()),
+        ("maxclients", responder.options.limits.connections_max.to_string()),
         ("maxmemory", "0".to_owned()),
         ("maxmemory-policy", "noeviction".to_owned()),
-        ("proto-max-bulk-len", responder.options.resp.arg_bytes_max.to_string()),
+        ("proto-max-bulk-len", responder.options.limits.resp.arg_bytes_max.to_string()),
         ("save", String::new()),
-        ("timeout", responder.options.idle_timeout.map_or(0, |timeout| timeout.as_secs()).to_string()),
+        ("timeout", responder.options.timeouts.idle.map_or(0, |timeout| timeout.as_secs()).to_string()),
     ];
     let matches = |name: &str| {
         patterns.clone().any(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes()))

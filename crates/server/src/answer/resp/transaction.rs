@@ -64,7 +64,7 @@ impl RespSession {
         responder: &mut Responder<'_, R>,
         slot: &mut Slot,
     ) -> After {
-        responder.tally.resp.requests.add(1);
+        responder.loop_counters.resp.requests.add(1);
         let limit = self.limits.request_bytes_max;
         let Transaction::Open(queued) = &mut self.transaction else { return After::Done };
         let refusal = match command {

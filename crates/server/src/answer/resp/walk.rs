@@ -71,8 +71,8 @@ enum Purpose {
 impl Walk {
     pub(super) fn scan(scan: Scan<'_>, store: &Arc<Store>, options: &Options) -> Result<Self, String> {
         let nothing = !scan.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(b"string"));
-        let count = scan.count as u64;
-        let purpose = Purpose::Scan { count, listed_bytes_max: options.output_bytes_max, nothing };
+        let count = scan.count;
+        let purpose = Purpose::Scan { count, listed_bytes_max: options.limits.output_bytes_max, nothing };
         let end = store.buckets().min(scan.cursor.saturating_add(BUCKETS_MAX));
         let pattern = scan.pattern.map(|pattern| allowed(pattern, options)).transpose()?;
         Ok(Self::new(store, purpose, pattern, scan.cursor.min(end)..end))
@@ -216,7 +216,7 @@ impl Walk {
 
 /// The pattern, unless it is longer than may be.
 fn allowed(pattern: &[u8], options: &Options) -> Result<Vec<u8>, String> {
-    let (most, found) = (options.pattern_bytes_max, pattern.len());
+    let (most, found) = (options.limits.pattern_bytes_max, pattern.len());
     if found > most {
         return Err(format!("ERR a pattern may have {most} bytes, this one has {found}"));
     }

@@ -2,8 +2,8 @@
 
 use super::PAIRS;
 use super::page::deviations;
-use super::support::rivals;
-use super::support::talk::{Ends, talk};
+use crate::other_servers;
+use crate::talk::{Ends, talk};
 
 /// Inline commands, a conversation each. Redis and graven answer them with the same bytes.
 const SAME: &[&str] = &[
@@ -142,7 +142,7 @@ const DONE: Ends<'_> =
 
 #[test]
 fn redis_and_graven_answer_the_same() {
-    let (theirs, ours) = (rivals::redis(&PAIRS), super::graven("resp"));
+    let (theirs, ours) = (other_servers::redis(&PAIRS), super::graven("resp"));
     let mut different = Vec::new();
     for sent in SAME {
         for greeting in ["", "HELLO 3\r\n"] {
@@ -172,7 +172,7 @@ fn after_greeting(said: &[u8]) -> usize {
 
 #[test]
 fn redis_and_graven_refuse_the_same_hostile_bytes() {
-    let (theirs, ours) = (rivals::redis(&PAIRS), super::graven("resp"));
+    let (theirs, ours) = (other_servers::redis(&PAIRS), super::graven("resp"));
     for sent in HOSTILE {
         let redis = talk(&theirs.address, sent.as_bytes(), Ends::Closed);
         let graven = talk(&ours.address, sent.as_bytes(), Ends::Closed);
@@ -187,7 +187,7 @@ fn redis_and_graven_refuse_the_same_hostile_bytes() {
 
 #[test]
 fn the_deviations_from_redis_are_those_on_the_page() {
-    let (theirs, ours) = (rivals::redis(&PAIRS), super::graven("resp"));
+    let (theirs, ours) = (other_servers::redis(&PAIRS), super::graven("resp"));
     for deviation in deviations("Redis 7.0.15") {
         let redis = talk(&theirs.address, &deviation.sent, DONE);
         let graven = talk(&ours.address, &deviation.sent, DONE);

@@ -2,8 +2,8 @@
 
 use super::PAIRS;
 use super::page::deviations;
-use super::support::rivals;
-use super::support::talk::{Ends, talk};
+use crate::other_servers;
+use crate::talk::{Ends, talk};
 
 /// Lines, a conversation each. memcached and graven answer them with the same bytes.
 const SAME: &[&str] = &[
@@ -53,7 +53,7 @@ const DONE: Ends<'_> =
 
 #[test]
 fn memcached_and_graven_answer_the_same() {
-    let (theirs, ours) = (rivals::memcached(&PAIRS), super::graven("memcached"));
+    let (theirs, ours) = (other_servers::memcached(&PAIRS), super::graven("memcached"));
     let long_key = |len| format!("get {}", "k".repeat(len));
     let many: String = (0..1000).map(|i| format!("get key{}\r\n", i % 2)).collect();
     let further = [
@@ -78,7 +78,7 @@ fn memcached_and_graven_answer_the_same() {
 
 #[test]
 fn the_deviations_from_memcached_are_those_on_the_page() {
-    let (theirs, ours) = (rivals::memcached(&PAIRS), super::graven("memcached"));
+    let (theirs, ours) = (other_servers::memcached(&PAIRS), super::graven("memcached"));
     for deviation in deviations("memcached 1.6.18") {
         let memcached = talk(&theirs.address, &deviation.sent, DONE);
         let graven = talk(&ours.address, &deviation.sent, DONE);

@@ -1,8 +1,8 @@
 //! graven beside nginx: what is taken for a request, and with which status it is refused.
 
 use super::page::deviations;
-use super::support::rivals;
-use super::support::talk::{Ends, talk};
+use crate::other_servers;
+use crate::talk::{Ends, talk};
 
 /// An nginx that answers `/healthz` with `ok`.
 const SERVER: &str = "client_header_timeout 2s; location = /healthz { limit_except GET { deny all; } return 200 ok; } \
@@ -42,7 +42,7 @@ fn status(answer: &[u8]) -> String {
 
 #[test]
 fn nginx_and_graven_give_the_same_status() {
-    let (theirs, ours) = (rivals::nginx(SERVER), super::graven("http"));
+    let (theirs, ours) = (other_servers::nginx(SERVER), super::graven("http"));
     let mut different = Vec::new();
     for sent in SAME {
         let nginx = status(&talk(&theirs.address, sent.as_bytes(), Ends::Closed));
@@ -56,7 +56,7 @@ fn nginx_and_graven_give_the_same_status() {
 
 #[test]
 fn the_deviations_from_nginx_are_those_on_the_page() {
-    let (theirs, ours) = (rivals::nginx(SERVER), super::graven("http"));
+    let (theirs, ours) = (other_servers::nginx(SERVER), super::graven("http"));
     for deviation in deviations("nginx 1.22.1") {
         let sent = deviation.sent.escape_ascii().to_string();
         let stated =

@@ -1,4 +1,4 @@
-//! `graven bench` against servers of other houses, as Debian has them: redis-server, memcached and nginx.
+//! `graven bench` against other servers, as Debian has them: redis-server, memcached and nginx.
 
 use std::fs;
 use std::process::Stdio;
@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::runs::measure;
-use crate::support::rivals::{self, Rival};
-use crate::support::talk::{Ends, talk};
-use crate::support::{example_data, example_pairs, file_with, graven};
+use crate::other_servers::{self, OtherServer};
+use crate::support::{example_data, example_pairs, file_with, graven, measure};
+use crate::talk::{Ends, talk};
 
 /// Requests of a run.
 const REQUESTS: u64 = 2_000;
@@ -36,9 +35,9 @@ fn redis_and_memcached_are_asked_and_every_answer_compared() {
     let example = example_data();
     let keys = example.to_str().unwrap();
     let pairs = example_pairs();
-    let servers = [("redis", rivals::redis(&pairs)), ("memcached", rivals::memcached(&pairs))];
-    for (scheme, rival) in &servers {
-        let target = format!("{scheme}://{}", rival.address);
+    let servers = [("redis", other_servers::redis(&pairs)), ("memcached", other_servers::memcached(&pairs))];
+    for (scheme, server) in &servers {
+        let target = format!("{scheme}://{}", server.address);
         let number = REQUESTS.to_string();
         let asks = [&target[..], "--keys", keys, "-n", &number, "-c", "4", "--verify", "--miss", "0.25"];
         for further in [
@@ -60,8 +59,10 @@ fn redis_and_memcached_are_asked_and_every_answer_compared() {
 fn a_value_that_redis_or_memcached_has_otherwise_is_wrong() {
     let (_directory, keys) = file_with(b"one 1\ntwo other\nthree 3\n");
     let pairs = [("one", "1"), ("two", "2")];
-    for (scheme, rival) in [("redis", rivals::redis(&pairs)), ("memcached", rivals::memcached(&pairs))] {
-        let target = format!("{scheme}://{}", rival.address);
+    for (scheme, server) in
+        [("redis", other_servers::redis(&pairs)), ("memcached", other_servers::memcached(&pairs))]
+    {
+        let target = format!("{scheme}://{}", server.address);
         let asks = [&target, "--keys", keys.to_str().unwrap(), "-n", "300", "--dist", "sequential"];
         let (status, run) = measure(&[&asks[..], &["--verify"]].concat());
         assert_eq!(status, Some(1), "{run}");
@@ -77,10 +78,10 @@ fn a_value_that_redis_or_memcached_has_otherwise_is_wrong() {
 #[test]
 fn redis_refuses_what_it_may_not_answer() {
     let (_directory, keys) = file_with(b"one 1\n");
-    let rival = rivals::redis(&[("one", "1")]);
-    let said = talk(&rival.address, b"CONFIG SET requirepass secret\r\nQUIT\r\n", Ends::Closed);
+    let server = other_servers::redis(&[("one", "1")]);
+    let said = talk(&server.address, b"CONFIG SET requirepass secret\r\nQUIT\r\n", Ends::Closed);
     assert_eq!(said, b"+OK\r\n+OK\r\n");
-    let target = format!("redis://{}", rival.address);
+    let target = format!("redis://{}", server.address);
     let (status, run) = measure(&[&target, "--keys", keys.to_str().unwrap(), "-n", "100", "--verify"]);
     assert_eq!((status, run["outcomes"]["refused"].as_u64()), (Some(1), Some(100)), "{run}");
     assert!(run["samples"][0].as_str().unwrap().contains("NOAUTH"), "{run}");
@@ -103,8 +104,8 @@ fn files() -> (tempfile::TempDir, String) {
 fn nginx_is_asked_for_files_and_closes_connections_when_it_likes() {
     let (directory, list) = files();
     let root = directory.path().display();
-    let rival = rivals::nginx(&format!("keepalive_requests 100; location / {{ root {root}; }}"));
-    let target = format!("http://{}/{{key}}", rival.address);
+    let server = other_servers::nginx(&format!("keepalive_requests 100; location / {{ root {root}; }}"));
+    let target = format!("http://{}/{{key}}", server.address);
     let number = REQUESTS.to_string();
     let asks = [&target[..], "--keys", &list, "-n", &number, "-c", "4", "--verify", "--miss", "0.25"];
     for further in [&[][..], &["--new-connection"], &["--rate", "20000"]] {
@@ -118,7 +119,7 @@ fn nginx_is_asked_for_files_and_closes_connections_when_it_likes() {
 #[test]
 fn nginx_answers_what_it_is_told_to_whatever_the_key() {
     let (_directory, list) = files();
-    let rival = rivals::nginx(
+    let server = other_servers::nginx(
         "location = /value { return 200 value; } location = /none { return 404; } location = /busy { return 503; }",
     );
     for (path, verified, expected) in [
@@ -128,7 +129,7 @@ fn nginx_answers_what_it_is_told_to_whatever_the_key() {
         ("busy", None, (Some(0), "refused")),
         ("busy", Some("--verify"), (Some(1), "refused")),
     ] {
-        let target = format!("http://{}/{path}?key={{key}}", rival.address);
+        let target = format!("http://{}/{path}?key={{key}}", server.address);
         let asks = [&target[..], "--keys", &list, "-n", "500"];
         let (status, run) = measure(&[&asks[..], verified.as_slice()].concat());
         assert_eq!(status, expected.0, "{path}: {run}");
@@ -138,21 +139,21 @@ fn nginx_answers_what_it_is_told_to_whatever_the_key() {
 }
 
 /// How many requests a server says that it has answered; nginx counts this question among them.
-type Asked = fn(&Rival) -> u64;
+type Asked = fn(&OtherServer) -> u64;
 
-fn redis_has_answered(rival: &Rival) -> u64 {
-    let said = talk(&rival.address, b"INFO stats\r\nQUIT\r\n", Ends::Closed);
+fn redis_has_answered(server: &OtherServer) -> u64 {
+    let said = talk(&server.address, b"INFO stats\r\nQUIT\r\n", Ends::Closed);
     number_after("keyspace_hits:", &said)
 }
 
-fn memcached_has_answered(rival: &Rival) -> u64 {
-    let said = talk(&rival.address, b"stats\r\nquit\r\n", Ends::Closed);
+fn memcached_has_answered(server: &OtherServer) -> u64 {
+    let said = talk(&server.address, b"stats\r\nquit\r\n", Ends::Closed);
     number_after("STAT get_hits ", &said)
 }
 
-fn nginx_has_answered(rival: &Rival) -> u64 {
+fn nginx_has_answered(server: &OtherServer) -> u64 {
     let request = b"GET /status HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    let said = String::from_utf8(talk(&rival.address, request, Ends::Closed)).unwrap();
+    let said = String::from_utf8(talk(&server.address, request, Ends::Closed)).unwrap();
     let (_, numbers) = said.split_once("accepts handled requests\n").expect("a status");
     numbers.split_whitespace().nth(2).unwrap().parse().unwrap()
 }
@@ -171,13 +172,13 @@ fn a_server_that_is_killed_in_the_middle_of_a_run_ends_it_in_time() {
         "location = /status {{ stub_status; }} location / {{ root {}; }}",
         directory.path().display()
     );
-    let servers: [(&str, &str, Rival, Asked); 3] = [
-        ("redis://", "", rivals::redis(&pairs), redis_has_answered),
-        ("memcached://", "", rivals::memcached(&pairs), memcached_has_answered),
-        ("http://", "/{key}", rivals::nginx(&nginx), nginx_has_answered),
+    let servers: [(&str, &str, OtherServer, Asked); 3] = [
+        ("redis://", "", other_servers::redis(&pairs), redis_has_answered),
+        ("memcached://", "", other_servers::memcached(&pairs), memcached_has_answered),
+        ("http://", "/{key}", other_servers::nginx(&nginx), nginx_has_answered),
     ];
-    for (before, after, mut rival, has_answered) in servers {
-        let target = format!("{before}{}{after}", rival.address);
+    for (before, after, mut server, has_answered) in servers {
+        let target = format!("{before}{}{after}", server.address);
         let asks =
             ["bench", &target, "--keys", &list, "-c", "4", "--dist", "sequential", "--verify", "--json"];
         let child = graven()
@@ -187,10 +188,10 @@ fn a_server_that_is_killed_in_the_middle_of_a_run_ends_it_in_time() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        while has_answered(&rival) < 500 {
+        while has_answered(&server) < 500 {
             thread::yield_now();
         }
-        rival.kill();
+        server.kill();
         let killed = Instant::now();
         let ended = child.wait_with_output().unwrap();
         assert!(killed.elapsed() < Duration::from_secs(20), "{target} took {:?}", killed.elapsed());

@@ -1,25 +1,26 @@
 //! The other servers, each on a free port for as long as a test runs.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::talk::{Ends, talk};
+use crate::programs::started;
+use crate::talk::{Ends, talk};
 
 /// Nothing starts as slowly as this.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that runs until it is dropped.
-pub(crate) struct Rival {
+pub(crate) struct OtherServer {
     child: Child,
     /// Where it listens.
     pub(crate) address: String,
     _directory: tempfile::TempDir,
 }
 
-impl Rival {
+impl OtherServer {
     /// Ends it at once, without a chance to say good-bye.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -27,7 +28,7 @@ impl Rival {
     }
 }
 
-impl Drop for Rival {
+impl Drop for OtherServer {
     fn drop(&mut self) {
         // It has ended already when it could not start.
         let _ = self.child.kill();
@@ -36,7 +37,7 @@ impl Drop for Rival {
 }
 
 /// Starts `program` with the arguments for a port and a directory of its own; another port when it was taken meanwhile.
-fn start(program: &str, package: &str, arguments: impl Fn(u16, &str) -> Vec<String>) -> Rival {
+fn start(program: &str, package: &str, arguments: impl Fn(u16, &str) -> Vec<String>) -> OtherServer {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -49,17 +50,11 @@ fn start(program: &str, package: &str, arguments: impl Fn(u16, &str) -> Vec<Stri
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        let child = match spawned {
-            Ok(child) => child,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                panic!("{program} is missing; install it with `apt-get install {package}`")
-            }
-            Err(error) => panic!("{program}: {error}"),
-        };
-        let mut rival = Rival { child, address: format!("127.0.0.1:{port}"), _directory: directory };
-        while rival.child.try_wait().unwrap().is_none() && Instant::now() < deadline {
-            if TcpStream::connect(&rival.address).is_ok() {
-                return rival;
+        let child = started(program, package, spawned);
+        let mut server = OtherServer { child, address: format!("127.0.0.1:{port}"), _directory: directory };
+        while server.child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+            if TcpStream::connect(&server.address).is_ok() {
+                return server;
             }
             thread::yield_now();
         }
@@ -68,8 +63,8 @@ fn start(program: &str, package: &str, arguments: impl Fn(u16, &str) -> Vec<Stri
 }
 
 /// A Redis with `pairs` that answers as a read-only replica.
-pub(crate) fn redis(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> Rival {
-    let rival = start("redis-server", "redis-server", |port, directory| {
+pub(crate) fn redis(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> OtherServer {
+    let server = start("redis-server", "redis-server", |port, directory| {
         let port = port.to_string();
         ["--port", &port, "--dir", directory, "--save", "", "--bind", "127.0.0.1"].map(str::to_owned).to_vec()
     });
@@ -82,14 +77,14 @@ pub(crate) fn redis(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> Rival {
     // Nobody listens on port 1: it keeps what it has, and takes no writes.
     commands.extend_from_slice(b"REPLICAOF 127.0.0.1 1\r\n");
     let said =
-        talk(&rival.address, &commands, Ends::With { ask: b"ECHO done\r\n", answer: b"$4\r\ndone\r\n" });
+        talk(&server.address, &commands, Ends::With { ask: b"ECHO done\r\n", answer: b"$4\r\ndone\r\n" });
     assert_eq!(said, b"+OK\r\n".repeat(pairs.len() + 1));
-    rival
+    server
 }
 
 /// A memcached with `pairs`.
-pub(crate) fn memcached(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> Rival {
-    let rival = start("memcached", "memcached", |port, _| {
+pub(crate) fn memcached(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> OtherServer {
+    let server = start("memcached", "memcached", |port, _| {
         let port = port.to_string();
         ["-p", &port, "-U", "0", "-l", "127.0.0.1", "-u", "nobody"].map(str::to_owned).to_vec()
     });
@@ -98,13 +93,13 @@ pub(crate) fn memcached(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> Rival {
         let (key, value) = (key.as_ref(), value.as_ref());
         write!(commands, "set {key} 0 0 {}\r\n{value}\r\n", value.len()).unwrap();
     }
-    let said = talk(&rival.address, &commands, Ends::With { ask: b"mn\r\n", answer: b"MN\r\n" });
+    let said = talk(&server.address, &commands, Ends::With { ask: b"mn\r\n", answer: b"MN\r\n" });
     assert_eq!(said, b"STORED\r\n".repeat(pairs.len()));
-    rival
+    server
 }
 
 /// An nginx whose only server has these `directives`.
-pub(crate) fn nginx(directives: &str) -> Rival {
+pub(crate) fn nginx(directives: &str) -> OtherServer {
     start("nginx", "nginx", |port, directory| {
         let configuration = format!(
             "daemon off; master_process off; pid {directory}/pid; error_log {directory}/errors;\n\

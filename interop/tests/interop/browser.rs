@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::programs::started;
 use crate::support::{Serving, example_data, run};
 
-/// What Chromium has of a page: its elements after they were laid out, and what it complained of on its console.
+/// What Chromium has of a page: its elements after they were laid out, and what the page had it write on its console.
 struct Opened {
     elements: String,
     complaints: Vec<String>,
@@ -14,6 +15,7 @@ struct Opened {
 
 fn open(page: &Path) -> Opened {
     let profile = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", page.display());
     // A network namespace of its own has nothing but a loopback that is down.
     let output = Command::new("unshare")
         .args(["--map-root-user", "--net", "chromium", "--headless", "--no-sandbox", "--disable-gpu"])
@@ -21,15 +23,18 @@ fn open(page: &Path) -> Opened {
         .args(["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"])
         .args(["--enable-logging=stderr", "--dump-dom"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("file://{}", page.display()))
+        .arg(&url)
         .stdin(Stdio::null())
-        .output()
-        .unwrap();
+        .output();
+    let output = started("unshare", "util-linux", output);
     let said = String::from_utf8_lossy(&output.stderr);
     let is_missing = output.status.code() == Some(127);
     assert!(!is_missing, "chromium is missing; install it with `apt-get install chromium`: {said}");
     assert!(output.status.success(), "{said}");
-    let complaints = said.lines().filter(|line| line.contains(":CONSOLE")).map(str::to_owned).collect();
+    // Chromium's own troubles, as with a bus or a display that is missing, stand on other lines.
+    let source = format!("source: {url} ");
+    let complaints = said.lines().filter(|line| line.contains(":CONSOLE") && line.contains(&source));
+    let complaints = complaints.map(str::to_owned).collect();
     Opened { elements: String::from_utf8(output.stdout).unwrap(), complaints }
 }
 

@@ -1,23 +1,14 @@
-//! Clients and load testers as people have them, against `graven serve`. A client that is missing fails its test
-//! with the name of the package to install.
-
-mod support;
+//! Clients and load testers as people have them, against `graven serve`.
 
 use std::fmt::Write as _;
-use std::io::ErrorKind;
 use std::process::{Command, Output};
 
-use support::{Serving, example_data, example_pairs, file_with};
+use crate::programs::started;
+use crate::support::{Serving, example_data, example_pairs, file_with};
 
 /// Runs a client of the Debian package `package` to its end.
 fn client(program: &str, package: &str, arguments: &[&str]) -> Output {
-    match Command::new(program).args(arguments).output() {
-        Ok(output) => output,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            panic!("{program} is missing; install it with `apt-get install {package}`")
-        }
-        Err(error) => panic!("{program}: {error}"),
-    }
+    started(program, package, Command::new(program).args(arguments).output())
 }
 
 fn curl(arguments: &[&str]) -> Output {
@@ -151,7 +142,7 @@ fn python_gets_keys_that_urls_must_escape() {
 fn redis_py_and_pymemcache_read_everything() {
     let serving = Serving::start(&[example_data()]);
     let python = std::env::var("GRAVEN_TEST_PYTHON").unwrap_or_else(|_| "/usr/bin/python3".to_owned());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/redis_clients.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/redis_clients.py");
     let (host, port) = serving.address().split_once(':').unwrap();
     let output = client(&python, "python3", &[script, host, port, example_data().to_str().unwrap()]);
     let said = String::from_utf8_lossy(&output.stderr);

@@ -1,0 +1,363 @@
+//! `CURRENT`: which version answers, and how that came about.
+//!
+//! The first line names the version, so that a person can write it with `echo`. Every further line is an entry of the history,
+//! the newest first: version, time, verb, note. It is written in the same step as the first line. Lines of another form are
+//! kept as they are.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::SystemTime;
+
+use crate::root::name::{NotAName, VersionName};
+
+/// Entries of the history that are kept, at most.
+pub const HISTORY_MAX: usize = 100;
+
+/// Bytes of a `CURRENT` that is read, at most: a hundred entries with long notes take a tenth.
+pub(crate) const CURRENT_BYTES_MAX: u64 = 1 << 20;
+
+/// Bytes of a note, at most.
+pub const NOTE_BYTES_MAX: usize = 1024;
+
+/// What made a version the one that answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verb {
+    /// It was published.
+    Publish,
+    /// It was switched to.
+    Switch,
+    /// It was gone back to; the note names the version that was found bad.
+    Rollback,
+    /// Nothing was switched: the table may be switched again after a rollback.
+    Resume,
+}
+
+impl Verb {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Publish, "publish"),
+        (Self::Switch, "switch"),
+        (Self::Rollback, "rollback"),
+        (Self::Resume, "resume"),
+    ];
+
+    /// The verb as it is written.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(verb, _)| *verb == self).map_or("", |(_, text)| text)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == text).map(|(verb, _)| *verb)
+    }
+}
+
+/// An entry of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The version that answered from then on.
+    pub version: VersionName,
+    /// When, to the second.
+    pub time: SystemTime,
+    /// How that came about.
+    pub verb: Verb,
+    /// For a rollback, the version that was rolled back from.
+    pub from: Option<VersionName>,
+    /// The gates were not asked.
+    pub forced: bool,
+    /// What whoever did it had to say; without line breaks.
+    pub note: String,
+}
+
+/// A line behind the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Line {
+    Entry(Entry),
+    Other(String),
+}
+
+/// What `CURRENT` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Current {
+    version: VersionName,
+    lines: Vec<Line>,
+}
+
+/// What is wrong with a `CURRENT`, which then changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotCurrent {
+    /// It is empty.
+    Empty,
+    /// Its first line is no version's name.
+    Name {
+        /// The line.
+        line: String,
+        /// What is wrong with it.
+        reason: NotAName,
+    },
+    /// It is not text.
+    NotText,
+}
+
+impl fmt::Display for NotCurrent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("expected the name of a version in its first line, found nothing"),
+            Self::Name { line, reason } => {
+                write!(f, "expected the name of a version in its first line, found {line:?}: {reason}")
+            }
+            Self::NotText => f.write_str("expected text, found bytes that are not UTF-8"),
+        }
+    }
+}
+
+impl std::error::Error for NotCurrent {}
+
+impl Current {
+    /// Reads the bytes of a `CURRENT`.
+    ///
+    /// # Errors
+    /// When its first line is no version's name. Nothing else in it can be wrong.
+    ///
+    /// ```
+    /// use graven_catalog::Current;
+    ///
+    /// let current = Current::read(b"20261126T020000Z\n").unwrap();
+    /// assert_eq!(current.version().as_str(), "20261126T020000Z");
+    /// assert!(Current::read(b"\n").is_err());
+    /// ```
+    pub fn read(bytes: &[u8]) -> Result<Self, NotCurrent> {
+        let text = std::str::from_utf8(bytes).map_err(|_| NotCurrent::NotText)?;
+        let mut lines = text.lines();
+        let first = lines.next().unwrap_or_default().trim();
+        if first.is_empty() {
+            return Err(NotCurrent::Empty);
+        }
+        let version = first.parse().map_err(|reason| {
+            let line: String = first.chars().take(80).collect();
+            NotCurrent::Name { line, reason }
+        })?;
+        let lines = lines.map(|line| match Entry::parse(line) {
+            Some(entry) => Line::Entry(entry),
+            None => Line::Other(line.to_owned()),
+        });
+        Ok(Self { version, lines: lines.collect() })
+    }
+
+    /// The bytes to be written.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut text = format!("{}\n", self.version);
+        for line in &self.lines {
+            match line {
+                Line::Entry(entry) => text.push_str(&entry.to_string()),
+                Line::Other(other) => text.push_str(other),
+            }
+            text.push('\n');
+        }
+        text.into_bytes()
+    }
+
+    /// The version that answers.
+    pub fn version(&self) -> &VersionName {
+        &self.version
+    }
+
+    /// The history, the newest entry first.
+    pub fn history(&self) -> impl Iterator<Item = &Entry> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Entry(entry) => Some(entry),
+            Line::Other(_) => None,
+        })
+    }
+
+    /// Whether the table was rolled back and not resumed since: nothing is switched to until then.
+    pub fn is_frozen(&self) -> bool {
+        let decides = |entry: &&Entry| matches!(entry.verb, Verb::Rollback | Verb::Resume);
+        self.history().find(decides).is_some_and(|entry| entry.verb == Verb::Rollback)
+    }
+
+    /// Versions that were rolled back from: none of them is gone back to.
+    pub fn bad(&self) -> BTreeSet<&VersionName> {
+        self.history().filter_map(|entry| entry.from.as_ref()).collect()
+    }
+
+    /// The version that a rollback goes back to: the newest that answered before the present one and was not rolled back from.
+    pub fn rollback_target(&self) -> Option<&VersionName> {
+        let bad = self.bad();
+        let versions = self.history().map(|entry| &entry.version);
+        versions.filter(|version| **version != self.version).find(|version| !bad.contains(*version))
+    }
+
+    /// What follows upon `before` when `entry` happens: its version answers, and it is the newest of the history.
+    ///
+    /// Of more entries than are kept, the oldest go, those that say which versions are bad last.
+    pub fn after(before: Option<&Self>, entry: Entry) -> Self {
+        let version = entry.version.clone();
+        let mut lines = vec![Line::Entry(entry)];
+        if let Some(before) = before {
+            // A person may have written the first line alone: what answered then is not in the history.
+            let known = before.history().next().is_some_and(|newest| newest.version == before.version);
+            if !known {
+                lines.push(Line::Entry(Entry {
+                    version: before.version.clone(),
+                    time: SystemTime::UNIX_EPOCH,
+                    verb: Verb::Switch,
+                    from: None,
+                    forced: false,
+                    note: "written by hand".to_owned(),
+                }));
+            }
+            lines.extend(before.lines.iter().cloned());
+        }
+        while lines.len() > HISTORY_MAX {
+            let is_bad = |line: &Line| matches!(line, Line::Entry(Entry { from: Some(_), .. }));
+            let oldest = lines.iter().rposition(|line| !is_bad(line)).filter(|&oldest| oldest > 0);
+            lines.remove(oldest.unwrap_or(lines.len() - 1));
+        }
+        Self { version, lines }
+    }
+}
+
+/// What stands before the note of a rollback, with the name of the bad version.
+const FROM: &str = "from=";
+
+/// What stands behind a verb when the gates were not asked.
+const FORCED: &str = "-forced";
+
+impl Entry {
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.splitn(4, ' ');
+        let version = words.next()?.parse().ok()?;
+        let time = humantime::parse_rfc3339(words.next()?).ok()?;
+        let verb = words.next()?;
+        let (verb, forced) = match verb.strip_suffix(FORCED) {
+            Some(verb) => (verb, true),
+            None => (verb, false),
+        };
+        let verb = Verb::parse(verb)?;
+        let mut note = words.next().unwrap_or_default();
+        let mut from = None;
+        // Only here: the notes of others are anybody's words.
+        if verb == Verb::Rollback {
+            let (word, rest) = note.split_once(' ').unwrap_or((note, ""));
+            from = Some(word.strip_prefix(FROM)?.parse().ok()?);
+            note = rest;
+        }
+        Some(Self { version, time, verb, from, forced, note: note.to_owned() })
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, time, verb, from, forced, note } = self;
+        write!(f, "{version} {} {}", humantime::format_rfc3339_seconds(*time), verb.as_str())?;
+        if *forced {
+            f.write_str(FORCED)?;
+        }
+        if let Some(from) = from {
+            write!(f, " {FROM}{from}")?;
+        }
+        if note.is_empty() { Ok(()) } else { write!(f, " {note}") }
+    }
+}
+
+/// A note as it is kept: one line of bounded length.
+pub(crate) fn one_line(note: &str) -> String {
+    let mut line: String = note.chars().map(|found| if found.is_control() { ' ' } else { found }).collect();
+    while line.len() > NOTE_BYTES_MAX {
+        line.pop();
+    }
+    line.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn name(text: &str) -> VersionName {
+        text.parse().unwrap()
+    }
+
+    fn entry(version: &str, verb: Verb, from: Option<&str>) -> Entry {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_658_400);
+        Entry { version: name(version), time, verb, from: from.map(name), forced: false, note: String::new() }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut noted = entry("b", Verb::Publish, None);
+        noted.note = "from the nightly job".to_owned();
+        let mut forced = entry("c", Verb::Switch, None);
+        forced.forced = true;
+        forced.note = "from=now on".to_owned();
+        let mut current = None;
+        for entry in [entry("a", Verb::Publish, None), noted, forced, entry("b", Verb::Rollback, Some("c"))] {
+            let next = Current::after(current.as_ref(), entry);
+            assert_eq!(Current::read(&next.to_bytes()).unwrap(), next);
+            current = Some(next);
+        }
+        let text = String::from_utf8(current.unwrap().to_bytes()).unwrap();
+        assert_eq!(
+            text,
+            "b\n\
+             b 2026-11-26T02:00:00Z rollback from=c\n\
+             c 2026-11-26T02:00:00Z switch-forced from=now on\n\
+             b 2026-11-26T02:00:00Z publish from the nightly job\n\
+             a 2026-11-26T02:00:00Z publish\n"
+        );
+    }
+
+    #[test]
+    fn a_first_line_that_a_person_wrote_is_enough_and_becomes_part_of_the_history() {
+        for text in ["v1", "v1\n", "  v1 \r\n"] {
+            assert_eq!(Current::read(text.as_bytes()).unwrap().version(), &name("v1"));
+        }
+        for text in ["", "\n", " \nv1\n", "../v1\n", "v1 v2\n", "v1/\n"] {
+            assert!(Current::read(text.as_bytes()).is_err(), "{text:?}");
+        }
+        assert_eq!(Current::read(b"\xff\n"), Err(NotCurrent::NotText));
+        let by_hand = Current::read(b"v1\nfree words of a person\n").unwrap();
+        let next = Current::after(Some(&by_hand), entry("v2", Verb::Publish, None));
+        assert_eq!(next.rollback_target(), Some(&name("v1")));
+        assert!(String::from_utf8(next.to_bytes()).unwrap().contains("\nfree words of a person\n"));
+    }
+
+    #[test]
+    fn a_rollback_freezes_until_it_is_resumed_and_its_version_stays_bad() {
+        let mut current = Current::after(None, entry("a", Verb::Publish, None));
+        assert_eq!((current.is_frozen(), current.rollback_target()), (false, None));
+        for version in ["b", "c"] {
+            current = Current::after(Some(&current), entry(version, Verb::Publish, None));
+        }
+        assert_eq!(current.rollback_target(), Some(&name("b")));
+        current = Current::after(Some(&current), entry("b", Verb::Rollback, Some("c")));
+        assert!(current.is_frozen());
+        assert_eq!(current.rollback_target(), Some(&name("a")));
+        current = Current::after(Some(&current), entry("a", Verb::Rollback, Some("b")));
+        assert_eq!(current.rollback_target(), None);
+        current = Current::after(Some(&current), entry("a", Verb::Resume, None));
+        assert!(!current.is_frozen());
+        assert_eq!(current.bad(), BTreeSet::from([&name("b"), &name("c")]));
+    }
+
+    #[test]
+    fn a_long_history_forgets_the_oldest_but_not_what_was_bad() {
+        let mut current = Current::after(None, entry("first", Verb::Publish, None));
+        current = Current::after(Some(&current), entry("bad", Verb::Publish, None));
+        current = Current::after(Some(&current), entry("first", Verb::Rollback, Some("bad")));
+        for i in 0..300 {
+            current = Current::after(Some(&current), entry(&format!("v{i}"), Verb::Publish, None));
+        }
+        assert_eq!(current.history().count(), HISTORY_MAX);
+        assert!(current.bad().contains(&name("bad")));
+        assert_eq!(current.rollback_target(), Some(&name("v298")));
+    }
+
+    #[test]
+    fn notes_are_one_line() {
+        assert_eq!(one_line(" a\nb\r\0c "), "a b  c");
+        assert_eq!(one_line(&"é".repeat(2_000)).len(), NOTE_BYTES_MAX);
+    }
+}

@@ -1,0 +1,119 @@
+//! The command line as a whole: its subcommands in groups, what `--version` says, and what is said
+//! of a command line that cannot be read.
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::commands::{bench, build, completions, dump, generate, get, info, man, serve, verify};
+
+/// Serves tables that are written once and read forever.
+#[derive(Parser)]
+#[command(name = "graven", version, long_version = LONG_VERSION, max_term_width = 100, after_help = EXIT_STATUS)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) subcommand: Chosen,
+}
+
+/// The subcommand that was called.
+#[derive(Subcommand)]
+pub(crate) enum Chosen {
+    Serve(Box<serve::Arguments>),
+    Get(get::Arguments),
+    Build(build::Arguments),
+    Info(info::Arguments),
+    Verify(verify::Arguments),
+    Dump(dump::Arguments),
+    Bench(Box<bench::Arguments>),
+    Gen(generate::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
+}
+
+/// The subcommands as people look for them.
+const GROUPS: [(&str, &[&str]); 3] = [
+    ("Start here", &["serve", "get", "build"]),
+    ("Tables", &["info", "verify", "dump"]),
+    ("Tools", &["bench", "gen", "completions", "man"]),
+];
+
+/// The exit statuses, the same for every subcommand; 2 is also what clap gives for a command line
+/// it cannot read.
+const EXIT_STATUS: &str = "Exit status: 0 when it was done, 1 when the answer is no (a key is missing, a file is \
+    damaged), 2 for everything else.";
+
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ncommit   ",
+    env!("GRAVEN_BUILT_COMMIT"),
+    "\ntarget   ",
+    env!("GRAVEN_BUILT_TARGET"),
+    "\nfeatures ",
+    env!("GRAVEN_BUILT_FEATURES"),
+);
+
+/// The command line with all that is said about it.
+pub(crate) fn command() -> Command {
+    let command = Arguments::command();
+    let column = GROUPS.iter().flat_map(|(_, names)| names.iter()).map(|name| name.len()).max().unwrap_or(0);
+    let mut list = String::new();
+    for (heading, names) in GROUPS {
+        list.push_str(&format!("{heading}:\n"));
+        for name in names {
+            let about = command.find_subcommand(name).and_then(Command::get_about);
+            let about = about.map(StyledStr::to_string).unwrap_or_default();
+            list.push_str(&format!("  {name:column$}  {about}\n"));
+        }
+        list.push('\n');
+    }
+    list.push_str("`graven COMMAND -h` shows the options that most people use, `--help` all of them.");
+    command.help_template(format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}\n\nOptions:\n{{options}}{{after-help}}"
+    ))
+}
+
+/// Reads the command line; what cannot be read ends the process with what to write instead.
+pub(crate) fn read() -> Arguments {
+    let read = command().try_get_matches_from(std::env::args_os());
+    let read = read.and_then(|mut matches| Arguments::from_arg_matches_mut(&mut matches));
+    read.unwrap_or_else(|mut error| {
+        let line: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        advise(&mut error, &line);
+        error.exit()
+    })
+}
+
+/// Adds what to write in place of a flag that other servers have.
+fn advise(error: &mut clap::Error, line: &[String]) {
+    if error.kind() != ErrorKind::UnknownArgument || !line.iter().any(|word| word == "serve") {
+        return;
+    }
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return };
+    let Some(advice) = advice(flag, line) else { return };
+    // What clap finds similar is no better.
+    error.remove(ContextKind::SuggestedArg);
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![advice.into()]));
+}
+
+/// Flags by which other servers are told where to listen.
+fn advice(flag: &str, line: &[String]) -> Option<String> {
+    let value = || {
+        let joined = format!("{flag}=");
+        let at = line.iter().position(|word| word == flag || word.starts_with(&joined))?;
+        line[at].strip_prefix(&joined).or_else(|| line.get(at + 1).map(String::as_str)).map(str::to_owned)
+    };
+    let listen = match flag {
+        "--port" | "-p" => {
+            let port = value().filter(|port| port.parse::<u16>().is_ok());
+            format!("127.0.0.1:{}", port.as_deref().unwrap_or("8000"))
+        }
+        "--host" | "--bind" | "--address" | "--addr" => {
+            let host = value().filter(|host| !host.is_empty() && !host.starts_with('-'));
+            let host = host.unwrap_or_else(|| "127.0.0.1".to_owned());
+            if host.contains(':') { host } else { format!("{host}:8000") }
+        }
+        "--unixsocket" | "--socket" => format!("unix:{}", value().unwrap_or_else(|| "PATH".to_owned())),
+        _ => return None,
+    };
+    Some(format!("write `--listen {listen}`"))
+}

@@ -1,0 +1,586 @@
+//! The options of `graven serve`, each declared once.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use clap::builder::PossibleValue;
+use clap::{ArgMatches, Command, ValueEnum};
+use graven_server::{Address, DiskReads, Endpoint, Options, Speaks, StorageOptions};
+use graven_wire::http::HEADERS_MAX;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::duplicates::Keep;
+use crate::options::Group::{Limits, Logs, Network, Storage, Table, Timeouts};
+use crate::options::{self, Declared, augment, choices, choose, chosen, common, from_matches, rare};
+use crate::storage;
+
+/// What `graven serve` can be told, but for the table's path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServeOptions {
+    /// Which value of a key of a text counts; `None` where nothing was said, which is the last.
+    pub(crate) duplicates: Option<Keep>,
+    /// Whether blanks around the keys and values of a text are dropped.
+    pub(crate) trim: bool,
+    pub(crate) listen: Vec<Endpoint>,
+    /// Where a carved file is kept; `None` chooses by the memory that there is.
+    pub(crate) storage: Option<graven_format::Storage>,
+    pub(crate) log: LevelFilter,
+    pub(crate) log_format: LogFormat,
+    pub(crate) server: Options,
+}
+
+/// What a line of the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// A JSON object each, for programs
+    Json,
+}
+
+/// [`DiskReads`] as the command line spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DiskReadsName {
+    /// io_uring where the kernel allows it, else threads
+    Auto,
+    /// io_uring, or not at all
+    IoUring,
+    /// Sixteen threads for each that answers
+    Threads,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        let listen = Endpoint { speaks: Speaks::Any, address: Address::Tcp("127.0.0.1".into(), 8000) };
+        Self {
+            duplicates: None,
+            trim: false,
+            listen: vec![listen],
+            storage: None,
+            log: LevelFilter::INFO,
+            log_format: LogFormat::Text,
+            server: Options::default(),
+        }
+    }
+}
+
+const ANY: RangeInclusive<u64> = 0..=u64::MAX;
+/// Where 0 would mean that nothing works.
+const SOME: RangeInclusive<u64> = 1..=u64::MAX;
+const EVER: RangeInclusive<Duration> = Duration::ZERO..=Duration::MAX;
+
+/// The word for a storage that is chosen by the memory that there is.
+const AUTO: &str = "auto";
+
+/// More threads than any machine has cores.
+const THREADS_MAX: u64 = 4096;
+
+const DISK_READS_MIN: u64 = *StorageOptions::DISK_READS_RANGE.start() as u64;
+const DISK_READS_MAX: u64 = *StorageOptions::DISK_READS_RANGE.end() as u64;
+
+type Value = options::Value<ServeOptions>;
+
+/// Every option of `graven serve`, in the order in which people are shown them.
+pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
+    common(
+        Table,
+        "duplicates",
+        "Which value of a key counts",
+        Value::Choice {
+            value_name: "WHICH",
+            choices: choices::<Keep>,
+            read: |options, text| {
+                options.duplicates = Some(choose(text)?);
+                Ok(())
+            },
+            show: |options| chosen(&options.duplicates.unwrap_or(Keep::Last)),
+        },
+    )
+    .more("Only for text: a carved file has one value a key"),
+    rare(
+        Table,
+        "trim",
+        "Whether spaces and tabs around the keys and values of a text are dropped",
+        Value::Switch(|options| &mut options.trim),
+    ),
+    common(
+        Network,
+        "listen",
+        "Where to listen: HOST:PORT or unix:PATH",
+        Value::Texts {
+            value_name: "ADDRESS",
+            read: |options, texts| {
+                let endpoints = texts.iter().map(|text| text.parse::<Endpoint>());
+                options.listen = endpoints.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+                Ok(())
+            },
+            show: |options| options.listen.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(" "),
+        },
+    )
+    .more(
+        "May be repeated. Port 0 takes any free port. `http://`, `resp://` or `memcached://` before it keeps it to one \
+         protocol",
+    ),
+    common(
+        Network,
+        "threads",
+        "Threads that answer",
+        Value::Count(|options| &mut options.server.threads, 1..=THREADS_MAX),
+    )
+    .default_said("one a core"),
+    rare(
+        Network,
+        "http-allow-origin",
+        "Whose web pages may read answers: an origin, or `*`",
+        Value::Text {
+            value_name: "ORIGIN",
+            read: |options, text| {
+                options.server.network.allow_origin =
+                    Some(text.parse().map_err(|error: graven_server::NotAnOrigin| error.to_string())?);
+                Ok(())
+            },
+            show: |options| {
+                let origin = &options.server.network.allow_origin;
+                origin.as_ref().map_or_else(String::new, |origin| origin.as_str().to_owned())
+            },
+        },
+    )
+    .more("An origin is a scheme and a host, such as https://example.org"),
+    rare(
+        Network,
+        "backlog",
+        "Connections that the kernel holds until they are accepted",
+        Value::Count(|options| &mut options.server.network.backlog, 0..=u32::MAX as u64),
+    )
+    .more("The kernel has a limit of its own, net.core.somaxconn"),
+    rare(
+        Network,
+        "fast-open",
+        "Connections whose first request comes with the opening packet (TCP Fast Open)",
+        Value::Count(|options| &mut options.server.network.fast_open_max, 0..=u32::MAX as u64),
+    )
+    .more("As many may wait until their clients have proved who they are; 0 turns it off"),
+    common(
+        Storage,
+        "storage",
+        "Where a carved file is kept",
+        Value::Choice {
+            value_name: "WHERE",
+            choices: || {
+                let auto = (AUTO, "ram where there is room for it, else disk");
+                let words = storage::WORDS.map(|(word, _, about)| (word, about));
+                let all = std::iter::once(auto).chain(words);
+                all.map(|(word, about)| PossibleValue::new(word).help(about)).collect()
+            },
+            read: |options, text| {
+                let word = storage::WORDS.iter().find(|(word, ..)| *word == text);
+                options.storage = match word {
+                    Some((_, storage, _)) => Some(*storage),
+                    None if text == AUTO => None,
+                    None => return Err(format!("`{text}` is not a storage")),
+                };
+                Ok(())
+            },
+            show: |options| options.storage.map_or(AUTO, storage::word).to_owned(),
+        },
+    ),
+    common(
+        Storage,
+        "cache",
+        "Memory for a table that is on disk",
+        Value::Size(|options| &mut options.server.storage.cache_bytes, ANY),
+    )
+    .more("What was read is kept there for the next who asks; 0 keeps nothing"),
+    rare(
+        Storage,
+        "disk-reads",
+        "How a table on disk is read",
+        Value::Choice {
+            value_name: "HOW",
+            choices: choices::<DiskReadsName>,
+            read: |options, text| {
+                options.server.storage.disk_reads = choose::<DiskReadsName>(text)?.into();
+                Ok(())
+            },
+            show: |options| chosen(&DiskReadsName::from(options.server.storage.disk_reads)),
+        },
+    ),
+    rare(
+        Storage,
+        "max-disk-reads",
+        "Reads that each thread has under way or is about to answer from",
+        Value::Count(
+            |options| &mut options.server.storage.disk_reads_max,
+            DISK_READS_MIN..=DISK_READS_MAX,
+        ),
+    ),
+    rare(
+        Storage,
+        "disk-queue",
+        "Reads that the disk is given at once by all threads together",
+        Value::Count(|options| &mut options.server.storage.disk_queue, 1..=16_384),
+    ),
+    rare(
+        Limits,
+        "max-connections",
+        "Connections open at once; one more is closed as soon as it is accepted",
+        Value::Count(|options| &mut options.server.limits.connections_max, SOME),
+    ),
+    rare(
+        Limits,
+        "max-output",
+        "Answers that wait for one connection's peer; at this many its further requests wait",
+        Value::Size(|options| &mut options.server.limits.output_bytes_max, SOME),
+    ),
+    rare(
+        Limits,
+        "max-connection-buffered",
+        "Requests and answers that wait for one connection; then it is not read from until its peer reads",
+        Value::Size(|options| &mut options.server.limits.connection_buffered_bytes_max, SOME),
+    )
+    .more("A client may send so much before it reads"),
+    rare(
+        Limits,
+        "max-buffered",
+        "The same of all connections together; beyond it the one that holds most is closed",
+        Value::Size(|options| &mut options.server.limits.buffered_bytes_max, SOME),
+    ),
+    rare(
+        Limits,
+        "max-pattern",
+        "The pattern of a Redis `SCAN` or `KEYS`",
+        Value::Size(|options| &mut options.server.limits.pattern_bytes_max, SOME),
+    ),
+    rare(
+        Limits,
+        "http-max-head",
+        "The head of an HTTP request",
+        Value::Size(|options| &mut options.server.limits.http.head_bytes_max, SOME),
+    ),
+    rare(
+        Limits,
+        "http-max-headers",
+        "Header lines of an HTTP request",
+        Value::Count(|options| &mut options.server.limits.http.headers_max, 0..=HEADERS_MAX as u64),
+    ),
+    rare(
+        Limits,
+        "http-max-body",
+        "The body of an HTTP request",
+        Value::Size(|options| &mut options.server.limits.http.body_bytes_max, ANY),
+    ),
+    rare(
+        Limits,
+        "resp-max-args",
+        "Arguments of one Redis command",
+        Value::Count(|options| &mut options.server.limits.resp.args_max, SOME),
+    ),
+    rare(
+        Limits,
+        "resp-max-arg",
+        "One argument of a Redis command",
+        Value::Size(|options| &mut options.server.limits.resp.arg_bytes_max, SOME),
+    ),
+    rare(
+        Limits,
+        "resp-max-request",
+        "One Redis command, or all that a MULTI keeps",
+        Value::Size(|options| &mut options.server.limits.resp.request_bytes_max, SOME),
+    ),
+    rare(
+        Limits,
+        "resp-max-inline",
+        "A Redis command that is typed as a line",
+        Value::Size(|options| &mut options.server.limits.resp.inline_bytes_max, SOME),
+    ),
+    rare(
+        Limits,
+        "memcached-max-line",
+        "A line of a memcached command",
+        Value::Size(|options| &mut options.server.limits.memcached.line_bytes_max, SOME),
+    ),
+    rare(
+        Limits,
+        "memcached-max-keys-line",
+        "A line of a memcached `get` of many keys",
+        Value::Size(|options| &mut options.server.limits.memcached.keys_line_bytes_max, SOME),
+    ),
+    rare(
+        Limits,
+        "memcached-max-data",
+        "The data of a memcached write, which is thrown away",
+        Value::Size(|options| &mut options.server.limits.memcached.data_bytes_max, ANY),
+    ),
+    rare(
+        Timeouts,
+        "http-idle-timeout",
+        "How long an HTTP connection may be idle, or `none`",
+        Value::TimeOrNone(|options| &mut options.server.timeouts.http_idle),
+    ),
+    rare(
+        Timeouts,
+        "idle-timeout",
+        "How long a Redis or memcached connection may be idle, or `none`",
+        Value::TimeOrNone(|options| &mut options.server.timeouts.idle),
+    )
+    .more("Clients' pools count on `none`, as those servers have it"),
+    rare(
+        Timeouts,
+        "tcp-keepalive",
+        "How long a connection is silent before the kernel asks for its peer, or `none`",
+        Value::TimeOrNone(|options| &mut options.server.timeouts.keep_alive),
+    )
+    .more("It asks three times, a third of this apart, and closes the connection of a peer that is gone"),
+    rare(
+        Timeouts,
+        "request-timeout",
+        "How long a request may take from its first byte to its last",
+        Value::Time(|options| &mut options.server.timeouts.request, EVER),
+    ),
+    rare(
+        Timeouts,
+        "stalled-timeout",
+        "How long a peer that sends on may read nothing, once as many requests wait as may",
+        Value::Time(|options| &mut options.server.timeouts.stalled, EVER),
+    ),
+    rare(
+        Timeouts,
+        "write-timeout",
+        "How long a peer may leave its answers unread",
+        Value::Time(|options| &mut options.server.timeouts.write, EVER),
+    ),
+    rare(
+        Timeouts,
+        "drain-timeout",
+        "How long a stop waits for what is in flight",
+        Value::Time(|options| &mut options.server.timeouts.drain, EVER),
+    ),
+    common(
+        Logs,
+        "log",
+        "How much is logged",
+        Value::Choice {
+            value_name: "LEVEL",
+            choices: || ["off", "error", "warn", "info", "debug"].map(Into::into).into(),
+            read: |options, text| {
+                options.log = text.parse().map_err(|_| format!("`{text}` is not a level"))?;
+                Ok(())
+            },
+            show: |options| options.log.to_string(),
+        },
+    )
+    .more("The log is standard error. No level logs single requests"),
+    common(
+        Logs,
+        "log-format",
+        "Lines of the log",
+        Value::Choice {
+            value_name: "FORMAT",
+            choices: choices::<LogFormat>,
+            read: |options, text| {
+                options.log_format = choose(text)?;
+                Ok(())
+            },
+            show: |options| chosen(&options.log_format),
+        },
+    ),
+];
+
+impl From<DiskReadsName> for DiskReads {
+    fn from(name: DiskReadsName) -> Self {
+        match name {
+            DiskReadsName::Auto => Self::Auto,
+            DiskReadsName::IoUring => Self::IoUring,
+            DiskReadsName::Threads => Self::Threads,
+        }
+    }
+}
+
+impl From<DiskReads> for DiskReadsName {
+    fn from(reads: DiskReads) -> Self {
+        match reads {
+            DiskReads::IoUring => Self::IoUring,
+            DiskReads::Threads => Self::Threads,
+            _ => Self::Auto,
+        }
+    }
+}
+
+impl clap::Args for ServeOptions {
+    fn augment_args(command: Command) -> Command {
+        augment(command, DECLARED)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        augment(command, DECLARED)
+    }
+}
+
+impl clap::FromArgMatches for ServeOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        from_matches(matches, DECLARED)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = from_matches(matches, DECLARED)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: ServeOptions,
+    }
+
+    fn line(arguments: &[&str]) -> Result<ServeOptions, String> {
+        let arguments = std::iter::once("serve").chain(arguments.iter().copied());
+        Line::try_parse_from(arguments).map(|line| line.options).map_err(|error| error.to_string())
+    }
+
+    /// A value of each option that is not its default.
+    const OTHERS: [(&str, &str); 39] = [
+        ("duplicates", "first"),
+        ("trim", "true"),
+        ("listen", "unix:/a"),
+        ("threads", "77"),
+        ("http-allow-origin", "https://example.org"),
+        ("backlog", "7"),
+        ("fast-open", "7"),
+        ("storage", "mmap"),
+        ("cache", "7KiB"),
+        ("disk-reads", "threads"),
+        ("max-disk-reads", "77"),
+        ("disk-queue", "7"),
+        ("max-connections", "7"),
+        ("max-output", "7KiB"),
+        ("max-connection-buffered", "7KiB"),
+        ("max-buffered", "7KiB"),
+        ("max-pattern", "7KiB"),
+        ("http-max-head", "7KiB"),
+        ("http-max-headers", "7"),
+        ("http-max-body", "7KiB"),
+        ("resp-max-args", "7"),
+        ("resp-max-arg", "7KiB"),
+        ("resp-max-request", "7KiB"),
+        ("resp-max-inline", "7KiB"),
+        ("memcached-max-line", "7KiB"),
+        ("memcached-max-keys-line", "7KiB"),
+        ("memcached-max-data", "7KiB"),
+        ("http-idle-timeout", "none"),
+        ("idle-timeout", "7s"),
+        ("tcp-keepalive", "7s"),
+        ("request-timeout", "7s"),
+        ("stalled-timeout", "7s"),
+        ("write-timeout", "7s"),
+        ("drain-timeout", "7s"),
+        ("log", "warn"),
+        ("log-format", "json"),
+        // Two values that are read in another form than they are shown.
+        ("max-connections", "10k"),
+        ("idle-timeout", "0"),
+        ("http-idle-timeout", "1h"),
+    ];
+
+    #[test]
+    fn without_flags_the_options_are_the_defaults() {
+        assert_eq!(line(&[]), Ok(ServeOptions::default()));
+    }
+
+    #[test]
+    fn every_flag_changes_the_options_and_shows_what_it_changed() {
+        for declared in DECLARED {
+            let (_, text) = OTHERS
+                .iter()
+                .find(|(name, _)| *name == declared.name)
+                .unwrap_or_else(|| panic!("no other value of {} is known", declared.name));
+            let options = line(&[&format!("--{}={text}", declared.name)]).unwrap();
+            assert_ne!(options, ServeOptions::default(), "{}", declared.name);
+            assert_eq!(declared.show(&options), *text);
+        }
+    }
+
+    #[test]
+    fn what_is_shown_of_an_option_is_read_as_the_same() {
+        for (name, text) in OTHERS {
+            let declared = DECLARED.iter().find(|declared| declared.name == name).unwrap();
+            for options in [line(&[&format!("--{name}={text}")]).unwrap(), ServeOptions::default()] {
+                let shown = declared.show(&options);
+                if !shown.is_empty() {
+                    let mut again = options.clone();
+                    declared.read(&mut again, &[&shown]).unwrap();
+                    assert_eq!(declared.show(&again), shown, "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_may_be_given_several_times() {
+        let options = line(&["--listen", "127.0.0.1:1", "--listen", "unix:/a"]).unwrap();
+        let listen: Vec<String> = options.listen.iter().map(ToString::to_string).collect();
+        assert_eq!(listen, ["127.0.0.1:1", "unix:/a"]);
+    }
+
+    #[test]
+    fn a_value_outside_of_what_an_option_takes_is_refused_with_what_it_takes() {
+        for (argument, says) in [
+            ("--max-disk-reads=15", "it must be from 16 to 16384"),
+            ("--threads=0", "it must be from 1 to 4096"),
+            ("--threads=5k", "it must be from 1 to 4096"),
+            ("--max-output=0", "it must be 1 or more"),
+            ("--http-max-headers=129", "it must be from 0 to 128"),
+            ("--max-buffered=1.5QiB", "`QiB` is not a unit of a size"),
+            ("--drain-timeout=soon", "this is not a time"),
+            ("--idle-timeout=never", "or write none"),
+            ("--storage=tape", "[possible values: auto, ram, mmap, disk]"),
+            ("--log=loud", "[possible values: off, error, warn, info, debug]"),
+            ("--http-allow-origin=a.b", "an origin is `*`, or a scheme and a host"),
+            ("--listen=nowhere", "the port is missing"),
+        ] {
+            let error = line(&[argument]).unwrap_err();
+            assert!(error.contains(says), "{argument}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_option_has_a_name_of_its_own_and_a_line_of_help() {
+        for (i, declared) in DECLARED.iter().enumerate() {
+            assert!(DECLARED[..i].iter().all(|other| other.name != declared.name), "{}", declared.name);
+            assert!(declared.help.starts_with(char::is_uppercase), "{}", declared.name);
+            assert!(!declared.help.ends_with('.') && !declared.help.contains('\n'), "{}", declared.name);
+        }
+    }
+
+    /// The table of docs/OPERATING.md, as it follows from the declarations.
+    fn page() -> String {
+        let mut text = "| option | default | what it says |\n| --- | --- | --- |\n".to_owned();
+        for declared in DECLARED {
+            text.push_str(&declared.row());
+        }
+        text
+    }
+
+    #[test]
+    fn the_page_for_operators_lists_every_option_as_it_is_declared() {
+        let document = include_str!("../../../../docs/OPERATING.md");
+        let (_, rest) = document.split_once("<!-- options -->\n").unwrap();
+        let (found, _) = rest.split_once("<!-- end -->").unwrap();
+        assert!(found == page(), "between the marks of docs/OPERATING.md must stand:\n{}", page());
+    }
+
+    #[test]
+    fn the_page_of_protocols_says_what_happens_when_each_limit_is_passed() {
+        let document = include_str!("../../../../docs/PROTOCOLS.md");
+        let limits = DECLARED.iter().filter(|declared| matches!(declared.group, Limits | Timeouts));
+        for declared in limits {
+            assert!(document.contains(&format!("`--{}`", declared.name)), "{}", declared.name);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Runs of the event loop over a simulated network and disk, each from a seed.
+
+use std::sync::Arc;
+
+use graven_catalog::Catalog;
+use graven_format::{Builder, Codec, CodecChoice, Purpose, Storage, Store};
+
+use super::peer::{Model, Peer};
+use super::{Handle, NobodyWakes, Random, Simulated, SimulatedStream};
+use crate::accept::Inbox;
+use crate::buffered::Buffered;
+use crate::counters::{Counters, PROTOCOLS, Readings, metrics};
+use crate::endpoint::Speaks;
+use crate::event_loop::{Common, EventLoop};
+use crate::options::Options;
+use crate::shutdown::Shutdown;
+
+/// More rounds than any run needs that comes to its end.
+const ROUNDS_MAX: usize = 400_000;
+
+fn model(random: &mut Random) -> Model {
+    let mut model = Model::new();
+    for i in 0..500_u16 {
+        let len = match random.below(200) {
+            0 => 20_000 + random.below(30_000),
+            1..10 => random.below(2_000),
+            _ => random.below(40),
+        };
+        model.insert(format!("key-{i}").into_bytes(), vec![b'a' + (i % 26) as u8; len]);
+    }
+    model
+}
+
+fn store(model: &Model, storage: Storage, codec: Codec, dir: &tempfile::TempDir) -> Arc<Store> {
+    let purpose = if storage == Storage::Disk { Purpose::Disk } else { Purpose::Ram };
+    let options = graven_format::Options { purpose, codec: CodecChoice::Fixed(codec), ..Default::default() };
+    let mut builder = Builder::new(options);
+    model.iter().for_each(|(key, value)| builder.add(key, value).unwrap());
+    let path = dir.path().join(format!("{storage:?}-{codec:?}"));
+    builder.write(&path).unwrap();
+    let store = Store::open_as(&path, storage).unwrap();
+    store.load().unwrap();
+    Arc::new(store)
+}
+
+/// One run: peers come, ask, read, break off and leave; then the server stops. Returns how many rounds the loop took, and
+/// what it has counted.
+fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (usize, Vec<(String, u64)>) {
+    let mut random = Random::new(seed);
+    let mut options = Options { threads: std::num::NonZeroUsize::MIN, ..Options::default() };
+    options.limits.output_bytes_max = [200, 4_096, 256 << 10][random.below(3)];
+    options.storage.cache_bytes = [0, 1 << 20][random.below(2)];
+    options.storage.disk_reads_max = 16;
+    let handle = Handle::new(seed);
+    handle.world().failing_reads = failing_reads;
+    let inboxes = [Inbox::<SimulatedStream>::new(Arc::new(NobodyWakes))];
+    let peers: Vec<Peer> = (0..1 + random.below(12))
+        .map(|_| {
+            let room = [200, 3_000, 60_000][random.below(3)];
+            let stream = handle.connect(room);
+            let peer = Peer::new(stream.wire, model, &mut random);
+            inboxes[0].put(stream, Speaks::Any);
+            peer
+        })
+        .collect();
+    let counters = Counters::new(1);
+    counters.connections[0].store(peers.len(), std::sync::atomic::Ordering::Relaxed);
+    let buffered = Buffered::new(&options);
+    let catalog = Catalog::new("table", "only", Arc::clone(store));
+    let shutdown = Shutdown::new();
+    let common = Common {
+        inboxes: &inboxes,
+        counters: &counters,
+        buffered: &buffered,
+        catalog: &catalog,
+        options: &options,
+        shutdown: &shutdown,
+    };
+    let peers = std::rc::Rc::new(std::cell::RefCell::new(peers));
+    let happen = {
+        let (peers, shutdown) = (std::rc::Rc::clone(&peers), shutdown.clone());
+        move |world: &mut super::World| {
+            let mut peers = peers.borrow_mut();
+            for _ in 0..1 + world.random.below(8) {
+                let any = world.random.below(peers.len());
+                peers[any].act(world);
+            }
+            if world.random.once_in(3) {
+                world.end_a_read();
+            }
+            if peers.iter().all(|peer| peer.is_done(world)) {
+                shutdown.trigger();
+            }
+        }
+    };
+    let mut event_loop = EventLoop::new(Simulated::new(handle.clone(), happen), 0, common, None).unwrap();
+    let mut rounds = 0;
+    while event_loop.round().unwrap() {
+        rounds += 1;
+        assert!(
+            rounds < ROUNDS_MAX,
+            "seed {seed}: the run does not come to its end: {:?}",
+            handle.world().states()
+        );
+    }
+    drop(event_loop);
+    let world = handle.world();
+    for peer in peers.borrow().iter() {
+        peer.check(failing_reads > 0);
+        assert!(world.is_closed(peer.wire), "seed {seed}: connection {} is open", peer.wire);
+        assert!(peer.broken || world.unread(peer.wire) == 0, "seed {seed}: something was not read");
+    }
+    let connections = counters.connections[0].load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(connections, 0, "seed {seed}");
+    let allowance_max = options.limits.connection_buffered_bytes_max;
+    assert_eq!(buffered.allowance(), allowance_max, "seed {seed}: bytes are held");
+    (rounds, counted(&counters))
+}
+
+/// Every number that the server tells but the time, which is not simulated for it.
+fn counted(counters: &Counters) -> Vec<(String, u64)> {
+    let readings = Readings { counters, pairs: 0 };
+    let totals = metrics().filter_map(|metric| Some((metric.name(), readings.total(metric)?)));
+    let waits = PROTOCOLS.into_iter().flat_map(|protocol| {
+        let (buckets, sum_us) = counters.waits(protocol);
+        buckets.into_iter().chain([sum_us]).map(move |number| (protocol.0.to_owned(), number))
+    });
+    totals.chain(waits).filter(|(name, _)| name != "uptime_seconds").collect()
+}
+
+fn runs(storage: Storage, codec: Codec, failing_reads: usize, seeds: std::ops::Range<u64>) {
+    let dir = tempfile::tempdir().unwrap();
+    let model = model(&mut Random::new(seeds.start));
+    let store = store(&model, storage, codec, &dir);
+    for seed in seeds {
+        run(seed, &store, &model, failing_reads);
+    }
+}
+
+#[test]
+fn every_answer_comes_whole_and_in_order_whatever_the_network_does() {
+    runs(Storage::Memory, Codec::Raw, 0, 0..50);
+    runs(Storage::Memory, Codec::Huffman, 0, 150..200);
+}
+
+#[test]
+fn every_answer_comes_whole_and_in_order_whatever_order_reads_of_the_disk_end_in() {
+    runs(Storage::Disk, Codec::Raw, 0, 250..300);
+}
+
+#[test]
+fn reads_that_fail_cost_an_error_for_their_keys_and_nothing_else() {
+    runs(Storage::Disk, Codec::Raw, 20, 350..400);
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = model(&mut Random::new(7));
+    let store = store(&model, Storage::Disk, Codec::Raw, &dir);
+    let run = |seed| run(seed, &store, &model, 20);
+    assert_eq!(run(7), run(7));
+    assert_ne!(run(7), run(8));
+}

@@ -1,0 +1,12 @@
+//! graven as a process beside programs that are not its own. Each test runs the programs that it names, and fails with the
+//! name of the Debian package to install where one is missing; `.ci/run` installs them all.
+
+mod bench_servers;
+mod browser;
+mod clients;
+mod differential;
+mod other_servers;
+mod programs;
+#[path = "../../../crates/cli/tests/support/mod.rs"]
+mod support;
+mod talk;
