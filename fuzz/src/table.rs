@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use graven_format::layout::{HEADER_BYTES, Section};
+use graven_format::layout::{ENTRY_CRC, HEADER_BYTES, SECTION_BYTES, Section};
 use graven_format::{Batch, Builder, Codec, CodecChoice, Duplicates, Options, Purpose, Store};
 
 #[path = "../../crates/format/tests/carved/page.rs"]
@@ -19,7 +19,7 @@ fn options(codec: CodecChoice, purpose: Purpose) -> Options {
 
 /// Tables that are changed before they are opened, with the pairs they were made of.
 static TABLES: LazyLock<Vec<(Vec<u8>, Pairs)>> = LazyLock::new(|| {
-    use Codec::{Huffman, Raw, Symbols};
+    use Codec::{Huffman, Packed, Raw, Symbols};
     let uuid = |i: u64| format!("{:08x}-0000-4000-8000-{:012x}", i * 0x9E37_79B1 % (1 << 32), i * 977);
     let make = |key: &dyn Fn(u64) -> String, value: &dyn Fn(u64) -> String, codec, purpose| {
         let pairs: Pairs = (0..40).map(|i| (key(i).into_bytes(), value(i).into_bytes())).collect();
@@ -41,6 +41,8 @@ static TABLES: LazyLock<Vec<(Vec<u8>, Pairs)>> = LazyLock::new(|| {
         make(&|i| format!("{:06x}", i * 9973), &long, Huffman, Purpose::Ram),
         make(&|i| format!("/path/{}/{i}", words(i)), &words, Symbols, Purpose::Ram),
         make(&|i| "k".repeat(i as usize), &long, Symbols, Purpose::Disk),
+        make(&uuid, &|i| format!("{:x}", i * i * 7919), Packed, Purpose::Ram),
+        make(&|i| format!("/path/{}/{i}", words(i)), &long, Packed, Purpose::Ram),
     ]
 });
 
@@ -55,7 +57,7 @@ pub fn open(input: &[u8]) {
         let [low, high, how, a, b] = *change;
         let at = usize::from(u16::from_le_bytes([low, high]));
         // Half of the changes hit the header, where most can be said.
-        let at = if how & 0x80 == 0 { at % HEADER_BYTES } else { at % (bytes.len() - 8) };
+        let at = if how & 0x80 == 0 { at % (HEADER_BYTES + 4 * SECTION_BYTES) } else { at % (bytes.len() - 8) };
         match how % 5 {
             0 => bytes[at] = a,
             1 => bytes[at] ^= a,
@@ -67,10 +69,11 @@ pub fn open(input: &[u8]) {
     page::seal_buckets(&mut bytes);
     page::seal(&mut bytes);
     if choice & 0x80 != 0 {
-        let crc = page::section_field(Section::Records) + 16;
-        bytes[crc] ^= 1;
-        let crc = crc32c::crc32c(&bytes[..graven_format::layout::HEADER_CRC_OFFSET]);
-        page::put(&mut bytes, graven_format::layout::HEADER_CRC_OFFSET, 4, crc.into());
+        let crc = page::section_field(&bytes, Section::Records) + ENTRY_CRC;
+        if let Some(crc) = bytes.get_mut(crc) {
+            *crc ^= 1;
+        }
+        page::seal_header(&mut bytes);
     }
     ask_everything(&bytes, pairs);
 }
@@ -114,7 +117,7 @@ pub fn model(input: &[u8]) {
         CodecChoice::Auto,
         CodecChoice::Fixed(Codec::Raw),
         CodecChoice::Fixed(Codec::Huffman),
-        CodecChoice::Fixed(Codec::Symbols),
+        CodecChoice::Fixed(if how & 32 == 0 { Codec::Symbols } else { Codec::Packed }),
     ][usize::from(how % 4)];
     let purpose = if how & 4 == 0 { Purpose::Ram } else { Purpose::Disk };
     let first_counts = how & 8 != 0;

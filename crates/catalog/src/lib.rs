@@ -32,9 +32,11 @@
 //! ```
 
 mod catalog;
+mod diff;
 pub mod root;
 mod version;
 
 pub use catalog::{Catalog, Subscription};
+pub use diff::{Change, Difference, diff};
 pub use root::{Current, Directory, Root, RootError, TableName, TableSettings, VersionName};
 pub use version::Version;

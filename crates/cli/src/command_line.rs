@@ -5,7 +5,10 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::commands::{bench, build, completions, dump, generate, get, info, man, serve, verify};
+use crate::commands::{
+    bench, build, completions, diff, dump, generate, get, info, man, publish, resume, rollback, serve,
+    switch, verify, versions,
+};
 
 /// Serves tables that are written once and read forever.
 #[derive(Parser)]
@@ -24,6 +27,12 @@ pub(crate) enum Chosen {
     Info(info::Arguments),
     Verify(verify::Arguments),
     Dump(dump::Arguments),
+    Diff(diff::Arguments),
+    Publish(publish::Arguments),
+    Versions(versions::Arguments),
+    Switch(switch::Arguments),
+    Rollback(rollback::Arguments),
+    Resume(resume::Arguments),
     Bench(Box<bench::Arguments>),
     Gen(generate::Arguments),
     Completions(completions::Arguments),
@@ -31,16 +40,17 @@ pub(crate) enum Chosen {
 }
 
 /// The subcommands as people look for them.
-const GROUPS: [(&str, &[&str]); 3] = [
+const GROUPS: [(&str, &[&str]); 4] = [
     ("Start here", &["serve", "get", "build"]),
-    ("Tables", &["info", "verify", "dump"]),
+    ("Tables", &["info", "verify", "dump", "diff"]),
+    ("Versions of tables", &["publish", "versions", "switch", "rollback", "resume"]),
     ("Tools", &["bench", "gen", "completions", "man"]),
 ];
 
 /// The exit statuses, the same for every subcommand; 2 is also what clap gives for a command line
 /// it cannot read.
 const EXIT_STATUS: &str = "Exit status: 0 when it was done, 1 when the answer is no (a key is missing, a file is \
-    damaged), 2 for everything else.";
+    damaged, a version is refused), 2 for everything else, 3 when a version is there but not switched to.";
 
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),

@@ -22,6 +22,7 @@ mod progress;
 mod quantity;
 mod read_options;
 mod resident;
+mod root;
 mod sample;
 mod signals;
 mod storage;
@@ -30,7 +31,10 @@ mod table;
 use std::process::ExitCode;
 
 use crate::command_line::Chosen;
-use crate::commands::{bench, build, completions, dump, generate, get, info, man, serve, verify};
+use crate::commands::{
+    bench, build, completions, diff, dump, generate, get, info, man, publish, resume, rollback, serve,
+    switch, verify, versions,
+};
 use crate::console::warn;
 
 fn main() -> ExitCode {
@@ -44,6 +48,12 @@ fn main() -> ExitCode {
         Chosen::Info(arguments) => info::run(&arguments),
         Chosen::Verify(arguments) => verify::run(&arguments),
         Chosen::Dump(arguments) => dump::run(&arguments),
+        Chosen::Diff(arguments) => diff::run(&arguments),
+        Chosen::Publish(arguments) => publish::run(&arguments),
+        Chosen::Versions(arguments) => versions::run(&arguments),
+        Chosen::Switch(arguments) => switch::run(&arguments),
+        Chosen::Rollback(arguments) => rollback::run(&arguments),
+        Chosen::Resume(arguments) => resume::run(&arguments),
         Chosen::Bench(arguments) => bench::run(&arguments),
         Chosen::Gen(arguments) => generate::run(&arguments),
         Chosen::Completions(arguments) => completions::run(&arguments),

@@ -58,7 +58,9 @@ fn a_table_whose_index_is_damaged_is_not_served_from_disk() {
     let (_directory, path) = carved(&example_data(), &["--for", "disk"]);
     let ended = run(&["info", "--json", path.to_str().unwrap()]);
     let info: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
-    let index = usize::try_from(info["sections"][1]["offset"].as_u64().unwrap()).unwrap();
+    let sections = info["sections"].as_array().unwrap();
+    let index = sections.iter().find(|section| section["name"] == "index").unwrap();
+    let index = usize::try_from(index["offset"].as_u64().unwrap()).unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[index + 10] ^= 1;
     std::fs::write(&path, bytes).unwrap();

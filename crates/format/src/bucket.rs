@@ -1,30 +1,65 @@
 //! A bucket: a few records in columns, so that one comparison over the tags finds the one that a key has.
 //!
-//! `crc | count | tags | value lengths | keys | values`, where the keys of a numeric table are what its buckets and tags
-//! leave of them, packed bit by bit, and other keys are their lengths and then their bytes.
+//! `count | tags | wide words | fields | keys | values`. The fields are a string of bits: in a narrow bucket a word a
+//! value, then what buckets and tags leave of numeric keys, or the lengths of others. A wide bucket has words of 16 bits
+//! instead, which say in what form each value is, and where a value lies that is too long.
 
 use std::ops::Range;
 
-use crate::cpu::{Cpu, LANES, Portable, lanes};
+use crate::codec::{Spread, load};
+use crate::cpu::{Cpu, LANES, lanes};
 use crate::error::Problem;
 use crate::key::Place;
-use crate::layout::{BUCKET_CRC_BYTES, LARGE_REFERENCE_BYTES};
+use crate::layout::{INLINE_MAX_MOST, LARGE_REFERENCE_BYTES, LARGE_WORD, WIDE_LENGTH_BITS};
 
 /// What the buckets of a table have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BucketShape {
     /// Bytes of the record count: 1 or 2.
     pub(crate) count_width: u8,
-    /// Bytes of a key's length: 1, 2 or 4, or 0 for numeric keys.
-    pub(crate) key_width: u8,
+    /// Whether keys are numbers.
+    pub(crate) numeric: bool,
     /// Bits that are stored of a numeric key beside its tag.
     pub(crate) rest_bits: u32,
     /// As many ones.
     pub(crate) rest_mask: u128,
-    /// Bytes of a value's length: 1 or 2, or 0 where all values have `value_fixed` bytes.
-    pub(crate) value_width: u8,
-    /// Bytes of every value where they have no length of their own.
-    pub(crate) value_fixed: u32,
+    /// Bits of a key's length, and what is added to it; 0 for numeric keys.
+    pub(crate) key_bits: u32,
+    pub(crate) key_base: u32,
+    /// Bits of a value's word in a narrow bucket.
+    pub(crate) word_bits: u32,
+    /// What is added to a word that is a length.
+    pub(crate) word_base: u32,
+    /// Values that lie in the section of shared values: so many of the highest words of a narrow bucket are their numbers.
+    pub(crate) shared: u32,
+    /// Bits that a byte of a packed value takes; 0 where values are stored in bytes.
+    pub(crate) symbol_bits: u32,
+    spread: Spread,
+}
+
+/// How a value is stored. On disk: never change a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum Form {
+    /// Through the codec of the values.
+    Main = 0,
+    /// As it is.
+    Raw = 1,
+    /// Through the codec of long values.
+    Long = 2,
+    /// In a bucket, a number of a shared value; elsewhere, through the codec of long values without the dictionary.
+    Apart = 3,
+}
+
+impl Form {
+    pub(crate) const fn of(number: u8) -> Self {
+        match number & 3 {
+            0 => Self::Main,
+            1 => Self::Raw,
+            2 => Self::Long,
+            _ => Self::Apart,
+        }
+    }
 }
 
 /// The stored form of a record, before it is in a bucket.
@@ -40,119 +75,172 @@ pub(crate) struct Record<'a> {
 /// A stored value, or where it lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stored<'a> {
-    /// The value is here.
-    Inline(&'a [u8]),
+    /// The value is here: its form, its stored bytes, and the length that its word has.
+    Inline { form: Form, bytes: &'a [u8], length: u32 },
+    /// A shared value.
+    #[expect(dead_code, reason = "readers know them, builders do not write them yet")]
+    Shared(u32),
     /// The value is too long for a bucket and lies behind those of its line.
     Large(LargeReference),
 }
 
 /// Where a large value lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LargeReference {
     /// Bytes from the base of the bucket's line.
-    pub(crate) offset: u64,
+    pub(crate) offset: i64,
+    /// Bytes that are stored.
+    pub(crate) stored: u32,
+    /// Bytes that they stand for.
     pub(crate) len: u32,
     pub(crate) crc: u32,
+    pub(crate) form: Form,
 }
 
 impl LargeReference {
     pub(crate) fn to_bytes(self) -> [u8; LARGE_REFERENCE_BYTES] {
         let mut bytes = [0; LARGE_REFERENCE_BYTES];
         bytes[..8].copy_from_slice(&self.offset.to_le_bytes());
-        bytes[8..12].copy_from_slice(&self.len.to_le_bytes());
-        bytes[12..].copy_from_slice(&self.crc.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.stored.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.len.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.crc.to_le_bytes());
+        bytes[20] = self.form as u8;
         bytes
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (offset, rest) = bytes.split_first_chunk()?;
+        let (stored, rest) = rest.split_first_chunk()?;
         let (len, rest) = rest.split_first_chunk()?;
-        let crc = rest.first_chunk()?;
+        let (crc, rest) = rest.split_first_chunk()?;
+        let [form @ 0..4, 0, 0, 0] = *rest.first_chunk::<4>()? else { return None };
         Some(Self {
-            offset: u64::from_le_bytes(*offset),
+            offset: i64::from_le_bytes(*offset),
+            stored: u32::from_le_bytes(*stored),
             len: u32::from_le_bytes(*len),
             crc: u32::from_le_bytes(*crc),
+            form: Form::of(form),
         })
     }
 }
 
+/// What the plan or the header says of all buckets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Widths {
+    pub(crate) count_width: u8,
+    pub(crate) numeric: bool,
+    pub(crate) rest_bits: u32,
+    pub(crate) key_bits: u8,
+    pub(crate) key_base: u32,
+    pub(crate) word_bits: u8,
+    pub(crate) word_base: u32,
+    pub(crate) shared: u32,
+    pub(crate) symbol_bits: u32,
+}
+
 impl BucketShape {
-    /// Appends a bucket of `records`, in this order, to `out`, but for its checksum, which [`seal`] writes.
-    pub(crate) fn encode(&self, records: &[Record<'_>], out: &mut Vec<u8>) {
-        out.extend_from_slice(&[0; BUCKET_CRC_BYTES]);
-        out.extend_from_slice(&(records.len() as u16).to_le_bytes()[..usize::from(self.count_width)]);
-        out.extend(records.iter().map(|record| record.tag));
-        let width = usize::from(self.value_width);
-        if width > 0 {
-            for record in records {
-                let len = match record.value {
-                    Stored::Inline(value) => value.len() as u32,
-                    Stored::Large(_) => self.large_mark(),
-                };
-                out.extend_from_slice(&len.to_le_bytes()[..width]);
-            }
+    pub(crate) fn new(widths: Widths) -> Self {
+        let word_bits = u32::from(widths.word_bits);
+        Self {
+            count_width: widths.count_width,
+            numeric: widths.numeric,
+            rest_bits: widths.rest_bits,
+            rest_mask: u128::MAX.unbounded_shr(128 - widths.rest_bits),
+            key_bits: widths.key_bits.into(),
+            key_base: widths.key_base,
+            word_bits,
+            word_base: widths.word_base,
+            shared: widths.shared.min(1 << word_bits),
+            symbol_bits: widths.symbol_bits,
+            spread: if word_bits <= 8 { Spread::new(word_bits) } else { Spread::default() },
         }
-        if self.key_width > 0 {
-            for record in records {
-                out.extend_from_slice(
-                    &(record.key.len() as u32).to_le_bytes()[..usize::from(self.key_width)],
-                );
+    }
+
+    /// The word of a narrow bucket from which on words are numbers of shared values.
+    #[inline(always)]
+    fn shared_from(&self) -> u32 {
+        (1 << self.word_bits) - self.shared
+    }
+
+    /// The highest bit of a bucket's count, which says that it is wide, and the others' most.
+    pub(crate) fn wide_flag(&self) -> u16 {
+        1 << (8 * self.count_width - 1)
+    }
+
+    /// The word that a value has in a narrow bucket, where it has one.
+    fn narrow_word(&self, value: &Stored<'_>) -> Option<u32> {
+        match *value {
+            Stored::Inline { form: Form::Main, length, .. } => {
+                length.checked_sub(self.word_base).filter(|&word| word < self.shared_from())
             }
-            records.iter().for_each(|record| out.extend_from_slice(record.key));
-        } else {
-            let (mut pending, mut bits) = (0_u128, 0);
-            for record in records {
-                pending |= record.rest << bits;
-                bits += self.rest_bits;
-                // Up to 7 bits wait here, and a rest has at most 120.
-                while bits >= 8 {
-                    out.push(pending as u8);
-                    pending >>= 8;
-                    bits -= 8;
-                }
-            }
-            if bits > 0 {
-                out.push(pending as u8);
+            Stored::Shared(number) => (number < self.shared).then(|| self.shared_from() + number),
+            _ => None,
+        }
+    }
+
+    /// Appends a bucket of `records`, in this order, to `out`.
+    pub(crate) fn encode(&self, records: &[Record<'_>], out: &mut Vec<u8>) {
+        let wide = !records.iter().all(|record| self.narrow_word(&record.value).is_some());
+        let count = records.len() as u16 | if wide { self.wide_flag() } else { 0 };
+        out.extend_from_slice(&count.to_le_bytes()[..usize::from(self.count_width)]);
+        out.extend(records.iter().map(|record| record.tag));
+        let mut fields = Fields::default();
+        for record in records {
+            if wide {
+                let word = match record.value {
+                    Stored::Inline { form, length, .. } => {
+                        length as u16 | u16::from(form as u8) << WIDE_LENGTH_BITS
+                    }
+                    Stored::Shared(number) => number as u16 | 3 << WIDE_LENGTH_BITS,
+                    Stored::Large(_) => LARGE_WORD,
+                };
+                out.extend_from_slice(&word.to_le_bytes());
+            } else {
+                fields.push(self.narrow_word(&record.value).unwrap_or_default().into(), self.word_bits, out);
             }
         }
         for record in records {
+            if self.numeric {
+                fields.push(record.rest, self.rest_bits, out);
+            } else {
+                fields.push((record.key.len() as u32 - self.key_base).into(), self.key_bits, out);
+            }
+        }
+        let packed = !wide && self.symbol_bits > 0;
+        if packed && self.numeric {
+            records.iter().for_each(|record| self.pack(record, &mut fields, out));
+        }
+        fields.finish(out);
+        records.iter().for_each(|record| out.extend_from_slice(record.key));
+        if packed && !self.numeric {
+            records.iter().for_each(|record| self.pack(record, &mut fields, out));
+            fields.finish(out);
+        }
+        if packed {
+            return;
+        }
+        for record in records {
             match record.value {
-                Stored::Inline(value) => out.extend_from_slice(value),
+                Stored::Inline { bytes, .. } => out.extend_from_slice(bytes),
+                Stored::Shared(_) => {}
                 Stored::Large(reference) => out.extend_from_slice(&reference.to_bytes()),
             }
         }
     }
 
-    /// The length that stands for a value that is elsewhere; no value in a bucket is as long.
-    pub(crate) fn large_mark(&self) -> u32 {
-        u32::MAX >> (32 - 8 * u32::from(self.value_width.max(1)))
-    }
-
-    /// Opens the bucket that is the first `len` of `bytes`, once its checksum is seen to be right; the bytes behind it are
-    /// loaded but do not count.
-    pub(crate) fn open_checked<'a, C: Cpu>(
-        &'a self,
-        cpu: C,
-        number: u64,
-        bytes: &'a [u8],
-        len: usize,
-    ) -> Result<Bucket<'a, C>, Problem> {
-        let possible = BUCKET_CRC_BYTES..=bytes.len();
-        let Some((stored, rest)) =
-            bytes.split_first_chunk::<BUCKET_CRC_BYTES>().filter(|_| possible.contains(&len))
-        else {
-            return Err(cut_short(len.max(BUCKET_CRC_BYTES), len.min(bytes.len())));
-        };
-        let (expected, found) =
-            (u32::from_le_bytes(*stored), crc32c(cpu, number, rest, len - BUCKET_CRC_BYTES));
-        if expected != found {
-            return Err(Problem::Checksum { expected, found });
+    /// Appends the bits of a packed value, without those that fill its last byte.
+    fn pack(&self, record: &Record<'_>, fields: &mut Fields, out: &mut Vec<u8>) {
+        let Stored::Inline { bytes, length, .. } = record.value else { return };
+        let mut left = length * self.symbol_bits;
+        for &byte in bytes {
+            let bits = left.min(8);
+            fields.push((byte & (u8::MAX >> (8 - bits))).into(), bits, out);
+            left -= bits;
         }
-        self.open(cpu, bytes, len)
     }
 
-    /// Opens a bucket whose checksum was checked before. Every range is still checked, so that a file made to deceive
-    /// costs an error and no more.
+    /// Opens the bucket that is the first `len` of `bytes`; those behind may be loaded. Every range is checked, so that a
+    /// file made to deceive costs an error and no more.
     #[inline(always)]
     pub(crate) fn open<'a, C: Cpu>(
         &'a self,
@@ -160,18 +248,46 @@ impl BucketShape {
         bytes: &'a [u8],
         len: usize,
     ) -> Result<Bucket<'a, C>, Problem> {
-        let count = match bytes.get(BUCKET_CRC_BYTES..BUCKET_CRC_BYTES + 2) {
-            Some(&[count, _]) if self.count_width == 1 => usize::from(count),
-            Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
-            _ => return Err(cut_short(BUCKET_CRC_BYTES + usize::from(self.count_width), len)),
+        let (count, wide) = match bytes.get(..2) {
+            Some(&[count, _]) if self.count_width == 1 => (usize::from(count & 0x7F), count & 0x80 != 0),
+            Some(&[low, high]) => (usize::from(u16::from_le_bytes([low, high & 0x7F])), high & 0x80 != 0),
+            _ => return Err(cut_short(self.count_width.into(), len)),
         };
-        let tags = BUCKET_CRC_BYTES + usize::from(self.count_width);
-        let value_lengths = tags + count;
-        let keys = value_lengths + count * usize::from(self.value_width);
-        if keys > len || len > bytes.len() {
-            return Err(cut_short(keys, len.min(bytes.len())));
+        let tags = usize::from(self.count_width);
+        let words = tags + count;
+        let fields = 8 * words + count * if wide { 16 } else { self.word_bits as usize };
+        if fields > 8 * len || len > bytes.len() {
+            return Err(cut_short(fields.div_ceil(8), len.min(bytes.len())));
         }
-        Ok(Bucket { cpu, shape: self, bytes, len, count, tags, value_lengths, keys })
+        Ok(Bucket { cpu, shape: self, bytes, len, count, wide, tags, words, fields })
+    }
+}
+
+/// Bits on their way into bytes.
+#[derive(Default)]
+struct Fields {
+    pending: u128,
+    bits: u32,
+}
+
+impl Fields {
+    /// Appends the lowest `bits` of `field`, at most 120, which has no others.
+    fn push(&mut self, field: u128, bits: u32, out: &mut Vec<u8>) {
+        self.pending |= field << self.bits;
+        self.bits += bits;
+        while self.bits >= 8 {
+            out.push(self.pending as u8);
+            self.pending >>= 8;
+            self.bits -= 8;
+        }
+    }
+
+    /// Fills the last byte with zeros.
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        if self.bits > 0 {
+            out.push(self.pending as u8);
+        }
+        *self = Self::default();
     }
 }
 
@@ -180,20 +296,7 @@ fn cut_short(least: usize, found: usize) -> Problem {
     Problem::Short { what: "a bucket", least: least as u64, found: found as u64 }
 }
 
-/// Writes the checksum of a bucket, padding included, into its first bytes.
-pub(crate) fn seal(bucket: u64, bytes: &mut [u8]) {
-    let crc = crc32c(Portable, bucket, &bytes[BUCKET_CRC_BYTES..], bytes.len() - BUCKET_CRC_BYTES);
-    bytes[..BUCKET_CRC_BYTES].copy_from_slice(&crc.to_le_bytes());
-}
-
-/// The checksum of the bucket whose first `len` bytes behind its checksum are those of `rest`: CRC-32C, begun with the
-/// bucket's number, of these bytes and as many zeros as make a multiple of eight.
-#[inline(always)]
-fn crc32c(cpu: impl Cpu, bucket: u64, rest: &[u8], len: usize) -> u32 {
-    !cpu.crc32c_words(!(bucket as u32), rest, len)
-}
-
-/// A bucket whose checksum is right.
+/// A bucket that is open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket<'a, C> {
     cpu: C,
@@ -201,9 +304,12 @@ pub(crate) struct Bucket<'a, C> {
     bytes: &'a [u8],
     len: usize,
     count: usize,
+    wide: bool,
     tags: usize,
-    value_lengths: usize,
-    keys: usize,
+    /// Where the words begin, in bytes.
+    words: usize,
+    /// Where the rests or the lengths of keys begin, in bits.
+    fields: usize,
 }
 
 impl<'a, C: Cpu> Bucket<'a, C> {
@@ -248,39 +354,46 @@ impl<'a, C: Cpu> Bucket<'a, C> {
     /// What is stored of the numeric key of record `i` beside its tag.
     #[inline(always)]
     pub(crate) fn rest(&self, i: usize) -> u128 {
-        let bits = i * self.shape.rest_bits as usize;
-        let at = self.keys + bits / 8;
-        let word = self.bytes.get(at..).map_or([0; LANES], lanes);
+        let bits = self.fields + i * self.shape.rest_bits as usize;
+        let word = self.bytes.get(bits / 8..).map_or([0; LANES], lanes);
         u128::from_le_bytes(word) >> (bits % 8) & self.shape.rest_mask
     }
 
-    /// Where the keys end and the values begin.
+    /// A number of up to 32 bits, from bit `at` on.
     #[inline(always)]
-    fn values(&self) -> usize {
-        let width = usize::from(self.shape.key_width);
-        if width == 0 {
-            return self.keys + (self.count * self.shape.rest_bits as usize).div_ceil(8);
-        }
-        let keys: usize = (0..self.count).map(|i| self.key_len(i)).sum();
-        self.keys + self.count * width + keys
+    fn field(&self, at: usize, bits: u32) -> usize {
+        (load(self.bytes, at / 8) >> (at % 8) & u64::MAX.unbounded_shr(64 - bits)) as usize
     }
 
     #[inline(always)]
     fn key_len(&self, i: usize) -> usize {
-        let width = usize::from(self.shape.key_width);
-        let at = self.keys + i * width;
-        let mut len = [0; 4];
-        if let Some(bytes) = self.bytes.get(at..at + width) {
-            len[..width].copy_from_slice(bytes);
+        let bits = self.shape.key_bits;
+        self.field(self.fields + i * bits as usize, bits) + self.shape.key_base as usize
+    }
+
+    /// Where the fields end, in bits.
+    #[inline(always)]
+    fn fields_end(&self) -> usize {
+        let bits = if self.shape.numeric { self.shape.rest_bits } else { self.shape.key_bits };
+        self.fields + self.count * bits as usize
+    }
+
+    /// Where the values begin, in bits.
+    #[inline(always)]
+    fn values(&self) -> usize {
+        let end = self.fields_end();
+        if self.shape.numeric {
+            let packed = self.shape.symbol_bits > 0 && !self.wide;
+            return if packed { end } else { end.next_multiple_of(8) };
         }
-        u32::from_le_bytes(len) as usize
+        let keys: usize = (0..self.count).map(|i| self.key_len(i)).sum();
+        end.next_multiple_of(8) + 8 * keys
     }
 
     /// Where the stored bytes of the key of record `i` lie in the bucket; empty for numeric keys.
     pub(crate) fn key(&self, i: usize) -> Result<Range<usize>, Problem> {
-        let width = usize::from(self.shape.key_width);
         let before: usize = (0..i).map(|j| self.key_len(j)).sum();
-        let start = self.keys + self.count * width + before;
+        let start = self.fields_end().div_ceil(8) + before;
         let end = start + self.key_len(i);
         if end > self.len {
             return Err(Problem::Range {
@@ -292,42 +405,109 @@ impl<'a, C: Cpu> Bucket<'a, C> {
         Ok(start..end)
     }
 
+    /// The word of record `i` of a narrow bucket.
+    #[inline(always)]
+    fn word(&self, i: usize) -> u32 {
+        let bits = self.shape.word_bits;
+        self.field(8 * self.words + i * bits as usize, bits) as u32
+    }
+
+    /// The lengths of the values before that of record `i` in a narrow bucket, together.
+    #[inline(always)]
+    fn lengths_before(&self, i: usize) -> usize {
+        let bits = self.shape.word_bits as usize;
+        if self.shape.shared > 0 || bits > 8 {
+            return self.lengths_one_by_one(i);
+        }
+        // Eight words take as many bytes as one has bits.
+        let mut sum = 0;
+        for (eight, from) in (0..i).step_by(8).enumerate() {
+            let word = load(self.bytes, self.words + eight * bits);
+            let lanes =
+                self.shape.spread.apply(word) & u64::MAX.unbounded_shr((64 - 8 * (i - from).min(8)) as u32);
+            const EVEN: u64 = 0x00FF_00FF_00FF_00FF;
+            sum += ((lanes & EVEN) + (lanes >> 8 & EVEN)).wrapping_mul(0x0001_0001_0001_0001) >> 48;
+        }
+        sum as usize + i * self.shape.word_base as usize
+    }
+
+    #[inline(never)]
+    fn lengths_one_by_one(&self, i: usize) -> usize {
+        let (base, shared) = (self.shape.word_base, self.shape.shared_from());
+        (0..i).map(|j| self.word(j)).filter(|&word| word < shared).map(|word| (word + base) as usize).sum()
+    }
+
     /// Where the stored value of record `i` lies in the bucket, or behind the buckets of its line.
     #[inline(always)]
     pub(crate) fn value(&self, i: usize) -> Result<ValuePlace, Problem> {
-        let lengths = &self.bytes[self.value_lengths..];
-        let (before, len) = match self.shape.value_width {
-            0 => (i * self.shape.value_fixed as usize, self.shape.value_fixed),
-            1 => {
-                let mut before = self.cpu.sum(lanes(lengths), i, LARGE_REFERENCE_BYTES as u8);
-                let mut from = LANES;
-                while from < i {
-                    before += self.cpu.sum(lanes(&lengths[from..]), i - from, LARGE_REFERENCE_BYTES as u8);
-                    from += LANES;
-                }
-                (before, u32::from(lengths[i]))
-            }
-            _ => {
-                let len = |i: usize| u32::from(u16::from_le_bytes([lengths[2 * i], lengths[2 * i + 1]]));
-                let size = |len: u32| if len == 0xFFFF { LARGE_REFERENCE_BYTES } else { len as usize };
-                ((0..i).map(|j| size(len(j))).sum(), len(i))
-            }
-        };
-        let start = self.values() + before;
-        let large = self.shape.value_width > 0 && len == self.shape.large_mark();
-        let end = start + if large { LARGE_REFERENCE_BYTES } else { len as usize };
-        if end > self.len {
-            return Err(Problem::Range {
-                field: "the end of a value",
-                most: self.len as u64,
-                found: end as u64,
-            });
+        if self.wide {
+            return self.wide_value(i);
         }
-        if large {
-            let reference = LargeReference::from_bytes(&self.bytes[start..end]);
-            return reference.map(ValuePlace::Large).ok_or(Problem::Codec);
+        let word = self.word(i);
+        if self.shape.shared > 0 && word >= self.shape.shared_from() {
+            return Ok(ValuePlace::Shared(word - self.shape.shared_from()));
         }
-        Ok(ValuePlace::Inline(start..end))
+        let len = (word + self.shape.word_base) as usize;
+        let before = self.lengths_before(i);
+        let symbol_bits = self.shape.symbol_bits as usize;
+        if symbol_bits > 0 {
+            let start = self.values() + before * symbol_bits;
+            self.check_end((start + len * symbol_bits).div_ceil(8))?;
+            return Ok(ValuePlace::Packed { bit: start, len });
+        }
+        let start = self.values() / 8 + before;
+        self.check_end(start + len)?;
+        Ok(ValuePlace::Inline(start..start + len))
+    }
+
+    #[inline(always)]
+    fn check_end(&self, end: usize) -> Result<(), Problem> {
+        if end > self.len { Err(self.ends_beyond(end)) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn ends_beyond(&self, end: usize) -> Problem {
+        Problem::Range { field: "the end of a value", most: self.len as u64, found: end as u64 }
+    }
+
+    /// The word of record `i` of a wide bucket, in its two parts.
+    fn wide_word(&self, i: usize) -> (Form, u32) {
+        let at = self.words + 2 * i;
+        let word = self.bytes.get(at..at + 2).map_or(0, |word| u16::from_le_bytes([word[0], word[1]]));
+        (Form::of((word >> WIDE_LENGTH_BITS) as u8), u32::from(word) & INLINE_MAX_MOST)
+    }
+
+    /// The bytes that a value with this word takes in a wide bucket.
+    fn wide_size(&self, (form, length): (Form, u32)) -> usize {
+        match form {
+            Form::Apart if length == INLINE_MAX_MOST => LARGE_REFERENCE_BYTES,
+            Form::Apart => 0,
+            Form::Main if self.shape.symbol_bits > 0 => {
+                (length as usize * self.shape.symbol_bits as usize).div_ceil(8)
+            }
+            _ => length as usize,
+        }
+    }
+
+    #[inline(never)]
+    fn wide_value(&self, i: usize) -> Result<ValuePlace, Problem> {
+        let before: usize = (0..i).map(|j| self.wide_size(self.wide_word(j))).sum();
+        let (form, length) = self.wide_word(i);
+        let start = self.values() / 8 + before;
+        let end = start + self.wide_size((form, length));
+        self.check_end(end)?;
+        Ok(match form {
+            Form::Apart if length == INLINE_MAX_MOST => {
+                let reference = LargeReference::from_bytes(&self.bytes[start..end]);
+                ValuePlace::Large(reference.ok_or(Problem::Codec)?)
+            }
+            Form::Apart => ValuePlace::Shared(length),
+            Form::Main if self.shape.symbol_bits > 0 => {
+                ValuePlace::Packed { bit: 8 * start, len: length as usize }
+            }
+            Form::Main => ValuePlace::Inline(start..end),
+            Form::Raw | Form::Long => ValuePlace::Other(form, start..end),
+        })
     }
 
     /// The bucket's bytes from `start` on, with those behind the bucket that may be loaded.
@@ -340,8 +520,14 @@ impl<'a, C: Cpu> Bucket<'a, C> {
 /// Where a stored value lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ValuePlace {
-    /// Here in its bucket.
+    /// Here in its bucket, through the codec of the values.
     Inline(Range<usize>),
+    /// Here from this bit on, so many bytes packed.
+    Packed { bit: usize, len: usize },
+    /// Here in another form.
+    Other(Form, Range<usize>),
+    /// In the section of shared values, under this number.
+    Shared(u32),
     /// Behind the buckets of its line.
     Large(LargeReference),
 }

@@ -47,6 +47,11 @@ pub enum Error {
         /// The bits of the unknown features.
         found: u32,
     },
+    /// The file has a section that a reader must know, and that this program does not know.
+    Section {
+        /// The name that the file gives it.
+        name: String,
+    },
     /// The file is shorter or longer than its header says.
     Length {
         /// Bytes that the header names.
@@ -139,6 +144,13 @@ pub enum Problem {
     },
     /// A key lies where no lookup finds it, or out of order.
     Misplaced,
+    /// The identity is not that of a table with these pairs.
+    Identity {
+        /// The identity that goes with the pairs.
+        expected: u64,
+        /// The identity that the header names.
+        found: u64,
+    },
     /// Bytes that no codec writes.
     Codec,
 }
@@ -172,6 +184,12 @@ impl fmt::Display for Problem {
             }
             Self::Contradiction { said } => f.write_str(said),
             Self::Misplaced => f.write_str("a key lies where no lookup finds it"),
+            Self::Identity { expected, found } => {
+                write!(
+                    f,
+                    "expected the identity {expected:016x}, which follows from the pairs, found {found:016x}"
+                )
+            }
             Self::Codec => f.write_str("found bytes that its codec never writes"),
         }
     }
@@ -193,7 +211,7 @@ impl fmt::Display for Error {
             Self::Thread { source } => write!(f, "cannot start a thread: {source}"),
             Self::NotCarved => f.write_str("not a carved file"),
             Self::Version { found } => {
-                write!(f, "the file has version {found}, this program reads version 1; build the file anew")
+                write!(f, "the file has version {found}, this program reads version 2; build it anew")
             }
             Self::Flags { found } => {
                 write!(
@@ -201,6 +219,10 @@ impl fmt::Display for Error {
                     "the file uses features {found:#x} that this program does not know; use a newer one"
                 )
             }
+            Self::Section { name } => write!(
+                f,
+                "the file has a section `{name}` that this program does not know and cannot do without; use a newer one"
+            ),
             Self::Length { expected, found } => {
                 write!(
                     f,

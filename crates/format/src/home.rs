@@ -110,6 +110,28 @@ impl Home {
         }
     }
 
+    /// Fills `room` with the bytes from `start` on.
+    pub(crate) fn read_into(&self, start: usize, room: &mut [u8]) -> Result<(), Error> {
+        let io = |source| Error::Io { doing: "read the file", source };
+        let bytes = match self {
+            Self::Memory(region) | Self::Doubtful(region) => region.bytes(),
+            Self::Mapped(mapping) => mapping.bytes(),
+            Self::File { file, memory, .. } => match memory.get() {
+                Some(region) => region.bytes(),
+                None => return file.read_exact_at(room, start as u64).map_err(io),
+            },
+            Self::Disk(disk) => {
+                let mut scratch = Vec::new();
+                let bytes = disk.read(start..start + room.len(), 0, &mut scratch)?;
+                room.copy_from_slice(&bytes[..room.len()]);
+                return Ok(());
+            }
+        };
+        let found = start.checked_add(room.len()).and_then(|end| bytes.get(start..end));
+        room.copy_from_slice(found.ok_or_else(|| io(std::io::ErrorKind::UnexpectedEof.into()))?);
+        Ok(())
+    }
+
     /// As [`Self::read`], for sequential readers: what has to be read is read into `window` with `ahead` bytes of what
     /// comes next.
     pub(crate) fn read_ahead<'s>(

@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use crate::layout::{
-    LINE_BASE_BYTES, LINE_BUCKETS, LINE_BYTES, LINE_ENDS_OFFSET, LINE_SHIFT_MAX, LINE_SHIFT_OFFSET,
+    GROUP_CRC_BYTES, LINE_BASE_BYTES, LINE_BUCKETS, LINE_BYTES, LINE_ENDS_OFFSET, LINE_SHIFT_MAX,
+    LINE_SHIFT_OFFSET,
 };
 
 /// One line of the index.
@@ -36,20 +37,80 @@ pub(crate) fn rebase(line: &mut Line, offset: u64) {
     line[..LINE_BASE_BYTES].copy_from_slice(&moved.to_le_bytes()[..LINE_BASE_BYTES]);
 }
 
+/// Buckets of a line that share a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Groups {
+    buckets: usize,
+    /// A bit for each bucket of a line that begins a group.
+    firsts: u32,
+}
+
+impl Groups {
+    /// Groups of so many buckets: one of [`GROUPS`](crate::layout::GROUPS).
+    pub(crate) fn of(buckets: u8) -> Self {
+        let firsts =
+            (0..LINE_BUCKETS).filter(|at| at % u64::from(buckets) == 0).fold(0, |bits, at| bits | 1 << at);
+        Self { buckets: buckets.into(), firsts }
+    }
+
+    /// Buckets in a group.
+    pub(crate) fn buckets(self) -> usize {
+        self.buckets
+    }
+
+    /// How many there are in a line.
+    pub(crate) fn of_line(self) -> u64 {
+        LINE_BUCKETS / self.buckets as u64
+    }
+
+    /// Whether a check is of one bucket alone, so that a line that leads astray is found by it.
+    pub(crate) fn are_buckets(self) -> bool {
+        self.buckets == 1
+    }
+
+    /// The number of the group that a bucket is in.
+    pub(crate) fn number(self, bucket: u64) -> u64 {
+        let (line, at) = line_of(bucket);
+        line * self.of_line() + (at / self.buckets) as u64
+    }
+}
+
+#[inline(always)]
+fn shift(line: &Line) -> u32 {
+    u16::from_le_bytes([line[LINE_SHIFT_OFFSET], line[LINE_SHIFT_OFFSET + 1]]) as u32 & LINE_SHIFT_MAX
+}
+
+/// Where the bucket that is number `at - 1` of the line ends, in its units.
+#[inline(always)]
+fn end_of(line: &Line, at: usize) -> u64 {
+    let offset = LINE_SHIFT_OFFSET + 2 * at;
+    u64::from(u16::from_le_bytes([line[offset], line[offset + 1]]))
+}
+
 /// Where the bucket that is number `at` of `line` lies in the section of records. The start is never behind the end, and
 /// neither is beyond 2^49.
 #[inline(always)]
-pub(crate) fn range(line: &Line, at: usize) -> Range<u64> {
-    let base = base(line);
-    let shift =
-        u16::from_le_bytes([line[LINE_SHIFT_OFFSET], line[LINE_SHIFT_OFFSET + 1]]) as u32 & LINE_SHIFT_MAX;
-    let end_of = |at: usize| {
-        let offset = LINE_SHIFT_OFFSET + 2 * at;
-        u64::from(u16::from_le_bytes([line[offset], line[offset + 1]]))
-    };
-    let start = if at == 0 { 0 } else { end_of(at) };
-    let end = end_of(at + 1).max(start);
+pub(crate) fn range(line: &Line, at: usize, groups: Groups) -> Range<u64> {
+    let (base, shift) = (base(line), shift(line));
+    let start = if at == 0 { 0 } else { end_of(line, at) };
+    // A group begins with its check.
+    let start = (start << shift) + (groups.firsts >> at & 1) as u64 * GROUP_CRC_BYTES as u64;
+    let end = (end_of(line, at + 1) << shift).max(start);
+    base + start..base + end
+}
+
+/// Where the group lies that the bucket which is number `at` of `line` is in, from its check on.
+pub(crate) fn group(line: &Line, at: usize, groups: Groups) -> Range<u64> {
+    let (base, shift) = (base(line), shift(line));
+    let first = at - at % groups.buckets;
+    let start = if first == 0 { 0 } else { end_of(line, first) };
+    let end = end_of(line, first + groups.buckets).max(start);
     base + (start << shift)..base + (end << shift)
+}
+
+/// The bytes of a line that the checks of its groups cover, where they are of more than one bucket.
+pub(crate) fn checked(line: &Line) -> &[u8] {
+    &line[LINE_SHIFT_OFFSET..]
 }
 
 /// A line for buckets of these lengths, at most 28, the first of which begins at `base`; and where each begins behind its
@@ -88,12 +149,18 @@ mod tests {
         {
             let base = 1 << 40;
             let (line, paddings) = encode(base, &lengths);
-            let mut start = base;
-            for (at, &len) in lengths.iter().enumerate() {
-                let range = range(&line, at);
-                assert_eq!(range.start, start);
-                assert_eq!(range.end, start + u64::from(len) + paddings[at]);
-                start = range.end;
+            for groups in crate::layout::GROUPS.map(Groups::of) {
+                let mut start = base;
+                for (at, &len) in lengths.iter().enumerate() {
+                    let end = start + u64::from(len) + paddings[at];
+                    let check = if at % groups.buckets == 0 { 4 } else { 0 };
+                    let range = range(&line, at, groups);
+                    assert_eq!(range, start + check..end.max(start + check));
+                    let group = group(&line, at, groups);
+                    assert!(group.start <= start && group.end >= end);
+                    assert_eq!(group.start == start, check > 0 || len == 0 && at > 0 && group.start == start);
+                    start = end;
+                }
             }
         }
     }

@@ -34,15 +34,19 @@ pub struct Info {
     pub stored_value_bytes: u64,
     /// The number of buckets.
     pub buckets: u64,
+    /// What tells the table from every other.
+    pub identity: u64,
+    /// Buckets that share a check.
+    pub check_buckets: u8,
     /// The sections, in file order.
-    pub sections: [SectionInfo; Section::ALL.len()],
+    pub sections: Vec<SectionInfo>,
 }
 
 /// Where a section lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SectionInfo {
-    /// What it holds.
-    pub section: Section,
+    /// The name that the file gives it.
+    pub name: String,
     /// Where it begins, from the start of the file.
     pub offset: u64,
     /// Its length.
@@ -64,7 +68,8 @@ impl Info {
 
     /// Bits of the index for each pair; `None` where there is none.
     pub fn index_bits_per_pair(&self) -> Option<f64> {
-        let index = self.sections[Section::Index as usize].bytes;
+        let index = self.sections.iter().find(|section| section.name == Section::Index.name());
+        let index = index.map_or(0, |section| section.bytes);
         (self.pairs > 0).then(|| index as f64 * 8.0 / self.pairs as f64)
     }
 
@@ -104,7 +109,7 @@ impl Store {
             file_bytes: header.file_bytes,
             pairs: header.pairs,
             key_kind: header.keys.kind,
-            key_prefix: header.keys.prefix.clone(),
+            key_prefix: self.keys.shape().prefix.clone(),
             key_bits: if self.keys.is_numeric() { header.keys.mask.count_ones() } else { 0 },
             key_codec: header.key_codec,
             key_bytes: header.key_bytes,
@@ -113,10 +118,18 @@ impl Store {
             value_bytes: header.value_bytes,
             stored_value_bytes: header.stored_value_bytes,
             buckets: self.buckets(),
-            sections: Section::ALL.map(|section| {
-                let entry = header.section(section);
-                SectionInfo { section, offset: entry.offset, bytes: entry.len, checksum: entry.crc }
-            }),
+            identity: header.identity,
+            check_buckets: header.group_buckets,
+            sections: header
+                .sections
+                .iter()
+                .map(|entry| SectionInfo {
+                    name: entry.name().escape_ascii().to_string(),
+                    offset: entry.offset,
+                    bytes: entry.len,
+                    checksum: entry.crc,
+                })
+                .collect(),
         }
     }
 }

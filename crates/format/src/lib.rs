@@ -4,6 +4,7 @@
 
 mod bucket;
 mod build;
+mod change;
 mod checksum;
 mod codec;
 mod cpu;
@@ -31,6 +32,7 @@ pub use build::{
     BUCKET_RECORDS_MAX, Builder, Built, CarvedFile, CodecChoice, Duplicates, Options, Progress, Purpose,
     Source, Stage,
 };
+pub use change::Change;
 pub use codec::Codec;
 pub use error::{Error, Problem};
 pub use info::{Info, SectionInfo};

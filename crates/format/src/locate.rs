@@ -1,14 +1,15 @@
-//! Where a bucket lies in the file, by the index.
+//! Where a bucket lies in the file, by the index, and whether its bytes are those of this table.
 
 use std::ops::Range;
 
 use crate::bucket::Bucket;
+use crate::checksum::group_seed;
 use crate::cpu::Cpu;
 use crate::error::{Error, Problem};
 use crate::home::Window;
-use crate::index::{self, Line};
+use crate::index::{self, Groups, Line};
 use crate::key::Place;
-use crate::layout::{BUCKET_BYTES_MAX, LINE_BYTES, Section};
+use crate::layout::{BUCKET_BYTES_MAX, GROUP_CRC_BYTES, LINE_BYTES, Section};
 use crate::region::Region;
 use crate::store::{Store, damaged};
 
@@ -16,24 +17,39 @@ impl Store {
     /// Where the line of the index that `bucket` is in lies in the file.
     #[inline(always)]
     pub(crate) fn line_offset(&self, bucket: u64) -> usize {
-        self.header.section(Section::Index).offset as usize + index::line_of(bucket).0 as usize * LINE_BYTES
+        self.index_start + index::line_of(bucket).0 as usize * LINE_BYTES
+    }
+
+    /// A range of the records, as one of the file.
+    #[inline(always)]
+    fn in_file(&self, range: Range<u64>, bucket: u64) -> Result<Range<usize>, Error> {
+        if range.end > self.records_len {
+            return Err(self.beyond_records(bucket, range.end));
+        }
+        Ok(self.records_start + range.start as usize..self.records_start + range.end as usize)
     }
 
     /// Where a bucket lies in the file, by its line of the index.
     #[inline(always)]
-    fn range_by(&self, line: &Line, bucket: u64) -> Result<Range<usize>, Error> {
-        let range = index::range(line, index::line_of(bucket).1);
-        let records = self.header.section(Section::Records);
-        if range.end > records.len {
-            return Err(self.beyond_records(bucket, range.end));
+    pub(crate) fn range_by(&self, line: &Line, bucket: u64) -> Result<Range<usize>, Error> {
+        self.in_file(index::range(line, index::line_of(bucket).1, self.groups), bucket)
+    }
+
+    /// Where the group of a bucket lies in the file, by its line of the index: what has to be read to check it.
+    pub(crate) fn group_by(&self, line: &Line, bucket: u64) -> Result<Range<usize>, Error> {
+        let group = self.in_file(index::group(line, index::line_of(bucket).1, self.groups), bucket)?;
+        let (most, found) = (BUCKET_BYTES_MAX as u64, group.len() as u64);
+        if found > most {
+            // Before memory is taken for it.
+            let problem = Problem::Range { field: "the length of a bucket", most, found };
+            return Err(damaged(Section::Index, self.line_offset(bucket), problem));
         }
-        Ok((records.offset + range.start) as usize..(records.offset + range.end) as usize)
+        Ok(group)
     }
 
     #[cold]
     fn beyond_records(&self, bucket: u64, found: u64) -> Error {
-        let most = self.header.section(Section::Records).len;
-        let problem = Problem::Range { field: "the end of a bucket", most, found };
+        let problem = Problem::Range { field: "the end of a bucket", most: self.records_len, found };
         damaged(Section::Index, self.line_offset(bucket), problem)
     }
 
@@ -46,52 +62,109 @@ impl Store {
         }
     }
 
-    /// Where a bucket lies in the file.
-    pub(crate) fn range(&self, bucket: u64, scratch: &mut Vec<u8>) -> Result<Range<usize>, Error> {
-        let line = self.line(bucket, scratch)?;
-        self.range_by(&line, bucket)
+    /// The line of the index that a bucket is in.
+    pub(crate) fn line(&self, bucket: u64) -> Result<Line, Error> {
+        let mut line = [0; LINE_BYTES];
+        self.home.read_into(self.line_offset(bucket), &mut line)?;
+        Ok(line)
     }
 
-    /// As [`Self::range`], for sequential readers.
-    pub(crate) fn range_ahead(
-        &self,
-        bucket: u64,
-        ahead: usize,
-        window: &mut Window,
-    ) -> Result<Range<usize>, Error> {
+    /// As [`Self::line`], for sequential readers.
+    pub(crate) fn line_ahead(&self, bucket: u64, ahead: usize, window: &mut Window) -> Result<Line, Error> {
         let offset = self.line_offset(bucket);
         let bytes = self.home.read_ahead(offset..offset + LINE_BYTES, ahead, window)?;
-        let line = bytes.first_chunk().ok_or_else(|| self.beyond_records(bucket, u64::MAX))?;
-        self.range_by(line, bucket)
-    }
-
-    pub(crate) fn line(&self, bucket: u64, scratch: &mut Vec<u8>) -> Result<Line, Error> {
-        let offset = self.line_offset(bucket);
-        let bytes = self.home.read(offset..offset + LINE_BYTES, scratch)?;
         bytes.first_chunk().copied().ok_or_else(|| self.beyond_records(bucket, u64::MAX))
     }
 
-    /// Refuses what no bucket is as long as, before memory is taken for it.
-    pub(crate) fn check_length(&self, bucket: u64, range: &Range<usize>) -> Result<(), Error> {
-        let (most, found) = (BUCKET_BYTES_MAX as u64, range.len() as u64);
-        if found <= most {
-            return Ok(());
-        }
-        let problem = Problem::Range { field: "the length of a bucket", most, found };
-        Err(damaged(Section::Index, self.line_offset(bucket), problem))
+    /// Whether `group`, which is that of a bucket, has the check that it had when it was carved for this table; the bytes
+    /// behind its first `len` are loaded but do not count.
+    pub(crate) fn check_group(
+        &self,
+        cpu: impl Cpu,
+        bucket: u64,
+        line: &Line,
+        group: &[u8],
+        len: usize,
+    ) -> Result<(), Problem> {
+        check_group(cpu, self.header.identity, self.groups, bucket, line, group, len)
     }
 
-    /// A bucket that was not checked before.
+    /// A bucket that was not checked before: its line, its group, and what it rests on, checked.
     pub(crate) fn bucket<'s, C: Cpu>(
         &'s self,
         cpu: C,
         number: u64,
-        range: Range<usize>,
+        line: &Line,
         scratch: &'s mut Vec<u8>,
-    ) -> Result<Bucket<'s, C>, Error> {
-        self.check_length(number, &range)?;
-        let bytes = self.home.read(range.clone(), scratch)?;
-        let opened = self.buckets.open_checked(cpu, number, bytes, range.len());
-        opened.map_err(|problem| damaged(Section::Records, range.start, problem))
+    ) -> Result<(Bucket<'s, C>, usize), Error> {
+        let group = self.group_by(line, number)?;
+        let start = group.start;
+        let bytes = self.home.read(group.clone(), scratch)?;
+        self.open_in_group(cpu, number, line, bytes, group.len(), true)
+            .map(|bucket| (bucket, start))
+            .map_err(|problem| damaged(Section::Records, start, problem))
     }
+
+    /// Opens a bucket in the bytes of its group, which are checked first where that is asked for.
+    pub(crate) fn open_in_group<'s, C: Cpu>(
+        &'s self,
+        cpu: C,
+        number: u64,
+        line: &Line,
+        group: &'s [u8],
+        len: usize,
+        check: bool,
+    ) -> Result<Bucket<'s, C>, Problem> {
+        if check {
+            self.check_group(cpu, number, line, group, len)?;
+        }
+        let at = index::line_of(number).1;
+        let (bucket, whole) = (index::range(line, at, self.groups), index::group(line, at, self.groups));
+        let start = (bucket.start - whole.start) as usize;
+        let bytes = group.get(start..).unwrap_or_default();
+        self.buckets.open(cpu, bytes, (bucket.end - bucket.start) as usize)
+    }
+}
+
+/// As [`Store::check_group`], of a table that has this identity and these groups.
+pub(crate) fn check_group(
+    cpu: impl Cpu,
+    identity: u64,
+    groups: Groups,
+    bucket: u64,
+    line: &Line,
+    group: &[u8],
+    len: usize,
+) -> Result<(), Problem> {
+    let possible = GROUP_CRC_BYTES..=group.len();
+    let Some((stored, rest)) =
+        group.split_first_chunk::<GROUP_CRC_BYTES>().filter(|_| possible.contains(&len))
+    else {
+        let (least, found) = (len.max(GROUP_CRC_BYTES) as u64, len.min(group.len()) as u64);
+        return Err(Problem::Short { what: "a group of buckets", least, found });
+    };
+    let expected = u32::from_le_bytes(*stored);
+    let found = group_crc(cpu, identity, groups, bucket, line, rest, len - GROUP_CRC_BYTES);
+    if expected == found { Ok(()) } else { Err(Problem::Checksum { expected, found }) }
+}
+
+/// The check of the group that a bucket is in, of whose bytes behind the check `rest` has the first `len`, and others that
+/// may be loaded.
+#[inline(always)]
+pub(crate) fn group_crc(
+    cpu: impl Cpu,
+    identity: u64,
+    groups: Groups,
+    bucket: u64,
+    line: &Line,
+    rest: &[u8],
+    len: usize,
+) -> u32 {
+    let mut crc = !group_seed(identity, groups.number(bucket));
+    if !groups.are_buckets() {
+        // Where a group has several buckets, it is the line that says which is which.
+        let ends = index::checked(line);
+        crc = cpu.crc32c_words(crc, ends, ends.len());
+    }
+    !cpu.crc32c_words(crc, rest, len)
 }

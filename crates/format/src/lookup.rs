@@ -3,10 +3,11 @@
 //! `unsafe` here is nothing but calls of functions compiled for the processor that was found.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::ops::Range;
 
-use crate::bucket::ValuePlace;
-use crate::codec::{ABREAST, Decoder, Rooms, StoredValue};
+use crate::bucket::{Bucket, ValuePlace};
+use crate::codec::{ABREAST, Alphabet, Decoder, Rooms, StoredValue, UNPACKED};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::X86;
 use crate::cpu::{Cpu, Portable};
@@ -195,11 +196,18 @@ impl Store {
     pub fn contains(&self, key: &[u8]) -> Result<bool, Error> {
         let Some(order) = self.keys.order(Portable, key) else { return Ok(false) };
         let place = self.keys.place(order);
-        let mut scratch = Vec::new();
-        let range = self.range(place.bucket, &mut scratch)?;
-        let mut scratch = Vec::new();
-        let bucket = self.bucket(Portable, place.bucket, range.clone(), &mut scratch)?;
-        Ok(self.find_record(&bucket, range.start, place, key)?.is_some())
+        if let Some(region) = self.home.memory() {
+            let range = self.range_in(region, place)?;
+            let at = |problem| damaged(Section::Records, range.start, problem);
+            let bucket =
+                self.buckets.open(Portable, region.bytes_from(range.start), range.len()).map_err(at)?;
+            return Ok(self.find_record(&bucket, range.start, place, key)?.is_some());
+        }
+        with_scratch(|scratch| {
+            let line = self.line(place.bucket)?;
+            let (bucket, start) = self.bucket(Portable, place.bucket, &line, scratch)?;
+            Ok(self.find_record(&bucket, start, place, key)?.is_some())
+        })
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -226,7 +234,7 @@ impl Store {
             }
             None => {
                 let start = room.len();
-                let found = self.get_checked(place, key, room)?;
+                let found = self.get_checked(cpu, place, key, room)?;
                 Ok(if found { Found::Copied(start..room.len()) } else { Found::Missing })
             }
         }
@@ -236,7 +244,7 @@ impl Store {
     fn get_many_on(&self, cpu: impl Cpu, keys: &[&[u8]], batch: &mut Batch) -> Result<(), Error> {
         batch.found.clear();
         batch.used = 0;
-        if self.value_decoder.is_some() || self.home.memory().is_none() {
+        if self.values.decoder.is_some() || self.home.memory().is_none() {
             batch.bytes.clear();
         }
         let Some(region) = self.home.memory() else {
@@ -261,15 +269,14 @@ impl Store {
             for place in batch.places.iter_mut().take(LEAD) {
                 self.fetch(region, place)?;
             }
-            match &self.value_decoder {
-                Some(decoder) => {
-                    let before = batch.found.len();
-                    self.decode_found(cpu, region, decoder, keys, batch)?;
-                    if batch.found.len() < before + keys.len() {
-                        break;
-                    }
-                }
-                None => self.copy_found(cpu, region, keys, batch)?,
+            let before = batch.found.len();
+            match (&self.values.decoder, &self.values.alphabet) {
+                (Some(decoder), _) => self.decode_found(cpu, region, decoder, keys, batch)?,
+                (None, Some(alphabet)) => self.copy_found(cpu, region, keys, batch, &Unpack(alphabet))?,
+                (None, None) => self.copy_found(cpu, region, keys, batch, &Copy)?,
+            }
+            if batch.found.len() < before + keys.len() {
+                break;
             }
         }
         Ok(())
@@ -293,12 +300,13 @@ impl Store {
         region: &Region,
         keys: &[&[u8]],
         batch: &mut Batch,
+        bring: &impl Bring,
     ) -> Result<(), Error> {
         for (i, key) in keys.iter().enumerate() {
             if let Some(place) = batch.places.get_mut(i + LEAD) {
                 self.fetch(region, place)?;
             }
-            let Batch { places, bytes, used, found, .. } = batch;
+            let Batch { places, bytes, used, found, decoded_bytes_max, .. } = batch;
             let Some((place, range)) = &places[i] else {
                 found.push(Found::Missing);
                 continue;
@@ -309,17 +317,29 @@ impl Store {
                 found.push(Found::Missing);
                 continue;
             };
-            match bucket.value(record).map_err(at)? {
-                ValuePlace::Inline(inside) => {
-                    let start = *used;
-                    *used = copy_to(bytes, start, bucket.bytes_from(inside.start), inside.len());
-                    found.push(Found::Copied(start..*used));
+            let value = bucket.value(record).map_err(at)?;
+            let start = *used;
+            *used = match bring.bring(cpu, &value, &bucket, bytes, start) {
+                Some(end) => end,
+                None => {
+                    bytes.truncate(start);
+                    found.push(self.other_in(
+                        cpu,
+                        region,
+                        place.bucket,
+                        range.start,
+                        &bucket,
+                        value,
+                        bytes,
+                    )?);
+                    *used = bytes.len();
+                    if *used > *decoded_bytes_max {
+                        return Ok(());
+                    }
+                    continue;
                 }
-                ValuePlace::Large(reference) => {
-                    // It needs no decoder, so nothing is appended.
-                    found.push(self.large_in(region, place.bucket, reference, &mut Vec::new())?);
-                }
-            }
+            };
+            found.push(Found::Copied(start..*used));
         }
         Ok(())
     }
@@ -369,9 +389,10 @@ impl Store {
                     asked[waiting] = (found.len() - 1, range.start);
                     waiting += 1;
                 }
-                ValuePlace::Large(reference) => {
-                    let large = self.large_in(region, place.bucket, reference, bytes)?;
-                    *found.last_mut().expect("one was just pushed") = large;
+                value => {
+                    let value =
+                        self.other_in(cpu, region, place.bucket, range.start, &bucket, value, bytes)?;
+                    *found.last_mut().expect("one was just pushed") = value;
                     if bytes.len() > *decoded_bytes_max {
                         keys = &keys[..=i];
                     }
@@ -395,32 +416,111 @@ impl Store {
         let at = |problem| damaged(Section::Records, range.start, problem);
         let bucket = self.buckets.open(cpu, region.bytes_from(range.start), range.len()).map_err(at)?;
         let Some(i) = self.find_record(&bucket, range.start, place, key)? else { return Ok(Found::Missing) };
+        let start = value.len();
         match bucket.value(i).map_err(at)? {
             ValuePlace::Inline(inside) => {
-                let start = value.len();
-                self.append_stored_value(bucket.bytes_from(inside.start), inside.len(), value).map_err(at)?;
-                Ok(Found::Copied(start..value.len()))
+                self.values.append_main(bucket.bytes_from(inside.start), inside.len(), value).map_err(at)?;
             }
-            ValuePlace::Large(reference) => self.large_in(region, place.bucket, reference, value),
+            ValuePlace::Packed { bit, len } => {
+                self.values.unpack(cpu, bucket.bytes_from(0), bit, len, value).map_err(at)?;
+            }
+            other => return self.other_in(cpu, region, place.bucket, range.start, &bucket, other, value),
         }
+        Ok(Found::Copied(start..value.len()))
     }
 
     /// A lookup in bytes that were not checked.
     #[inline(never)]
-    fn get_checked(&self, place: Place, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Error> {
-        let mut scratch = Vec::new();
-        let range = self.range(place.bucket, &mut scratch)?;
-        let start = range.start;
-        let bucket = self.bucket(Portable, place.bucket, range, &mut scratch)?;
-        let Some(i) = self.find_record(&bucket, start, place, key)? else { return Ok(false) };
-        let at = |problem| damaged(Section::Records, start, problem);
-        match bucket.value(i).map_err(at)? {
-            ValuePlace::Inline(inside) => {
-                self.append_stored_value(bucket.bytes_from(inside.start), inside.len(), value).map_err(at)?;
-            }
-            ValuePlace::Large(reference) => self.append_large(place.bucket, reference, value)?,
+    fn get_checked(
+        &self,
+        cpu: impl Cpu,
+        place: Place,
+        key: &[u8],
+        value: &mut Vec<u8>,
+    ) -> Result<bool, Error> {
+        with_scratch(|scratch| {
+            let line = self.line(place.bucket)?;
+            let (bucket, start) = self.bucket(cpu, place.bucket, &line, scratch)?;
+            let Some(i) = self.find_record(&bucket, start, place, key)? else { return Ok(false) };
+            self.append_value(cpu, &bucket, i, &line, start, value)?;
+            Ok(true)
+        })
+    }
+}
+
+/// Room that is used again by all lookups of a thread that have to read, so that they need not ask for memory.
+fn with_scratch<T>(look: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    /// Room above this many bytes is given back.
+    const KEPT_BYTES: usize = 1 << 20;
+    thread_local! {
+        static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+    let mut scratch = SCRATCH.take();
+    let result = look(&mut scratch);
+    if scratch.capacity() <= KEPT_BYTES {
+        SCRATCH.set(scratch);
+    }
+    result
+}
+
+/// How values that need no decoder come into the room of a batch.
+trait Bring {
+    /// Brings the value to `bytes` from `start` on, and says where it ends there; `None` where it is in another form.
+    fn bring<C: Cpu>(
+        &self,
+        cpu: C,
+        value: &ValuePlace,
+        bucket: &Bucket<'_, C>,
+        bytes: &mut Vec<u8>,
+        start: usize,
+    ) -> Option<usize>;
+}
+
+/// Values that are stored as they are.
+struct Copy;
+
+impl Bring for Copy {
+    #[inline(always)]
+    fn bring<C: Cpu>(
+        &self,
+        _: C,
+        value: &ValuePlace,
+        bucket: &Bucket<'_, C>,
+        bytes: &mut Vec<u8>,
+        start: usize,
+    ) -> Option<usize> {
+        let ValuePlace::Inline(inside) = value else { return None };
+        Some(copy_to(bytes, start, bucket.bytes_from(inside.start), inside.len()))
+    }
+}
+
+/// Values that are packed.
+struct Unpack<'a>(&'a Alphabet);
+
+impl Bring for Unpack<'_> {
+    #[inline(always)]
+    fn bring<C: Cpu>(
+        &self,
+        cpu: C,
+        value: &ValuePlace,
+        bucket: &Bucket<'_, C>,
+        bytes: &mut Vec<u8>,
+        start: usize,
+    ) -> Option<usize> {
+        let &ValuePlace::Packed { bit, len } = value else { return None };
+        let room = len.next_multiple_of(UNPACKED).max(2 * UNPACKED);
+        if bytes.len() < start + room {
+            make_longer(bytes, start + room);
         }
-        Ok(true)
+        let stored = bucket.bytes_from(0);
+        // Two without a branch on the length, which cannot be predicted.
+        let (rooms, _) = bytes[start..start + room].as_chunks_mut::<UNPACKED>();
+        rooms[0] = cpu.unpack(self.0, stored, bit);
+        rooms[1] = cpu.unpack(self.0, stored, bit + UNPACKED * self.0.bits() as usize);
+        for (i, room) in rooms.iter_mut().enumerate().skip(2) {
+            *room = cpu.unpack(self.0, stored, bit + i * UNPACKED * self.0.bits() as usize);
+        }
+        Some(start + len)
     }
 }
 

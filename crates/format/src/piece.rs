@@ -2,18 +2,18 @@
 //! piece once somebody has read it. So who asks decides how it is read, and how many pieces at a time.
 
 use std::fs::File;
-use std::ops::Range;
 use std::sync::Arc;
 
-use crate::bucket::ValuePlace;
-use crate::checksum::crc32c;
+use crate::bucket::{LargeReference, ValuePlace};
 use crate::cpu::Portable;
-use crate::error::{Error, Problem};
+use crate::error::Error;
 use crate::home::Home;
 use crate::layout::{Section, TAIL_BYTES};
 use crate::store::{Store, damaged};
+use crate::stored::Large;
 
-/// A piece of the file that one read fetches: a bucket, or a value too long for its bucket.
+/// A piece of the file that one read fetches: a bucket, with those that share its check where several do, or a value too
+/// long for its bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Piece {
     start: u64,
@@ -23,14 +23,15 @@ pub struct Piece {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kind {
-    /// The bucket of this number.
+    /// The bucket of this number, with those that share its check.
     Bucket(u64),
-    /// A value with this CRC-32C.
-    Value(u32),
+    /// A value that is stored so.
+    Value(LargeReference),
 }
 
 impl Piece {
-    /// Where it begins, in bytes from the start of the file; in a file that is whole, no two begin at the same place.
+    /// Where it begins, in bytes from the start of the file; in a file that is whole, what begins at one place has the same
+    /// bytes.
     pub fn start(&self) -> u64 {
         self.start
     }
@@ -118,8 +119,7 @@ impl Store {
     }
 
     fn bucket_piece(&self, bucket: u64) -> Result<Piece, Error> {
-        let range = self.range(bucket, &mut Vec::new())?;
-        self.check_length(bucket, &range)?;
+        let range = self.group_by(&self.line(bucket)?, bucket)?;
         Ok(Piece { start: range.start as u64, len: range.len() as u32, kind: Kind::Bucket(bucket) })
     }
 
@@ -149,12 +149,14 @@ impl Store {
         let at = |problem| damaged(Section::Records, piece.start as usize, problem);
         match piece.kind {
             Kind::Bucket(number) => {
-                self.buckets.open_checked(Portable, number, &block, piece.len()).map(drop).map_err(at)?;
+                let line = self.line(number)?;
+                self.check_group(Portable, number, &line, &block, piece.len()).map_err(at)?;
             }
-            Kind::Value(expected) => {
-                let found = crc32c(0, bytes);
-                if found != expected {
-                    return Err(at(Problem::Checksum { expected, found }));
+            Kind::Value(reference) => {
+                let large = Large { start: piece.start as usize, reference };
+                large.check(bytes).map_err(at)?;
+                for part in large.parts(bytes).map_err(at)? {
+                    part.check(&bytes[part.stored.clone()]).map_err(at)?;
                 }
             }
         }
@@ -178,7 +180,8 @@ impl Store {
     pub fn keys_of(&self, piece: &Piece, block: &Block, each: impl FnMut(&[u8])) -> Result<(), Error> {
         let Kind::Bucket(number) = piece.kind else { return Ok(()) };
         let at = |problem| damaged(Section::Records, piece.start as usize, problem);
-        let bucket = self.buckets.open(Portable, &block.0, piece.len()).map_err(at)?;
+        let line = self.line(number)?;
+        let bucket = self.open_in_group(Portable, number, &line, &block.0, piece.len(), false).map_err(at)?;
         self.each_key(&bucket, number, each).map_err(at)
     }
 
@@ -195,25 +198,36 @@ impl Store {
     ) -> Result<Looked, Error> {
         let start = piece.start as usize;
         let at = |problem| damaged(Section::Records, start, problem);
-        let Kind::Bucket(number) = piece.kind else {
-            self.append_stored_value(&block.0, piece.len(), value).map_err(at)?;
-            return Ok(Looked::Found);
+        let number = match piece.kind {
+            Kind::Bucket(number) => number,
+            Kind::Value(reference) => {
+                let large = Large { start: piece.start as usize, reference };
+                large.append(&self.values, &block.0, value).map_err(at)?;
+                return Ok(Looked::Found);
+            }
         };
         let cpu = Portable;
-        let bucket = self.buckets.open(cpu, &block.0, piece.len()).map_err(at)?;
         let Some(order) = self.keys.order(cpu, key) else { return Ok(Looked::Missing) };
-        let Some(i) = self.find_record(&bucket, start, self.keys.place(order), key)? else {
+        let place = self.keys.place(order);
+        let line = self.line(number)?;
+        // The key's own bucket, which shares its check with that of the piece.
+        if self.groups.number(place.bucket) != self.groups.number(number) {
+            return Ok(Looked::Missing);
+        }
+        let bucket =
+            self.open_in_group(cpu, place.bucket, &line, &block.0, piece.len(), false).map_err(at)?;
+        let Some(i) = self.find_record(&bucket, start, place, key)? else {
             return Ok(Looked::Missing);
         };
         match bucket.value(i).map_err(at)? {
-            ValuePlace::Inline(inside) => {
-                self.append_stored_value(bucket.bytes_from(inside.start), inside.len(), value).map_err(at)?;
-                Ok(Looked::Found)
-            }
             ValuePlace::Large(reference) => {
-                let Range { start, .. } = self.large_range(number, reference)?;
-                let kind = Kind::Value(reference.crc);
-                Ok(Looked::Elsewhere(Piece { start: start as u64, len: reference.len, kind }))
+                let start = self.large(&line, reference)?.start;
+                let kind = Kind::Value(reference);
+                Ok(Looked::Elsewhere(Piece { start: start as u64, len: reference.stored, kind }))
+            }
+            _ => {
+                self.append_value(cpu, &bucket, i, &line, start, value)?;
+                Ok(Looked::Found)
             }
         }
     }

@@ -6,18 +6,23 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::bucket::BucketShape;
+use crate::bucket::{BucketShape, Widths};
+use crate::change::Origin;
 use crate::checksum::crc32c;
-use crate::codec::{Codec, Decoder, SymbolTable};
+use crate::codec::{Alphabet, Codec, Decoder, SymbolTable, Values};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::X86;
 use crate::disk::Disk;
 use crate::error::{Error, Problem};
-use crate::header::Header;
+use crate::header::{HEAD_BYTES_MAX, Header};
 use crate::home::Home;
-use crate::key::KeyMap;
-use crate::layout::{HEADER_BYTES, Section};
+use crate::index::Groups;
+use crate::key::{KeyKind, KeyMap};
+use crate::layout::Section;
 use crate::region::Region;
+
+/// An index larger than this is checked before there is memory taken for it: a sparse file may say that it has any size.
+const INDEX_BYTES_DOUBTED: u64 = 64 << 20;
 
 /// Where the bytes of a carved file are while it answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,9 +49,15 @@ pub struct Store {
     pub(crate) header: Header,
     pub(crate) keys: KeyMap,
     pub(crate) buckets: BucketShape,
+    pub(crate) groups: Groups,
+    /// Where index and records lie in the file.
+    pub(crate) index_start: usize,
+    pub(crate) records_start: usize,
+    pub(crate) records_len: u64,
     pub(crate) key_decoder: Option<Decoder>,
-    pub(crate) value_decoder: Option<Decoder>,
+    pub(crate) values: Values,
     pub(crate) home: Home,
+    pub(crate) origin: Option<Origin>,
     #[cfg(target_arch = "x86_64")]
     pub(crate) cpu: Option<X86>,
 }
@@ -68,7 +79,9 @@ impl Store {
     /// As [`Self::open`], and [`Error::Damaged`] when the file is to stay on disk and its index is not whole.
     pub fn open_as(path: &Path, storage: Storage) -> Result<Self, Error> {
         let file = File::open(path).map_err(|source| Error::Io { doing: "open the file", source })?;
-        Self::from_file(file, storage)
+        let mut store = Self::from_file(file, storage)?;
+        store.origin = store.origin.map(|origin| origin.at(path));
+        Ok(store)
     }
 
     /// As [`Self::open_as`], for a file that is open. Header, index and records all come from this file, whatever is at its
@@ -77,11 +90,14 @@ impl Store {
     /// # Errors
     /// As [`Self::open_as`].
     pub fn from_file(file: File, storage: Storage) -> Result<Self, Error> {
-        match storage {
-            Storage::Memory => Self::from_home(Home::file(file)?),
-            Storage::Mapped => Self::from_home(Home::mapped(&file)?),
-            Storage::Disk => Self::on_disk(file),
-        }
+        let origin = Origin::of(&file)?;
+        let mut store = match storage {
+            Storage::Memory => Self::from_home(Home::file(file)?)?,
+            Storage::Mapped => Self::from_home(Home::mapped(&file)?)?,
+            Storage::Disk => Self::on_disk(file)?,
+        };
+        store.origin = Some(origin);
+        Ok(store)
     }
 
     /// The same file, the very one that is open, kept in `storage` from now on.
@@ -90,7 +106,12 @@ impl Store {
     /// As [`Self::open_as`], and [`Error::Io`] for a table that was not opened from a file, or is kept elsewhere already.
     pub fn keep_in(self, storage: Storage) -> Result<Self, Error> {
         match self.home {
-            Home::File { file, .. } => Self::from_file(file, storage),
+            Home::File { file, .. } => {
+                let mut store = Self::from_file(file, storage)?;
+                // What it was when it was opened first.
+                store.origin = self.origin;
+                Ok(store)
+            }
             _ => Err(Error::Io {
                 doing: "keep the table elsewhere",
                 source: std::io::ErrorKind::Unsupported.into(),
@@ -101,6 +122,9 @@ impl Store {
     fn on_disk(file: File) -> Result<Self, Error> {
         let mut store = Self::from_home(Home::file(file)?)?;
         let section = store.header.section(Section::Index);
+        if section.len > INDEX_BYTES_DOUBTED {
+            store.check_section(Section::Index, |_| {})?;
+        }
         let Home::File { file, .. } = store.home else { unreachable!("a file was opened") };
         let cannot = |doing| move |source| Error::Io { doing, source };
         let index = Region::read_at(&file, section.offset, section.len as usize)
@@ -144,39 +168,51 @@ impl Store {
 
     fn from_home(home: Home) -> Result<Self, Error> {
         let mut scratch = Vec::new();
-        let header_len = home.len().min(HEADER_BYTES as u64) as usize;
-        let header = Header::from_bytes(&home.read(0..header_len, &mut scratch)?[..header_len], home.len())?;
-        let tables = header.section(Section::Tables);
-        let range = tables.offset as usize..(tables.offset + tables.len) as usize;
-        let mut scratch = Vec::new();
-        let bytes = &home.read(range.clone(), &mut scratch)?[..range.len()];
-        let (expected, found) = (tables.crc, crc32c(0, bytes));
-        if expected != found {
-            return Err(damaged(Section::Tables, range.start, Problem::Checksum { expected, found }));
-        }
-        let (key_decoder, rest) = read_table(header.key_codec, bytes, range.start)?;
-        let (value_decoder, rest) = read_table(header.value_codec, rest, range.end - rest.len())?;
-        if !rest.is_empty() {
-            return Err(damaged(Section::Tables, range.end - rest.len(), Problem::Codec));
-        }
-        let keys = KeyMap::new(header.keys.clone(), header.seed, header.bucket_bits);
-        let buckets = BucketShape {
-            count_width: header.count_width,
-            key_width: header.key_width,
-            rest_bits: keys.rest_bits(),
-            rest_mask: u128::MAX.unbounded_shr(128 - keys.rest_bits()),
-            value_width: header.value_width,
-            value_fixed: header.value_fixed,
+        let head_len = home.len().min(HEAD_BYTES_MAX as u64) as usize;
+        let mut header = Header::from_bytes(&home.read(0..head_len, &mut scratch)?[..head_len], home.len())?;
+        let small = |section| small_section(&home, &header, section);
+        let prefix = small(Section::Prefix)?;
+        let key_decoder = read_code(header.key_codec, &small(Section::KeyCode)?, &header, Section::KeyCode)?;
+        let code = small(Section::ValueCode)?;
+        let at = header.section(Section::ValueCode).offset as usize;
+        let values = match header.value_codec {
+            Codec::Packed => {
+                let alphabet = Alphabet::new(&code);
+                let alphabet = alphabet.ok_or_else(|| damaged(Section::ValueCode, at, Problem::Codec))?;
+                Values { alphabet: Some(alphabet), ..Values::default() }
+            }
+            codec => {
+                Values { decoder: read_code(codec, &code, &header, Section::ValueCode)?, ..Values::default() }
+            }
         };
+        header.keys.prefix = prefix;
+        let keys = KeyMap::new(header.keys.clone(), header.seed, header.bucket_bits);
+        let buckets = BucketShape::new(Widths {
+            count_width: header.count_width,
+            numeric: header.keys.kind != KeyKind::Bytes,
+            rest_bits: keys.rest_bits(),
+            key_bits: header.key_length_bits,
+            key_base: header.key_length_base,
+            word_bits: header.value_word_bits,
+            word_base: header.value_word_base,
+            shared: header.shared_values,
+            symbol_bits: values.alphabet.as_ref().map_or(0, Alphabet::bits),
+        });
+        let records = header.section(Section::Records);
         static NEXT_SERIAL: AtomicU64 = AtomicU64::new(0);
         Ok(Self {
             serial: NEXT_SERIAL.fetch_add(1, Ordering::Relaxed),
+            index_start: header.section(Section::Index).offset as usize,
+            records_start: records.offset as usize,
+            records_len: records.len,
+            groups: Groups::of(header.group_buckets),
             header,
             keys,
             buckets,
             key_decoder,
-            value_decoder,
+            values,
             home,
+            origin: None,
             #[cfg(target_arch = "x86_64")]
             cpu: X86::detect(),
         })
@@ -209,6 +245,12 @@ impl Store {
         self.serial
     }
 
+    /// What tells this table from every other: the same for the same pairs, options and release, whatever the order in which
+    /// the pairs came.
+    pub fn identity(&self) -> u64 {
+        self.header.identity
+    }
+
     /// The number of pairs.
     pub fn len(&self) -> u64 {
         self.header.pairs
@@ -236,12 +278,26 @@ pub(crate) fn damaged(section: Section, offset: usize, problem: Problem) -> Erro
     Error::Damaged { section: section.name(), offset: offset as u64, problem }
 }
 
-fn read_table(codec: Codec, bytes: &[u8], offset: usize) -> Result<(Option<Decoder>, &[u8]), Error> {
-    if codec == Codec::Raw {
-        return Ok((None, bytes));
+/// The content of a section that is held in memory while the table is open.
+pub(crate) fn small_section(home: &Home, header: &Header, section: Section) -> Result<Vec<u8>, Error> {
+    let entry = header.section(section);
+    let (range, mut scratch) = (entry.offset as usize..entry.end() as usize, Vec::new());
+    let bytes = &home.read(range.clone(), &mut scratch)?[..range.len()];
+    let (expected, found) = (entry.crc, crc32c(0, bytes));
+    if expected != found {
+        return Err(damaged(section, range.start, Problem::Checksum { expected, found }));
     }
-    match SymbolTable::read(codec, bytes) {
-        Some((table, rest)) => Ok((Decoder::new(codec, &table), rest)),
-        None => Err(damaged(Section::Tables, offset, Problem::Codec)),
+    Ok(bytes.to_vec())
+}
+
+/// The decoder of `codec`, of which `code` is the whole table.
+fn read_code(codec: Codec, code: &[u8], header: &Header, section: Section) -> Result<Option<Decoder>, Error> {
+    let none = || damaged(section, header.section(section).offset as usize, Problem::Codec);
+    if codec == Codec::Raw {
+        return if code.is_empty() { Ok(None) } else { Err(none()) };
+    }
+    match SymbolTable::read(codec, code) {
+        Some((table, [])) => Ok(Decoder::new(codec, &table)),
+        _ => Err(none()),
     }
 }

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use crate::bucket::{Bucket, LargeReference};
+use crate::bucket::{Bucket, Form, LargeReference, ValuePlace};
 use crate::checksum::crc32c;
-use crate::codec::Decoder;
+use crate::codec::{Values, append};
 use crate::cpu::Cpu;
 use crate::error::{Error, Problem};
-use crate::index;
+use crate::index::{self, Line};
 use crate::key::Place;
-use crate::layout::Section;
+use crate::layout::{PART_BYTES, PART_ENTRY_BYTES, Section};
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::lookup::Found;
 use crate::region::Region;
@@ -74,130 +74,244 @@ impl Store {
         self.append_key(bucket, i, key)
     }
 
-    /// Appends the value whose stored bytes are the first `len` of `stored`.
-    #[inline(always)]
-    pub(crate) fn append_stored_value(
+    /// A value that is not in its bucket in the codec of the values, in memory: left there if it is large and stored as it
+    /// is, else appended.
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn other_in<C: Cpu>(
         &self,
-        stored: &[u8],
-        len: usize,
-        value: &mut Vec<u8>,
-    ) -> Result<(), Problem> {
-        append(self.value_decoder.as_ref(), stored, len, VALUE_BYTES_MAX, value)
+        cpu: C,
+        region: &Region,
+        number: u64,
+        start: usize,
+        bucket: &Bucket<'_, C>,
+        value: ValuePlace,
+        out: &mut Vec<u8>,
+    ) -> Result<Found, Error> {
+        let before = out.len();
+        if let ValuePlace::Large(reference) = value {
+            let line = self.line(number)?;
+            let large = self.large(&line, reference)?;
+            if self.values.is_raw(reference.form) {
+                return Ok(Found::InTable(large.contents()));
+            }
+            large
+                .append(&self.values, region.bytes_from(large.start), out)
+                .map_err(|problem| damaged(Section::Records, large.start, problem))?;
+            return Ok(Found::Copied(before..out.len()));
+        }
+        self.append_inside(cpu, bucket, value, out)
+            .map_err(|problem| damaged(Section::Records, start, problem))?;
+        Ok(Found::Copied(before..out.len()))
     }
 
-    /// Bytes of the file.
-    pub(crate) fn read<'s>(
-        &'s self,
-        range: Range<usize>,
-        scratch: &'s mut Vec<u8>,
-    ) -> Result<&'s [u8], Error> {
-        self.home.read(range, scratch)
+    /// Appends a value that is in its bucket, in whatever form.
+    fn append_inside<C: Cpu>(
+        &self,
+        cpu: C,
+        bucket: &Bucket<'_, C>,
+        value: ValuePlace,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Problem> {
+        match value {
+            ValuePlace::Inline(inside) => {
+                self.values.append_main(bucket.bytes_from(inside.start), inside.len(), out)
+            }
+            ValuePlace::Packed { bit, len } => self.values.unpack(cpu, bucket.bytes_from(0), bit, len, out),
+            ValuePlace::Other(Form::Raw, inside) => {
+                append(None, bucket.bytes_from(inside.start), inside.len(), inside.len(), out)
+            }
+            ValuePlace::Other(..) | ValuePlace::Shared(_) | ValuePlace::Large(_) => Err(Problem::Codec),
+        }
+    }
+
+    /// Appends the value of record `i` of a bucket that was read and checked; its group begins at `start` in the file.
+    pub(crate) fn append_value<C: Cpu>(
+        &self,
+        cpu: C,
+        bucket: &Bucket<'_, C>,
+        i: usize,
+        line: &Line,
+        start: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let at = |problem| damaged(Section::Records, start, problem);
+        match bucket.value(i).map_err(at)? {
+            ValuePlace::Large(reference) => self.append_large(line, reference, out),
+            value => self.append_inside(cpu, bucket, value, out).map_err(at),
+        }
     }
 
     /// Where a value that is not in its bucket lies in the file.
-    pub(crate) fn large_range(&self, bucket: u64, reference: LargeReference) -> Result<Range<usize>, Error> {
-        let records = self.header.section(Section::Records);
-        let base = index::base(&self.line(bucket, &mut Vec::new())?);
-        let start = base.saturating_add(reference.offset);
-        let end = start.saturating_add(reference.len.into());
-        if end > records.len {
-            let problem = Problem::Range { field: "the end of a large value", most: records.len, found: end };
+    pub(crate) fn large(&self, line: &Line, reference: LargeReference) -> Result<Large, Error> {
+        let base = index::base(line);
+        let start = base.checked_add_signed(reference.offset);
+        let end = start.map_or(u64::MAX, |start| start.saturating_add(reference.stored.into()));
+        let at = self.records_start + base.min(self.records_len) as usize;
+        if end > self.records_len {
+            let (field, most) = ("the end of a large value", self.records_len);
+            return Err(damaged(Section::Records, at, Problem::Range { field, most, found: end }));
+        }
+        let large = Large { start: self.records_start + start.unwrap_or_default() as usize, reference };
+        if reference.len as usize > VALUE_BYTES_MAX {
+            let (field, most) = ("the length of a value", VALUE_BYTES_MAX as u64);
             return Err(damaged(
                 Section::Records,
-                (records.offset + base.min(records.len)) as usize,
-                problem,
+                at,
+                Problem::Range { field, most, found: reference.len.into() },
             ));
         }
-        Ok((records.offset + start) as usize..(records.offset + end) as usize)
-    }
-
-    /// A value that is not in its bucket, in memory: left there if it needs no decoder, else appended.
-    #[inline(never)]
-    pub(crate) fn large_in(
-        &self,
-        region: &Region,
-        bucket: u64,
-        reference: LargeReference,
-        value: &mut Vec<u8>,
-    ) -> Result<Found, Error> {
-        let Range { start, end } = self.large_range(bucket, reference)?;
-        let (stored, len) = (region.bytes_from(start), end - start);
-        check_large(reference, &stored[..len], start)?;
-        if self.value_decoder.is_none() && len <= VALUE_BYTES_MAX {
-            return Ok(Found::InTable(start..end));
+        let least =
+            large.table_bytes() + if self.values.is_raw(reference.form) { reference.len as usize } else { 0 };
+        if (reference.stored as usize) < least {
+            let (least, found) = (least as u64, reference.stored.into());
+            return Err(damaged(
+                Section::Records,
+                at,
+                Problem::Short { what: "a large value", least, found },
+            ));
         }
-        let before = value.len();
-        self.append_stored_value(stored, len, value)
-            .map_err(|problem| damaged(Section::Records, start, problem))?;
-        Ok(Found::Copied(before..value.len()))
+        Ok(large)
     }
 
-    /// Appends a value that is not in its bucket.
+    /// Appends a value that is not in its bucket, read and checked part by part.
     #[inline(never)]
     pub(crate) fn append_large(
         &self,
-        bucket: u64,
+        line: &Line,
         reference: LargeReference,
         value: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let Range { start, end } = self.large_range(bucket, reference)?;
-        let (len, mut scratch) = (end - start, Vec::new());
-        let stored = self.home.read(start..end, &mut scratch)?;
-        check_large(reference, &stored[..len], start)?;
-        self.append_stored_value(stored, len, value)
-            .map_err(|problem| damaged(Section::Records, start, problem))
+        let before = value.len();
+        let large = self.large(line, reference)?;
+        let done = self.append_parts(&large, value);
+        if done.is_err() {
+            value.truncate(before);
+        }
+        done
+    }
+
+    fn append_parts(&self, large: &Large, value: &mut Vec<u8>) -> Result<(), Error> {
+        let at = |problem| damaged(Section::Records, large.start, problem);
+        let mut table = vec![0; large.table_bytes()];
+        self.home.read_into(large.start, &mut table)?;
+        if !table.is_empty() {
+            large.check(&table).map_err(at)?;
+        }
+        let mut scratch = Vec::new();
+        for part in large.parts(&table).map_err(at)? {
+            let start = large.start + part.stored.start;
+            let stored = self.home.read(start..start + part.stored.len(), &mut scratch)?;
+            part.check(&stored[..part.stored.len()])
+                .and_then(|()| {
+                    self.values.append_part(large.reference.form, stored, part.stored.len(), part.len, value)
+                })
+                .map_err(|problem| damaged(Section::Records, start, problem))?;
+        }
+        Ok(())
     }
 }
 
-/// Whether the stored bytes of a large value, which begin at `start` in the file, are those that its bucket refers to. In
-/// memory, too: a reference is the one thing in a bucket that says where else to look.
-fn check_large(reference: LargeReference, stored: &[u8], start: usize) -> Result<(), Error> {
-    let (expected, found) = (reference.crc, crc32c(0, stored));
-    if expected == found {
-        return Ok(());
-    }
-    Err(damaged(Section::Records, start, Problem::Checksum { expected, found }))
+/// A value that is not in its bucket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Large {
+    /// Where its stored bytes begin in the file.
+    pub(crate) start: usize,
+    pub(crate) reference: LargeReference,
 }
 
-/// Appends what the first `len` of `stored` stand for, at most `most` bytes.
-#[inline(always)]
-fn append(
-    decoder: Option<&Decoder>,
-    stored: &[u8],
-    len: usize,
-    most: usize,
-    out: &mut Vec<u8>,
-) -> Result<(), Problem> {
-    match decoder {
-        Some(decoder) => {
-            let start = out.len();
-            decoder.decode(stored, len, most, out).map_err(|_| {
-                out.truncate(start);
-                Problem::Codec
-            })
-        }
-        None if len > most => Err(Problem::Range {
-            field: "the length of a key or value",
-            most: most as u64,
-            found: len as u64,
-        }),
-        None => {
-            copy(stored, len, out);
-            Ok(())
-        }
+/// A part of a large value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Which of the value's stored bytes are its.
+    pub(crate) stored: Range<usize>,
+    /// How many bytes these stand for.
+    pub(crate) len: usize,
+    crc: u32,
+}
+
+impl Part {
+    pub(crate) fn check(&self, stored: &[u8]) -> Result<(), Problem> {
+        compare(self.crc, crc32c(0, stored))
     }
 }
 
-/// Appends the first `len` of `stored`. Short values are copied in one block of fixed size, because a length that has just
-/// been loaded is a branch that cannot be predicted.
-#[inline(always)]
-fn copy(stored: &[u8], len: usize, out: &mut Vec<u8>) {
-    match stored.first_chunk::<64>() {
-        Some(block) if len <= 64 => {
-            let start = out.len();
-            out.extend_from_slice(block);
-            out.truncate(start + len);
+fn compare(expected: u32, found: u32) -> Result<(), Problem> {
+    if expected == found { Ok(()) } else { Err(Problem::Checksum { expected, found }) }
+}
+
+impl Large {
+    fn count(&self) -> usize {
+        (self.reference.len as usize).div_ceil(PART_BYTES).max(1)
+    }
+
+    /// Bytes that say where its parts end; none where there is one.
+    pub(crate) fn table_bytes(&self) -> usize {
+        if self.count() > 1 { self.count() * PART_ENTRY_BYTES } else { 0 }
+    }
+
+    /// Where the parts lie in the file, one behind the other.
+    pub(crate) fn contents(&self) -> Range<usize> {
+        let start = self.start + self.table_bytes();
+        start..start + self.reference.len as usize
+    }
+
+    /// Checks what its reference has a checksum of: what is said of its parts, or its one part.
+    pub(crate) fn check(&self, stored: &[u8]) -> Result<(), Problem> {
+        if stored.len() < self.covered() {
+            return Err(Problem::Codec);
         }
-        _ => out.extend_from_slice(&stored[..len]),
+        compare(self.reference.crc, self.crc(stored))
+    }
+
+    /// Bytes that the checksum in its reference covers.
+    fn covered(&self) -> usize {
+        if self.count() > 1 { self.table_bytes() } else { self.reference.stored as usize }
+    }
+
+    /// The checksum that belongs into its reference.
+    pub(crate) fn crc(&self, stored: &[u8]) -> u32 {
+        crc32c(0, &stored[..self.covered()])
+    }
+
+    /// Appends the value, all of whose stored bytes `stored` begins with.
+    pub(crate) fn append(&self, values: &Values, stored: &[u8], value: &mut Vec<u8>) -> Result<(), Problem> {
+        let before = value.len();
+        for part in self.parts(stored)? {
+            let bytes = stored.get(part.stored.start..).unwrap_or_default();
+            let done = values.append_part(self.reference.form, bytes, part.stored.len(), part.len, value);
+            if done.is_err() {
+                value.truncate(before);
+                return done;
+            }
+        }
+        Ok(())
+    }
+
+    /// The parts, by the table that `stored` begins with. Each is inside the value's stored bytes.
+    pub(crate) fn parts(&self, stored: &[u8]) -> Result<Vec<Part>, Problem> {
+        let LargeReference { len, stored: all, crc, .. } = self.reference;
+        let (len, all) = (len as usize, all as usize);
+        if self.count() == 1 {
+            return Ok(vec![Part { stored: 0..all, len, crc }]);
+        }
+        let (entries, _) =
+            stored.get(..self.table_bytes()).ok_or(Problem::Codec)?.as_chunks::<PART_ENTRY_BYTES>();
+        let mut start = self.table_bytes();
+        let part = |(i, entry): (usize, &[u8; PART_ENTRY_BYTES])| {
+            let [a, b, c, d, e, f, g, h] = *entry;
+            let end = u32::from_le_bytes([a, b, c, d]) as usize + self.table_bytes();
+            if end < start || end > all {
+                return Err(Problem::Range {
+                    field: "the end of a part",
+                    most: all as u64,
+                    found: end as u64,
+                });
+            }
+            let stored = std::mem::replace(&mut start, end)..end;
+            let len = (len - i * PART_BYTES).min(PART_BYTES);
+            Ok(Part { stored, len, crc: u32::from_le_bytes([e, f, g, h]) })
+        };
+        entries.iter().enumerate().map(part).collect()
     }
 }

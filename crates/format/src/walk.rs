@@ -1,17 +1,17 @@
 //! Going through a whole table, bucket by bucket: checking it, and listing its pairs.
 
 use crate::bucket::{Bucket, ValuePlace};
-use crate::checksum::crc32c;
+use crate::checksum::{crc32c, pair};
 use crate::cpu::{Cpu, Portable};
 use crate::error::{Error, Problem};
 use crate::home::Window;
 use crate::key::{Order, Place};
 use crate::layout::{
-    HEADER_BYTES, KEY_BYTES_OFFSET, PAIRS_OFFSET, STORED_KEY_BYTES_OFFSET, STORED_VALUE_BYTES_OFFSET,
-    Section, TAIL_BYTES, VALUE_BYTES_OFFSET,
+    HEADER_BYTES, IDENTITY_OFFSET, KEY_BYTES_OFFSET, PAIRS_OFFSET, SECTION_BYTES, STORED_KEY_BYTES_OFFSET,
+    STORED_VALUE_BYTES_OFFSET, Section, VALUE_BYTES_OFFSET,
 };
 use crate::region::Region;
-use crate::store::{Store, damaged};
+use crate::store::{Store, damaged, small_section};
 
 /// Bytes that are read and checked at a time.
 const STEP_BYTES: usize = 1 << 20;
@@ -30,9 +30,6 @@ struct Walk {
     value: Vec<u8>,
     /// Where the bucket ended.
     end: usize,
-    /// Bytes of all keys and of all values so far, as they are stored.
-    stored_key_bytes: u64,
-    stored_value_bytes: u64,
 }
 
 /// A key and its value, borrowed from where the walk is.
@@ -60,7 +57,7 @@ impl Store {
         if bucket >= self.buckets() {
             return Ok(());
         }
-        self.walk_bucket(bucket, &mut Walk::default(), |entry, _| {
+        self.walk_bucket(bucket, &mut Walk::default(), |entry, _, _| {
             each(entry);
             Ok(())
         })
@@ -76,9 +73,8 @@ impl Store {
             return Ok(());
         }
         let mut scratch = Vec::new();
-        let range = self.range(bucket, &mut scratch)?;
-        let (start, mut scratch) = (range.start, Vec::new());
-        let opened = self.bucket(Portable, bucket, range, &mut scratch)?;
+        let line = self.line(bucket)?;
+        let (opened, start) = self.bucket(Portable, bucket, &line, &mut scratch)?;
         self.each_key(&opened, bucket, each).map_err(|problem| damaged(Section::Records, start, problem))
     }
 
@@ -117,7 +113,7 @@ impl Store {
         let mut walk = Walk { ahead: STEP_BYTES, ..Walk::default() };
         (0..self.buckets()).flat_map(move |bucket| {
             let mut pairs = Vec::new();
-            let result = self.walk_bucket(bucket, &mut walk, |entry, _| {
+            let result = self.walk_bucket(bucket, &mut walk, |entry, _, _| {
                 pairs.push(Ok((entry.key.to_vec(), entry.value.to_vec())));
                 Ok(())
             });
@@ -144,14 +140,16 @@ impl Store {
         let (index, records) = (self.header.section(Section::Index), self.header.section(Section::Records));
         let total = index.len + 2 * records.len;
         let whole = self.check_section(Section::Index, |done| told(done, total));
-        let (mut pairs, mut key_bytes, mut value_bytes) = (0, 0, 0);
+        let (mut pairs, mut key_bytes, mut value_bytes, mut stored, mut sum) = (0, 0, 0, (0, 0), 0_u64);
         let mut walk = Walk { ahead: STEP_BYTES, ..Walk::default() };
         for bucket in 0..self.buckets() {
             let mut before: Option<(Order, Vec<u8>)> = None;
-            pairs += self.walk_bucket(bucket, &mut walk, |entry, place| {
+            pairs += self.walk_bucket(bucket, &mut walk, |entry, place, lens| {
+                stored = (stored.0 + lens.0 as u64, stored.1 + lens.1 as u64);
                 key_bytes += entry.key.len() as u64;
                 value_bytes += entry.value.len() as u64;
                 let order = self.keys.order(Portable, entry.key).ok_or(Problem::Codec)?;
+                sum = sum.wrapping_add(pair(order, entry.value));
                 let ascends = before.as_ref().is_none_or(|(before, key)| {
                     *before < order || (*before == order && key.as_slice() != entry.key)
                 });
@@ -171,42 +169,64 @@ impl Store {
             ("the number of pairs", PAIRS_OFFSET, header.pairs, pairs),
             ("the sum of the lengths of keys", KEY_BYTES_OFFSET, header.key_bytes, key_bytes),
             ("the sum of the lengths of values", VALUE_BYTES_OFFSET, header.value_bytes, value_bytes),
-            (
-                "the sum of the lengths of stored keys",
-                STORED_KEY_BYTES_OFFSET,
-                header.stored_key_bytes,
-                walk.stored_key_bytes,
-            ),
-            (
-                "the sum of the lengths of stored values",
-                STORED_VALUE_BYTES_OFFSET,
-                header.stored_value_bytes,
-                walk.stored_value_bytes,
-            ),
+            ("the sum of the stored keys", STORED_KEY_BYTES_OFFSET, header.stored_key_bytes, stored.0),
+            ("the sum of the stored values", STORED_VALUE_BYTES_OFFSET, header.stored_value_bytes, stored.1),
         ] {
             if said != counted {
                 let problem = Problem::Differs { field, expected: counted, found: said };
                 return Err(Error::Damaged { section: "header", offset: offset as u64, problem });
             }
         }
-        self.check_tail()
+        self.check_identity(sum)?;
+        self.check_gaps()
     }
 
-    fn check_tail(&self) -> Result<(), Error> {
-        let end = self.header.file_bytes as usize;
-        let mut scratch = Vec::new();
-        let tail = self.read(end - TAIL_BYTES..end, &mut scratch)?;
-        match tail.iter().take(TAIL_BYTES).position(|&byte| byte != 0) {
-            None => Ok(()),
-            Some(at) => {
-                let problem = Problem::Differs { field: "the tail", expected: 0, found: tail[at].into() };
-                Err(Error::Damaged { section: "tail", offset: (end - TAIL_BYTES + at) as u64, problem })
-            }
+    /// Checks that the identity is that of a table whose pairs have this sum.
+    fn check_identity(&self, sum: u64) -> Result<(), Error> {
+        let mut small = Vec::new();
+        for section in Section::ALL.into_iter().filter(|section| section.is_small()) {
+            small.push((section, small_section(&self.home, &self.header, section)?));
         }
+        let small: Vec<_> = small.iter().map(|(section, bytes)| (*section, bytes.as_slice())).collect();
+        let (expected, found) = (self.header.identity_of(&small, sum), self.header.identity);
+        if expected == found {
+            return Ok(());
+        }
+        let problem = Problem::Identity { expected, found };
+        Err(Error::Damaged { section: "header", offset: IDENTITY_OFFSET as u64, problem })
+    }
+
+    /// Checks that there is nothing between the sections, nor behind the last.
+    fn check_gaps(&self) -> Result<(), Error> {
+        let mut start = HEADER_BYTES + self.header.sections.len() * SECTION_BYTES;
+        let mut scratch = Vec::new();
+        let ends = self.header.sections.iter().map(|entry| (entry.offset as usize, entry.end() as usize));
+        for (next, end) in ends.chain([(self.header.file_bytes as usize, 0)]) {
+            let gap = &self.read(start..next, &mut scratch)?[..next - start];
+            if let Some(at) = gap.iter().position(|&byte| byte != 0) {
+                let problem = Problem::Differs {
+                    field: "what is between sections",
+                    expected: 0,
+                    found: gap[at].into(),
+                };
+                return Err(Error::Damaged { section: "gap", offset: (start + at) as u64, problem });
+            }
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// Bytes of the file.
+    fn read<'s>(
+        &'s self,
+        range: std::ops::Range<usize>,
+        scratch: &'s mut Vec<u8>,
+    ) -> Result<&'s [u8], Error> {
+        self.home.read(range, scratch)
     }
 
     /// Checks the checksum of a section, calling `told` with how many bytes of it were read.
-    fn check_section(&self, section: Section, mut told: impl FnMut(u64)) -> Result<(), Error> {
+    pub(crate) fn check_section(&self, section: Section, mut told: impl FnMut(u64)) -> Result<(), Error> {
         let entry = self.header.section(section);
         let (mut found, mut scratch) = (0, Vec::new());
         let end = (entry.offset + entry.len) as usize;
@@ -221,12 +241,13 @@ impl Store {
     /// Checks that `region` holds this table, byte for byte as it was carved.
     pub(crate) fn check_whole(&self, region: &Region) -> Result<(), Error> {
         let bytes = region.bytes();
-        if bytes[..HEADER_BYTES] != self.header.to_bytes() {
+        if !bytes.starts_with(&self.header.to_bytes()) {
             return Err(Error::InputChanged);
         }
-        for section in Section::ALL {
-            let entry = self.header.section(section);
-            let found = crc32c(0, &bytes[entry.offset as usize..(entry.offset + entry.len) as usize]);
+        for entry in &self.header.sections {
+            // What this version does not know it does not use.
+            let Some(section) = entry.section() else { continue };
+            let found = crc32c(0, &bytes[entry.offset as usize..entry.end() as usize]);
             compare(section, entry.offset, entry.crc, found)?;
         }
         Ok(())
@@ -237,37 +258,31 @@ impl Store {
         &self,
         number: u64,
         walk: &mut Walk,
-        mut each: impl FnMut(Entry<'_>, Place) -> Result<(), Problem>,
+        mut each: impl FnMut(Entry<'_>, Place, (usize, usize)) -> Result<(), Problem>,
     ) -> Result<u64, Error> {
-        let Walk { ahead, index, records, key, value, end, stored_key_bytes, stored_value_bytes } = walk;
-        let range = self.range_ahead(number, *ahead, index)?;
-        self.check_length(number, &range)?;
+        let Walk { ahead, index, records, key, value, end } = walk;
+        let line = self.line_ahead(number, *ahead, index)?;
+        let range = self.group_by(&line, number)?;
         let start = range.start;
         *end = range.end;
         let at = |problem| damaged(Section::Records, start, problem);
         let bytes = self.home.read_ahead(range.clone(), *ahead, records)?;
-        let bucket = self.buckets.open_checked(Portable, number, bytes, range.len()).map_err(at)?;
+        let bucket = self.open_in_group(Portable, number, &line, bytes, range.len(), true).map_err(at)?;
         for i in 0..bucket.count() {
             key.clear();
             value.clear();
             self.append_whole_key(&bucket, number, i, key).map_err(at)?;
-            if !self.keys.is_numeric() {
-                *stored_key_bytes += bucket.key(i).map_err(at)?.len() as u64;
-            }
-            match bucket.value(i).map_err(at)? {
-                ValuePlace::Inline(inside) => {
-                    *stored_value_bytes += inside.len() as u64;
-                    self.append_stored_value(bucket.bytes_from(inside.start), inside.len(), value)
-                        .map_err(at)?;
-                }
-                ValuePlace::Large(reference) => {
-                    *stored_value_bytes += u64::from(reference.len);
-                    self.append_large(number, reference, value)?;
-                }
-            }
+            self.append_value(Portable, &bucket, i, &line, start, value)?;
+            let stored_key = if self.keys.is_numeric() { 0 } else { bucket.key(i).map_err(at)?.len() };
+            let stored_value = match bucket.value(i).map_err(at)? {
+                ValuePlace::Inline(inside) | ValuePlace::Other(_, inside) => inside.len(),
+                ValuePlace::Packed { len, .. } => self.values.packed_bytes(len),
+                ValuePlace::Shared(_) => 0,
+                ValuePlace::Large(reference) => reference.stored as usize,
+            };
             let rest = if self.keys.is_numeric() { bucket.rest(i) } else { 0 };
             let place = Place { bucket: number, tag: bucket.tag(i), rest };
-            each(Entry { key, value }, place).map_err(at)?;
+            each(Entry { key, value }, place, (stored_key, stored_value)).map_err(at)?;
         }
         Ok(bucket.count() as u64)
     }

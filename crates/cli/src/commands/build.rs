@@ -70,6 +70,8 @@ enum CodecName {
     Huffman,
     /// A code for each of many strings: text, JSON
     Symbols,
+    /// As many bits a byte as values of few different bytes need: digits, hexadecimal, base64, letters
+    Packed,
 }
 
 /// [`Purpose`] as the command line spells it.
@@ -206,6 +208,7 @@ impl From<CodecName> for CodecChoice {
             CodecName::Raw => Self::Fixed(Codec::Raw),
             CodecName::Huffman => Self::Fixed(Codec::Huffman),
             CodecName::Symbols => Self::Fixed(Codec::Symbols),
+            CodecName::Packed => Self::Fixed(Codec::Packed),
         }
     }
 }

@@ -174,6 +174,7 @@ fn page(name: &str, info: &Info, lengths: Option<&PairLengths>) -> String {
     let index =
         info.index_bits_per_pair().map_or(String::new(), |bits| format!(", index {bits:.2} bits a key"));
     line("buckets", format!("{}, {:.2} records each{index}", info.buckets, info.records_per_bucket()));
+    line("identity", format!("{:016x}, checked {}", info.identity, checks(info)));
     if let Some(lengths) = lengths {
         text.push_str(&format!("\n{}", lengths.page()));
     }
@@ -181,13 +182,17 @@ fn page(name: &str, info: &Info, lengths: Option<&PairLengths>) -> String {
     for section in &info.sections {
         text.push_str(&format!(
             "{:<10}{:>16}{:>16}  {:08x}\n",
-            section.section.name(),
-            section.offset,
-            section.bytes,
-            section.checksum
+            section.name, section.offset, section.bytes, section.checksum
         ));
     }
     text.trim_end().to_owned()
+}
+
+fn checks(info: &Info) -> String {
+    match info.check_buckets {
+        1 => "bucket by bucket".into(),
+        several => format!("{several} buckets at a time"),
+    }
 }
 
 /// [`Info`] in the form that programs read. Fields may be added; those that are here stay what they are.
@@ -219,7 +224,9 @@ impl Serialize for Json<'_> {
             map.serialize_entry("key_lengths", &lengths.keys)?;
             map.serialize_entry("value_lengths", &lengths.values)?;
         }
-        map.serialize_entry("sections", &info.sections.each_ref().map(Section))?;
+        map.serialize_entry("identity", &format!("{:016x}", info.identity))?;
+        map.serialize_entry("check_buckets", &info.check_buckets)?;
+        map.serialize_entry("sections", &info.sections.iter().map(Section).collect::<Vec<_>>())?;
         map.end()
     }
 }
@@ -230,7 +237,7 @@ impl Serialize for Section<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(section) = self;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", section.section.name())?;
+        map.serialize_entry("name", &section.name)?;
         map.serialize_entry("offset", &section.offset)?;
         map.serialize_entry("bytes", &section.bytes)?;
         map.serialize_entry("crc32c", &format!("{:08x}", section.checksum))?;

@@ -6,10 +6,16 @@
 pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod completions;
+pub(crate) mod diff;
 pub(crate) mod dump;
 pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod info;
 pub(crate) mod man;
+pub(crate) mod publish;
+pub(crate) mod resume;
+pub(crate) mod rollback;
 pub(crate) mod serve;
+pub(crate) mod switch;
 pub(crate) mod verify;
+pub(crate) mod versions;

@@ -1,17 +1,21 @@
 //! From the records of a partition to its lines of the index and its buckets.
 
-use crate::bucket::{LargeReference, Record, Stored, seal};
+use crate::bucket::{Form, Record, Stored};
+use crate::build::encode::reference;
 use crate::build::options::Duplicates;
 use crate::build::plan::Plan;
 use crate::build::record::{self, Unplaced};
 use crate::build::survey::Totals;
-use crate::checksum::crc32c;
-use crate::codec::Decoder;
-use crate::error::Error;
+use crate::checksum::pair;
+use crate::codec::{Decoder, Values};
+use crate::cpu::Portable;
+use crate::error::{Error, Problem};
 use crate::index::{self, Line};
 use crate::key::Order;
-use crate::layout::{BUCKET_BYTES_MAX, LINE_BUCKETS};
+use crate::layout::{BUCKET_BYTES_MAX, GROUP_CRC_BYTES, LINE_BUCKETS, LINE_BYTES};
 use crate::limits::KEY_BYTES_MAX;
+use crate::locate::group_crc;
+use crate::stored::Large;
 
 /// A partition in the form it has in the file, as if it began at byte 0.
 pub(crate) struct Carved {
@@ -19,6 +23,8 @@ pub(crate) struct Carved {
     pub(crate) records: Vec<u8>,
     pub(crate) totals: Totals,
     pub(crate) duplicates: u64,
+    /// What the pairs that were removed had added to the identity.
+    pub(crate) removed: u64,
     pub(crate) stored_key_bytes: u64,
     pub(crate) stored_value_bytes: u64,
 }
@@ -39,12 +45,13 @@ impl Plan {
         }
         // Stable: records of one key stay in the order of the input.
         records.sort_by(|a, b| a.order.cmp(&b.order).then_with(|| a.key.cmp(b.key)));
-        let duplicates = self.remove_duplicates(&mut records)?;
+        let (duplicates, removed) = self.remove_duplicates(&mut records)?;
         let mut carved = Carved {
             lines: Vec::new(),
             records: Vec::new(),
             totals: Totals::default(),
             duplicates,
+            removed,
             stored_key_bytes: records.iter().map(|record| record.key.len() as u64).sum(),
             stored_value_bytes: records.iter().map(|record| record.value.len() as u64).sum(),
         };
@@ -65,15 +72,29 @@ impl Plan {
         Ok(carved)
     }
 
-    /// Leaves one record of each key and says how many it removed.
-    fn remove_duplicates(&self, records: &mut Vec<Unplaced<'_>>) -> Result<u64, Error> {
+    /// Leaves one record of each key and says how many it removed, and what these had added to the identity.
+    fn remove_duplicates(&self, records: &mut Vec<Unplaced<'_>>) -> Result<(u64, u64), Error> {
         let before = records.len();
+        let (mut removed, mut value) = (0_u64, Vec::new());
+        let mut remove = |record: &Unplaced<'_>| {
+            value.clear();
+            // What this build has encoded decodes.
+            let _ = append_value(self.values(), record, &mut value);
+            removed = removed.wrapping_add(pair(record.order, &value));
+        };
         match self.duplicates {
-            Duplicates::First => records.dedup_by(|later, earlier| same_key(later, earlier)),
+            Duplicates::First => records.dedup_by(|later, earlier| {
+                let same = same_key(later, earlier);
+                if same {
+                    remove(later);
+                }
+                same
+            }),
             Duplicates::Last => records.dedup_by(|later, earlier| {
                 let same = same_key(later, earlier);
                 if same {
-                    (earlier.value, earlier.given) = (later.value, later.given);
+                    remove(earlier);
+                    *earlier = *later;
                 }
                 same
             }),
@@ -83,7 +104,7 @@ impl Plan {
                 }
             }
         }
-        Ok((before - records.len()) as u64)
+        Ok(((before - records.len()) as u64, removed))
     }
 
     fn key_text(&self, record: &Unplaced<'_>) -> Vec<u8> {
@@ -108,15 +129,56 @@ fn same_key(a: &Unplaced<'_>, b: &Unplaced<'_>) -> bool {
     a.order == b.order && a.key == b.key
 }
 
+/// Appends the value of a record as it was given.
+fn append_value(values: &Values, record: &Unplaced<'_>, value: &mut Vec<u8>) -> Result<(), Problem> {
+    let (stored, len) = (record.value, record.given.1);
+    if record.is_large {
+        let reference = reference(0, record.form, stored, len);
+        return Large { start: 0, reference }.append(values, stored, value);
+    }
+    values.append_part(record.form, stored, stored.len(), len, value)
+}
+
 fn check_bucket(found: u64) -> Result<(), Error> {
     let (what, most) = ("the length of a bucket", BUCKET_BYTES_MAX as u64);
     if found > most { Err(Error::TooLarge { what, most, found }) } else { Ok(()) }
+}
+
+/// Writes the checks of the groups of a line, whose first bucket is number `first` and whose buckets begin `records`.
+pub(crate) fn seal(plan: &Plan, identity: u64, first: u64, line: &Line, records: &mut [u8]) {
+    let base = index::base(line);
+    for at in (0..LINE_BUCKETS as usize).step_by(plan.groups.buckets()) {
+        let group = index::group(line, at, plan.groups);
+        let group = (group.start - base) as usize..(group.end - base) as usize;
+        // Behind the last bucket of the table there are no groups.
+        if group.len() < GROUP_CRC_BYTES {
+            continue;
+        }
+        let (check, rest) = records[group].split_at_mut(GROUP_CRC_BYTES);
+        let bucket = first + at as u64;
+        let crc = group_crc(Portable, identity, plan.groups, bucket, line, rest, rest.len());
+        check.copy_from_slice(&crc.to_le_bytes());
+    }
+}
+
+impl Plan {
+    /// Gives the groups of the lines that begin with number `first` their checks anew, under another identity; `records` begins
+    /// where the first line does.
+    pub(crate) fn reseal(&self, identity: u64, first: u64, lines: &[u8], records: &mut [u8]) {
+        let (lines, _) = lines.as_chunks::<LINE_BYTES>();
+        let start = lines.first().map_or(0, index::base);
+        for (line, number) in lines.iter().zip(first..) {
+            let records = &mut records[(index::base(line) - start) as usize..];
+            seal(self, identity, number * LINE_BUCKETS, line, records);
+        }
+    }
 }
 
 /// Builds the buckets of one line after the other, reusing its memory.
 #[derive(Default)]
 struct LineBuilder {
     buckets: Vec<u8>,
+    /// Bytes of each bucket, those of the check that begins a group included.
     lengths: Vec<u32>,
 }
 
@@ -128,46 +190,31 @@ impl LineBuilder {
         records: &[Unplaced<'_>],
         carved: &mut Carved,
     ) -> Result<(), Error> {
-        let fits = |value: &[u8]| {
-            plan.buckets.value_width == 0
-                || value.len() <= plan.inline_max as usize && (value.len() as u32) < plan.buckets.large_mark()
-        };
         // Where large values lie depends on how long the buckets are, which does not depend on where large values lie.
-        let large: Vec<&[u8]> =
-            records.iter().map(|record| record.value).filter(|value| !fits(value)).collect();
-        self.encode(plan, numbers.clone(), records, |value| {
-            if fits(value) {
-                Stored::Inline(value)
-            } else {
-                Stored::Large(LargeReference { offset: 0, len: 0, crc: 0 })
-            }
-        })?;
+        self.encode(plan, numbers.clone(), records, |record| stored(plan, record, 0))?;
         let base = carved.records.len() as u64;
         let (line, paddings) = index::encode(base, &self.lengths);
-        if !large.is_empty() {
+        if records.iter().any(|record| record.is_large) {
             let mut offset =
                 self.lengths.iter().map(|&len| u64::from(len)).sum::<u64>() + paddings.iter().sum::<u64>();
-            self.encode(plan, numbers.clone(), records, |value| {
-                if fits(value) {
-                    return Stored::Inline(value);
-                }
-                let reference = LargeReference { offset, len: value.len() as u32, crc: crc32c(0, value) };
-                offset += value.len() as u64;
-                Stored::Large(reference)
+            self.encode(plan, numbers.clone(), records, |record| {
+                let stored = stored(plan, record, offset.cast_signed());
+                offset += if record.is_large { record.value.len() as u64 } else { 0 };
+                stored
             })?;
         }
         carved.lines.push(line);
         let mut rest = self.buckets.as_slice();
-        for ((number, &len), padding) in numbers.zip(&self.lengths).zip(paddings) {
+        for (&len, padding) in self.lengths.iter().zip(paddings) {
             let (bucket, others) = rest.split_at(len as usize);
             rest = others;
             check_bucket(u64::from(len) + padding)?;
-            let start = carved.records.len();
             carved.records.extend_from_slice(bucket);
             carved.records.resize(carved.records.len() + padding as usize, 0);
-            seal(number, &mut carved.records[start..]);
         }
-        large.iter().for_each(|value| carved.records.extend_from_slice(value));
+        seal(plan, plan.identity, numbers.start, &line, &mut carved.records[base as usize..]);
+        let large = records.iter().filter(|record| record.is_large);
+        large.for_each(|record| carved.records.extend_from_slice(record.value));
         Ok(())
     }
 
@@ -176,12 +223,12 @@ impl LineBuilder {
         plan: &Plan,
         numbers: std::ops::Range<u64>,
         mut records: &'r [Unplaced<'r>],
-        mut store: impl FnMut(&'r [u8]) -> Stored<'r>,
+        mut store: impl FnMut(&Unplaced<'r>) -> Stored<'r>,
     ) -> Result<(), Error> {
         self.buckets.clear();
         self.lengths.clear();
-        let most = if plan.buckets.count_width == 1 { 255 } else { 65_535 };
-        for number in numbers {
+        let most = usize::from(plan.buckets.wide_flag()) - 1;
+        for (at, number) in numbers.enumerate() {
             let count =
                 records.iter().take_while(|record| plan.keys.place(record.order).bucket == number).count();
             if count > most {
@@ -194,10 +241,13 @@ impl LineBuilder {
                 .iter()
                 .map(|record| {
                     let place = plan.keys.place(record.order);
-                    Record { tag: place.tag, rest: place.rest, key: record.key, value: store(record.value) }
+                    Record { tag: place.tag, rest: place.rest, key: record.key, value: store(record) }
                 })
                 .collect();
             let start = self.buckets.len();
+            if at % plan.groups.buckets() == 0 {
+                self.buckets.extend_from_slice(&[0; GROUP_CRC_BYTES]);
+            }
             plan.buckets.encode(&placed, &mut self.buckets);
             let len = self.buckets.len() - start;
             check_bucket(len as u64)?;
@@ -205,4 +255,14 @@ impl LineBuilder {
         }
         Ok(())
     }
+}
+
+/// A record's value as its bucket has it; `offset` is where it lies if it is large.
+fn stored<'r>(plan: &Plan, record: &Unplaced<'r>, offset: i64) -> Stored<'r> {
+    if record.is_large {
+        return Stored::Large(reference(offset, record.form, record.value, record.given.1));
+    }
+    let is_packed = record.form == Form::Main && plan.buckets.symbol_bits > 0;
+    let length = if is_packed { record.given.1 } else { record.value.len() } as u32;
+    Stored::Inline { form: record.form, bytes: record.value, length }
 }

@@ -6,6 +6,7 @@
 //! sorted, rid of duplicates and carved into buckets (`carve`), and written in its turn (`output`).
 
 mod carve;
+mod encode;
 mod input;
 mod options;
 mod output;
@@ -20,23 +21,24 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::checksum::crc32c;
+use crate::checksum::{crc32c, pair};
 use crate::codec::Encoder;
 use crate::cpu::Portable;
 use crate::error::Error;
-use crate::header::{Header, SectionEntry};
+use crate::header::SectionEntry;
 use crate::index;
-use crate::layout::{HEADER_BYTES, LINE_BYTES, TAIL_BYTES};
+use crate::layout::{HEADER_BYTES, LINE_BYTES, SECTION_ALIGNMENT, SECTION_BYTES, Section, TAIL_BYTES};
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::store::Store;
 use crate::text::{self, Block};
 use carve::Carved;
+use encode::Encoded;
 pub use input::Source;
 use input::{Chunk, FRAMED_BYTES, FirstPass, Kept, SecondPass};
 pub use options::{BUCKET_RECORDS_MAX, Built, CodecChoice, Duplicates, Options, Purpose};
 use output::Output;
 use partitions::Partitions;
-use plan::{Drafts, Plan};
+use plan::{Drafts, Encodings, Plan};
 pub use progress::{Progress, Stage};
 use record::Unplaced;
 use survey::{Survey, Totals};
@@ -207,7 +209,10 @@ struct Ordered {
     records_offset: u64,
     records_bytes: u64,
     records_crc: u32,
+    /// Of each partition that was written, where its records lie and how many bytes they have.
+    extents: Vec<(u64, usize)>,
     built: Built,
+    removed: u64,
     totals: Totals,
     stored_key_bytes: u64,
     stored_value_bytes: u64,
@@ -225,6 +230,8 @@ impl Ordered {
             self.records_crc = crc32c(self.records_crc, &carved.records);
             let (lines_len, records_len) = (lines.len() as u64, carved.records.len() as u64);
             self.output.write(self.index_offset + self.index_bytes, lines)?;
+            self.extents.push((self.records_offset + self.records_bytes, carved.records.len()));
+            self.removed = self.removed.wrapping_add(carved.removed);
             self.output.write(self.records_offset + self.records_bytes, carved.records)?;
             self.index_bytes += lines_len;
             self.records_bytes += records_len;
@@ -236,22 +243,39 @@ impl Ordered {
         }
         Ok(())
     }
+
+    /// Gives all buckets the checks of another identity: where keys came more than once, it was not known before which
+    /// pairs there would be.
+    fn reseal(&mut self, plan: &Plan, identity: u64) -> Result<(), Error> {
+        self.records_crc = 0;
+        for (number, &(offset, len)) in self.extents.iter().enumerate().filter(|(_, (_, len))| *len > 0) {
+            let first = number as u64 * plan.partition_lines;
+            let lines = (index::lines(1 << plan.bucket_bits) - first).min(plan.partition_lines);
+            let lines = self
+                .output
+                .read(self.index_offset + first * LINE_BYTES as u64, lines as usize * LINE_BYTES)?;
+            let mut records = self.output.read(offset, len)?;
+            plan.reseal(identity, first, &lines, &mut records);
+            self.records_crc = crc32c(self.records_crc, &records);
+            self.output.rewrite(offset, records)?;
+        }
+        Ok(())
+    }
 }
 
 impl Builder {
     fn carve_to(mut self, output: Output) -> Result<(Output, Built), Error> {
         self.flush()?;
         let threads = self.threads();
-        let Self { options, survey, kept, .. } = self;
+        let Self { options, survey, mut kept, .. } = self;
         let (drafts, input_bytes) = (Drafts::new(&survey, &options), kept.bytes());
         let mut candidates = drafts.candidates();
-        let mut kept = kept;
         if candidates.len() > 1 {
             kept = kept.compact()?;
             let mut sized = Vec::new();
             for codecs in candidates {
                 let plan = drafts.plan(codecs, threads);
-                let (_, tried) = carve_kept(&plan, kept.copy(), Output::memory(), &options, threads)?;
+                let (_, tried) = carve_kept(plan, kept.copy(), Output::memory(), &options, threads)?;
                 sized.push((tried.built.carved_bytes, codecs));
             }
             // Of those that are alike the first, which is the one that is decoded fastest.
@@ -259,7 +283,7 @@ impl Builder {
             candidates = vec![sized[0].1];
         }
         let plan = drafts.plan(candidates[0], threads);
-        let (output, mut done) = carve_kept(&plan, kept, output, &options, threads)?;
+        let (output, mut done) = carve_kept(plan, kept, output, &options, threads)?;
         done.built.input_bytes = input_bytes;
         if done.built.duplicates == 0 || drafts.basis(&done.totals) == drafts.basis(&survey.totals) {
             return Ok((output, done.built));
@@ -288,7 +312,7 @@ struct Done {
 
 /// Carves the pairs that were kept, as `plan` says.
 fn carve_kept(
-    plan: &Plan,
+    mut plan: Plan,
     kept: Kept,
     output: Output,
     options: &Options,
@@ -299,13 +323,24 @@ fn carve_kept(
     let input_bytes = kept.bytes();
     let progress = &options.progress;
     progress.begin(Stage::Partition, input_bytes);
-    partition(plan, SecondPass::new(kept), &partitions, threads, progress)?;
+    let encodings = partition(&plan, SecondPass::new(kept), &partitions, threads, progress)?;
+    plan.settle(&encodings);
 
-    let mut tables = Vec::new();
-    plan.key_table.iter().chain(&plan.value_table).for_each(|table| table.write(&mut tables));
-    let tables_section =
-        SectionEntry { offset: HEADER_BYTES as u64, len: tables.len() as u64, crc: crc32c(0, &tables) };
-    let index_offset = tables_section.offset + tables_section.len;
+    let small = plan.small_sections();
+    let contents: Vec<(Section, &[u8])> =
+        small.iter().map(|(section, bytes)| (*section, bytes.as_slice())).collect();
+    let mut header = plan.header();
+    plan.identity = header.identity_of(&contents, encodings.sum);
+    // What is empty is left out; the index and the records are always there.
+    let small: Vec<(Section, &[u8])> =
+        contents.iter().copied().filter(|(_, bytes)| !bytes.is_empty()).collect();
+    let mut end = (HEADER_BYTES + (small.len() + 2) * SECTION_BYTES) as u64;
+    for &(section, bytes) in &small {
+        let offset = end.next_multiple_of(SECTION_ALIGNMENT as u64);
+        end = offset + bytes.len() as u64;
+        header.sections.push(SectionEntry::of(section, offset, bytes.len() as u64, crc32c(0, bytes)));
+    }
+    let index_offset = end.next_multiple_of(SECTION_ALIGNMENT as u64);
     let index_len = index::lines(1 << plan.bucket_bits) * LINE_BYTES as u64;
     let ordered = Mutex::new(Ordered {
         output,
@@ -317,6 +352,8 @@ fn carve_kept(
         records_offset: index_offset + index_len,
         records_bytes: 0,
         records_crc: 0,
+        extents: Vec::new(),
+        removed: 0,
         built: Built { input_bytes, ..Built::default() },
         totals: Totals::default(),
         stored_key_bytes: 0,
@@ -337,44 +374,34 @@ fn carve_kept(
         }
     })?;
 
+    let mut ordered = ordered.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if ordered.built.duplicates > 0 {
+        let sum = encodings.sum.wrapping_sub(ordered.removed);
+        ordered.reseal(&plan, header.identity_of(&contents, sum))?;
+        plan.identity = header.identity_of(&contents, sum);
+    }
     let Ordered {
-        mut output,
-        mut built,
-        index_crc,
-        records_crc,
-        records_offset,
-        records_bytes,
-        totals,
-        stored_key_bytes,
-        stored_value_bytes,
-        ..
-    } = ordered.into_inner().unwrap_or_else(PoisonError::into_inner);
-    built.carved_bytes = records_offset + records_bytes + TAIL_BYTES as u64;
-    let header = Header {
-        file_bytes: built.carved_bytes,
-        pairs: built.pairs,
-        seed: plan.seed,
-        key_bytes: totals.key_bytes,
-        value_bytes: totals.value_bytes,
-        stored_key_bytes,
-        stored_value_bytes,
-        keys: plan.keys.shape().clone(),
-        key_width: plan.buckets.key_width,
-        value_width: plan.buckets.value_width,
-        count_width: plan.buckets.count_width,
-        bucket_bits: plan.bucket_bits,
-        key_codec: plan.key_codec,
-        value_codec: plan.value_codec,
-        value_fixed: plan.buckets.value_fixed,
-        inline_max: plan.inline_max,
-        sections: [
-            tables_section,
-            SectionEntry { offset: index_offset, len: index_len, crc: index_crc },
-            SectionEntry { offset: records_offset, len: records_bytes, crc: records_crc },
-        ],
-    };
-    output.write(0, [header.to_bytes().as_slice(), &tables].concat())?;
-    output.write(records_offset + records_bytes, vec![0; TAIL_BYTES])?;
+        mut output, mut built, totals, index_crc, records_crc, records_offset, records_bytes, ..
+    } = ordered;
+    let end = (records_offset + records_bytes).next_multiple_of(SECTION_ALIGNMENT as u64);
+    built.carved_bytes = end + TAIL_BYTES as u64;
+    header.identity = plan.identity;
+    header.file_bytes = built.carved_bytes;
+    header.pairs = built.pairs;
+    header.key_bytes = totals.key_bytes;
+    header.value_bytes = totals.value_bytes;
+    header.stored_key_bytes = ordered.stored_key_bytes;
+    header.stored_value_bytes = ordered.stored_value_bytes;
+    header.sections.push(SectionEntry::of(Section::Index, index_offset, index_len, index_crc));
+    header.sections.push(SectionEntry::of(Section::Records, records_offset, records_bytes, records_crc));
+    let mut head = header.to_bytes();
+    for &(_, bytes) in &small {
+        head.resize(head.len().next_multiple_of(SECTION_ALIGNMENT), 0);
+        head.extend_from_slice(bytes);
+    }
+    output.write(0, head)?;
+    let behind = built.carved_bytes - records_offset - records_bytes;
+    output.write(records_offset + records_bytes, vec![0; behind as usize])?;
     Ok((output, Done { built, totals }))
 }
 
@@ -385,14 +412,15 @@ fn partition(
     partitions: &Partitions,
     threads: usize,
     progress: &Progress,
-) -> Result<(), Error> {
+) -> Result<Encodings, Error> {
     let pass = Mutex::new(pass);
     let key_encoder = plan.key_table.as_ref().map(Encoder::new);
-    let value_encoder = plan.value_table.as_ref().map(Encoder::new);
-    on_threads(threads, |failed| {
+    let value_encoder = plan.value_encoder();
+    let encodings = on_threads(threads, |failed| {
         let mut chunk = Chunk::default();
         let mut records = vec![Vec::new(); partitions.len()];
         let (mut key, mut value) = (Vec::new(), Vec::new());
+        let mut encodings = Encodings::default();
         loop {
             progress.check()?;
             let next = {
@@ -400,32 +428,31 @@ fn partition(
                 progress.set(pass.bytes());
                 pass.next(&mut chunk)?
             };
-            let Some(number) = next.filter(|_| !failed()) else { return Ok(()) };
-            chunk.for_each(|pair| {
+            let Some(number) = next.filter(|_| !failed()) else { return Ok(encodings) };
+            chunk.for_each(|given_pair| {
                 // The survey has seen every key, so one that does not fit was not there then.
-                let order = plan.keys.order(Portable, pair.key).ok_or(Error::InputChanged)?;
-                let given = (pair.key.len(), pair.value.len());
-                let mut record = Unplaced { order, key: &[], value: pair.value, given };
+                let order = plan.keys.order(Portable, given_pair.key).ok_or(Error::InputChanged)?;
+                let given = (given_pair.key.len(), given_pair.value.len());
+                let Encoded { form, is_large } = value_encoder.encode(given_pair.value, &mut value);
+                let mut record = Unplaced { order, key: &[], value: &value, form, is_large, given };
+                encodings.sum = encodings.sum.wrapping_add(pair(order, given_pair.value));
                 if !plan.keys.is_numeric() {
-                    record.key = plan.keys.stored_bytes(pair.key);
+                    record.key = plan.keys.stored_bytes(given_pair.key);
                     if let Some(encoder) = &key_encoder {
                         key.clear();
                         encoder.encode(record.key, &mut key);
                         record.key = &key;
                     }
                 }
-                if let Some(encoder) = &value_encoder {
-                    value.clear();
-                    encoder.encode(pair.value, &mut value);
-                    record.value = &value;
-                }
+                encodings.shortest_key = encodings.shortest_key.min(record.key.len());
+                encodings.longest_key = encodings.longest_key.max(record.key.len());
                 record::write(&plan.keys, record, &mut records[plan.partition_of(order)]);
                 Ok(())
             })?;
             partitions.add(number, &mut records)?;
         }
-    })
-    .map(drop)
+    })?;
+    Ok(encodings.into_iter().fold(Encodings::default(), Encodings::merge))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -42,6 +42,29 @@ impl Output {
         }
     }
 
+    /// The `len` bytes at `offset`, which were written in one piece.
+    pub(crate) fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
+        let file = match self {
+            Self::Memory(pieces) => {
+                let found = pieces.iter().find(|(at, piece)| *at == offset && piece.len() == len);
+                return Ok(found.map(|(_, piece)| piece.clone()).unwrap_or_default());
+            }
+            Self::File(new) => new.file(),
+        };
+        let mut bytes = vec![0; len];
+        let read = file.read_exact_at(&mut bytes, offset);
+        read.map_err(|source| Error::Io { doing: "read the output again", source })?;
+        Ok(bytes)
+    }
+
+    /// Writes `piece` over one of the same length at `offset`.
+    pub(crate) fn rewrite(&mut self, offset: u64, piece: Vec<u8>) -> Result<(), Error> {
+        if let Self::Memory(pieces) = self {
+            pieces.retain(|(at, old)| *at != offset || old.len() != piece.len());
+        }
+        self.write(offset, piece)
+    }
+
     /// The whole table, in memory.
     pub(crate) fn into_region(self, len: u64) -> Result<Region, Error> {
         let memory = |source| Error::Io { doing: "get memory", source };

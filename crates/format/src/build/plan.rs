@@ -1,18 +1,26 @@
 //! What a table will look like, decided from what the survey learnt.
 
+use std::sync::OnceLock;
+
+use super::encode::ValueEncoder;
 use super::options::{BUCKET_RECORDS_MAX, CodecChoice, Duplicates, Options, Purpose};
 use super::survey::{Survey, Totals};
-use crate::bucket::BucketShape;
-use crate::codec::{Codec, Encoder, SymbolTable, train};
-use crate::index;
-use crate::key::{KeyKind, KeyMap, KeyShape};
-use crate::layout::BUCKET_BITS_MAX;
+use crate::bucket::{BucketShape, Widths};
+use crate::codec::{ALPHABET_MAX, Alphabet, Codec, Decoder, Encoder, SymbolTable, Values, train};
+use crate::header::Header;
+use crate::index::{self, Groups};
+use crate::key::{KeyKind, KeyMap};
+use crate::layout::{BUCKET_BITS_MAX, Section};
 
 /// Records in a bucket that is to lie in memory, on average, within a factor of the square root of two.
 const RAM_BUCKET_RECORDS: u64 = 4;
 
 /// Bytes in a bucket that is to lie on disk, on average, within the same factor.
 const DISK_BUCKET_BYTES: u64 = 3072;
+
+/// Buckets that share a check in a table that is to lie in memory, where only lookups that read a file or a mapping check:
+/// a check takes 0.15 bytes a pair instead of 1.05, and a lookup from a mapping reads a kilobyte instead of 140 bytes.
+const RAM_GROUP_BUCKETS: u8 = 7;
 
 /// The longest stored value that lies inside a bucket in memory: a lookup reads its whole bucket.
 const RAM_INLINE_MAX: u32 = 512;
@@ -41,11 +49,17 @@ const TRAINING_BYTES_MIN: u64 = 16 << 10;
 /// Bytes of pairs and their lengths up to which a table is small: it is carved with each codec, and the smallest is taken.
 const SMALL_BYTES: u64 = 256 << 10;
 
+/// The most bits that are tried for a value's word in a narrow bucket.
+const WORD_BITS_MAX: u8 = 12;
+
 /// What all partitions of a table have in common.
 pub(crate) struct Plan {
     pub(crate) keys: KeyMap,
     pub(crate) seed: u64,
+    pub(crate) widths: Widths,
     pub(crate) buckets: BucketShape,
+    pub(crate) groups: Groups,
+    pub(crate) group_buckets: u8,
     pub(crate) bucket_bits: u8,
     pub(crate) inline_max: u32,
     pub(crate) duplicates: Duplicates,
@@ -53,8 +67,38 @@ pub(crate) struct Plan {
     pub(crate) key_table: Option<SymbolTable>,
     pub(crate) value_codec: Codec,
     pub(crate) value_table: Option<SymbolTable>,
+    pub(crate) alphabet: Option<Alphabet>,
     /// Lines of the index in a partition; fewer in the last.
     pub(crate) partition_lines: u64,
+    /// The identity as it is if no key comes twice; [`Self::settle`] sets it.
+    pub(crate) identity: u64,
+    values: OnceLock<Values>,
+}
+
+/// What is known once every pair was encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Encodings {
+    /// The sum of [`pair`](crate::checksum::pair) of all pairs.
+    pub(crate) sum: u64,
+    /// The shortest and the longest stored key, in bytes.
+    pub(crate) shortest_key: usize,
+    pub(crate) longest_key: usize,
+}
+
+impl Default for Encodings {
+    fn default() -> Self {
+        Self { sum: 0, shortest_key: usize::MAX, longest_key: 0 }
+    }
+}
+
+impl Encodings {
+    pub(crate) fn merge(self, other: Self) -> Self {
+        Self {
+            sum: self.sum.wrapping_add(other.sum),
+            shortest_key: self.shortest_key.min(other.shortest_key),
+            longest_key: self.longest_key.max(other.longest_key),
+        }
+    }
 }
 
 /// What a plan takes from how many pairs there are and how long they are. Two tables of the same keys and the same sample
@@ -70,8 +114,6 @@ pub(crate) struct Basis {
     value_codec: Codec,
     bucket_records: u64,
     bucket_bits: u8,
-    value_width: u8,
-    fixed_value: Option<usize>,
 }
 
 /// What is known of a table before it is carved: plans are made of it.
@@ -84,7 +126,7 @@ pub(crate) struct Drafts<'s> {
 
 impl<'s> Drafts<'s> {
     pub(crate) fn new(survey: &'s Survey, options: &'s Options) -> Self {
-        let (values, totals) = (survey.sample.values(), &survey.totals);
+        let totals = &survey.totals;
         let prefix = survey.keys.shape().prefix.len();
         let stems: Vec<&[u8]> = survey.sample.keys().into_iter().map(|key| &key[prefix..]).collect();
         let key_choice = match options.codec {
@@ -96,13 +138,20 @@ impl<'s> Drafts<'s> {
             survey,
             options,
             keys: Trained::new(key_choice, &stems, totals.key_bytes),
-            values: Trained::new(options.codec, &values, totals.value_bytes),
+            values: Trained::new(options.codec, &survey.sample.values(), totals.value_bytes),
         }
+    }
+
+    fn is_numeric(&self) -> bool {
+        self.survey.keys.shape().kind != KeyKind::Bytes
+    }
+
+    fn record_bytes(&self, totals: &Totals) -> u64 {
+        totals.value_bytes.checked_div(totals.pairs).unwrap_or(0) + if self.is_numeric() { 14 } else { 24 }
     }
 
     /// What a plan takes from `totals`.
     pub(crate) fn basis(&self, totals: &Totals) -> Basis {
-        let numeric = self.survey.keys.shape().kind != KeyKind::Bytes;
         let pairs = totals.pairs.min(self.survey.sample.distinct());
         let most = BUCKET_RECORDS_MAX.into();
         let bucket_records = match (self.options.bucket_records, self.options.purpose) {
@@ -110,24 +159,16 @@ impl<'s> Drafts<'s> {
             (None, Purpose::Ram) => RAM_BUCKET_RECORDS,
             (None, Purpose::Disk) => (DISK_BUCKET_BYTES / self.record_bytes(totals)).clamp(1, most),
         };
-        let widest = if numeric { self.survey.keys.shape().mask.count_ones() } else { 64 };
+        let widest = if self.is_numeric() { self.survey.keys.shape().mask.count_ones() } else { 64 };
         Basis {
             is_small: totals.key_bytes + totals.value_bytes + 8 * totals.pairs <= SMALL_BYTES,
-            trained_keys: trained_on(self.keys.lengths(), totals.key_bytes),
-            trained_values: trained_on(self.values.lengths(), totals.value_bytes),
+            trained_keys: trained_on(&self.keys.lengths, totals.key_bytes),
+            trained_values: trained_on(&self.values.lengths, totals.value_bytes),
             key_codec: self.keys.choose(totals.key_bytes),
             value_codec: self.values.choose(totals.value_bytes),
             bucket_records,
             bucket_bits: bucket_bits(pairs, bucket_records).min(widest.min(BUCKET_BITS_MAX.into()) as u8),
-            // Where few values are long, those few pay.
-            value_width: if totals.long_values * 256 <= totals.pairs { 1 } else { 2 },
-            fixed_value: totals.fixed_value(),
         }
-    }
-
-    fn record_bytes(&self, totals: &Totals) -> u64 {
-        let numeric = self.survey.keys.shape().kind != KeyKind::Bytes;
-        totals.value_bytes.checked_div(totals.pairs).unwrap_or(0) + if numeric { 14 } else { 24 }
     }
 
     /// The codecs of keys and values to carve a table with: one pair of them, or several to see which is smallest.
@@ -141,7 +182,8 @@ impl<'s> Drafts<'s> {
             candidates.push((basis.key_codec, Codec::Raw));
         }
         if self.survey.totals.value_bytes > 0 {
-            candidates.extend([Codec::Huffman, Codec::Symbols].map(|values| (basis.key_codec, values)));
+            let codecs = [Codec::Packed, Codec::Huffman, Codec::Symbols];
+            candidates.extend(codecs.map(|values| (basis.key_codec, values)));
         }
         candidates
     }
@@ -149,43 +191,163 @@ impl<'s> Drafts<'s> {
     /// The plan for the pairs of the survey.
     pub(crate) fn plan(&self, (key_codec, value_codec): (Codec, Codec), threads: usize) -> Plan {
         let (survey, options, totals) = (self.survey, self.options, &self.survey.totals);
-        let Basis { bucket_records, bucket_bits, value_width, fixed_value, .. } = self.basis(totals);
-        let shape = survey.keys.shape();
+        let Basis { bucket_records, bucket_bits, .. } = self.basis(totals);
+        let sample = survey.sample.values();
+        let key_choice = self.keys.take(key_codec);
+        let Choice { codec: value_codec, table: value_table, alphabet } = self.values.take(value_codec);
         let seed = xxhash_rust::xxh3::xxh3_64(&survey.sample.keys().concat());
-        let keys = KeyMap::new(shape, seed, bucket_bits);
-
-        let fixed = fixed_value.filter(|&len| value_codec == Codec::Raw && len <= RAM_INLINE_MAX as usize);
-        let buckets = BucketShape {
+        let keys = KeyMap::new(survey.keys.shape(), seed, bucket_bits);
+        let (inline_max, group_buckets) = match options.purpose {
+            Purpose::Ram => (RAM_INLINE_MAX, RAM_GROUP_BUCKETS),
+            Purpose::Disk => (DISK_INLINE_MAX, 1),
+        };
+        let encoder =
+            ValueEncoder::new(value_table.as_ref().map(Encoder::new), alphabet.as_ref(), inline_max);
+        let (word_bits, word_base) = words(&encoder, &sample, bucket_records, alphabet.is_some());
+        let widths = Widths {
             count_width: if bucket_records > 32 { 2 } else { 1 },
-            key_width: key_width(keys.shape(), key_codec, survey.keys.longest),
+            numeric: self.is_numeric(),
             rest_bits: keys.rest_bits(),
-            rest_mask: u128::MAX.unbounded_shr(128 - keys.rest_bits()),
-            value_width: if fixed.is_some() { 0 } else { value_width },
-            value_fixed: fixed.unwrap_or(0) as u32,
+            key_bits: 0,
+            key_base: 0,
+            word_bits,
+            word_base,
+            shared: 0,
+            symbol_bits: alphabet.as_ref().map_or(0, Alphabet::bits),
         };
         let lines = index::lines(1 << bucket_bits);
-        let record_bytes = self.record_bytes(totals);
         let working = options.memory_bytes / (8 * threads as u64);
+        let record_bytes = self.record_bytes(totals);
         let partition_bytes =
             PARTITION_BYTES.max(totals.pairs * record_bytes / PARTITIONS_MAX).min(working.max(1 << 16));
         let partitions = (totals.pairs * record_bytes).div_ceil(partition_bytes).clamp(1, lines);
         Plan {
             seed,
-            buckets,
+            widths,
+            buckets: BucketShape::new(widths),
+            groups: Groups::of(group_buckets),
+            group_buckets,
             bucket_bits,
-            inline_max: match options.purpose {
-                Purpose::Ram => RAM_INLINE_MAX,
-                Purpose::Disk => DISK_INLINE_MAX,
-            },
+            inline_max,
             duplicates: options.duplicates,
-            key_codec,
-            key_table: self.keys.table(key_codec),
+            key_codec: key_choice.codec,
+            key_table: key_choice.table,
             value_codec,
-            value_table: self.values.table(value_codec),
+            value_table,
+            alphabet,
             partition_lines: lines.div_ceil(partitions),
             keys,
+            identity: 0,
+            values: OnceLock::new(),
         }
     }
+}
+
+impl Plan {
+    /// Takes in what is known once every pair was encoded: the lengths of stored keys, which need just so many bits.
+    pub(crate) fn settle(&mut self, encodings: &Encodings) {
+        if !self.keys.is_numeric() && encodings.shortest_key <= encodings.longest_key {
+            let range = encodings.longest_key - encodings.shortest_key;
+            self.widths.key_base = encodings.shortest_key as u32;
+            self.widths.key_bits = range.checked_ilog2().map_or(0, |log| log as u8 + 1);
+            self.buckets = BucketShape::new(self.widths);
+        }
+    }
+
+    /// The header as far as it does not depend on the pairs that survive.
+    pub(crate) fn header(&self) -> Header {
+        Header {
+            identity: 0,
+            file_bytes: 0,
+            pairs: 0,
+            key_bytes: 0,
+            value_bytes: 0,
+            stored_key_bytes: 0,
+            stored_value_bytes: 0,
+            seed: self.seed,
+            keys: self.keys.shape().clone(),
+            key_codec: self.key_codec,
+            value_codec: self.value_codec,
+            long_codec: Codec::Raw,
+            key_length_bits: self.widths.key_bits,
+            value_word_bits: self.widths.word_bits,
+            count_width: self.widths.count_width,
+            bucket_bits: self.bucket_bits,
+            group_buckets: self.group_buckets,
+            key_length_base: self.widths.key_base,
+            value_word_base: self.widths.word_base,
+            inline_max: self.inline_max,
+            shared_values: self.widths.shared,
+            sections: Vec::new(),
+        }
+    }
+
+    /// The contents of the sections that are held in memory while the table is open.
+    pub(crate) fn small_sections(&self) -> Vec<(Section, Vec<u8>)> {
+        let table = |table: &Option<SymbolTable>| {
+            let mut bytes = Vec::new();
+            table.iter().for_each(|table| table.write(&mut bytes));
+            bytes
+        };
+        let code = self.alphabet.as_ref().map(|alphabet| alphabet.bytes().to_vec());
+        vec![
+            (Section::Prefix, self.keys.shape().prefix.clone()),
+            (Section::KeyCode, table(&self.key_table)),
+            (Section::ValueCode, code.unwrap_or_else(|| table(&self.value_table))),
+            (Section::Dictionary, Vec::new()),
+            (Section::Shared, Vec::new()),
+        ]
+    }
+
+    pub(crate) fn value_encoder(&self) -> ValueEncoder<'_> {
+        ValueEncoder::new(
+            self.value_table.as_ref().map(Encoder::new),
+            self.alphabet.as_ref(),
+            self.inline_max,
+        )
+    }
+
+    /// The decoders of the values, which only duplicates need.
+    pub(crate) fn values(&self) -> &Values {
+        self.values.get_or_init(|| Values {
+            decoder: self.value_table.as_ref().and_then(|table| Decoder::new(self.value_codec, table)),
+            alphabet: self.alphabet.clone(),
+        })
+    }
+}
+
+/// The bits of a value's word in a narrow bucket, and what is added to it, that make buckets like those of `sample` smallest.
+/// A value that has no such word makes its bucket wide, with sixteen bits a value.
+fn words(encoder: &ValueEncoder<'_>, sample: &[&[u8]], bucket_records: u64, packed: bool) -> (u8, u32) {
+    let mut counts = vec![0_u64; 1 << WORD_BITS_MAX];
+    let mut stored = Vec::new();
+    for value in sample {
+        let encoded = encoder.encode(value, &mut stored);
+        let word = if packed { value.len() } else { stored.len() };
+        if encoded.form == crate::bucket::Form::Main && !encoded.is_large {
+            counts.get_mut(word).into_iter().for_each(|count| *count += 1);
+        }
+    }
+    let total = (sample.len() as f64).max(1.0);
+    let mut best = (f64::INFINITY, 0, 0);
+    for bits in 0..=WORD_BITS_MAX {
+        let window = 1_usize << bits;
+        let mut inside: u64 = counts[..window].iter().sum();
+        // Of windows that hold as many the first: a table has shorter values than its sample, and longer ones.
+        let mut most = (inside, 0);
+        for base in 1..=counts.len() - window {
+            inside = inside - counts[base - 1] + counts[base + window - 1];
+            if inside > most.0 {
+                most = (inside, base);
+            }
+        }
+        let narrow = (most.0 as f64 / total).powi(bucket_records.min(1 << 10) as i32);
+        let cost = f64::from(bits) * narrow + 16.0 * (1.0 - narrow);
+        if cost < best.0 - 0.01 {
+            best = (cost, bits, most.1 as u32);
+        }
+    }
+    (best.1, best.2)
 }
 
 /// The number of bucket bits that brings the mean within a factor of the square root of two of `records`.
@@ -199,36 +361,38 @@ fn bucket_bits(pairs: u64, records: u64) -> u8 {
     bits
 }
 
-/// Bytes of a length that no stored key exceeds, though it be nothing like the sample: each of its bytes then takes the
-/// longest code and itself.
-fn key_width(shape: &KeyShape, codec: Codec, longest: usize) -> u8 {
-    if shape.kind != KeyKind::Bytes {
-        return 0;
-    }
-    let given = longest - shape.prefix.len();
-    let stored = match codec {
-        Codec::Raw => given,
-        _ => (given * (codec.window_bits() as usize + 8)).div_ceil(8),
-    };
-    match stored {
-        0..=0xFF => 1,
-        0x100..=0xFFFF => 2,
-        _ => 4,
+/// A codec, with its table or its alphabet.
+struct Choice {
+    codec: Codec,
+    table: Option<SymbolTable>,
+    alphabet: Option<Alphabet>,
+}
+
+impl Choice {
+    fn raw() -> Self {
+        Self { codec: Codec::Raw, table: None, alphabet: None }
     }
 }
 
-/// How many texts of a sample codecs are trained on, for data of `total` bytes.
-fn trained_on(lengths: impl Iterator<Item = usize>, total: u64) -> usize {
+/// The bytes that come most often in `sample`, at most as many as an alphabet has; `None` where there is none.
+fn alphabet(sample: &[&[u8]]) -> Option<Alphabet> {
+    let mut counts = [0_u64; 256];
+    sample.iter().flat_map(|text| text.iter()).for_each(|&byte| counts[usize::from(byte)] += 1);
+    let mut bytes: Vec<u8> = (0..=255).filter(|&byte| counts[usize::from(byte)] > 0).collect();
+    bytes.sort_by_key(|&byte| std::cmp::Reverse(counts[usize::from(byte)]));
+    bytes.truncate(ALPHABET_MAX);
+    bytes.sort_unstable();
+    Alphabet::new(&bytes)
+}
+
+/// How many texts of a sample, which have these lengths, codecs are trained on for data of `total` bytes.
+fn trained_on(lengths: &[usize], total: u64) -> usize {
     let mut room = (total / TRAINING_PART).max(TRAINING_BYTES_MIN);
-    let mut number = 0;
-    for len in lengths {
-        if room == 0 {
-            break;
-        }
+    let enough = lengths.iter().position(|&len| {
         room = room.saturating_sub(len as u64);
-        number += 1;
-    }
-    number
+        room == 0
+    });
+    enough.map_or(lengths.len(), |at| at + 1)
 }
 
 /// The codecs of keys or of values, trained on a sample of them.
@@ -239,6 +403,7 @@ struct Trained {
     /// Bytes of those that the codecs were trained on.
     given: u64,
     codecs: Vec<TrainedCodec>,
+    alphabet: Option<Alphabet>,
 }
 
 /// A codec and what it makes of what it was trained on.
@@ -252,27 +417,27 @@ struct TrainedCodec {
 impl Trained {
     fn new(choice: CodecChoice, sample: &[&[u8]], total: u64) -> Self {
         let lengths: Vec<usize> = sample.iter().map(|text| text.len()).collect();
-        let sample = &sample[..trained_on(lengths.iter().copied(), total)];
         let wanted = match choice {
             CodecChoice::Fixed(codec) => vec![codec],
-            CodecChoice::Auto => vec![Codec::Huffman, Codec::Symbols],
+            CodecChoice::Auto => vec![Codec::Packed, Codec::Huffman, Codec::Symbols],
         };
+        let alphabet = if wanted.contains(&Codec::Packed) { alphabet(sample) } else { None };
+        let sample = &sample[..trained_on(&lengths, total)];
         let trained = wanted.into_iter().filter_map(|codec| {
             let table = train(codec, sample)?;
             let encoder = Encoder::new(&table);
-            let mut stored = Vec::new();
+            let (mut stored, mut written) = (Vec::new(), Vec::new());
             sample.iter().for_each(|text| encoder.encode(text, &mut stored));
-            let stored = stored.len() as u64;
-            let mut written = Vec::new();
             table.write(&mut written);
-            Some(TrainedCodec { codec, table, table_bytes: written.len() as u64, stored })
+            Some(TrainedCodec {
+                codec,
+                table,
+                table_bytes: written.len() as u64,
+                stored: stored.len() as u64,
+            })
         });
         let given = sample.iter().map(|text| text.len() as u64).sum();
-        Self { choice, codecs: trained.collect(), lengths, given }
-    }
-
-    fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
-        self.lengths.iter().copied()
+        Self { choice, codecs: trained.collect(), lengths, given, alphabet }
     }
 
     /// The codec that the choice comes to for data of `total` bytes.
@@ -295,7 +460,18 @@ impl Trained {
         best.1
     }
 
-    fn table(&self, codec: Codec) -> Option<SymbolTable> {
-        self.codecs.iter().find(|trained| trained.codec == codec).map(|trained| trained.table.clone())
+    /// A codec with what it needs; raw where there is nothing that it could be trained on.
+    fn take(&self, codec: Codec) -> Choice {
+        if codec == Codec::Packed {
+            let packed =
+                |alphabet: &Alphabet| Choice { codec, table: None, alphabet: Some(alphabet.clone()) };
+            return self.alphabet.as_ref().map_or_else(Choice::raw, packed);
+        }
+        let trained = self.codecs.iter().find(|trained| trained.codec == codec);
+        trained.map_or_else(Choice::raw, |trained| Choice {
+            codec,
+            table: Some(trained.table.clone()),
+            alphabet: None,
+        })
     }
 }

@@ -20,10 +20,10 @@ pub(crate) enum Decoder {
 }
 
 impl Decoder {
-    /// The decoder of `codec` with `table`; `None` for [`Codec::Raw`], which has none.
+    /// The decoder of `codec` with `table`; `None` for those that have none.
     pub(crate) fn new(codec: Codec, table: &SymbolTable) -> Option<Self> {
         match codec {
-            Codec::Raw => None,
+            Codec::Raw | Codec::Packed => None,
             Codec::Huffman => Some(Self::Narrow(Windows::new(table))),
             Codec::Symbols => Some(Self::Wide(Windows::new(table))),
         }

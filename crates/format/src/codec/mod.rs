@@ -9,14 +9,21 @@ mod bits;
 mod code;
 mod decode;
 mod encode;
+mod packed;
+mod spread;
 mod symbols;
 mod train;
+mod values;
 
 pub(crate) use abreast::{ABREAST, Rooms, StoredValue};
+pub(crate) use bits::load;
 pub(crate) use decode::Decoder;
 pub(crate) use encode::Encoder;
+pub(crate) use packed::{ALPHABET_MAX, Alphabet, UNPACKED};
+pub(crate) use spread::Spread;
 pub(crate) use symbols::SymbolTable;
 pub(crate) use train::train;
+pub(crate) use values::{Values, append};
 
 /// How a column of a table is stored. On disk: never change a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +36,13 @@ pub enum Codec {
     Huffman = 1,
     /// A Huffman code over strings of up to seven bytes: for text and JSON.
     Symbols = 2,
+    /// As many bits a byte as tell up to 64 different bytes apart: for digits, hexadecimal, base64, letters.
+    Packed = 3,
 }
 
 impl Codec {
     /// All codecs.
-    pub const ALL: [Self; 3] = [Self::Raw, Self::Huffman, Self::Symbols];
+    pub const ALL: [Self; 4] = [Self::Raw, Self::Huffman, Self::Symbols, Self::Packed];
 
     /// The name that `--codec` and `graven info` use.
     pub const fn name(self) -> &'static str {
@@ -41,6 +50,7 @@ impl Codec {
             Self::Raw => "raw",
             Self::Huffman => "huffman",
             Self::Symbols => "symbols",
+            Self::Packed => "packed",
         }
     }
 }
@@ -51,7 +61,7 @@ impl Codec {
     /// their effect: never change.
     pub(crate) const fn window_bits(self) -> u32 {
         match self {
-            Self::Raw | Self::Huffman => NARROW_BITS,
+            Self::Raw | Self::Huffman | Self::Packed => NARROW_BITS,
             Self::Symbols => WIDE_BITS,
         }
     }

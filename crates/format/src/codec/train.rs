@@ -12,10 +12,10 @@ const SYMBOLS_MAX: usize = 4096;
 /// How often the sample is spelled and the symbols are chosen anew. Symbols can double in length each time.
 const ROUNDS: usize = 8;
 
-/// The table of `codec` for data like `sample`; `None` for [`Codec::Raw`], which needs none.
+/// The table of `codec` for data like `sample`; `None` for those that need none.
 pub(crate) fn train(codec: Codec, sample: &[&[u8]]) -> Option<SymbolTable> {
     match codec {
-        Codec::Raw => None,
+        Codec::Raw | Codec::Packed => None,
         Codec::Huffman => Some(SymbolTable::from_weights(codec, bytes(sample))),
         Codec::Symbols => Some(strings(sample)),
     }

@@ -11,7 +11,9 @@ pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::X86;
 
-/// Bytes of tags or lengths that are looked at at a time.
+use crate::codec::{Alphabet, UNPACKED};
+
+/// Bytes of tags that are looked at at a time.
 pub(crate) const LANES: usize = 16;
 
 /// The inner steps of a lookup.
@@ -29,8 +31,8 @@ pub(crate) trait Cpu: Copy {
     /// A bit for each lane that equals `tag`, the lowest for the first.
     fn equal(self, lanes: [u8; LANES], tag: u8) -> u32;
 
-    /// The sum of the first `count` lanes, at most 16, in which a lane of 255 counts `large`.
-    fn sum(self, lanes: [u8; LANES], count: usize, large: u8) -> usize;
+    /// The bytes that are packed from bit `bit` of `bytes` on; zeros stand for what is behind its end.
+    fn unpack(self, alphabet: &Alphabet, bytes: &[u8], bit: usize) -> [u8; UNPACKED];
 }
 
 /// The first sixteen of `bytes`, with zeros where there are fewer.

@@ -1,6 +1,7 @@
 //! The inner steps in plain Rust, for every processor.
 
 use super::{Cpu, LANES};
+use crate::codec::{Alphabet, UNPACKED};
 use crate::key::digits;
 
 /// Any processor.
@@ -39,8 +40,11 @@ impl Cpu for Portable {
     }
 
     #[inline(always)]
-    fn sum(self, lanes: [u8; LANES], count: usize, large: u8) -> usize {
-        let kept = lanes.iter().take(count);
-        kept.map(|&lane| usize::from(if lane == 255 { large } else { lane })).sum()
+    fn unpack(self, alphabet: &Alphabet, bytes: &[u8], bit: usize) -> [u8; UNPACKED] {
+        let mut unpacked = [0; UNPACKED];
+        for (i, eight) in unpacked.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            *eight = alphabet.eight(bytes, bit + i * 8 * alphabet.bits() as usize);
+        }
+        unpacked
     }
 }

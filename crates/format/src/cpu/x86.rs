@@ -7,6 +7,7 @@
 use std::arch::x86_64::*;
 
 use super::{Cpu, LANES};
+use crate::codec::{Alphabet, UNPACKED};
 
 /// A processor that was seen to have the instructions: only [`X86::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -116,29 +117,45 @@ impl Cpu for X86 {
     }
 
     #[inline(always)]
-    fn sum(self, lanes: [u8; LANES], count: usize, large: u8) -> usize {
-        const FIRST: [u8; 2 * LANES] = {
-            let mut window = [0; 2 * LANES];
-            let mut i = 0;
-            while i < LANES {
-                window[i] = 255;
-                i += 1;
-            }
-            window
+    fn unpack(self, alphabet: &Alphabet, bytes: &[u8], bit: usize) -> [u8; UNPACKED] {
+        let bits = alphabet.bits() as usize;
+        // Two loads of sixteen bytes, each with what sixteen bytes are packed into: the second begins with the seventeenth's.
+        let Some(bytes) = bytes.get(bit / 8..bit / 8 + 2 * bits + 16) else {
+            return super::Portable.unpack(alphabet, bytes, bit);
         };
-        let first = super::lanes(&FIRST[LANES - count.min(LANES)..]);
-        // SAFETY: SSE2 is part of every x86_64; the loads are of whole arrays.
+        let mut unpacked = [0; UNPACKED];
+        // SAFETY: `self` says that the processor has AVX2. The loads are of 16 bytes from 0 and from `2 * bits` on, which
+        // `bytes` has, of the 16 places, and of the alphabet's 64 bytes in four parts; the store is to all of `unpacked`.
         unsafe {
-            let kept =
-                _mm_and_si128(_mm_loadu_si128(lanes.as_ptr().cast()), _mm_loadu_si128(first.as_ptr().cast()));
-            let less = _mm_and_si128(
-                _mm_cmpeq_epi8(kept, _mm_set1_epi8(-1)),
-                _mm_set1_epi8((255 - large).cast_signed()),
-            );
-            let sums = _mm_sad_epu8(_mm_sub_epi8(kept, less), _mm_setzero_si128());
-            (_mm_cvtsi128_si64(sums) + _mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums))).cast_unsigned()
-                as usize
+            let first = _mm_loadu_si128(bytes.as_ptr().cast());
+            let second = _mm_loadu_si128(bytes.as_ptr().add(2 * bits).cast());
+            let places = _mm256_broadcastsi128_si256(_mm_loadu_si128(alphabet.places.as_ptr().cast()));
+            let mut word = _mm256_shuffle_epi8(_mm256_set_m128i(second, first), places);
+            word = _mm256_srl_epi64(word, _mm_cvtsi64_si128((bit % 8) as i64));
+            for step in alphabet.spread.steps {
+                let moved = _mm256_sll_epi64(word, _mm_cvtsi32_si128(step.shift.cast_signed()));
+                word = _mm256_or_si256(
+                    _mm256_and_si256(word, _mm256_set1_epi64x(step.stays.cast_signed())),
+                    _mm256_and_si256(moved, _mm256_set1_epi64x(step.moved.cast_signed())),
+                );
+            }
+            let spelled = |part: usize| {
+                let part = _mm_loadu_si128(alphabet.bytes.as_ptr().add(16 * part).cast());
+                _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(part), word)
+            };
+            let mut text = spelled(0);
+            if bits > 4 {
+                // The fifth bit, moved to the highest of its byte, chooses.
+                let fifth = _mm256_slli_epi16::<3>(word);
+                text = _mm256_blendv_epi8(text, spelled(1), fifth);
+                if bits > 5 {
+                    let upper = _mm256_blendv_epi8(spelled(2), spelled(3), fifth);
+                    text = _mm256_blendv_epi8(text, upper, _mm256_slli_epi16::<2>(word));
+                }
+            }
+            _mm256_storeu_si256(unpacked.as_mut_ptr().cast(), text);
         }
+        unpacked
     }
 }
 
@@ -168,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn both_gather_and_sum_and_compare_alike() {
+    fn both_gather_and_compare_alike() {
         let Some((x86, portable)) = both() else { return };
         let number = 0x8a35_eb59_62b3_481c;
         for mask in [0, 1, u64::MAX, 0xFFFF_FFFF_FFFF_0FFF, 0x5555 << 40, 1 << 63] {
@@ -177,9 +194,6 @@ mod tests {
         let lanes: [u8; LANES] = std::array::from_fn(|i| [3, 255, 0, 254, 17, 255, 3][i % 7]);
         for tag in [0, 3, 17, 255, 9] {
             assert_eq!(x86.equal(lanes, tag), portable.equal(lanes, tag));
-        }
-        for count in 0..=LANES {
-            assert_eq!(x86.sum(lanes, count, 16), portable.sum(lanes, count, 16));
         }
     }
 

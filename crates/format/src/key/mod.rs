@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::cpu::Cpu;
 use crate::layout::TAG_BITS;
 use gather::Gather;
+pub(crate) use permute::fold;
 use permute::{Halves, Permutation};
 pub(crate) use survey::KeySurvey;
 

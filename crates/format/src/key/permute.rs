@@ -63,7 +63,7 @@ impl Permutation {
 /// The two halves of a 128-bit product, folded together; the low half's high bits are good, the high half's low bits are
 /// good, and their sum spreads every input bit over all output bits.
 #[inline(always)]
-fn fold(a: u64, b: u64) -> u64 {
+pub(crate) fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product as u64) ^ (product >> 64) as u64
 }

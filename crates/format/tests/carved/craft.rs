@@ -4,9 +4,7 @@
 use std::process::Command;
 
 use graven_format::layout::*;
-use graven_format::{
-    Batch, Codec, CodecChoice, Error, Options, Problem, Purpose, Storage, Store, VALUE_BYTES_MAX,
-};
+use graven_format::{Batch, Codec, CodecChoice, Error, Options, Problem, Purpose, Storage, Store};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -45,15 +43,6 @@ fn any_byte_of_the_header_may_say_anything() {
         let pairs = pairs(keys, Values::Letters, 40, 1);
         let whole = table(&pairs, codec, Purpose::Ram);
         ask_everything(&whole, &pairs).unwrap();
-        // Of these, `verify` has nothing to hold them against: another seed, mask or prefix names other keys.
-        // The two codecs that have a table read it alike.
-        let free = [
-            KEY_CODEC_OFFSET..VALUE_FIXED_OFFSET,
-            SEED_OFFSET..KEY_BYTES_OFFSET,
-            KEY_MASK_OFFSET..KEY_KIND_OFFSET,
-            INLINE_MAX_OFFSET..SECTIONS_OFFSET,
-            PREFIX_OFFSET + 1..508,
-        ];
         for at in 0..HEADER_CRC_OFFSET {
             for found in [0, 1, 2, 3, 4, 7, 8, 12, 13, 16, 31, 32, 33, 40, 64, 127, 128, 129, 254, 255] {
                 if found == whole[at] {
@@ -61,15 +50,10 @@ fn any_byte_of_the_header_may_say_anything() {
                 }
                 let mut bytes = whole.clone();
                 bytes[at] = found;
-                let crc = crc32c::crc32c(&bytes[..HEADER_CRC_OFFSET]);
-                page::put(&mut bytes, HEADER_CRC_OFFSET, 4, crc.into());
-                let asked = ask_everything(&bytes, &pairs);
-                assert!(
-                    asked.is_err() || free.iter().any(|free| free.contains(&at)),
-                    "byte {at} is {found} and nothing is wrong"
-                );
-                // What lies behind the prefix has no meaning, and so is refused.
-                if at > PREFIX_OFFSET + usize::from(whole[PREFIX_OFFSET]) {
+                page::seal_header(&mut bytes);
+                // The identity follows from all that the header says.
+                assert!(ask_everything(&bytes, &pairs).is_err(), "byte {at} is {found} and nothing is wrong");
+                if at >= SHARD_OFFSET {
                     assert!(Store::from_bytes(&bytes).is_err(), "byte {at} is {found}");
                 }
             }
@@ -83,13 +67,12 @@ fn any_number_of_the_header_may_be_as_large_as_it_gets() {
     let whole = table(&pairs, Codec::Huffman, Purpose::Ram);
     let len = whole.len() as u128;
     let large = [1 << 24, 1 << 32, 1 << 40, 1 << 48, 1 << 63, (1 << 64) - 1, (1 << 64) - 64, (1 << 64) - 512];
-    for at in (FLAGS_OFFSET..=PREFIX_OFFSET).step_by(4) {
+    for at in (FLAGS_OFFSET..HEADER_BYTES + 4 * SECTION_BYTES).step_by(4) {
         for number in large.into_iter().chain([0, len, len + 1, len - 1, len - 64]) {
             for width in [4, 8] {
                 let mut bytes = whole.clone();
                 page::put(&mut bytes, at, width, number % (1 << (8 * width)));
-                let crc = crc32c::crc32c(&bytes[..HEADER_CRC_OFFSET]);
-                page::put(&mut bytes, HEADER_CRC_OFFSET, 4, crc.into());
+                page::seal_header(&mut bytes);
                 let _ = ask_everything(&bytes, &pairs);
             }
         }
@@ -100,44 +83,60 @@ fn any_number_of_the_header_may_be_as_large_as_it_gets() {
 fn headers_that_contradict_themselves_are_refused_by_name() {
     let pairs = pairs(Keys::Uuid4, Values::Letters, 300, 1);
     let whole = table(&pairs, Codec::Huffman, Purpose::Ram);
-    let index_len = page::section_field(Section::Index) + 8;
-    let tables_len = page::section_field(Section::Tables) + 8;
+    let index = page::section_field(&whole, Section::Index);
+    let code = page::section_field(&whole, Section::ValueCode);
+    let index_len = index + ENTRY_LENGTH;
     let lies: &[(&str, usize, usize, u128)] = &[
         ("40 bucket bits and a short index", BUCKET_BITS_OFFSET, 1, 40),
         ("41 bucket bits", BUCKET_BITS_OFFSET, 1, 41),
         ("no bucket bits", BUCKET_BITS_OFFSET, 1, 0),
         ("a kind of keys that is none", KEY_KIND_OFFSET, 1, 4),
-        ("keys of bytes without a length", KEY_KIND_OFFSET, 1, 0),
-        ("a number with a length", KEY_LENGTH_WIDTH_OFFSET, 1, 1),
-        ("a value length of three bytes", VALUE_LENGTH_WIDTH_OFFSET, 1, 3),
+        ("keys of bytes that differ in bits", KEY_KIND_OFFSET, 1, 0),
+        ("a number with a length", KEY_LENGTH_BITS_OFFSET, 1, 1),
+        ("a number with the base of a length", KEY_LENGTH_BASE_OFFSET, 4, 1),
+        ("words of 15 bits", VALUE_WORD_BITS_OFFSET, 1, 15),
+        ("values of 16,384 bytes and more", VALUE_WORD_BASE_OFFSET, 4, 16_384),
         ("no count", COUNT_WIDTH_OFFSET, 1, 0),
         ("a count of three bytes", COUNT_WIDTH_OFFSET, 1, 3),
-        ("a codec that is none", VALUE_CODEC_OFFSET, 1, 3),
+        ("checks of no bucket", GROUP_BUCKETS_OFFSET, 1, 0),
+        ("checks of three buckets", GROUP_BUCKETS_OFFSET, 1, 3),
+        ("checks of 56 buckets", GROUP_BUCKETS_OFFSET, 1, 56),
+        ("a codec that is none", VALUE_CODEC_OFFSET, 1, 5),
         ("a key codec without a table", KEY_CODEC_OFFSET, 1, 1),
         ("a table without a codec", VALUE_CODEC_OFFSET, 1, 0),
-        ("a fixed length beside lengths", VALUE_FIXED_OFFSET, 4, 1),
-        ("values of any length in a bucket", INLINE_MAX_OFFSET, 4, 0xFFFF),
+        ("keys that are packed", KEY_CODEC_OFFSET, 1, 3),
+        ("values of any length in a bucket", INLINE_MAX_OFFSET, 4, 0x4000),
+        ("shared values of all numbers", SHARED_VALUES_OFFSET, 4, u32::MAX.into()),
         ("more pairs than there can be", PAIRS_OFFSET, 8, PAIRS_MAX as u128 + 1),
         ("bits that are fixed and not", KEY_FIXED_OFFSET, 16, u128::MAX),
+        ("keys whose case does not count", KEY_CASE_OFFSET, 1, 1),
+        ("a shard", SHARDS_OFFSET, 4, 2),
         ("an index that ends nowhere", index_len, 8, u64::MAX as u128),
         ("an index that ends one byte late", index_len, 8, page::integer(&whole, index_len, 8) + 1),
-        ("tables of the whole file", tables_len, 8, whole.len() as u128 - 512),
-        ("a section of eight bits more", tables_len + 8, 8, 1 << 63),
+        ("a table of the whole file", code + ENTRY_LENGTH, 8, whole.len() as u128 - 512),
+        ("a section of eight bits more", code + ENTRY_LENGTH, 8, 1 << 63),
+        ("a section in another's place", code + ENTRY_START, 8, 0),
+        ("a section with a flag that is none", code + ENTRY_FLAGS, 4, 3),
+        ("two sections of one name", code, 8, page::integer(&whole, index, 8)),
+        ("25 sections", SECTION_COUNT_OFFSET, 1, 25),
+        ("a section less", SECTION_COUNT_OFFSET, 1, u128::from(whole[SECTION_COUNT_OFFSET]) - 1),
         ("33 digits", KEY_DIGITS_OFFSET, 1, 33),
         ("a length that is not the file's", FILE_BYTES_OFFSET, 8, whole.len() as u128 + 1),
         ("a feature", FLAGS_OFFSET, 4, 1),
-        ("a version", VERSION_OFFSET, 4, 2),
+        ("a version", VERSION_OFFSET, 4, 3),
+        ("the version before", VERSION_OFFSET, 4, 1),
     ];
     for &(what, at, width, number) in lies {
         let mut bytes = whole.clone();
         page::put(&mut bytes, at, width, number);
-        let crc = crc32c::crc32c(&bytes[..HEADER_CRC_OFFSET]);
-        page::put(&mut bytes, HEADER_CRC_OFFSET, 4, crc.into());
+        page::seal_header(&mut bytes);
         match Store::from_bytes(&bytes) {
             Err(Error::Damaged { .. }) => {}
             Err(Error::Version { .. }) => assert_eq!(at, VERSION_OFFSET),
             Err(Error::Flags { .. }) => assert_eq!(at, FLAGS_OFFSET),
-            Err(Error::Length { .. }) => assert_eq!(at, FILE_BYTES_OFFSET),
+            Err(Error::Length { .. }) => {
+                assert!([FILE_BYTES_OFFSET, SECTION_COUNT_OFFSET].contains(&at), "{what}")
+            }
             other => panic!("{what}: {other:?}"),
         }
     }
@@ -148,7 +147,7 @@ fn tables_of_symbols_that_are_no_code_are_refused() {
     let pairs = pairs(Keys::Uuid4, Values::Words, 200, 1);
     for codec in [Codec::Huffman, Codec::Symbols] {
         let whole = table(&pairs, codec, Purpose::Ram);
-        let tables = page::section(&whole, Section::Tables);
+        let tables = page::section(&whole, Section::ValueCode);
         let mut refused = 0;
         for at in tables.clone() {
             for found in [0, 1, 2, 7, 8, 12, 13, 255, whole[at] ^ 1] {
@@ -187,23 +186,34 @@ fn a_bucket_that_lies_about_what_it_holds_is_refused() {
     let (bucket, line) = (page::bucket(&whole, 0), page::line(&whole, 0));
     let reference = bucket.end - LARGE_REFERENCE_BYTES;
     let end = line + LINE_ENDS_OFFSET;
-    // Checksum, count, tag, value length; nothing of the key, which is all prefix; then the reference.
-    let (count, value_len) = (bucket.start + 4, bucket.start + 6);
+    // Count, tag, wide word; nothing of the key, which is all prefix; then the reference.
+    assert_eq!(bucket.len(), 4 + LARGE_REFERENCE_BYTES);
+    let (count, word) = (bucket.start, bucket.start + 2);
     let records = page::section(&whole, Section::Records).len() as u128;
     let lies: &[(&str, usize, usize, u128)] = &[
-        ("255 records", count, 1, 255),
-        ("a short value of 254 bytes", value_len, 1, 254),
+        ("127 records", count, 1, 255),
+        ("127 records of a narrow bucket", count, 1, 127),
+        ("a short value of 254 bytes", word, 2, 254),
+        ("a raw value of 254 bytes", word, 2, 0x4000 + 254),
+        ("a value in a codec that there is not", word, 2, 0x8000),
+        ("a shared value that there is not", word, 2, 0xC000),
         ("a value at the end of all numbers", reference, 8, u64::MAX as u128),
         ("a value at the end of the numbers a file has", reference, 8, i64::MAX as u128),
         ("a value behind the records", reference, 8, records),
-        ("a value of 4 GiB", reference + 8, 4, u32::MAX as u128),
+        ("a value of 4 GiB that are stored", reference + 8, 4, u32::MAX as u128),
+        ("a value of 4 GiB", reference + 12, 4, u32::MAX as u128),
+        ("a value of a byte more", reference + 12, 4, page::integer(&whole, reference + 12, 4) + 1),
+        ("a value before the file", reference, 8, 1 << 63),
+        ("a value in no form", reference + 20, 1, 4),
+        ("a value in a form that there is not", reference + 20, 1, 2),
+        ("a reference with more in it", reference + 21, 1, 1),
         ("a value that ends a byte late", reference + 8, 4, page::integer(&whole, reference + 8, 4) + 1),
-        ("a value with another checksum", reference + 12, 4, 0),
         ("an end before its start", end, 2, 0),
         ("an end behind the records", end, 2, 0xFFFF),
         ("a start behind the records", line, 6, (1 << 48) - 1),
         ("units of 2 GiB", line + LINE_SHIFT_OFFSET, 2, 31),
-        ("a bucket of three bytes", end, 2, 3),
+        ("a group of three bytes", end, 2, 3),
+        ("a bucket of two bytes", end, 2, 6),
     ];
     for &(what, at, width, number) in lies {
         let mut bytes = whole.clone();
@@ -232,7 +242,7 @@ fn opened(bytes: &[u8], dir: &TempDir) -> Vec<(&'static str, Result<Store, Error
 #[test]
 fn a_large_value_that_ends_a_byte_behind_the_records_is_refused_whatever_its_checksum() {
     let dir = TempDir::new().unwrap();
-    let pairs = vec![(b"some/key".to_vec(), vec![b'a'; 48 * 4096])];
+    let pairs = vec![(b"some/key".to_vec(), vec![b'a'; 24 * 4096])];
     let whole = table(&pairs, Codec::Raw, Purpose::Ram);
     let end = page::section(&whole, Section::Records).end;
     let bucket = page::bucket(&whole, 0);
@@ -242,7 +252,8 @@ fn a_large_value_that_ends_a_byte_behind_the_records_is_refused_whatever_its_che
         let mut bytes = whole.clone();
         let value = &whole[end - len..(end + further).min(whole.len())];
         page::put(&mut bytes, reference + 8, 4, (len + further) as u128);
-        page::put(&mut bytes, reference + 12, 4, crc32c::crc32c(value).into());
+        page::put(&mut bytes, reference + 12, 4, (len + further) as u128);
+        page::put(&mut bytes, reference + 16, 4, crc32c::crc32c(value).into());
         page::seal_buckets(&mut bytes);
         page::seal(&mut bytes);
         for (place, store) in opened(&bytes, &dir) {
@@ -266,16 +277,16 @@ fn a_bucket_with_more_records_than_bytes_answers_nothing_not_even_that_a_key_is_
     let whole = table(&pairs, Codec::Raw, Purpose::Ram);
     assert_eq!(whole[COUNT_WIDTH_OFFSET], 1);
     let number = page::bucket_of(&whole, &pairs[0].0, None).unwrap();
-    let (bucket, width) = (page::bucket(&whole, number), usize::from(whole[VALUE_LENGTH_WIDTH_OFFSET]));
-    // Checksum, count, then of each record a tag and the length of its value.
-    let head = |count: usize| BUCKET_CRC_BYTES + 1 + count * (1 + width);
-    let most = (0..255).rev().find(|&count| head(count) <= bucket.len()).unwrap();
+    let (bucket, bits) = (page::bucket(&whole, number), usize::from(whole[VALUE_WORD_BITS_OFFSET]));
+    // Count, then of each record a tag and the word of its value.
+    let head = |count: usize| 1 + count + (count * bits).div_ceil(8);
+    let most = (0..118).rev().find(|&count| head(count) <= bucket.len()).unwrap();
     let asked: Vec<Vec<u8>> =
         (0..60).map(key).filter(|key| page::bucket_of(&whole, key, None) == Some(number)).collect();
     assert!(asked.iter().any(|key| pairs.iter().all(|(present, _)| present != key)));
-    for count in [most + 1, most + 2, most + 9, 255] {
+    for count in [most + 1, most + 2, most + 9, 127, 255] {
         let mut bytes = whole.clone();
-        bytes[bucket.start + BUCKET_CRC_BYTES] = count as u8;
+        bytes[bucket.start] = count as u8;
         page::seal_buckets(&mut bytes);
         page::seal(&mut bytes);
         for (place, store) in opened(&bytes, &dir) {
@@ -302,32 +313,29 @@ fn keys_that_are_not_where_a_lookup_would_find_them_are_found_by_verify() {
     assert!(matches!(found, Err(Error::Damaged { problem: Problem::Misplaced, .. })), "{found:?}");
 }
 
-/// Stored bytes that stand for more than a value may be: 100 MB for 5.6 GB.
+/// Stored bytes that stand for more than is said of them: 100 MB for 5.6 GB.
 #[test]
 fn a_value_that_decodes_to_gigabytes_is_refused_before_it_does() {
-    let (pairs, whole) = one_large();
+    let pairs = vec![(b"some/key".to_vec(), vec![b'a'; PART_BYTES])];
+    let whole = table(&pairs, Codec::Symbols, Purpose::Ram);
     // One symbol of seven bytes and the escape, with a bit each: a stored byte stands for 56.
-    let table = [&[1, 0, 7][..], b"aaaaaaa", &[1, 1]].concat();
-    for (stored_len, refused) in [(4096, false), (VALUE_BYTES_MAX / 56 + 2, true), (100_000_000, true)] {
-        let mut bytes = whole[..HEADER_BYTES].to_vec();
-        for (part, content) in [
-            (Section::Tables, table.as_slice()),
-            (Section::Index, &whole[page::section(&whole, Section::Index)]),
-            (Section::Records, &[&whole[page::bucket(&whole, 0)], &vec![0; stored_len]].concat()),
-        ] {
-            let field = page::section_field(part);
-            let start = bytes.len();
-            page::put(&mut bytes, field, 8, start as u128);
-            page::put(&mut bytes, field + 8, 8, content.len() as u128);
-            bytes.extend_from_slice(content);
-        }
+    let code = [&[1, 0, 7][..], b"aaaaaaa", &[1, 1]].concat();
+    for (stored_len, len, refused) in [
+        (2048, 56 * 2048, false),
+        (2048, 56 * 2048 - 1, true),
+        (2048, PART_BYTES, true),
+        (100_000_000, PART_BYTES, true),
+    ] {
+        let bucket = page::group(&whole, 0);
+        let records = [&whole[bucket], &vec![0; stored_len]].concat();
+        let mut bytes =
+            page::with_sections(&whole, &[(Section::ValueCode, &code), (Section::Records, &records)]);
         let end = page::bucket(&bytes, 0).end;
-        let crc = crc32c::crc32c(&bytes[end..]);
-        page::put(&mut bytes, end - 8, 4, stored_len as u128);
-        page::put(&mut bytes, end - 4, 4, crc.into());
-        bytes.resize(bytes.len() + TAIL_BYTES, 0);
-        let len = bytes.len() as u128;
-        page::put(&mut bytes, FILE_BYTES_OFFSET, 8, len);
+        let crc = crc32c::crc32c(&bytes[end..end + stored_len]);
+        page::put(&mut bytes, end - 16, 4, stored_len as u128);
+        page::put(&mut bytes, end - 12, 4, len as u128);
+        page::put(&mut bytes, end - 8, 4, crc.into());
+        page::put(&mut bytes, end - 4, 1, 0);
         page::seal_buckets(&mut bytes);
         page::seal(&mut bytes);
         let store = Store::from_bytes(&bytes).unwrap();
@@ -338,9 +346,55 @@ fn a_value_that_decodes_to_gigabytes_is_refused_before_it_does() {
             assert_eq!(value, b"before");
         } else {
             assert!(got.unwrap());
-            assert_eq!(value.len(), 6 + 56 * stored_len);
+            assert_eq!(value.len(), 6 + len);
+        }
+        assert!(value.capacity() < 1 << 20, "{} bytes", value.capacity());
+    }
+}
+
+#[test]
+fn sections_that_a_reader_does_not_know_are_passed_over_or_refused_by_name() {
+    let pairs = pairs(Keys::Uuid4, Values::Letters, 300, 1);
+    let whole = table(&pairs, Codec::Huffman, Purpose::Ram);
+    for required in [false, true] {
+        let bytes = page::with_another(&whole, b"schema\0\0", b"columns", required);
+        match Store::from_bytes(&bytes) {
+            Ok(store) => {
+                assert!(!required);
+                assert!(store.is_loaded());
+                let info = store.info();
+                assert!(info.sections.iter().any(|section| section.name == "schema" && section.bytes == 7));
+                ask_everything(&bytes, &pairs).unwrap();
+            }
+            Err(Error::Section { name }) => assert!(required && name == "schema"),
+            Err(error) => panic!("{error}"),
         }
     }
+}
+
+#[test]
+fn an_index_of_gigabytes_in_a_small_sparse_file_takes_no_memory() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("table");
+    let pairs = pairs(Keys::Uuid4, Values::Letters, 300, 1);
+    let whole = table(&pairs, Codec::Raw, Purpose::Disk);
+    let index = page::section_field(&whole, Section::Index);
+    let index_bytes = (1_u64 << 31).div_ceil(LINE_BUCKETS) * LINE_BYTES as u64;
+    let mut bytes = whole[..HEADER_BYTES + usize::from(whole[SECTION_COUNT_OFFSET]) * SECTION_BYTES].to_vec();
+    page::put(&mut bytes, BUCKET_BITS_OFFSET, 1, 31);
+    page::put(&mut bytes, index + ENTRY_LENGTH, 8, index_bytes.into());
+    let start = page::integer(&bytes, index + ENTRY_START, 8) as u64;
+    let records = page::section_field(&bytes, Section::Records);
+    page::put(&mut bytes, records + ENTRY_START, 8, (start + index_bytes).into());
+    page::put(&mut bytes, records + ENTRY_LENGTH, 8, 0);
+    let file_bytes = start + index_bytes + TAIL_BYTES as u64;
+    page::put(&mut bytes, FILE_BYTES_OFFSET, 8, file_bytes.into());
+    page::seal_header(&mut bytes);
+    let file = std::fs::File::create(&path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).unwrap();
+    file.set_len(file_bytes).unwrap();
+    let opened = Store::open_as(&path, Storage::Disk);
+    assert!(matches!(opened, Err(Error::Damaged { section: "index", .. })), "{opened:?}");
 }
 
 #[test]
@@ -362,21 +416,21 @@ fn a_sparse_file_of_a_terabyte_is_refused_for_what_it_is() {
     let pairs = pairs(Keys::Uuid4, Values::Letters, 300, 1);
     let mut bytes = table(&pairs, Codec::Huffman, Purpose::Ram);
     let file_bytes = 1_u64 << 40;
-    for section in [Section::Tables, Section::Records] {
+    for section in [Section::ValueCode, Section::Records] {
         let file = std::fs::File::create(&path).unwrap();
+        let whole_bytes = bytes.clone();
         let grown = file_bytes - bytes.len() as u64;
-        let field = page::section_field(section) + 8;
+        let field = page::section_field(&bytes, section) + ENTRY_LENGTH;
         let len = page::integer(&bytes, field, 8) + u128::from(grown);
         page::put(&mut bytes, field, 8, len);
         page::put(&mut bytes, FILE_BYTES_OFFSET, 8, file_bytes.into());
         // The first line's first bucket is said to reach to the end.
         if section == Section::Records {
-            let line = page::integer(&bytes, page::section_field(Section::Index), 8) as usize;
+            let line = page::section(&whole_bytes, Section::Index).start;
             page::put(&mut bytes, line + LINE_SHIFT_OFFSET, 2, 20);
             (0..28).for_each(|at| page::put(&mut bytes, line + LINE_ENDS_OFFSET + 2 * at, 2, 0xFFFF));
         }
-        let crc = crc32c::crc32c(&bytes[..HEADER_CRC_OFFSET]);
-        page::put(&mut bytes, HEADER_CRC_OFFSET, 4, crc.into());
+        page::seal_header(&mut bytes);
         std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).unwrap();
         file.set_len(file_bytes).unwrap();
         match Store::open(&path) {

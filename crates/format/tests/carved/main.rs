@@ -8,5 +8,6 @@ mod golden;
 mod kill;
 mod messages;
 mod model;
+mod overwrite;
 mod page;
 mod samples;

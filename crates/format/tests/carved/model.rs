@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::samples::{Keys, Random, Values, carve, pairs};
 use graven_format::{
     Batch, Builder, Codec, CodecChoice, Duplicates, Error, KEY_BYTES_MAX, KeyKind, Options, Purpose, Source,
-    Store, VALUE_BYTES_MAX,
+    Storage, Store, VALUE_BYTES_MAX,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -14,7 +14,8 @@ use tempfile::TempDir;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
-const CODECS: [CodecChoice; 4] = [
+const CODECS: [CodecChoice; 5] = [
+    CodecChoice::Fixed(Codec::Packed),
     CodecChoice::Auto,
     CodecChoice::Fixed(Codec::Raw),
     CodecChoice::Fixed(Codec::Huffman),
@@ -89,6 +90,7 @@ pub(crate) fn agrees_everywhere(path: &Path, model: &Model) {
     store.load().unwrap();
     assert!(store.is_loaded());
     agrees(&store, model);
+    agrees(&Store::open_as(path, Storage::Mapped).unwrap(), model);
 }
 
 #[test]

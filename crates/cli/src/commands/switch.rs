@@ -1,0 +1,35 @@
+//! `graven switch`: makes another version of a table the one that answers.
+
+use std::process::ExitCode;
+
+use graven_catalog::root::{Target, switch};
+
+use crate::failure::Outcome;
+use crate::root::{TablePath, parse_target};
+
+/// Make another version of a table the one that answers
+#[derive(clap::Args)]
+#[command(
+    after_help = "Exit status: 0 when it answers, 1 when it does not exist or a gate keeps it out, 2 when the root \
+    cannot be read or written, 3 when the table is frozen or was switched by somebody else meanwhile."
+)]
+pub(crate) struct Arguments {
+    /// The table
+    #[arg(value_name = "ROOT/TABLE")]
+    table: TablePath,
+    /// The version, or `latest`: the one whose name sorts last and that was not rolled back from
+    #[arg(value_parser = parse_target)]
+    version: Target,
+    /// What the history says of it
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    note: String,
+    /// Switch to it whatever the gates say; the history says so
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
+    let Arguments { table, version, note, force } = arguments;
+    let root = table.open()?;
+    table.report(switch(&root, &table.table, version, note, *force))
+}

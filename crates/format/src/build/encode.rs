@@ -1,0 +1,90 @@
+//! From values as they were given to values as they are stored.
+
+use crate::bucket::{Form, LargeReference};
+use crate::checksum::crc32c;
+use crate::codec::{Alphabet, Encoder};
+use crate::layout::{INLINE_MAX_MOST, PART_BYTES, PART_ENTRY_BYTES};
+use crate::stored::Large;
+
+/// What values are stored through.
+pub(crate) struct ValueEncoder<'p> {
+    encoder: Option<Encoder>,
+    alphabet: Option<&'p Alphabet>,
+    inline_max: usize,
+}
+
+/// How a value is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Encoded {
+    pub(crate) form: Form,
+    /// Whether it is too long for a bucket, and stored in parts if it is longer than one.
+    pub(crate) is_large: bool,
+}
+
+impl<'p> ValueEncoder<'p> {
+    pub(crate) fn new(encoder: Option<Encoder>, alphabet: Option<&'p Alphabet>, inline_max: u32) -> Self {
+        Self { encoder, alphabet, inline_max: inline_max as usize }
+    }
+
+    /// Puts the stored bytes of `value` in place of what is in `out`.
+    pub(crate) fn encode(&self, value: &[u8], out: &mut Vec<u8>) -> Encoded {
+        out.clear();
+        let form = self.encode_whole(value, out);
+        let word = if form == Form::Main && self.alphabet.is_some() { value.len() } else { out.len() };
+        if out.len() <= self.inline_max && word <= INLINE_MAX_MOST as usize {
+            return Encoded { form, is_large: false };
+        }
+        self.encode_large(value, out)
+    }
+
+    fn encode_whole(&self, value: &[u8], out: &mut Vec<u8>) -> Form {
+        match (&self.encoder, self.alphabet) {
+            (Some(encoder), _) => encoder.encode(value, out),
+            (None, Some(alphabet)) => {
+                if !alphabet.pack(value, out) {
+                    out.extend_from_slice(value);
+                    return Form::Raw;
+                }
+            }
+            (None, None) => out.extend_from_slice(value),
+        }
+        Form::Main
+    }
+
+    /// Stores a value in parts, all in one form.
+    fn encode_large(&self, value: &[u8], out: &mut Vec<u8>) -> Encoded {
+        let mut form = Form::Main;
+        let mut parts = Vec::new();
+        for part in value.chunks(PART_BYTES) {
+            let mut stored = Vec::new();
+            if self.encode_whole(part, &mut stored) == Form::Raw {
+                form = Form::Raw;
+                break;
+            }
+            parts.push(stored);
+        }
+        // What does not shrink is left as it is, and can be sent from where it lies.
+        if form == Form::Raw || parts.iter().map(Vec::len).sum::<usize>() >= value.len() {
+            form = if self.encoder.is_none() && self.alphabet.is_none() { Form::Main } else { Form::Raw };
+            parts = value.chunks(PART_BYTES).map(<[u8]>::to_vec).collect();
+        }
+        out.clear();
+        if parts.len() > 1 {
+            let mut end = 0_u32;
+            for part in &parts {
+                end += part.len() as u32;
+                out.extend_from_slice(&end.to_le_bytes());
+                out.extend_from_slice(&crc32c(0, part).to_le_bytes());
+            }
+            debug_assert_eq!(out.len(), parts.len() * PART_ENTRY_BYTES);
+        }
+        parts.iter().for_each(|part| out.extend_from_slice(part));
+        Encoded { form, is_large: true }
+    }
+}
+
+/// The reference to a value of `len` bytes that is stored so, `offset` bytes behind the base of its line.
+pub(crate) fn reference(offset: i64, form: Form, stored: &[u8], len: usize) -> LargeReference {
+    let reference = LargeReference { offset, stored: stored.len() as u32, len: len as u32, crc: 0, form };
+    LargeReference { crc: Large { start: 0, reference }.crc(stored), ..reference }
+}

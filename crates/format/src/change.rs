@@ -1,0 +1,106 @@
+//! Whether the file that a table was opened from is still the one that it was.
+
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::store::Store;
+
+/// What has become of the file of a table since it was opened.
+///
+/// A file that is served must be replaced, never written to: a table that is in memory does not mind, and no other gives a
+/// wrong answer, but what was overwritten is lost to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Its size or the time of its last change is another: it was written to or cut.
+    Contents,
+    /// Its bytes were not written to as far as its times say, but its status was changed: it was renamed or linked, its
+    /// owner or mode are others, or its times were set.
+    Status,
+    /// Its path names another file by now.
+    Replaced,
+    /// Its path names nothing by now.
+    Removed,
+}
+
+/// What a file was when a table was opened from it.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    file: File,
+    stamp: Stamp,
+    path: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    place: (u64, u64),
+    contents: (u64, i64, i64),
+    status: (i64, i64),
+}
+
+impl Stamp {
+    fn of(about: &Metadata) -> Self {
+        Self {
+            place: (about.dev(), about.ino()),
+            contents: (about.len(), about.mtime(), about.mtime_nsec()),
+            status: (about.ctime(), about.ctime_nsec()),
+        }
+    }
+}
+
+impl Origin {
+    pub(crate) fn of(file: &File) -> Result<Self, Error> {
+        let io = |source| Error::Io { doing: "read what the system says of the file", source };
+        let stamp = Stamp::of(&file.metadata().map_err(io)?);
+        Ok(Self { file: file.try_clone().map_err(io)?, stamp, path: None })
+    }
+
+    /// The file is the one at `path`.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        Self { path: Some(path.into()), ..self }
+    }
+}
+
+impl Store {
+    /// What has become of the file that the table was opened from; `None` while it is as it was, and for a table that was
+    /// not opened from a file. Whether its path names another file is known of a table that was opened by its path.
+    ///
+    /// Two questions to the system, and no read of the file: to be asked now and then.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the system does not say.
+    ///
+    /// ```
+    /// use graven_format::{Builder, Change, Options, Store};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("table.graven");
+    /// let mut builder = Builder::new(Options::default());
+    /// builder.add(b"key", b"value")?;
+    /// builder.write(&path)?;
+    /// let store = Store::open(&path)?;
+    /// assert_eq!(store.changed()?, None);
+    /// std::fs::remove_file(&path)?;
+    /// assert_eq!(store.changed()?, Some(Change::Removed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn changed(&self) -> Result<Option<Change>, Error> {
+        let Some(origin) = &self.origin else { return Ok(None) };
+        let io = |source| Error::Io { doing: "read what the system says of the file", source };
+        let now = Stamp::of(&origin.file.metadata().map_err(io)?);
+        if now.contents != origin.stamp.contents {
+            return Ok(Some(Change::Contents));
+        }
+        match origin.path.as_ref().map(std::fs::metadata) {
+            Some(Ok(about)) if Stamp::of(&about).place != now.place => return Ok(Some(Change::Replaced)),
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Some(Change::Removed));
+            }
+            Some(Err(error)) => return Err(io(error)),
+            Some(Ok(_)) | None => {}
+        }
+        Ok((now.status != origin.stamp.status).then_some(Change::Status))
+    }
+}

@@ -1,0 +1,200 @@
+//! Tables that are served while somebody writes over their file, cuts it, or puts another in its place: what is answered is
+//! right, or an error.
+
+use std::collections::HashMap;
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+
+use graven_format::{Batch, Change, Codec, CodecChoice, Error, Options, Purpose, Storage, Store};
+use tempfile::TempDir;
+
+use crate::samples::{Keys, Random, carve};
+
+/// Events of each storage, and checked lookups among them.
+const EVENTS: usize = 50;
+const LOOKUPS: usize = 1_000_000;
+
+/// Pairs of a table.
+const PAIRS: u64 = 5_000;
+
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// The same keys with other values in every edition; the values have lengths that do not tell the editions apart. In every
+/// other edition some keys are others.
+fn edition(number: u64) -> Pairs {
+    let mut random = Random(1);
+    (0..PAIRS)
+        .map(|i| {
+            let key = Keys::Uuid4.key(i, &mut random);
+            let other = Keys::Uuid4.key(i, &mut random);
+            let key = if number % 2 == 1 && i % 16 == 0 { other } else { key };
+            let value = format!("{:04}", (i * 7919 + number * 31) % 10_000);
+            (key, value.repeat(1 + i as usize % 9).into_bytes())
+        })
+        .collect()
+}
+
+struct Files {
+    dir: TempDir,
+    /// Editions as they were carved, the first that which is served.
+    editions: Vec<Vec<u8>>,
+}
+
+impl Files {
+    fn new(purpose: Purpose) -> Self {
+        let memory = Path::new("/dev/shm");
+        let dir = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap();
+        let path = dir.path().join("table");
+        let carve = |number, codec| {
+            let codec = CodecChoice::Fixed(codec);
+            let options = Options { codec, purpose, temporary_dir: dir.path().into(), ..Options::default() };
+            carve(&edition(number), options, &path).unwrap()
+        };
+        // The same shape, other values, other keys; another codec of the same pairs.
+        let editions = vec![
+            carve(0, Codec::Raw),
+            carve(1, Codec::Raw),
+            carve(2, Codec::Raw),
+            carve(0, Codec::Packed),
+            carve(0, Codec::Huffman),
+        ];
+        Self { dir, editions }
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.dir.path().join("table")
+    }
+
+    /// What happens to the file, as event number `event`; `at` says where.
+    fn happen(&self, event: usize, at: u64) {
+        let path = self.path();
+        let other = &self.editions[1 + event % (self.editions.len() - 1)];
+        match event % 5 {
+            // Over the whole of it, as cp does.
+            0 => fs::write(&path, other).unwrap(),
+            // Over a part of it, as cp that is not done.
+            1 => {
+                let cut = 1 + at as usize % (other.len() - 1);
+                let file = OpenOptions::new().write(true).open(&path).unwrap();
+                std::os::unix::fs::FileExt::write_all_at(&file, &other[..cut], 0).unwrap();
+            }
+            2 => {
+                let file = OpenOptions::new().write(true).open(&path).unwrap();
+                file.set_len(at % (self.editions[0].len() as u64 / 2)).unwrap();
+            }
+            3 => {
+                let new = self.dir.path().join("new");
+                fs::write(&new, other).unwrap();
+                fs::rename(new, &path).unwrap();
+            }
+            _ => {
+                let file = OpenOptions::new().write(true).open(&path).unwrap();
+                let at = at as usize % (other.len() / 2);
+                std::os::unix::fs::FileExt::write_all_at(&file, &other[at..], at as u64).unwrap();
+            }
+        }
+    }
+}
+
+/// Serves the first edition from `storage` while things happen to its file, and holds every answer against it. Returns how
+/// many answers were values or misses, and how many were errors.
+fn serve(storage: Storage, purpose: Purpose) -> (usize, usize) {
+    let (files, pairs) = (Files::new(purpose), edition(0));
+    let absent = edition(1);
+    let model: HashMap<&[u8], &[u8]> = pairs.iter().map(|(key, value)| (&key[..], &value[..])).collect();
+    let (mut random, mut value, mut batch) = (Random(5), Vec::new(), Batch::default());
+    let (mut answers, mut errors) = (0, 0);
+    for event in 0..EVENTS {
+        fs::remove_file(files.path()).unwrap_or_default();
+        fs::write(files.path(), &files.editions[0]).unwrap();
+        let store = Store::open_as(&files.path(), storage).unwrap();
+        assert_eq!(store.changed().unwrap(), None);
+        for asked in 0..LOOKUPS / EVENTS {
+            if asked == LOOKUPS / EVENTS / 8 {
+                files.happen(event, random.number());
+                let changed = store.changed().unwrap();
+                let expected = if event % 5 == 3 { Change::Replaced } else { Change::Contents };
+                assert_eq!(changed, Some(expected), "event {event}");
+                if storage == Storage::Memory && event % 2 == 0 {
+                    // What is loaded now is the table or nothing.
+                    assert_eq!(store.load().is_ok(), event % 5 == 3);
+                }
+            }
+            let i = random.below(PAIRS) as usize;
+            // Of the other edition's keys some are not in this table.
+            let from = if asked % 8 == 7 { &absent } else { &pairs };
+            let (key, _) = &from[i];
+            let expected = model.get(key.as_slice()).copied();
+            value.clear();
+            let found = if asked % 16 == 5 {
+                store.get_many(&[key], &mut batch).map(|()| {
+                    value.extend_from_slice(batch.value(0, &store).unwrap_or_default());
+                    batch.value(0, &store).is_some()
+                })
+            } else {
+                store.get(key, &mut value)
+            };
+            match found {
+                Ok(found) => {
+                    assert_eq!(found.then_some(value.as_slice()), expected, "{storage:?}, event {event}");
+                    answers += 1;
+                }
+                Err(Error::Damaged { .. } | Error::Io { .. } | Error::Read { .. }) => errors += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    (answers, errors)
+}
+
+#[test]
+fn a_file_that_is_overwritten_while_it_is_loaded_gives_no_wrong_answer() {
+    for purpose in [Purpose::Ram, Purpose::Disk] {
+        let (answers, errors) = serve(Storage::Memory, purpose);
+        assert!(answers > LOOKUPS / 4 && errors > LOOKUPS / 4, "{answers} answers, {errors} errors");
+    }
+}
+
+#[test]
+fn a_file_that_is_overwritten_while_it_is_mapped_gives_no_wrong_answer() {
+    let (answers, errors) = serve(Storage::Mapped, Purpose::Ram);
+    assert!(answers > LOOKUPS / 4 && errors > LOOKUPS / 4, "{answers} answers, {errors} errors");
+}
+
+#[test]
+fn a_file_that_is_overwritten_on_disk_gives_no_wrong_answer() {
+    let (answers, errors) = serve(Storage::Disk, Purpose::Disk);
+    assert!(answers > LOOKUPS / 4 && errors > LOOKUPS / 4, "{answers} answers, {errors} errors");
+}
+
+#[test]
+fn the_identity_is_that_of_the_pairs_and_of_how_they_are_stored() {
+    let dir = TempDir::new().unwrap();
+    let identity = |pairs: &Pairs, options: Options| {
+        let options = Options { temporary_dir: dir.path().into(), ..options };
+        carve(pairs, options, &dir.path().join("table")).unwrap();
+        let store = Store::open(&dir.path().join("table")).unwrap();
+        store.verify().unwrap();
+        store.identity()
+    };
+    let pairs = edition(0);
+    let raw = || Options { codec: CodecChoice::Fixed(Codec::Raw), ..Options::default() };
+    let first = identity(&pairs, raw());
+    let mut other = pairs.clone();
+    other.reverse();
+    assert_eq!(identity(&other, raw()), first, "the order does not matter");
+    let again: Pairs =
+        [(pairs[7].0.clone(), b"replaced".to_vec())].into_iter().chain(pairs.clone()).collect();
+    assert_eq!(identity(&again, raw()), first, "nor does a value that was replaced");
+    assert_eq!(identity(&pairs, Options { threads: 3, memory_bytes: 1, ..raw() }), first);
+    let mut others = vec![
+        identity(&pairs[1..].to_vec(), raw()),
+        identity(&pairs, Options { codec: CodecChoice::Fixed(Codec::Huffman), ..raw() }),
+        identity(&pairs, Options { purpose: Purpose::Disk, ..raw() }),
+        identity(&pairs, Options { bucket_records: Some(16), ..raw() }),
+    ];
+    other[3].1.reverse();
+    other[3].1.push(b'1');
+    others.push(identity(&other, raw()));
+    assert!(others.iter().all(|&other| other != first));
+}
