@@ -127,3 +127,26 @@ fn advice(flag: &str, line: &[String]) -> Option<String> {
     };
     Some(format!("write `--listen {listen}`"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_subcommand_is_in_one_group_and_says_in_a_line_what_it_does() {
+        let command = Arguments::command();
+        let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        for subcommand in command.get_subcommands() {
+            let name = subcommand.get_name();
+            assert_eq!(grouped.iter().filter(|grouped| **grouped == name).count(), 1, "{name}");
+            let about = subcommand.get_about().map(StyledStr::to_string).unwrap_or_default();
+            assert!(!about.is_empty() && !about.contains('\n') && about.len() <= 85, "{name}: {about}");
+        }
+        assert_eq!(grouped.len(), command.get_subcommands().count());
+    }
+
+    #[test]
+    fn the_command_line_holds_what_clap_asks_of_one() {
+        command().debug_assert();
+    }
+}

@@ -21,13 +21,13 @@ fn flip(path: &Path, at: usize) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Where the section of records begins.
-fn records(path: &Path) -> usize {
+/// Where a section begins.
+fn section(path: &Path, name: &str) -> usize {
     let ended = run(&["info", "--json", path.to_str().unwrap()]);
     let info: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
     let sections = info["sections"].as_array().unwrap();
-    let records = sections.iter().find(|section| section["name"] == "records").unwrap();
-    usize::try_from(records["offset"].as_u64().unwrap()).unwrap()
+    let section = sections.iter().find(|section| section["name"] == name).unwrap();
+    usize::try_from(section["offset"].as_u64().unwrap()).unwrap()
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_server_logs_that_it_has_loaded_it() {
 #[test]
 fn a_server_warns_of_damage_and_answers_the_rest() {
     let (_directory, path) = carved(&example_data(), &[]);
-    let at = records(&path) + 1000;
+    let at = section(&path, "records") + 1000;
     flip(&path, at);
     let log = log_of_a_server(&path, |log| log.contains("answers go on coming from the file"));
     assert!(log.contains(&format!("WARN {}: damaged records at byte ", path.display())), "{log}");
@@ -152,7 +152,7 @@ fn get_answers_from_it() {
 #[test]
 fn get_names_the_damage_it_meets() {
     let (_directory, path) = carved_from(b"a 1\n", &[]);
-    let start = records(&path);
+    let start = section(&path, "records");
     flip(&path, start + 6);
     let ended = run(&["get", path.to_str().unwrap(), "a"]);
     assert_eq!((ended.status, ended.out.as_str()), (Some(2), ""));
@@ -181,12 +181,12 @@ fn verify_names_the_first_damage_and_the_status_is_1() {
         assert_eq!((ended.status, ended.out.as_str()), (Some(1), ""), "{}", ended.err);
         ended.err.strip_prefix(&format!("graven: {}: ", path.display())).unwrap().to_owned()
     };
-    let records = records(&path);
+    let (code, records) = (section(&path, "valcode"), section(&path, "records"));
     for (at, what) in [
-        (100, "damaged header at byte 508: expected the checksum "),
-        (520, "damaged tables at byte 512: expected the checksum "),
+        (100, "damaged header at byte 252: expected the checksum "),
+        (code, &format!("damaged valcode at byte {code}: expected the checksum ")),
         (records, &format!("damaged records at byte {records}: expected the checksum ")),
-        (bytes - 1, &format!("damaged tail at byte {}: ", bytes - 1)),
+        (bytes - 1, &format!("damaged gap at byte {}: ", bytes - 1)),
     ] {
         let mut damaged = whole.clone();
         damaged[at] ^= 1;

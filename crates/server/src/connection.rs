@@ -21,6 +21,9 @@ const LINGER_TICKS: u32 = 8;
 /// The same while the server shuts down.
 const LINGER_TICKS_DRAINING: u32 = 2;
 
+/// How long after a shutdown has begun a connection may go on sending requests and is answered.
+const DRAINING_TICKS: u32 = 1;
+
 /// A connection. It holds no buffer while it is idle.
 #[derive(Debug)]
 pub(crate) struct Connection<S> {
@@ -104,8 +107,8 @@ pub(crate) struct Shared<'a, S: System> {
     pub(crate) journal: Journal,
     pub(crate) timeouts: Timeouts,
     pub(crate) buffered: &'a Buffered,
-    /// The server is shutting down.
-    pub(crate) draining: bool,
+    /// The server is shutting down, since this tick.
+    pub(crate) draining_since: Option<u32>,
 }
 
 /// The timeouts of [`Options`] in ticks.
@@ -447,8 +450,23 @@ impl<S: Stream> Connection<S> {
         if waits != self.waits {
             (self.waits, self.since) = (waits, shared.clock.ticks());
         }
-        if shared.draining && outcome == Outcome::Keep && waits == Waits::Request && !self.readable {
-            return self.end_output().unwrap_or(Outcome::Close);
+        if let Some(since) = shared.draining_since
+            && self.phase == Phase::Open
+            && outcome != Outcome::Close
+        {
+            // What was sent before the shutdown is answered; who goes on sending is ended behind an answer.
+            let ends = match waits {
+                Waits::Request if outcome == Outcome::Keep && !self.readable => true,
+                Waits::Request => shared.clock.ticks() > since + DRAINING_TICKS,
+                Waits::RestOfRequest => {
+                    !self.stalled && self.readable && shared.clock.ticks() > since + DRAINING_TICKS
+                }
+                _ => false,
+            };
+            if ends {
+                self.input = Input::default();
+                return self.end_output().unwrap_or(Outcome::Close);
+            }
         }
         outcome
     }
@@ -487,7 +505,7 @@ impl<S: Stream> Connection<S> {
                 (timeouts.stalled, Some("the peer sends more than may wait and does not read its answers"))
             }
             Waits::Reader => (timeouts.write, Some("the peer does not read its answers")),
-            Waits::Close if shared.draining => (LINGER_TICKS_DRAINING, None),
+            Waits::Close if shared.draining_since.is_some() => (LINGER_TICKS_DRAINING, None),
             Waits::Close => (LINGER_TICKS, None),
         };
         if shared.clock.ticks().saturating_sub(self.since) < most {

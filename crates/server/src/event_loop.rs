@@ -114,7 +114,7 @@ impl<'a, S: System> EventLoop<'a, S> {
             journal: Journal::new(now),
             timeouts: Timeouts::new(options),
             buffered,
-            draining: false,
+            draining_since: None,
         };
         let mut event_loop = Self {
             common,
@@ -363,7 +363,7 @@ impl<'a, S: System> EventLoop<'a, S> {
             let what = "a connection cannot be watched";
             self.shared.journal.trouble(self.shared.clock.now(), &error, what);
             self.close(token);
-        } else if self.shared.draining {
+        } else if self.shared.draining_since.is_some() {
             self.go_on(token, Outcome::Again);
         }
     }
@@ -427,7 +427,7 @@ impl<'a, S: System> EventLoop<'a, S> {
     fn begin_drain(&mut self) {
         self.read_clock();
         self.drained_at = Some(self.shared.clock.now() + self.common.options.timeouts.drain);
-        self.shared.draining = true;
+        self.shared.draining_since = Some(self.shared.clock.ticks());
         self.acceptor = None;
         self.shared.system.stop_listening();
         self.welcome();

@@ -197,14 +197,11 @@ pub(crate) fn check_gates(
         Some(current) if current.version() != version => open(root, table, current.version()).ok(),
         _ => None,
     };
-    let probe = match &settings.probe {
-        Some(file) => Some(match root.beside(table, file) {
-            Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => Err(format!("there is no {file}")),
-            Err(error) => Err(error.to_string()),
-        }),
-        None => None,
-    };
+    let probe = settings.probe.as_ref().map(|file| match root.beside(table, file) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(format!("there is no {file}")),
+        Err(error) => Err(error.to_string()),
+    });
     let marker = match &settings.require_marker {
         Some(marker) => {
             let file = format!("{version}.{marker}");

@@ -131,7 +131,7 @@ impl Cpu for X86 {
             let second = _mm_loadu_si128(bytes.as_ptr().add(2 * bits).cast());
             let places = _mm256_broadcastsi128_si256(_mm_loadu_si128(alphabet.places.as_ptr().cast()));
             let mut word = _mm256_shuffle_epi8(_mm256_set_m128i(second, first), places);
-            word = _mm256_srl_epi64(word, _mm_cvtsi64_si128((bit % 8) as i64));
+            word = _mm256_srl_epi64(word, _mm_cvtsi32_si128(i32::from((bit % 8) as u8)));
             for step in alphabet.spread.steps {
                 let moved = _mm256_sll_epi64(word, _mm_cvtsi32_si128(step.shift.cast_signed()));
                 word = _mm256_or_si256(

@@ -289,6 +289,42 @@ fn a_shutdown_answers_what_was_sent_and_closes_what_is_idle() {
 }
 
 #[test]
+fn a_shutdown_resets_nobody_who_is_still_sending() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    for _ in 0..5 {
+        serve(&one_pair(), &threads(2), &["127.0.0.1:0"], |server| {
+            std::thread::scope(|scope| {
+                for _ in 0..16 {
+                    let mut stream = server.connect();
+                    let asked = &asked;
+                    scope.spawn(move || {
+                        // Several at a time, so that the shutdown comes between the first and the last.
+                        let requests = ASK.repeat(7);
+                        let mut room = [0; 4096];
+                        loop {
+                            // What is sent behind the end of the answers is thrown away and not refused.
+                            if stream.write_all(&requests).is_err() {
+                                break;
+                            }
+                            match stream.read(&mut room) {
+                                Ok(0) => break,
+                                Ok(_) => asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+                                Err(error) => panic!("{error}"),
+                            };
+                        }
+                    });
+                }
+                let before = asked.load(std::sync::atomic::Ordering::Relaxed);
+                while asked.load(std::sync::atomic::Ordering::Relaxed) < before + 500 {
+                    std::thread::yield_now();
+                }
+                server.shutdown.trigger();
+            });
+        });
+    }
+}
+
+#[test]
 fn a_shutdown_waits_no_longer_than_its_bound() {
     let mut options = threads(2);
     options.timeouts.drain = Duration::from_millis(100);
@@ -425,4 +461,30 @@ fn a_socket_file_is_taken_while_served_replaced_when_abandoned_and_removed_in_th
     std::fs::write(&path, "not a socket").unwrap();
     assert!(matches!(Listener::bind(&endpoint, &options), Err(Error::AddressInUse { .. })));
     std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_shutdown_ends_those_who_never_stop_sending_behind_an_answer() {
+    let mut options = threads(1);
+    options.timeouts.drain = Duration::from_secs(60);
+    let began = Instant::now();
+    serve(&one_pair(), &options, &["127.0.0.1:0"], |server| {
+        let Stream::Tcp(tcp) = server.connect() else { panic!("a TCP stream") };
+        let mut writer = tcp.try_clone().unwrap();
+        std::thread::scope(|scope| {
+            // Until the server has closed: it reads and throws away what comes behind its last answer.
+            scope.spawn(move || while writer.write_all(&b"GET k\r\n".repeat(1_000)).is_ok() {});
+            let mut reader = tcp;
+            let mut answers = vec![0; 1_100];
+            reader.read_exact(&mut answers).unwrap();
+            server.shutdown.trigger();
+            let mut room = vec![0; 1 << 16];
+            while let Ok(bytes @ 1..) = reader.read(&mut room) {
+                answers.extend_from_slice(&room[..bytes]);
+            }
+            assert!(answers.chunks(11).all(|answer| answer == b"$5\r\nvalue\r\n"));
+            drop(reader);
+        });
+    });
+    assert!(began.elapsed() < Duration::from_secs(30), "the drain has waited for its bound");
 }
