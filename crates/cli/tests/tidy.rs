@@ -215,7 +215,10 @@ fn what_runs_graven_beside_other_programs_knows_it_as_a_process_only() {
         for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
             let Some(dependencies) = manifest.get(kind) else { continue };
             for dependency in dependencies.as_table().unwrap().keys() {
-                assert!(!dependency.starts_with("graven"), "{package} must not know {dependency}");
+                // No command prints the rows of a csv: Python's are held against the reader's own.
+                let is_held_against_python = package == "interop" && dependency == "graven-ingest";
+                let is_known = !dependency.starts_with("graven") || is_held_against_python;
+                assert!(is_known, "{package} must not know {dependency}");
             }
         }
         assert!(manifest[kind].as_table().unwrap().contains_key(known), "{package}'s manifest was read");
