@@ -1,4 +1,5 @@
-//! What is wrong with an input, in the binary's words: what `graven-ingest` says, and what to type next.
+//! What is wrong with an input, in the binary's words: what `graven-ingest` says, and what to type
+//! next.
 
 use std::io;
 use std::path::Path;
@@ -119,7 +120,8 @@ fn advised(sentence: String, cause: &Cause, name: &str, reads: Reads) -> String 
     }
 }
 
-/// What to do about a cause, and the flags of `graven build` that do it, if it is flags that do it.
+/// What to do about a cause, and the flags of `graven build` that do it, if it is flags that do
+/// it.
 fn advice(cause: &Cause) -> Option<(String, String)> {
     let flags = |flags: &str, what: &str| Some((format!("{what} `{flags}`"), flags.to_owned()));
     let words = |what: &str| Some((what.to_owned(), String::new()));

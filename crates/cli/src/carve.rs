@@ -1,4 +1,5 @@
-//! From an input to a table, in memory or in a file, with a bar, and with the sentences for what goes wrong.
+//! From an input to a table, in memory or in a file, with a bar, and with the sentences for what
+//! goes wrong.
 
 use std::io;
 use std::path::Path;
@@ -25,8 +26,8 @@ pub(crate) struct Loaded {
     pub(crate) duplicates: u64,
 }
 
-/// Carves an input in memory. Where nothing is said of duplicates the last value of a key counts, unless they are more
-/// than half of all.
+/// Carves an input in memory. Where nothing is said of duplicates the last value of a key counts,
+/// unless they are more than half of all.
 pub(crate) fn in_memory(input: Input, read: &ReadOptions, keep: Option<Keep>) -> Outcome<Loaded> {
     // What is carved in memory is not written to disk in between.
     let duplicates = keep.unwrap_or(Keep::Last).into();
@@ -86,7 +87,8 @@ pub(crate) struct Carved {
     pub(crate) are_values_aligned: bool,
 }
 
-/// Carves `input` into the file `output`, which is there when it is whole. Duplicates are as in [`in_memory`].
+/// Carves `input` into the file `output`, which is there when it is whole. Duplicates are as in
+/// [`in_memory`].
 pub(crate) fn to_file(
     input: Input,
     read: &ReadOptions,
@@ -122,7 +124,8 @@ pub(crate) fn to_file(
             }
             _ => {}
         }
-        // Until now there was nothing to remove, and a reader that waits for a pipe could not stop.
+        // Until now there was nothing to remove, and a reader that waits for a pipe could not
+        // stop.
         stop_on_signals(&stopped)?;
         let carved = builder.carve(output).map_err(explain)?;
         check_duplicates(&name, pairs.format(), carved.built(), keep)?;

@@ -22,7 +22,8 @@ pub(crate) fn open(path: &Path) -> Outcome<Input> {
     opened.map_err(|error| explain(&error, Reads::Anything))
 }
 
-/// Calls `each` with every pair of an input that is not carved, shows a bar, and says in which form it was.
+/// Calls `each` with every pair of an input that is not carved, shows a bar, and says in which
+/// form it was.
 pub(crate) fn for_each_pair(
     input: Input,
     options: &ReadOptions,
@@ -46,8 +47,8 @@ pub(crate) fn for_each_pair(
 /// Pairs after which the bar is moved.
 const LOOK_PAIRS: u64 = 4096;
 
-/// Where a table that is built from `input` goes when nothing is said: beside it, under its name without the extensions
-/// of a compression and of a form.
+/// Where a table that is built from `input` goes when nothing is said: beside it, under its name
+/// without the extensions of a compression and of a form.
 pub(crate) fn default_output(input: &Path) -> PathBuf {
     let is_compressed =
         matches!(input.extension().and_then(|extension| extension.to_str()), Some("gz" | "zst"));

@@ -1,5 +1,6 @@
-//! What a subcommand that works on tables says when the system gives no more memory: a sentence and exit status 2 where
-//! Rust would abort. Stable Rust has no other place to say it than the allocator.
+//! What a subcommand that works on tables says when the system gives no more memory: a sentence
+//! and exit status 2 where Rust would abort. Stable Rust has no other place to say it than the
+//! allocator.
 //!
 //! `unsafe` here hands every call on to the system's allocator, and ends the process.
 #![allow(unsafe_code)]
@@ -68,7 +69,8 @@ fn end(bytes: usize) -> ! {
          or, for a build, use less with `--memory`"
     );
     let len = cursor.position() as usize;
-    // SAFETY: the text lives until the call returns; waiting for a signal and ending a process are always allowed.
+    // SAFETY: the text lives until the call returns; waiting for a signal and ending a process are
+    // always allowed.
     unsafe {
         while IS_SAID.swap(true, Ordering::Relaxed) {
             libc::pause();

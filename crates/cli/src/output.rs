@@ -20,7 +20,8 @@ pub(crate) enum Target {
 pub(crate) const STANDARD_OUTPUT: &str = "-";
 
 impl Target {
-    /// What `path` leads to; where it is a directory, `inside` is advised as the name of a file in it.
+    /// What `path` leads to; where it is a directory, `inside` is advised as the name of a file in
+    /// it.
     pub(crate) fn find(path: &Path, inside: &str) -> Outcome<Self> {
         if path == Path::new(STANDARD_OUTPUT) {
             return Ok(Self::Stream(path.to_owned()));

@@ -1,4 +1,5 @@
-//! The bar that people see while something takes its time. It is on standard error, and only where that is a terminal.
+//! The bar that people see while something takes its time. It is on standard error, and only where
+//! that is a terminal.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -97,8 +98,8 @@ impl<'a> BuildBar<'a> {
     }
 }
 
-/// Of a hundred parts of a build's time those that the first reading takes, as measured on tables of a million and of ten
-/// million pairs.
+/// Of a hundred parts of a build's time those that the first reading takes, as measured on tables
+/// of a million and of ten million pairs.
 const READ: u64 = 30;
 /// Those that the second reading takes; the rest is carving.
 const PARTITION: u64 = 35;

@@ -1,5 +1,5 @@
-//! Where a table comes from: the one place that says whether a path is a carved file, which is opened, or text, which is
-//! read.
+//! Where a table comes from: the one place that says whether a path is a carved file, which is
+//! opened, or text, which is read.
 
 use std::path::Path;
 
@@ -48,7 +48,8 @@ impl Table {
     }
 }
 
-/// Opens `path`, which must be a carved file, and says what is wrong with it if it is one that is damaged.
+/// Opens `path`, which must be a carved file, and says what is wrong with it if it is one that is
+/// damaged.
 pub(crate) fn open_carved(path: &Path) -> Outcome<Result<Carved, Error>> {
     let input = input::open(path)?;
     let name = input.name().to_owned();

@@ -1,4 +1,5 @@
-//! What `build`, `serve` and `get` make of the files that people have: right, or refused with what to type next.
+//! What `build`, `serve` and `get` make of the files that people have: right, or refused with what
+//! to type next.
 
 mod support;
 
@@ -16,7 +17,8 @@ fn file(name: &str, text: &[u8]) -> (TempDir, PathBuf) {
     (directory, path)
 }
 
-/// The pairs that `build` with `arguments` makes of a file, one `key=value` a line, by key; or what it says.
+/// The pairs that `build` with `arguments` makes of a file, one `key=value` a line, by key; or
+/// what it says.
 fn built(name: &str, text: &[u8], arguments: &[&str]) -> Result<Vec<String>, String> {
     let (directory, path) = file(name, text);
     let (output, dump) = (directory.path().join("out.graven"), directory.path().join("dump.jsonl"));

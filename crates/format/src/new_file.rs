@@ -1,9 +1,10 @@
 //! A file that appears whole or not at all, in place of what has its name.
 //!
-//! Until then it has no name where the file system knows such files, and is gone when its process ends, however it ends.
-//! Elsewhere it has a temporary name beside its place. Linux has no call that replaces a name with a file that has none,
-//! so that a file which replaces another has such a name for a moment too. The name follows from that of the file; it is
-//! locked as long as its process lives, and who makes the same file next removes it when it is not.
+//! Until then it has no name where the file system knows such files, and is gone when its process
+//! ends, however it ends. Elsewhere it has a temporary name beside its place. Linux has no call
+//! that replaces a name with a file that has none, so that a file which replaces another has such
+//! a name for a moment too. The name follows from that of the file; it is locked as long as its
+//! process lives, and who makes the same file next removes it when it is not.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -71,8 +72,8 @@ impl From<Unpublished> for io::Error {
 }
 
 impl NewFile {
-    /// A file without content that will have the name `path`, and removes what processes that were killed have left of
-    /// the same file.
+    /// A file without content that will have the name `path`, and removes what processes that were
+    /// killed have left of the same file.
     ///
     /// # Errors
     /// What the system says when there can be no file in that directory.
@@ -127,8 +128,8 @@ impl NewFile {
         &self.path
     }
 
-    /// Makes what was written durable and gives the file its name, with the mode and the owner of a file that has the name
-    /// already.
+    /// Makes what was written durable and gives the file its name, with the mode and the owner of
+    /// a file that has the name already.
     ///
     /// # Errors
     /// [`Unpublished`] says whether the file is in its place.
@@ -163,8 +164,9 @@ impl NewFile {
         Ok(())
     }
 
-    /// Gives the file the mode and the owner of the one that it replaces, if it replaces one. Whoever may not give a file
-    /// away keeps it; those whom it then no longer belongs to may do what everybody may.
+    /// Gives the file the mode and the owner of the one that it replaces, if it replaces one.
+    /// Whoever may not give a file away keeps it; those whom it then no longer belongs to may do
+    /// what everybody may.
     fn take_after_the_old(&self) -> io::Result<()> {
         let Ok(old) = fs::metadata(&self.path) else { return Ok(()) };
         if !old.is_file() {

@@ -1,7 +1,9 @@
-//! The `.data` text: one `key value` pair a line, byte for byte. `docs/TEXT.md` is the rule; this is the reader.
+//! The `.data` text: one `key value` pair a line, byte for byte. `docs/TEXT.md` is the rule; this
+//! is the reader.
 //!
-//! [`Blocks`] cuts a stream into blocks of whole lines, [`Lines`] reads the pairs of one block, and [`for_each_pair`] is
-//! the two together. They are apart so that one thread can read blocks while others parse them.
+//! [`Blocks`] cuts a stream into blocks of whole lines, [`Lines`] reads the pairs of one block,
+//! and [`for_each_pair`] is the two together. They are apart so that one thread can read blocks
+//! while others parse them.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -10,10 +12,12 @@ use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr};
 
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
-/// Bytes a block holds unless one line alone is longer: large enough that a read costs little, small enough for a cache.
+/// Bytes a block holds unless one line alone is longer: large enough that a read costs little,
+/// small enough for a cache.
 pub const BLOCK_BYTES: usize = 1 << 20;
 
-/// The longest line that can still be a pair: the longest key, a separator, the longest value, and `\r\n`.
+/// The longest line that can still be a pair: the longest key, a separator, the longest value, and
+/// `\r\n`.
 const LINE_BYTES_MAX: usize = KEY_BYTES_MAX + VALUE_BYTES_MAX + 3;
 
 /// UTF-8's mark at the beginning of a text. Editors write it, and it is no part of the first key.
@@ -134,10 +138,12 @@ impl<R: Read> Blocks<R> {
         Self { source, tail: Vec::new(), next_line: line, ended: false }
     }
 
-    /// Fills `block` with the next lines, at least one and about [`BLOCK_BYTES`] of them; `false` at the end of the text.
+    /// Fills `block` with the next lines, at least one and about [`BLOCK_BYTES`] of them; `false`
+    /// at the end of the text.
     ///
     /// # Errors
-    /// [`Error::Read`] when the source fails, [`Error::Line`] when a line is too long to be a pair.
+    /// [`Error::Read`] when the source fails, [`Error::Line`] when a line is too long to be a
+    /// pair.
     pub fn next_into(&mut self, block: &mut Block) -> Result<bool, Error> {
         block.bytes.clear();
         block.bytes.append(&mut self.tail);
@@ -171,8 +177,8 @@ impl<R: Read> Blocks<R> {
     }
 }
 
-/// Why `start`, in which no line ends, cannot become a pair however it goes on: so that a line without an end is not
-/// gathered to the last byte of memory.
+/// Why `start`, in which no line ends, cannot become a pair however it goes on: so that a line
+/// without an end is not gathered to the last byte of memory.
 fn too_long(start: &[u8]) -> Option<BadLine> {
     // A key of the greatest length may still be followed by `\r`.
     let undecided = start.len() <= KEY_BYTES_MAX + 1;

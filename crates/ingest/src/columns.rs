@@ -81,7 +81,8 @@ impl FirstRow<'_> {
         }
     }
 
-    /// What people would call a column to ask for it: its name, where that asks for one column and for no other.
+    /// What people would call a column to ask for it: its name, where that asks for one column and
+    /// for no other.
     fn label(self, column: usize, by_name: bool) -> String {
         let name = &self.cells[column];
         let is_only = !name.is_empty()

@@ -1,7 +1,9 @@
-//! Compressed inputs, read as what was compressed: gzip of any number of members, zstd of any number of frames.
+//! Compressed inputs, read as what was compressed: gzip of any number of members, zstd of any
+//! number of frames.
 //!
-//! Both decoders are Rust: a build needs no C compiler. `zlib-rs` decodes 270 to 880 MB/s and `ruzstd` 220 to 530 MB/s
-//! where `zstd`'s C library decodes 940 to 1650, which takes nine times as long to compile (16 s of 2 s).
+//! Both decoders are Rust: a build needs no C compiler. `zlib-rs` decodes 270 to 880 MB/s and
+//! `ruzstd` 220 to 530 MB/s where `zstd`'s C library decodes 940 to 1650, which takes nine times
+//! as long to compile (16 s of 2 s).
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
@@ -20,7 +22,8 @@ pub enum Compression {
     Zstd,
 }
 
-/// The most memory that a zstd frame may ask for, in bytes: what its own command allows. Passed: an error.
+/// The most memory that a zstd frame may ask for, in bytes: what its own command allows. Passed:
+/// an error.
 const WINDOW_BYTES_MAX: u64 = 1 << 27;
 
 /// Compressed bytes that are read from the system at a time.

@@ -1,5 +1,5 @@
-//! What a file is, by its first bytes. Nothing that has a name here holds pairs that are read here, so that a file of
-//! another kind is named and not taken for text with strange keys.
+//! What a file is, by its first bytes. Nothing that has a name here holds pairs that are read
+//! here, so that a file of another kind is named and not taken for text with strange keys.
 
 use std::fmt;
 
@@ -35,7 +35,8 @@ pub enum Content {
     JsonArray,
     /// One JSON object that is no pair.
     JsonObject {
-        /// The name of its first member, where that is an array: where such a document keeps its rows.
+        /// The name of its first member, where that is an array: where such a document keeps its
+        /// rows.
         array: Option<String>,
     },
     /// A JSON object a line.
@@ -113,7 +114,8 @@ const STRONG_MAGICS: [Magic; 26] = [
     (0, b"\0\0\xFE\xFF", Content::Utf32),
 ];
 
-/// Those that a text may begin with: a key may be `ORC`. They count where bytes that no text has stand behind them.
+/// Those that a text may begin with: a key may be `ORC`. They count where bytes that no text has
+/// stand behind them.
 const WEAK_MAGICS: [Magic; 9] = [
     (0, b"\x1F\x9D", Content::OtherCompression("compress (.Z)")),
     (0, b"PAR1", Content::Parquet),

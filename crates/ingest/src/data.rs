@@ -1,5 +1,5 @@
-//! `.data` text, pair by pair: where blanks are dropped or lines are passed over, and for whoever wants no table.
-//! [`graven_format::Builder::add_text`] reads the plain form on all threads.
+//! `.data` text, pair by pair: where blanks are dropped or lines are passed over, and for whoever
+//! wants no table. [`graven_format::Builder::add_text`] reads the plain form on all threads.
 
 use std::io::Read;
 

@@ -1,5 +1,5 @@
-//! What can go wrong while an input is read: what was found, what was expected, and where. What to do about it is for
-//! the program to say, which knows how its users spell the options.
+//! What can go wrong while an input is read: what was found, what was expected, and where. What to
+//! do about it is for the program to say, which knows how its users spell the options.
 
 use std::fmt;
 use std::io;
@@ -165,7 +165,8 @@ pub enum Cause {
     },
     /// A quote is never closed. The place is where it opens.
     OpenQuote,
-    /// A closing quote is followed by something else than a delimiter or a line end. The place is where the quote opens.
+    /// A closing quote is followed by something else than a delimiter or a line end. The place is
+    /// where the quote opens.
     AfterQuote {
         /// The line of what follows.
         line: u64,

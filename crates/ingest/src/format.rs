@@ -9,7 +9,8 @@ use std::path::Path;
 pub enum Format {
     /// A line is a key, one space or tab, and a value: [`graven_format::text`].
     Data,
-    /// A line is a key, a tab and a value, which may hold more tabs; or columns, where they are asked for.
+    /// A line is a key, a tab and a value, which may hold more tabs; or columns, where they are
+    /// asked for.
     Tsv,
     /// Rows of separated columns, quoted where need be.
     Csv,
@@ -31,7 +32,8 @@ impl Format {
         }
     }
 
-    /// What the name of a file says of what is in it, or nothing. The extension of a compression is passed over.
+    /// What the name of a file says of what is in it, or nothing. The extension of a compression
+    /// is passed over.
     ///
     /// ```
     /// use graven_ingest::Format;

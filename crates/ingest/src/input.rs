@@ -16,7 +16,8 @@ use crate::error::{Cause, Error, Fault, Position};
 /// Bytes of the content that are looked at before it is read: some hundred lines of most files.
 const HEAD_BYTES: usize = 64 * 1024;
 
-/// How much of an input was read, for another thread to look at, and whether the reading is to stop.
+/// How much of an input was read, for another thread to look at, and whether the reading is to
+/// stop.
 #[derive(Debug, Default)]
 pub struct Meter {
     read: AtomicU64,
@@ -186,7 +187,8 @@ impl Input {
         Arc::clone(&self.meter)
     }
 
-    /// The content: the opened file itself where it is one that is not compressed, at its beginning.
+    /// The content: the opened file itself where it is one that is not compressed, at its
+    /// beginning.
     pub fn into_source(self) -> Source<'static> {
         self.source
     }

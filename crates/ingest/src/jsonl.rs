@@ -1,5 +1,6 @@
-//! JSON lines: each an object with a key and a value. A string is stored as the text that it stands for, or as the bytes
-//! where the field's name ends in `_base64`; a number, a boolean, an array or an object as it is written.
+//! JSON lines: each an object with a key and a value. A string is stored as the text that it
+//! stands for, or as the bytes where the field's name ends in `_base64`; a number, a boolean, an
+//! array or an object as it is written.
 
 use std::fmt;
 use std::io::Read;

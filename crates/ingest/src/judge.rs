@@ -1,6 +1,6 @@
-//! What an input holds where nobody said it: its form, by its name and its first lines, and whether a first row names the
-//! columns. A guess that could be wrong is an error that says between what; nothing is read in a form that its first
-//! lines do not have.
+//! What an input holds where nobody said it: its form, by its name and its first lines, and
+//! whether a first row names the columns. A guess that could be wrong is an error that says
+//! between what; nothing is read in a form that its first lines do not have.
 
 use std::collections::BTreeMap;
 
@@ -207,8 +207,9 @@ impl<'a> Head<'a> {
         (is_sentence || !self.lines().all(is_comment)).then_some(prefix)
     }
 
-    /// The byte that separates columns where the keys of `.data` text would hold it, or end before it: the same number of
-    /// it in every line, and at least one in each key; or a tab in every line, and in some a space before it.
+    /// The byte that separates columns where the keys of `.data` text would hold it, or end before
+    /// it: the same number of it in every line, and at least one in each key; or a tab in every
+    /// line, and in some a space before it.
     fn delimiter_in_keys(&self, options: &ReadOptions) -> Option<u8> {
         let is_comment =
             |line: &[u8]| options.comment.as_ref().is_some_and(|prefix| line.starts_with(prefix));
@@ -232,7 +233,8 @@ impl<'a> Head<'a> {
         })
     }
 
-    /// Whether most values of `.data` text begin with a blank: columns that were aligned with them.
+    /// Whether most values of `.data` text begin with a blank: columns that were aligned with
+    /// them.
     fn are_values_aligned(&self) -> bool {
         let (mut values, mut aligned) = (0, 0);
         for line in self.lines() {
@@ -265,7 +267,8 @@ pub(crate) struct FirstRows {
 }
 
 impl FirstRows {
-    /// The rows that the head holds, up to the first that cannot be read: whoever reads the input says why.
+    /// The rows that the head holds, up to the first that cannot be read: whoever reads the input
+    /// says why.
     pub(crate) fn of_csv(input: &Input, delimiter: u8, options: &ReadOptions) -> Self {
         let mut reader = CsvReader::new(input.head(), delimiter, options.comment.clone());
         let mut rows = Vec::new();
@@ -299,8 +302,9 @@ impl FirstRows {
         self.rows.iter().all(|row| row.len() == width).then_some(width)
     }
 
-    /// The delimiter that the rows have instead of the comma that they were read with, if they have one: with it they
-    /// have more columns, as many in each row; or as many, where what a comma separates are the parts of a number.
+    /// The delimiter that the rows have instead of the comma that they were read with, if they
+    /// have one: with it they have more columns, as many in each row; or as many, where what a
+    /// comma separates are the parts of a number.
     pub(crate) fn other_delimiter(&self, input: &Input, options: &ReadOptions) -> Option<u8> {
         let width = self.width();
         DELIMITERS.into_iter().filter(|&delimiter| delimiter != b',').find(|&delimiter| {
@@ -328,8 +332,8 @@ impl FirstRows {
         })
     }
 
-    /// The cells of the first row where they look like the names of the columns: all of them usual ones, or one over a
-    /// column of numbers.
+    /// The cells of the first row where they look like the names of the columns: all of them usual
+    /// ones, or one over a column of numbers.
     pub(crate) fn header(&self) -> Option<&[String]> {
         let (first, others) = self.rows.split_first()?;
         let is_over_numbers = |column: usize| {

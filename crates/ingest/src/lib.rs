@@ -1,5 +1,5 @@
-//! Reads the pairs of a table from the files that people and jobs have: `.data` text, tsv, csv and JSON lines, plain or
-//! compressed with gzip or zstd.
+//! Reads the pairs of a table from the files that people and jobs have: `.data` text, tsv, csv and
+//! JSON lines, plain or compressed with gzip or zstd.
 //!
 //! ```
 //! use graven_format::{Builder, Options};
@@ -25,17 +25,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Input`] opens and decompresses, [`Pairs`] decides what the content is and reads it. What cannot be read is an
-//! [`Error`] with the input's name, the line, the column where it is known, what was found and what was expected. Nothing
-//! is guessed that could be wrong: a file of another kind ([`Content`]), a first row that may or may not be a header, or a
-//! third column are errors that [`ReadOptions`] answers.
+//! [`Input`] opens and decompresses, [`Pairs`] decides what the content is and reads it. What
+//! cannot be read is an [`Error`] with the input's name, the line, the column where it is known,
+//! what was found and what was expected. Nothing is guessed that could be wrong: a file of another
+//! kind ([`Content`]), a first row that may or may not be a header, or a third column are errors
+//! that [`ReadOptions`] answers.
 //!
-//! Several inputs go into one table by adding one after the other. A reading shows how far it is, and ends when it is told
-//! to, through its [`Meter`]. A further form with columns is a further [`Rows`].
+//! Several inputs go into one table by adding one after the other. A reading shows how far it is,
+//! and ends when it is told to, through its [`Meter`]. A further form with columns is a further
+//! [`Rows`].
 //!
-//! `.data` text is read by [`graven_format::text`] and [`Builder::add_text`](graven_format::Builder::add_text) there: the
-//! builder reads a file of it twice, on all threads and without keeping it, which no reader of pairs one by one can give
-//! it.
+//! `.data` text is read by [`graven_format::text`] and
+//! [`Builder::add_text`](graven_format::Builder::add_text) there: the builder reads a file of it
+//! twice, on all threads and without keeping it, which no reader of pairs one by one can give it.
 
 mod columns;
 mod compressed;

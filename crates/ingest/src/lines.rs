@@ -30,8 +30,8 @@ impl<R: Read> LineReader<R> {
         Self { source, text: Vec::new(), line: 0..0, number: 0, most, comment }
     }
 
-    /// Reads the next line that is neither empty nor a comment; `false` at the end. A line that is too long is refused as
-    /// soon as it is.
+    /// Reads the next line that is neither empty nor a comment; `false` at the end. A line that is
+    /// too long is refused as soon as it is.
     pub(crate) fn advance(&mut self) -> Result<bool, Fault> {
         loop {
             self.text.clear();

@@ -56,7 +56,8 @@ impl Pairs {
     /// Decides how to read `input`, and reads its header where it has one.
     ///
     /// # Errors
-    /// When the input is something else than pairs, or can be read in more than one way; [`Cause`] lists the reasons.
+    /// When the input is something else than pairs, or can be read in more than one way; [`Cause`]
+    /// lists the reasons.
     pub fn new(input: Input, options: &ReadOptions) -> Result<Self, Error> {
         let (name, meter) = (input.name().to_owned(), input.meter());
         let open = || {
@@ -76,8 +77,8 @@ impl Pairs {
         self.format
     }
 
-    /// Columns or fields that were met so far and are not in the pairs: their names, or their numbers where there are no
-    /// names. Of the fields of a jsonl the first hundred.
+    /// Columns or fields that were met so far and are not in the pairs: their names, or their
+    /// numbers where there are no names. Of the fields of a jsonl the first hundred.
     pub fn ignored(&self) -> &[String] {
         match &self.reader {
             Reader::Rows(rows) => rows.ignored(),
@@ -85,13 +86,15 @@ impl Pairs {
         }
     }
 
-    /// The first pair, once it was read; of `.data` text at once. It tells a person whether the input is read as was meant.
+    /// The first pair, once it was read; of `.data` text at once. It tells a person whether the
+    /// input is read as was meant.
     pub fn first(&self) -> Option<(&[u8], &[u8])> {
         self.first.as_ref().map(|(key, value)| (key.as_slice(), value.as_slice()))
     }
 
-    /// Whether most values begin with a blank, as they do where people aligned them: the first separator ends a key, and
-    /// all others belong to the value unless [`ReadOptions::trim`] drops them.
+    /// Whether most values begin with a blank, as they do where people aligned them: the first
+    /// separator ends a key, and all others belong to the value unless [`ReadOptions::trim`] drops
+    /// them.
     pub fn are_values_aligned(&self) -> bool {
         self.are_values_aligned
     }

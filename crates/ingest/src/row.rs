@@ -1,7 +1,8 @@
 //! A row: cells that are borrowed from the reader that read them.
 //!
-//! Every form that has columns is a [`Rows`]. A reader is made for the columns that are wanted, so that one which can
-//! pass over the others does, and gives their cells in the order in which they were asked for.
+//! Every form that has columns is a [`Rows`]. A reader is made for the columns that are wanted, so
+//! that one which can pass over the others does, and gives their cells in the order in which they
+//! were asked for.
 
 use crate::error::{Fault, Position};
 
@@ -93,6 +94,7 @@ pub trait Rows: Send {
     /// The row that was read.
     fn row(&self) -> Row<'_>;
 
-    /// The names, or the numbers where there are no names, of columns that were met and not asked for.
+    /// The names, or the numbers where there are no names, of columns that were met and not asked
+    /// for.
     fn ignored(&self) -> &[String];
 }

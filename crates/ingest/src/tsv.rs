@@ -1,4 +1,5 @@
-//! Tab-separated text, in which nothing is quoted: a key, a tab and a value; or columns, where they are asked for.
+//! Tab-separated text, in which nothing is quoted: a key, a tab and a value; or columns, where
+//! they are asked for.
 
 use std::io::Read;
 
@@ -34,7 +35,8 @@ pub(crate) struct TsvRows<R> {
 }
 
 impl<R: Read> TsvRows<R> {
-    /// Reads the header, where there is one, and chooses the columns. `may_be_header` says that the first line could be one.
+    /// Reads the header, where there is one, and chooses the columns. `may_be_header` says that
+    /// the first line could be one.
     pub(crate) fn new(source: R, options: &ReadOptions, may_be_header: bool) -> Result<Self, Fault> {
         let mut lines = LineReader::new(source, LINE_BYTES_MAX, options.comment.clone());
         let has_header = options.header.unwrap_or_else(|| options.names_a_column());

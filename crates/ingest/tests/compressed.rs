@@ -93,7 +93,8 @@ fn what_is_cut_or_changed_is_an_error_and_never_fewer_pairs() {
         for cut in [packed.len() - 1, packed.len() - 4, packed.len() / 2, 12, 5] {
             assert_undecoded(&packed[..cut], compression, &format!("cut to {cut}"));
         }
-        // The last bytes are a checksum of the content: of gzip those before the length, of zstd all four.
+        // The last bytes are a checksum of the content: of gzip those before the length, of zstd
+        // all four.
         let checksum = packed.len() - if compression == Compression::Gzip { 8 } else { 4 };
         let mut damaged = packed.clone();
         damaged[checksum] ^= 1;

@@ -1,4 +1,5 @@
-//! The csv reader beside a transcription of Python's, on every short text over the bytes that matter.
+//! The csv reader beside a transcription of Python's, on every short text over the bytes that
+//! matter.
 
 use graven_ingest::{Cause, CsvReader};
 
@@ -44,8 +45,8 @@ fn pythons(text: &[u8]) -> Read {
     }
     let (mut rows, mut row, mut field) = (Vec::new(), Vec::new(), Vec::new());
     let mut state = State::StartRecord;
-    // A file that is opened with `newline=''` gives lines that end in `\n`, `\r\n` or `\r`; behind each the reader is given
-    // `None`.
+    // A file that is opened with `newline=''` gives lines that end in `\n`, `\r\n` or `\r`; behind
+    // each the reader is given `None`.
     let mut bytes = text.iter().copied().map(Some).collect::<Vec<_>>();
     let mut at = 0;
     while at < bytes.len() {

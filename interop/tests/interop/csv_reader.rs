@@ -1,4 +1,5 @@
-//! The csv reader beside Python's `csv` with `strict=True`: the same rows that end in the same lines, and the same errors.
+//! The csv reader beside Python's `csv` with `strict=True`: the same rows that end in the same
+//! lines, and the same errors.
 
 use std::fs;
 use std::process::Command;
@@ -8,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::programs::started;
 
-/// Reads a JSON array of texts and prints what Python makes of each: its rows that are not empty with the lines in which
-/// they end, and the error.
+/// Reads a JSON array of texts and prints what Python makes of each: its rows that are not empty
+/// with the lines in which they end, and the error.
 const SCRIPT: &str = r#"
 import csv, io, json, sys
 csv.field_size_limit(1 << 30)
@@ -48,7 +49,8 @@ fn every_text(bytes: &[u8], longest: u32) -> Vec<String> {
     texts
 }
 
-/// Longer texts, of rows that are often as they should be, from a generator whose seed is written here.
+/// Longer texts, of rows that are often as they should be, from a generator whose seed is written
+/// here.
 fn longer_texts(count: usize) -> Vec<String> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut draw = |below: usize| {

@@ -40,7 +40,8 @@ pub(crate) struct Arguments {
     /// Where the table is to lie when it is served
     #[arg(long = "for", value_enum, default_value_t = For::Ram, help_heading = TABLE)]
     purpose: For,
-    /// Records in a bucket, on average, within a factor of 1.42 [default: 4 for ram, a page of 4 KiB full for disk]
+    /// Records in a bucket, on average, within a factor of 1.42 [default: 4 for ram, a page of 4
+    /// KiB full for disk]
     #[arg(long, value_name = "RECORDS", value_parser = bucket, help_heading = TABLE, hide_short_help = true)]
     bucket: Option<u16>,
     /// Which value counts when a key comes more than once [default: last]
@@ -70,7 +71,8 @@ enum CodecName {
     Huffman,
     /// A code for each of many strings: text, JSON
     Symbols,
-    /// As many bits a byte as values of few different bytes need: digits, hexadecimal, base64, letters
+    /// As many bits a byte as values of few different bytes need: digits, hexadecimal, base64,
+    /// letters
     Packed,
 }
 
@@ -131,7 +133,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is said of the table that the default name leads to. What is no table is not replaced unless it is named.
+/// What is said of the table that the default name leads to. What is no table is not replaced
+/// unless it is named.
 fn replaced(output: &Path) -> Outcome<Option<String>> {
     if !output.exists() {
         return Ok(None);
@@ -176,7 +179,8 @@ fn report(name: &str, output: &Path, done: &Carved, replaced: Option<String>) ->
     Ok(text)
 }
 
-/// Bytes as a person reads them: in quotes, so that blanks are seen, and not more than fit into a line.
+/// Bytes as a person reads them: in quotes, so that blanks are seen, and not more than fit into a
+/// line.
 fn shown(bytes: &[u8]) -> String {
     const CHARS: usize = 60;
     let text: String = bytes.utf8_chunks().fold(String::new(), |text, chunk| {

@@ -113,7 +113,8 @@ fn write_pairs(
     Ok(())
 }
 
-/// What of a pair a line of `.data` text cannot hold. The pair is that of line `number`, counted from 0.
+/// What of a pair a line of `.data` text cannot hold. The pair is that of line `number`, counted
+/// from 0.
 fn objection(number: u64, key: &[u8], value: &[u8]) -> Option<String> {
     let separates = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n');
     if key.is_empty() {

@@ -31,7 +31,8 @@ pub(crate) struct Arguments {
     /// Drop spaces and tabs around the keys and values of a text
     #[arg(long)]
     trim: bool,
-    /// A server as HOST:PORT or `http://HOST:PORT/`, or the path of a file; what exists as a file is a file
+    /// A server as HOST:PORT or `http://HOST:PORT/`, or the path of a file; what exists as a file
+    /// is a file
     target: OsString,
     /// The keys; `-` alone reads them from standard input, one a line
     #[arg(value_name = "KEY", required = true)]
@@ -196,8 +197,9 @@ fn look_up<K: AsRef<[u8]>>(
     })
 }
 
-/// Looks up the keys that standard input gives, as many together as are there: a pipe is answered in batches, and whoever
-/// types is answered line by line. A text file is read once, for all of them.
+/// Looks up the keys that standard input gives, as many together as are there: a pipe is answered
+/// in batches, and whoever types is answered line by line. A text file is read once, for all of
+/// them.
 fn look_up_lines(table: &mut Table, answers: &mut Answers<'_, impl Write>) -> Result<(), Stop> {
     let mut input = BufReader::with_capacity(64 * 1024, io::stdin().lock());
     let keys_max = if matches!(table, Table::Text(..)) { usize::MAX } else { BATCH_KEYS_MAX };

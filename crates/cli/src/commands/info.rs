@@ -1,4 +1,5 @@
-//! `graven info`: what a table is made of: of a carved file from its header, of others by reading them.
+//! `graven info`: what a table is made of: of a carved file from its header, of others by reading
+//! them.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -195,7 +196,8 @@ fn checks(info: &Info) -> String {
     }
 }
 
-/// [`Info`] in the form that programs read. Fields may be added; those that are here stay what they are.
+/// [`Info`] in the form that programs read. Fields may be added; those that are here stay what
+/// they are.
 struct Json<'a>(&'a Info, Option<&'a PairLengths>);
 
 impl Serialize for Json<'_> {

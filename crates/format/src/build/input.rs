@@ -1,5 +1,6 @@
-//! The pairs that a table is built from, in blocks, read twice: once to learn what they have in common, once to carve
-//! them. What fits stays in memory in between; a file is read again; a stream is kept in an unnamed temporary file.
+//! The pairs that a table is built from, in blocks, read twice: once to learn what they have in
+//! common, once to carve them. What fits stays in memory in between; a file is read again; a
+//! stream is kept in an unnamed temporary file.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -88,7 +89,8 @@ fn spooling(source: io::Error) -> Error {
 }
 
 impl Kept {
-    /// Nothing yet, and at most `memory_bytes` of it in memory; what temporary files there must be are in `beside`.
+    /// Nothing yet, and at most `memory_bytes` of it in memory; what temporary files there must be
+    /// are in `beside`.
     pub(crate) fn new(beside: &Path, memory_bytes: u64) -> Self {
         let (chunks, rests) = (Vec::new(), Vec::new());
         Self { chunks, chunk_bytes: 0, rests, blocks: 0, bytes: 0, memory_bytes, beside: beside.into() }
@@ -188,7 +190,8 @@ impl<'k, 'a> FirstPass<'k, 'a> {
         Ok(Self { blocks: Blocks::new(reader), again, reads_again: false, offset: 0, kept })
     }
 
-    /// Reads the next block and says which it is and whether it is to be given back with [`Self::give_back`].
+    /// Reads the next block and says which it is and whether it is to be given back with
+    /// [`Self::give_back`].
     pub(crate) fn next(&mut self, block: &mut Block) -> Result<Option<(u64, bool)>, Error> {
         if !self.blocks.next_into(block)? {
             return Ok(None);

@@ -1,9 +1,10 @@
-//! The builder: pairs in, a carved table out, in bounded memory, on all cores, and always the same bytes for the same
-//! pairs and options.
+//! The builder: pairs in, a carved table out, in bounded memory, on all cores, and always the same
+//! bytes for the same pairs and options.
 //!
-//! Everything is read once to learn what keys and values have in common (`survey`), then a second time into partitions,
-//! each a run of whole lines of the index, records already in their stored form (`partitions`). Each partition is then
-//! sorted, rid of duplicates and carved into buckets (`carve`), and written in its turn (`output`).
+//! Everything is read once to learn what keys and values have in common (`survey`), then a second
+//! time into partitions, each a run of whole lines of the index, records already in their stored
+//! form (`partitions`). Each partition is then sorted, rid of duplicates and carved into buckets
+//! (`carve`), and written in its turn (`output`).
 
 mod carve;
 mod encode;
@@ -80,8 +81,8 @@ impl Builder {
     /// Adds a pair.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] when key or value exceed [`KEY_BYTES_MAX`] or [`VALUE_BYTES_MAX`], [`Error::Io`] when a temporary
-    /// file cannot be written.
+    /// [`Error::TooLarge`] when key or value exceed [`KEY_BYTES_MAX`] or [`VALUE_BYTES_MAX`],
+    /// [`Error::Io`] when a temporary file cannot be written.
     pub fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
         let limits = [
             ("a key's length", key.len(), KEY_BYTES_MAX),
@@ -101,7 +102,8 @@ impl Builder {
     /// Adds all pairs of a text in the `.data` form; see [`crate::text`].
     ///
     /// # Errors
-    /// [`Error::Text`] at the first line that is not a pair, [`Error::Io`] when a temporary file cannot be written.
+    /// [`Error::Text`] at the first line that is not a pair, [`Error::Io`] when a temporary file
+    /// cannot be written.
     pub fn add_text(&mut self, source: Source<'_>) -> Result<(), Error> {
         self.flush()?;
         let progress = self.options.progress.clone();
@@ -135,22 +137,25 @@ impl Builder {
     /// Carves the table in memory.
     ///
     /// # Errors
-    /// [`Error::DuplicateKey`] where duplicates are errors, [`Error::Io`] when a temporary file or memory fails.
+    /// [`Error::DuplicateKey`] where duplicates are errors, [`Error::Io`] when a temporary file or
+    /// memory fails.
     pub fn finish(self) -> Result<(Store, Built), Error> {
         let (output, built) = self.carve_to(Output::memory())?;
         Ok((Store::from_region(output.into_region(built.carved_bytes)?)?, built))
     }
 
-    /// Carves the table into a file, which appears under its name when it is whole and on disk; until then a file that had
-    /// the name keeps it.
+    /// Carves the table into a file, which appears under its name when it is whole and on disk;
+    /// until then a file that had the name keeps it.
     ///
     /// # Errors
-    /// As [`Self::finish`], [`Error::Io`] when the file cannot be written, and [`Error::NotDurable`].
+    /// As [`Self::finish`], [`Error::Io`] when the file cannot be written, and
+    /// [`Error::NotDurable`].
     pub fn write(self, path: &Path) -> Result<Built, Error> {
         self.carve(path)?.publish()
     }
 
-    /// As [`Self::write`], for whoever wants to see what it came to before the file replaces another.
+    /// As [`Self::write`], for whoever wants to see what it came to before the file replaces
+    /// another.
     ///
     /// # Errors
     /// As [`Self::finish`], and [`Error::Io`] when the file cannot be written.
@@ -244,8 +249,8 @@ impl Ordered {
         Ok(())
     }
 
-    /// Gives all buckets the checks of another identity: where keys came more than once, it was not known before which
-    /// pairs there would be.
+    /// Gives all buckets the checks of another identity: where keys came more than once, it was
+    /// not known before which pairs there would be.
     fn reseal(&mut self, plan: &Plan, identity: u64) -> Result<(), Error> {
         self.records_crc = 0;
         for (number, &(offset, len)) in self.extents.iter().enumerate().filter(|(_, (_, len))| *len > 0) {
@@ -288,7 +293,8 @@ impl Builder {
         if done.built.duplicates == 0 || drafts.basis(&done.totals) == drafts.basis(&survey.totals) {
             return Ok((output, done.built));
         }
-        // What the pairs that are gone have in common shaped the table: it is carved anew from those that are left.
+        // What the pairs that are gone have in common shaped the table: it is carved anew from
+        // those that are left.
         let (left, output) = output.into_store(done.built.carved_bytes)?;
         let mut again = Self::new(options);
         for pair in left.iter() {
@@ -459,8 +465,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `work` on so many threads, of which the calling one is the first, and gathers what they return, or the first error
-/// in the order of the input. `work` is given a function that says whether another thread has failed.
+/// Runs `work` on so many threads, of which the calling one is the first, and gathers what they
+/// return, or the first error in the order of the input. `work` is given a function that says
+/// whether another thread has failed.
 fn on_threads<T: Send>(
     threads: usize,
     work: impl Fn(&dyn Fn() -> bool) -> Result<T, Error> + Sync,

@@ -12,14 +12,16 @@ use crate::index::{self, Groups};
 use crate::key::{KeyKind, KeyMap};
 use crate::layout::{BUCKET_BITS_MAX, Section};
 
-/// Records in a bucket that is to lie in memory, on average, within a factor of the square root of two.
+/// Records in a bucket that is to lie in memory, on average, within a factor of the square root of
+/// two.
 const RAM_BUCKET_RECORDS: u64 = 4;
 
 /// Bytes in a bucket that is to lie on disk, on average, within the same factor.
 const DISK_BUCKET_BYTES: u64 = 3072;
 
-/// Buckets that share a check in a table that is to lie in memory, where only lookups that read a file or a mapping check:
-/// a check takes 0.15 bytes a pair instead of 1.05, and a lookup from a mapping reads a kilobyte instead of 140 bytes.
+/// Buckets that share a check in a table that is to lie in memory, where only lookups that read a
+/// file or a mapping check: a check takes 0.15 bytes a pair instead of 1.05, and a lookup from a
+/// mapping reads a kilobyte instead of 140 bytes.
 const RAM_GROUP_BUCKETS: u8 = 7;
 
 /// The longest stored value that lies inside a bucket in memory: a lookup reads its whole bucket.
@@ -40,13 +42,15 @@ const WORTH: u64 = 20;
 /// Two codecs within one part in this many of each other are alike in size.
 const ALIKE: u64 = 50;
 
-/// Codecs are trained on at most one part in so many of the data, so that a small table is built at once.
+/// Codecs are trained on at most one part in so many of the data, so that a small table is built
+/// at once.
 const TRAINING_PART: u64 = 8;
 
 /// Bytes that codecs are trained on where there are as many, however small the data.
 const TRAINING_BYTES_MIN: u64 = 16 << 10;
 
-/// Bytes of pairs and their lengths up to which a table is small: it is carved with each codec, and the smallest is taken.
+/// Bytes of pairs and their lengths up to which a table is small: it is carved with each codec,
+/// and the smallest is taken.
 const SMALL_BYTES: u64 = 256 << 10;
 
 /// The most bits that are tried for a value's word in a narrow bucket.
@@ -101,8 +105,8 @@ impl Encodings {
     }
 }
 
-/// What a plan takes from how many pairs there are and how long they are. Two tables of the same keys and the same sample
-/// for which it is the same are carved alike.
+/// What a plan takes from how many pairs there are and how long they are. Two tables of the same
+/// keys and the same sample for which it is the same are carved alike.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Basis {
     is_small: bool,
@@ -171,7 +175,8 @@ impl<'s> Drafts<'s> {
         }
     }
 
-    /// The codecs of keys and values to carve a table with: one pair of them, or several to see which is smallest.
+    /// The codecs of keys and values to carve a table with: one pair of them, or several to see
+    /// which is smallest.
     pub(crate) fn candidates(&self) -> Vec<(Codec, Codec)> {
         let basis = self.basis(&self.survey.totals);
         if self.options.codec != CodecChoice::Auto || !basis.is_small {
@@ -244,7 +249,8 @@ impl<'s> Drafts<'s> {
 }
 
 impl Plan {
-    /// Takes in what is known once every pair was encoded: the lengths of stored keys, which need just so many bits.
+    /// Takes in what is known once every pair was encoded: the lengths of stored keys, which need
+    /// just so many bits.
     pub(crate) fn settle(&mut self, encodings: &Encodings) {
         if !self.keys.is_numeric() && encodings.shortest_key <= encodings.longest_key {
             let range = encodings.longest_key - encodings.shortest_key;
@@ -316,8 +322,9 @@ impl Plan {
     }
 }
 
-/// The bits of a value's word in a narrow bucket, and what is added to it, that make buckets like those of `sample` smallest.
-/// A value that has no such word makes its bucket wide, with sixteen bits a value.
+/// The bits of a value's word in a narrow bucket, and what is added to it, that make buckets like
+/// those of `sample` smallest. A value that has no such word makes its bucket wide, with sixteen
+/// bits a value.
 fn words(encoder: &ValueEncoder<'_>, sample: &[&[u8]], bucket_records: u64, packed: bool) -> (u8, u32) {
     let mut counts = vec![0_u64; 1 << WORD_BITS_MAX];
     let mut stored = Vec::new();
@@ -333,7 +340,8 @@ fn words(encoder: &ValueEncoder<'_>, sample: &[&[u8]], bucket_records: u64, pack
     for bits in 0..=WORD_BITS_MAX {
         let window = 1_usize << bits;
         let mut inside: u64 = counts[..window].iter().sum();
-        // Of windows that hold as many the first: a table has shorter values than its sample, and longer ones.
+        // Of windows that hold as many the first: a table has shorter values than its sample, and
+        // longer ones.
         let mut most = (inside, 0);
         for base in 1..=counts.len() - window {
             inside = inside - counts[base - 1] + counts[base + window - 1];
@@ -350,7 +358,8 @@ fn words(encoder: &ValueEncoder<'_>, sample: &[&[u8]], bucket_records: u64, pack
     (best.1, best.2)
 }
 
-/// The number of bucket bits that brings the mean within a factor of the square root of two of `records`.
+/// The number of bucket bits that brings the mean within a factor of the square root of two of
+/// `records`.
 fn bucket_bits(pairs: u64, records: u64) -> u8 {
     let mut bits = 0;
     // pairs / 2^bits > sqrt(2) * records, in whole numbers
@@ -374,7 +383,8 @@ impl Choice {
     }
 }
 
-/// The bytes that come most often in `sample`, at most as many as an alphabet has; `None` where there is none.
+/// The bytes that come most often in `sample`, at most as many as an alphabet has; `None` where
+/// there is none.
 fn alphabet(sample: &[&[u8]]) -> Option<Alphabet> {
     let mut counts = [0_u64; 256];
     sample.iter().flat_map(|text| text.iter()).for_each(|&byte| counts[usize::from(byte)] += 1);
@@ -385,7 +395,8 @@ fn alphabet(sample: &[&[u8]]) -> Option<Alphabet> {
     Alphabet::new(&bytes)
 }
 
-/// How many texts of a sample, which have these lengths, codecs are trained on for data of `total` bytes.
+/// How many texts of a sample, which have these lengths, codecs are trained on for data of `total`
+/// bytes.
 fn trained_on(lengths: &[usize], total: u64) -> usize {
     let mut room = (total / TRAINING_PART).max(TRAINING_BYTES_MIN);
     let enough = lengths.iter().position(|&len| {

@@ -1,6 +1,6 @@
-//! A sample of the pairs that does not depend on their order or on who reads them: those whose keys have the smallest
-//! hashes. The hash of the largest of them tells how many different keys there are (the k-minimum-values sketch of
-//! Bar-Yossef et al., 2002).
+//! A sample of the pairs that does not depend on their order or on who reads them: those whose
+//! keys have the smallest hashes. The hash of the largest of them tells how many different keys
+//! there are (the k-minimum-values sketch of Bar-Yossef et al., 2002).
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -30,8 +30,8 @@ struct Sampled {
     value: Vec<u8>,
 }
 
-/// The pairs with the smallest hashes among those seen; of those with one key the one that the table will have, so that
-/// what a table leaves out does not shape it.
+/// The pairs with the smallest hashes among those seen; of those with one key the one that the
+/// table will have, so that what a table leaves out does not shape it.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pairs: BTreeMap<u64, Sampled>,

@@ -27,8 +27,8 @@ impl Totals {
     }
 }
 
-/// What was learnt of the pairs seen so far. Of a key that came more than once the totals count every value, the sample has
-/// the one that the table will have.
+/// What was learnt of the pairs seen so far. Of a key that came more than once the totals count
+/// every value, the sample has the one that the table will have.
 #[derive(Clone, Debug)]
 pub(crate) struct Survey {
     pub(crate) totals: Totals,

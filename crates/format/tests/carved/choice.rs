@@ -1,4 +1,5 @@
-//! What shapes a table: the pairs that are in it, and nothing else; and which codec is taken where none is named.
+//! What shapes a table: the pairs that are in it, and nothing else; and which codec is taken where
+//! none is named.
 
 use std::collections::BTreeMap;
 

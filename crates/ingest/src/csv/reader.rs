@@ -91,8 +91,8 @@ impl CsvRow {
 }
 
 impl<R: Read> CsvReader<R> {
-    /// Reads `source`, whose columns `delimiter` separates: neither a quote nor a line end. Lines that begin with `comment`
-    /// are passed over.
+    /// Reads `source`, whose columns `delimiter` separates: neither a quote nor a line end. Lines
+    /// that begin with `comment` are passed over.
     pub fn new(source: R, delimiter: u8, comment: Option<Vec<u8>>) -> Self {
         Self {
             source,
@@ -110,7 +110,8 @@ impl<R: Read> CsvReader<R> {
     /// Reads the next row that is neither empty nor a comment; `None` at the end.
     ///
     /// # Errors
-    /// [`Cause::OpenQuote`], [`Cause::AfterQuote`], [`Cause::RowTooLong`] and [`Cause::Read`]. Nothing is read behind them.
+    /// [`Cause::OpenQuote`], [`Cause::AfterQuote`], [`Cause::RowTooLong`] and [`Cause::Read`].
+    /// Nothing is read behind them.
     pub fn next_row(&mut self) -> Result<Option<&CsvRow>, Fault> {
         if self.offset == 0 {
             self.pass_over_the_mark()?;
@@ -306,7 +307,8 @@ impl<R: Read> CsvReader<R> {
         }
     }
 
-    /// Adds the next `bytes` to the cell, which begins at `cell_start`, and counts the lines that end in them.
+    /// Adds the next `bytes` to the cell, which begins at `cell_start`, and counts the lines that
+    /// end in them.
     fn keep_lines(&mut self, cell_start: usize, bytes: usize) -> Result<(), Fault> {
         let offset = self.offset - self.unread.len() as u64;
         let first = self.row.bytes.len();

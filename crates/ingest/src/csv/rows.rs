@@ -12,7 +12,8 @@ pub(crate) struct CsvRows<R> {
     reader: CsvReader<R>,
     columns: Vec<usize>,
     width: usize,
-    /// Whether the reader holds a row that was not given yet: the first, from which the width is known.
+    /// Whether the reader holds a row that was not given yet: the first, from which the width is
+    /// known.
     has_first: bool,
     cells: Vec<CellSpan>,
     ignored: Vec<String>,
@@ -24,8 +25,9 @@ pub(crate) struct CsvRows<R> {
 /// Lines inside of a quoted cell from which on they are suspected to be rows.
 const ROW_LIKE_LINES_MIN: u64 = 4;
 
-/// How many whole lines a cell holds, if there are some and each has as many columns as a row. So it looks where two
-/// quotes too many, some rows apart, make one cell of all that stands between them; the grammar allows that.
+/// How many whole lines a cell holds, if there are some and each has as many columns as a row. So
+/// it looks where two quotes too many, some rows apart, make one cell of all that stands between
+/// them; the grammar allows that.
 fn row_like_lines(cell: &[u8], width: usize, delimiter: u8) -> Option<u64> {
     let end = if memchr::memchr(b'\n', cell).is_some() { b'\n' } else { b'\r' };
     // What stands before the first line end and behind the last is part of a line only.
@@ -42,8 +44,8 @@ fn row_like_lines(cell: &[u8], width: usize, delimiter: u8) -> Option<u64> {
 }
 
 impl<R: Read> CsvRows<R> {
-    /// The rows that `reader` gives from here on, of which `columns` are wanted. It holds the first one where `has_first`
-    /// is true.
+    /// The rows that `reader` gives from here on, of which `columns` are wanted. It holds the
+    /// first one where `has_first` is true.
     pub(crate) fn new(
         reader: CsvReader<R>,
         columns: Vec<usize>,
