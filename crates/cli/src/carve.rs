@@ -1,16 +1,19 @@
-//! From an input to a table, in memory or in a file, with a bar, and with the sentences for what goes wrong.
+//! From an input to a table, in memory or in a file, with a bar, and with the sentences for what
+//! goes wrong.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use graven_format::{Builder, Duplicates, Error, Options, Store};
+use graven_format::{Builder, Built, Error, Options, Store};
+use graven_ingest::{Cause, Format, Input, Pairs, ReadOptions};
 
+use crate::advice::{self, Reads};
+use crate::console::count;
+use crate::duplicates::{Keep, are_too_many};
 use crate::failure::{Failure, Outcome, cannot_start_thread, reason};
-use crate::input::{Input, reader};
-use crate::pairs::{self, Fields, Format};
 use crate::progress::{BuildBar, follow};
 use crate::signals::{STOPPED, stop_on_signals};
 
@@ -23,27 +26,50 @@ pub(crate) struct Loaded {
     pub(crate) duplicates: u64,
 }
 
-/// Carves `.data` text in memory.
-pub(crate) fn in_memory(input: Input, duplicates: Duplicates) -> Outcome<Loaded> {
+/// Carves an input in memory. Where nothing is said of duplicates the last value of a key counts,
+/// unless they are more than half of all.
+pub(crate) fn in_memory(input: Input, read: &ReadOptions, keep: Option<Keep>) -> Outcome<Loaded> {
     // What is carved in memory is not written to disk in between.
+    let duplicates = keep.unwrap_or(Keep::Last).into();
     let options = Options { duplicates, memory_bytes: u64::MAX, ..Options::default() };
-    let Input { name, source, bytes, .. } = input;
-    let bar = BuildBar::new(&options.progress, bytes);
+    let (name, meter) = (input.name().to_owned(), input.meter());
+    let bar = BuildBar::new(&options.progress, &meter, input.bytes());
     let carved = follow(
-        || bar.step(None),
+        || bar.step(),
         || {
+            let explain_input = |error| explain_input(error, None, Reads::WhatNeedsNoFlags);
             let mut builder = Builder::new(options.clone());
-            builder.add_text(source)?;
-            builder.finish()
+            let mut pairs = Pairs::new(input, read).map_err(explain_input)?;
+            pairs.add_to(&mut builder).map_err(explain_input)?;
+            let (store, built) = builder.finish().map_err(|error| explain(&name, None, error))?;
+            check_duplicates(&name, pairs.format(), built, keep)?;
+            Ok((store, built))
         },
     )?;
     drop(bar);
-    let (store, built) = carved.map_err(|error| explain(&name, None, error))?;
+    let (store, built) = carved?;
+    let text_bytes = if meter.read() > 0 { meter.read() } else { built.input_bytes };
     if store.is_empty() {
-        return Err(empty(&name, built.input_bytes, "serve"));
+        return Err(empty(&name, text_bytes, "serve"));
     }
-    let (text_bytes, duplicates) = (built.input_bytes, built.duplicates);
-    Ok(Loaded { store, text_bytes, duplicates })
+    Ok(Loaded { store, text_bytes, duplicates: built.duplicates })
+}
+
+/// Refuses a table of which most pairs are gone, where nobody said that this is meant.
+fn check_duplicates(name: &str, format: Format, built: Built, keep: Option<Keep>) -> Outcome<()> {
+    if keep.is_some() || !are_too_many(built.duplicates, built.pairs) {
+        return Ok(());
+    }
+    let other = match format {
+        Format::Data => "say the form of the input with `--format`",
+        _ => "choose another key with `--key`",
+    };
+    Err(Failure::new(format!(
+        "{name}: {} of {} have a key that comes again, more than half of all: is it read as it is meant? {other}, or \
+         keep the last value of each key with `--duplicates last`",
+        built.duplicates,
+        count(built.duplicates + built.pairs, "pair"),
+    )))
 }
 
 /// What a build came to.
@@ -53,46 +79,44 @@ pub(crate) struct Carved {
     /// Pairs whose key came more than once.
     pub(crate) duplicates: u64,
     pub(crate) took: Duration,
+    /// The first pair that was read.
+    pub(crate) first: Option<(Vec<u8>, Vec<u8>)>,
+    /// Columns that are in no pair.
+    pub(crate) ignored: Vec<String>,
+    /// Whether most values begin with a blank.
+    pub(crate) are_values_aligned: bool,
 }
 
-/// Carves `input` into the file `output`, which is there when it is whole.
+/// Carves `input` into the file `output`, which is there when it is whole. Duplicates are as in
+/// [`in_memory`].
 pub(crate) fn to_file(
     input: Input,
-    format: Format,
-    fields: &Fields,
+    read: &ReadOptions,
+    keep: Option<Keep>,
     options: Options,
     output: &Path,
 ) -> Outcome<Carved> {
     let started = Instant::now();
-    let Input { name, source, bytes, .. } = input;
+    let options = Options { duplicates: keep.unwrap_or(Keep::Last).into(), ..options };
+    let (name, meter) = (input.name().to_owned(), input.meter());
     let progress = Arc::clone(&options.progress);
-    let bar = BuildBar::new(&progress, bytes);
-    let read = AtomicU64::new(0);
+    let bar = BuildBar::new(&progress, &meter, input.bytes());
     let stopped = Arc::new(AtomicBool::new(false));
-    let counted = (format != Format::Data).then_some(&read);
     let step = || {
-        bar.step(counted);
+        bar.step();
         if stopped.load(Ordering::Relaxed) {
             progress.stop();
+            meter.stop();
         }
     };
     let work = || {
-        let cannot = |error| explain(&name, Some(output), error);
+        let explain = |error| explain(&name, Some(output), error);
+        let explain_input = |error| explain_input(error, Some(output), Reads::Anything);
         let mut builder = Builder::new(options.clone());
-        match format {
-            Format::Data => builder.add_text(source).map_err(cannot)?,
-            _ => {
-                let source = Counted { source: reader(source), read: &read };
-                pairs::for_each(format, fields, &name, source, |pair| {
-                    builder.add(pair.key, pair.value).map_err(|error| match error {
-                        error @ Error::TooLarge { .. } => pairs::at(&name, pair.line, error),
-                        error => cannot(error),
-                    })
-                })?;
-            }
-        }
-        match (builder.pairs(), format) {
-            (0, Format::Data) => return Err(empty(&name, progress.now().1, "carve")),
+        let mut pairs = Pairs::new(input, read).map_err(explain_input)?;
+        pairs.add_to(&mut builder).map_err(explain_input)?;
+        match (builder.pairs(), pairs.format()) {
+            (0, Format::Data) => return Err(empty(&name, progress.now().1.max(meter.read()), "carve")),
             (0, _) => {
                 return Err(Failure::new(format!(
                     "{name} holds no pair, so there is nothing to carve; check `--format` and `--header`"
@@ -100,27 +124,23 @@ pub(crate) fn to_file(
             }
             _ => {}
         }
-        // Until now there was nothing to remove, and a reader that waits for a pipe could not stop.
+        // Until now there was nothing to remove, and a reader that waits for a pipe could not
+        // stop.
         stop_on_signals(&stopped)?;
-        builder.write(output).map_err(cannot)
+        let carved = builder.carve(output).map_err(explain)?;
+        check_duplicates(&name, pairs.format(), carved.built(), keep)?;
+        Ok((carved.publish().map_err(explain)?, pairs))
     };
-    let built = follow(step, work)??;
-    let input_bytes = counted.map_or(built.input_bytes, |read| read.load(Ordering::Relaxed));
-    Ok(Carved { input_bytes, duplicates: built.duplicates, took: started.elapsed() })
-}
-
-/// A reader that tells another thread how much it has read.
-struct Counted<'c, R> {
-    source: R,
-    read: &'c AtomicU64,
-}
-
-impl<R: Read> Read for Counted<'_, R> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read(bytes)?;
-        self.read.fetch_add(read as u64, Ordering::Relaxed);
-        Ok(read)
-    }
+    let (built, pairs) = follow(step, work)??;
+    let input_bytes = if meter.read() > 0 { meter.read() } else { built.input_bytes };
+    Ok(Carved {
+        input_bytes,
+        duplicates: built.duplicates,
+        took: started.elapsed(),
+        first: pairs.first().map(|(key, value)| (key.to_vec(), value.to_vec())),
+        ignored: pairs.ignored().to_vec(),
+        are_values_aligned: pairs.are_values_aligned(),
+    })
 }
 
 fn empty(name: &str, bytes: u64, what: &str) -> Failure {
@@ -130,16 +150,28 @@ fn empty(name: &str, bytes: u64, what: &str) -> Failure {
     ))
 }
 
+/// A failure of what is read, or of the table that takes it.
+fn explain_input(error: graven_ingest::Error, output: Option<&Path>, reads: Reads) -> Failure {
+    match error.cause {
+        Cause::Table(table) => explain(&error.input, output, *table),
+        Cause::Stopped => explain(&error.input, output, Error::Stopped),
+        _ => advice::explain(&error, reads),
+    }
+}
+
 /// A failure of a build from the input `name`, which goes to `output` unless it stays in memory.
 fn explain(name: &str, output: Option<&Path>, error: Error) -> Failure {
     let output = output.map(|path| path.display().to_string());
     match (error, output) {
-        (Error::Text(error), _) => pairs::explain(name, &error),
         (Error::Thread { source }, _) => cannot_start_thread(&source),
         (Error::DuplicateKey { key }, _) => Failure::new(format!(
             "{name}: the key {} comes more than once; keep one of its values with `--duplicates last` or \
              `--duplicates first`",
             key.escape_ascii()
+        )),
+        (Error::NotDurable { source }, Some(output)) => Failure::new(format!(
+            "{output} is in its place, but may be gone after a crash of the system: cannot sync its directory: {}",
+            reason(&source)
         )),
         (Error::Stopped, Some(output)) => Failure::new(format!("cannot write {output}: {STOPPED}")),
         (Error::Io { doing, source }, Some(output)) if doing.contains("output") => {

@@ -1,11 +1,13 @@
-//! The one way to standard output and standard error, which can be full or closed like any other file.
+//! The one way to standard output and standard error, which can be full or closed like any other
+//! file.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
 use crate::failure::{Failure, Outcome, reason};
 
-/// Writes a line, or a few, to standard output. Whoever reads a pipe may have had enough, which is no failure.
+/// Writes a line, or a few, to standard output. Whoever reads a pipe may have had enough, which is
+/// no failure.
 pub(crate) fn say(text: impl Display) -> Outcome<()> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {

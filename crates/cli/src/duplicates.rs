@@ -1,4 +1,5 @@
-//! What happens to a key that comes more than once, as the command line spells it and as people are told.
+//! What happens to a key that comes more than once, as the command line spells it and as people
+//! are told.
 
 use clap::ValueEnum;
 use graven_format::Duplicates;
@@ -26,6 +27,12 @@ impl Keep {
         };
         format!("{} {were} {what}", count(pairs, "pair"))
     }
+}
+
+/// Whether so many pairs whose key came more than once look like an input that is read wrongly:
+/// more than half of all. `pairs` are those that are left.
+pub(crate) fn are_too_many(duplicates: u64, pairs: u64) -> bool {
+    duplicates > pairs
 }
 
 impl From<Keep> for Duplicates {

@@ -1,6 +1,7 @@
 //! `graven`: one binary, one file a subcommand. This room reads the command line, hands over to the subcommand, and
 //! turns what came of it into an exit status.
 
+mod advice;
 mod carve;
 mod command_line;
 mod commands;
@@ -10,14 +11,16 @@ mod duplicates;
 mod failure;
 mod input;
 mod json_bytes;
+mod lengths;
 mod load;
 mod load_progress;
 mod log;
+mod memory;
 mod options;
 mod output;
-mod pairs;
 mod progress;
 mod quantity;
+mod read_options;
 mod resident;
 mod root;
 mod sample;
@@ -35,7 +38,10 @@ use crate::commands::{
 use crate::console::warn;
 
 fn main() -> ExitCode {
-    let done = match command_line::read().subcommand {
+    let chosen = command_line::read().subcommand;
+    // A server goes on where it can.
+    memory::end_without(!matches!(chosen, Chosen::Serve(_)));
+    let done = match chosen {
         Chosen::Serve(arguments) => serve::run(&arguments),
         Chosen::Get(arguments) => get::run(&arguments),
         Chosen::Build(arguments) => build::run(&arguments),

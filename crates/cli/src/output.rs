@@ -2,10 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use graven_format::{NewFile, Unpublished};
 
 use crate::failure::{Failure, Outcome, reason};
 
@@ -18,10 +17,11 @@ pub(crate) enum Target {
 }
 
 /// What stands for standard output.
-const STANDARD_OUTPUT: &str = "-";
+pub(crate) const STANDARD_OUTPUT: &str = "-";
 
 impl Target {
-    /// What `path` leads to; where it is a directory, `inside` is advised as the name of a file in it.
+    /// What `path` leads to; where it is a directory, `inside` is advised as the name of a file in
+    /// it.
     pub(crate) fn find(path: &Path, inside: &str) -> Outcome<Self> {
         if path == Path::new(STANDARD_OUTPUT) {
             return Ok(Self::Stream(path.to_owned()));
@@ -49,10 +49,10 @@ impl Target {
             Self::Stream(path) => Err(Failure::new(format!(
                 "cannot write {}: it is not a file, and a carved file is not written from its start to its end; \
                  name a file",
-                path.display()
+                shown(&path)
             ))),
             Self::File(path) => {
-                tempfile::tempfile_in(directory_of(&path)).map_err(|error| cannot(&path, &error))?;
+                NewFile::create(&path).map_err(|error| cannot(&path, &error))?;
                 Ok(path)
             }
         }
@@ -71,8 +71,8 @@ fn cannot(path: &Path, error: &io::Error) -> Failure {
 pub(crate) enum Output {
     /// Written as it comes.
     Stream(Box<dyn Write>),
-    /// A temporary file beside `path`, removed when it is dropped unfinished.
-    File { file: NamedTempFile, path: PathBuf },
+    /// A file that is not in its place yet.
+    File(NewFile),
 }
 
 impl Output {
@@ -88,27 +88,55 @@ impl Output {
                 Ok(Self::Stream(Box::new(stream)))
             }
             Target::File(path) => {
-                let file = tempfile::Builder::new()
-                    .prefix(".graven-")
-                    .suffix(".partial")
-                    .permissions(fs::Permissions::from_mode(0o666))
-                    .tempfile_in(directory_of(&path))
-                    .map_err(|error| cannot(&path, &error))?;
-                Ok(Self::File { file, path })
+                NewFile::create(&path).map(Self::File).map_err(|error| cannot(&path, &error))
             }
         }
     }
 
     /// Makes what was written durable and puts it in its place.
-    pub(crate) fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> Result<(), Unpublished> {
         match self {
-            Self::Stream(mut stream) => stream.flush(),
-            Self::File { file, path } => {
-                file.as_file().sync_all()?;
-                file.persist(&path).map_err(|error| error.error)?;
-                File::open(directory_of(&path))?.sync_all()
-            }
+            Self::Stream(mut stream) => stream.flush().map_err(Unpublished::Before),
+            Self::File(new) => new.publish(),
         }
+    }
+}
+
+/// Why a subcommand that writes ended early.
+pub(crate) enum Stop {
+    /// What it writes to takes no more.
+    Output(io::Error),
+    /// Something else failed.
+    Failure(Failure),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<Unpublished> for Stop {
+    fn from(error: Unpublished) -> Self {
+        Self::Output(error.into())
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// What came of writing to `path`. Whoever reads a pipe may have had enough, which is no failure.
+pub(crate) fn written<T>(done: Result<T, Stop>, path: &Path) -> Outcome<Option<T>> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
+        Err(Stop::Output(error)) => {
+            Err(Failure::new(format!("cannot write {}: {}", shown(path), reason(&error))))
+        }
+        Err(Stop::Failure(failure)) => Err(failure),
     }
 }
 
@@ -116,14 +144,14 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stream(stream) => stream.write(bytes),
-            Self::File { file, .. } => file.write(bytes),
+            Self::File(new) => new.file().write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stream(stream) => stream.flush(),
-            Self::File { file, .. } => file.flush(),
+            Self::File(new) => new.file().flush(),
         }
     }
 }
@@ -133,5 +161,18 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+/// What people call the place that `path` leads to.
+fn shown(path: &Path) -> String {
+    if path == Path::new(STANDARD_OUTPUT) { "to standard output".into() } else { path.display().to_string() }
+}
+
+/// Whether two paths lead to the same file.
+pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
     }
 }

@@ -1,11 +1,12 @@
-//! The bar that people see while something takes its time. It is on standard error, and only where that is a terminal.
+//! The bar that people see while something takes its time. It is on standard error, and only where
+//! that is a terminal.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use graven_format::{Progress, Stage};
+use graven_ingest::Meter;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 use crate::failure::{Outcome, cannot_start_thread};
@@ -62,19 +63,21 @@ pub(crate) fn follow<T>(step: impl Fn() + Sync, work: impl FnOnce() -> T) -> Out
 pub(crate) struct BuildBar<'a> {
     bar: ProgressBar,
     progress: &'a Progress,
+    meter: &'a Meter,
     bytes: Option<u64>,
 }
 
 impl<'a> BuildBar<'a> {
     /// A bar for an input of `bytes`.
-    pub(crate) fn new(progress: &'a Progress, bytes: Option<u64>) -> Self {
-        Self { bar: bar("reading", bytes), progress, bytes }
+    pub(crate) fn new(progress: &'a Progress, meter: &'a Meter, bytes: Option<u64>) -> Self {
+        Self { bar: bar("reading", bytes), progress, meter, bytes }
     }
 
-    /// Moves the bar; `read` is how many bytes of the input were read where the build does not count them itself.
-    pub(crate) fn step(&self, read: Option<&AtomicU64>) {
+    /// Moves the bar.
+    pub(crate) fn step(&self) {
         let (stage, done, of) = self.progress.now();
-        let read = read.map_or(done, |read| read.load(Ordering::Relaxed));
+        // A file of text is read by the build itself, which then counts what it reads.
+        let read = if self.meter.read() > 0 { self.meter.read() } else { done };
         if stage == Stage::Read && self.bytes.is_none() {
             self.bar.set_position(read);
             return;
@@ -95,8 +98,8 @@ impl<'a> BuildBar<'a> {
     }
 }
 
-/// Of a hundred parts of a build's time those that the first reading takes, as measured on tables of a million and of ten
-/// million pairs.
+/// Of a hundred parts of a build's time those that the first reading takes, as measured on tables
+/// of a million and of ten million pairs.
 const READ: u64 = 30;
 /// Those that the second reading takes; the rest is carving.
 const PARTITION: u64 = 35;

@@ -1,12 +1,13 @@
-//! Where a table comes from: the one place that says whether a path is a carved file, which is opened, or text, which is
-//! read.
+//! Where a table comes from: the one place that says whether a path is a carved file, which is
+//! opened, or text, which is read.
 
 use std::path::Path;
 
 use graven_format::{Error, Source, Storage, Store};
+use graven_ingest::{Content, Input};
 
 use crate::failure::{Failure, Outcome, reason};
-use crate::input::Input;
+use crate::input;
 
 /// A carved file that is open.
 pub(crate) struct Carved {
@@ -17,9 +18,10 @@ pub(crate) struct Carved {
 impl Carved {
     /// Opens the file that was looked into, whatever is at its path by now.
     fn open(input: Input) -> Result<Self, Error> {
-        let Source::File(file) = input.source else { unreachable!("a stream is refused before") };
+        let name = input.name().to_owned();
+        let Source::File(file) = input.into_source() else { unreachable!("a stream is refused before") };
         let store = Store::from_file(file, Storage::Memory)?;
-        Ok(Self { name: input.name, store: Box::new(store) })
+        Ok(Self { name, store: Box::new(store) })
     }
 }
 
@@ -33,31 +35,40 @@ pub(crate) enum Table {
 impl Table {
     /// Opens `path`, where `-` is standard input.
     pub(crate) fn open(path: &Path) -> Outcome<Self> {
-        let input = Input::open(path)?;
-        match (input.is_carved, &input.path) {
+        let input = input::open(path)?;
+        match (is_carved(&input), input.path()) {
             (false, _) => Ok(Self::Text(input)),
             (true, Some(_)) => {
-                let name = input.name.clone();
+                let name = input.name().to_owned();
                 let carved = Carved::open(input).map_err(|error| explain(&name, &error))?;
                 Ok(Self::Carved(carved))
             }
-            (true, None) => Err(not_a_stream(&input.name)),
+            (true, None) => Err(not_a_stream(input.name())),
         }
     }
 }
 
-/// Opens `path`, which must be a carved file, and says what is wrong with it if it is one that is damaged.
+/// Opens `path`, which must be a carved file, and says what is wrong with it if it is one that is
+/// damaged.
 pub(crate) fn open_carved(path: &Path) -> Outcome<Result<Carved, Error>> {
-    let input = Input::open(path)?;
-    let name = input.name.clone();
-    match &input.path {
+    let input = input::open(path)?;
+    let name = input.name().to_owned();
+    match input.path() {
         None => Err(not_a_stream(&name)),
-        Some(_) if !input.is_carved => Err(Failure::new(format!(
+        Some(_) if input.head().is_empty() => Err(Failure::new(format!(
+            "{name} is empty; a carved file is made with `graven build INPUT -o {name}`"
+        ))),
+        Some(_) if !is_carved(&input) => Err(Failure::new(format!(
             "{name} is not a carved file; make one with `graven build {name} -o {}`",
-            path.with_extension("graven").display()
+            input::default_output(path).display()
         ))),
         Some(_) => Ok(Carved::open(input)),
     }
+}
+
+/// Whether an input begins as a carved file does.
+pub(crate) fn is_carved(input: &Input) -> bool {
+    input.compression().is_none() && input.foreign() == Some(Content::Carved)
 }
 
 fn not_a_stream(name: &str) -> Failure {

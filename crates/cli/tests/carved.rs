@@ -207,8 +207,17 @@ fn what_is_not_a_carved_file_is_status_2() {
     let output = directory.path().join("table.graven");
     let sentence =
         format!("{path} is not a carved file; make one with `graven build {path} -o {}`", output.display());
-    for command in ["info", "verify", "dump"] {
+    let empty = directory.path().join("empty");
+    fs::write(&empty, "").unwrap();
+    let empty = empty.to_str().unwrap();
+    assert_refused(&["info", empty], &format!("{empty} is empty; there is nothing to tell of it"));
+    for command in ["verify", "dump"] {
         assert_refused(&[command, path], &sentence);
+        let sentence =
+            format!("{empty} is empty; a carved file is made with `graven build INPUT -o {empty}`");
+        assert_refused(&[command, empty], &sentence);
+    }
+    for command in ["info", "verify", "dump"] {
         let nowhere = directory.path().join("nowhere").to_str().unwrap().to_owned();
         assert_refused(
             &[command, &nowhere],
@@ -285,6 +294,47 @@ fn info_is_the_same_for_people_and_for_programs() {
         assert_eq!(sum.len(), 8);
         assert!(page.out.contains(sum), "{}", page.out);
     }
+}
+
+#[test]
+fn info_tells_how_long_keys_and_values_are() {
+    let text = b"a 1234\nbb 12\nccc\ndddd 123456789\n";
+    let (_directory, path) = file_with(text);
+    let path = path.to_str().unwrap();
+    let ended = run(&["info", path]);
+    let page = format!(
+        "{path}: pairs in the form data\n\npairs     4\nbytes     {} ({} B)\nkeys      10 B given\nvalues    15 B \
+         given\n\n\
+         length         least        mean      median       p90       p99     p99.9        most\n\
+         keys               1        2.50         2.5         4         4         4           4\n\
+         values             0        3.75           3         9         9         9           9\n",
+        text.len(),
+        text.len()
+    );
+    assert_eq!(ended, Ended { status: Some(0), out: page, err: String::new() });
+    let of_text: serde_json::Value = serde_json::from_str(&run(&["info", "--json", path]).out).unwrap();
+    let lengths = serde_json::json!({
+        "least": 0, "mean": 3.75, "median": 3.0, "p90": 9, "p99": 9, "p99.9": 9, "most": 9,
+    });
+    assert_eq!(of_text["value_lengths"], lengths);
+    assert_eq!((&of_text["format"], &of_text["pairs"]), (&"data".into(), &4.into()));
+
+    let (_directory, table) = carved_from(text, &[]);
+    let table = table.to_str().unwrap();
+    let of_table: serde_json::Value =
+        serde_json::from_str(&run(&["info", "--json", "--lengths", table]).out).unwrap();
+    for field in ["key_lengths", "value_lengths", "pairs", "key_bytes", "value_bytes"] {
+        assert_eq!(of_table[field], of_text[field], "{field}");
+    }
+    let lines = ended_lines(&run(&["info", path]).out);
+    assert!(run(&["info", "--lengths", table]).out.contains(&lines), "{lines}");
+    assert!(!run(&["info", table]).out.contains("median"));
+}
+
+/// The last three lines.
+fn ended_lines(page: &str) -> String {
+    let lines: Vec<&str> = page.lines().collect();
+    lines[lines.len() - 3..].join("\n")
 }
 
 #[test]

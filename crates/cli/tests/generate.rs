@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{assert_refused, example_data, file_with, graven, run};
+use support::{assert_refused, example_data, file_with, graven, open_bytes, run};
 
 #[test]
 fn the_example_in_the_repository_is_what_gen_writes() {
@@ -62,12 +62,7 @@ fn a_signal_leaves_the_old_file_and_no_litter() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let partial_bytes = || -> u64 {
-            let files = fs::read_dir(directory.path()).unwrap().map(Result::unwrap);
-            let partial = files.filter(|file| file.path() != path).filter_map(|file| file.metadata().ok());
-            partial.map(|file| file.len()).sum()
-        };
-        while partial_bytes() == 0 {
+        while open_bytes(&child, directory.path()) == 0 {
             std::thread::yield_now();
         }
         kill_process(Pid::from_child(&child), signal).unwrap();

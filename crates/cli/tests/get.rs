@@ -56,6 +56,32 @@ fn a_missing_key_is_named_and_the_status_is_1() {
 }
 
 #[test]
+fn answers_line_up_with_keys_in_the_form_that_is_asked_for() {
+    let (_directory, _serving, targets) = both();
+    for target in &targets {
+        let get = |flags: &[&str]| run(&[&["get", target], flags, &["colour", "none", "empty"]].concat());
+        let missing = "graven: the key none is not there\n";
+        assert_eq!(get(&["--with-keys"]), ended(1, "colour\tblue\nempty\t\n", missing));
+        assert_eq!(get(&["--null", "-"]), ended(1, "blue\n-\n\n", ""));
+        assert_eq!(get(&["--null", ""]), ended(1, "blue\n\n\n", ""));
+        assert_eq!(
+            get(&["--with-keys", "--null", "NONE"]),
+            ended(1, "colour\tblue\nnone\tNONE\nempty\t\n", "")
+        );
+        let lines = "{\"key\":\"colour\",\"value\":\"blue\"}\n{\"key\":\"none\",\"value\":null}\n\
+                     {\"key\":\"empty\",\"value\":\"\"}\n";
+        assert_eq!(get(&["--json"]), ended(1, lines, ""));
+        let read = run_with_input(&["get", target, "--json", "-"], b"weird\x01\xff\ncolour\n");
+        let lines = "{\"key_base64\":\"d2VpcmQB/w==\",\"value_base64\":\"/gBieXRlcw==\"}\n\
+                     {\"key\":\"colour\",\"value\":\"blue\"}\n";
+        assert_eq!(read, ended(0, lines, ""));
+    }
+    for flags in [["--json", "--with-keys"], ["--json", "--null=x"]] {
+        assert_eq!(run(&[&["get", &targets[0]], &flags[..], &["colour"]].concat()).status, Some(2));
+    }
+}
+
+#[test]
 fn keys_and_values_may_hold_any_bytes() {
     let (_directory, _serving, targets) = both();
     for target in &targets {

@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{carved, example_data, file_with, graven, run};
+use support::{carved, example_data, file_with, graven, open_bytes, run};
 
 /// Starts `graven serve` with its log in a pipe.
 fn serve(arguments: &[&str]) -> Child {
@@ -74,7 +74,7 @@ fn a_sighup_while_a_text_is_read_does_not_end_the_server_and_a_sigterm_does() {
 
 #[test]
 fn a_command_that_was_told_to_ignore_the_terminal_goes_on_without_it() {
-    let (_directory, path) = file_with(b"old");
+    let (_directory, path) = file_with(b"");
     // As `nohup` does it.
     let mut child = Command::new("sh")
         .args(["-c", "trap '' HUP; exec \"$0\" gen -n 1000000000000 -o \"$1\""])
@@ -83,10 +83,7 @@ fn a_command_that_was_told_to_ignore_the_terminal_goes_on_without_it() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let partial_bytes = || -> u64 {
-        let files = std::fs::read_dir(path.parent().unwrap()).unwrap().map(Result::unwrap);
-        files.filter(|file| file.path() != path).filter_map(|file| Some(file.metadata().ok()?.len())).sum()
-    };
+    let partial_bytes = || open_bytes(&child, path.parent().unwrap());
     let wait_for_more_than = |bytes| {
         while partial_bytes() <= bytes {
             std::thread::yield_now();

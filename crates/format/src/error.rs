@@ -16,6 +16,11 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A new file is in its place, and the system does not promise that it is there after a crash.
+    NotDurable {
+        /// What the system said.
+        source: io::Error,
+    },
     /// The system refused to read a piece of the file, or there was less of it than there was.
     Read {
         /// Where the piece begins, in bytes from the start of the file.
@@ -194,6 +199,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { doing, source } => write!(f, "cannot {doing}: {source}"),
+            Self::NotDurable { source } => {
+                write!(
+                    f,
+                    "the new file is in its place, but may be gone after a crash of the system: {source}"
+                )
+            }
             Self::Read { offset, bytes, source } => {
                 write!(f, "cannot read {bytes} bytes at byte {offset} of the file: {source}")
             }
@@ -233,7 +244,10 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } | Self::Read { source, .. } | Self::Thread { source } => Some(source),
+            Self::Io { source, .. }
+            | Self::NotDurable { source }
+            | Self::Read { source, .. }
+            | Self::Thread { source } => Some(source),
             Self::Text(error) => Some(error),
             _ => None,
         }

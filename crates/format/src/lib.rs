@@ -20,6 +20,7 @@ mod limits;
 mod locate;
 mod lookup;
 mod mapping;
+mod new_file;
 mod piece;
 mod region;
 mod store;
@@ -28,7 +29,8 @@ pub mod text;
 mod walk;
 
 pub use build::{
-    BUCKET_RECORDS_MAX, Builder, Built, CodecChoice, Duplicates, Options, Progress, Purpose, Source, Stage,
+    BUCKET_RECORDS_MAX, Builder, Built, CarvedFile, CodecChoice, Duplicates, Options, Progress, Purpose,
+    Source, Stage,
 };
 pub use change::Change;
 pub use codec::Codec;
@@ -37,6 +39,7 @@ pub use info::{Info, SectionInfo};
 pub use key::KeyKind;
 pub use limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use lookup::{Batch, Found};
+pub use new_file::{NewFile, Unpublished};
 pub use piece::{Block, Looked, Piece, Span};
 pub use store::{Storage, Store};
 pub use walk::Entry;

@@ -1,7 +1,9 @@
-//! The `.data` text: one `key value` pair a line, byte for byte. `docs/TEXT.md` is the rule; this is the reader.
+//! The `.data` text: one `key value` pair a line, byte for byte. `docs/TEXT.md` is the rule; this
+//! is the reader.
 //!
-//! [`Blocks`] cuts a stream into blocks of whole lines, [`Lines`] reads the pairs of one block, and [`for_each_pair`] is
-//! the two together. They are apart so that one thread can read blocks while others parse them.
+//! [`Blocks`] cuts a stream into blocks of whole lines, [`Lines`] reads the pairs of one block,
+//! and [`for_each_pair`] is the two together. They are apart so that one thread can read blocks
+//! while others parse them.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -10,11 +12,24 @@ use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr};
 
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
-/// Bytes a block holds unless one line alone is longer: large enough that a read costs little, small enough for a cache.
+/// Bytes a block holds unless one line alone is longer: large enough that a read costs little,
+/// small enough for a cache.
 pub const BLOCK_BYTES: usize = 1 << 20;
 
-/// The longest line that can still be a pair: the longest key, a separator, the longest value, and `\r\n`.
+/// The longest line that can still be a pair: the longest key, a separator, the longest value, and
+/// `\r\n`.
 const LINE_BYTES_MAX: usize = KEY_BYTES_MAX + VALUE_BYTES_MAX + 3;
+
+/// UTF-8's mark at the beginning of a text. Editors write it, and it is no part of the first key.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// What of a text that begins with line number `line` is to be read.
+fn without_mark(text: &[u8], line: u64) -> &[u8] {
+    match line {
+        1 => text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text),
+        _ => text,
+    }
+}
 
 /// One key and its value, borrowed from the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +114,7 @@ pub struct Block {
 impl Block {
     /// The pairs of this block.
     pub fn lines(&self) -> Lines<'_> {
-        Lines { rest: &self.bytes, line: self.first_line }
+        Lines { rest: without_mark(&self.bytes, self.first_line), line: self.first_line }
     }
 }
 
@@ -123,10 +138,12 @@ impl<R: Read> Blocks<R> {
         Self { source, tail: Vec::new(), next_line: line, ended: false }
     }
 
-    /// Fills `block` with the next lines, at least one and about [`BLOCK_BYTES`] of them; `false` at the end of the text.
+    /// Fills `block` with the next lines, at least one and about [`BLOCK_BYTES`] of them; `false`
+    /// at the end of the text.
     ///
     /// # Errors
-    /// [`Error::Read`] when the source fails, [`Error::Line`] when a line is too long to be a pair.
+    /// [`Error::Read`] when the source fails, [`Error::Line`] when a line is too long to be a
+    /// pair.
     pub fn next_into(&mut self, block: &mut Block) -> Result<bool, Error> {
         block.bytes.clear();
         block.bytes.append(&mut self.tail);
@@ -150,7 +167,7 @@ impl<R: Read> Blocks<R> {
                 break;
             }
             searched = block.bytes.len();
-            if let Some(reason) = too_long(&block.bytes) {
+            if let Some(reason) = too_long(without_mark(&block.bytes, self.next_line)) {
                 return Err(Error::Line { line: self.next_line, reason });
             }
             wanted = (searched * 2).min(LINE_BYTES_MAX + 1);
@@ -160,8 +177,8 @@ impl<R: Read> Blocks<R> {
     }
 }
 
-/// Why `start`, in which no line ends, cannot become a pair however it goes on: so that a line without an end is not
-/// gathered to the last byte of memory.
+/// Why `start`, in which no line ends, cannot become a pair however it goes on: so that a line
+/// without an end is not gathered to the last byte of memory.
 fn too_long(start: &[u8]) -> Option<BadLine> {
     // A key of the greatest length may still be followed by `\r`.
     let undecided = start.len() <= KEY_BYTES_MAX + 1;
@@ -192,7 +209,7 @@ impl<'a> Lines<'a> {
     /// assert_eq!(pairs[1].value, b"two words");
     /// ```
     pub fn new(text: &'a [u8]) -> Self {
-        Self { rest: text, line: 1 }
+        Self { rest: without_mark(text, 1), line: 1 }
     }
 }
 
@@ -222,19 +239,40 @@ impl<'a> Iterator for Lines<'a> {
             if text.is_empty() {
                 continue;
             }
-            let key = &text[..first.min(text.len())];
-            let value = text.get(first + 1..).unwrap_or_default();
-            let reason = if key.is_empty() {
-                BadLine::EmptyKey
-            } else if key.len() > KEY_BYTES_MAX {
-                BadLine::KeyTooLong
-            } else if value.len() > VALUE_BYTES_MAX {
-                BadLine::ValueTooLong
-            } else {
-                return Some(Ok(Pair { key, value, line }));
-            };
-            return Some(Err(Error::Line { line, reason }));
+            return Some(match split(text, first) {
+                Ok((key, value)) => Ok(Pair { key, value, line }),
+                Err(reason) => Err(Error::Line { line, reason }),
+            });
         }
+    }
+}
+
+/// The key and the value of one line, which is given without its end and is not empty.
+///
+/// # Errors
+/// Why it is no pair.
+///
+/// ```
+/// use graven_format::text::pair_of_line;
+///
+/// assert_eq!(pair_of_line(b"key two words"), Ok((&b"key"[..], &b"two words"[..])));
+/// ```
+pub fn pair_of_line(line: &[u8]) -> Result<(&[u8], &[u8]), BadLine> {
+    split(line, memchr2(b' ', b'\t', line).unwrap_or(line.len()))
+}
+
+/// Cuts a line at its first separator, which is at `first` unless that is behind its end.
+fn split(line: &[u8], first: usize) -> Result<(&[u8], &[u8]), BadLine> {
+    let key = &line[..first.min(line.len())];
+    let value = line.get(first + 1..).unwrap_or_default();
+    if key.is_empty() {
+        Err(BadLine::EmptyKey)
+    } else if key.len() > KEY_BYTES_MAX {
+        Err(BadLine::KeyTooLong)
+    } else if value.len() > VALUE_BYTES_MAX {
+        Err(BadLine::ValueTooLong)
+    } else {
+        Ok((key, value))
     }
 }
 

@@ -12,6 +12,7 @@ type Read1 = Result<(u64, Vec<u8>, Vec<u8>), u64>;
 
 /// What the text says, byte by byte, until the first bad line.
 fn naive(text: &[u8]) -> Vec<Read1> {
+    let text = if text.len() >= 3 && text[..3] == [0xEF, 0xBB, 0xBF] { &text[3..] } else { text };
     let mut lines: Vec<Vec<u8>> = vec![Vec::new()];
     for &byte in text {
         if byte == b'\n' {

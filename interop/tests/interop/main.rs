@@ -4,6 +4,7 @@
 mod bench_servers;
 mod browser;
 mod clients;
+mod csv_reader;
 mod differential;
 mod other_servers;
 mod programs;

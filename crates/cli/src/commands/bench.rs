@@ -10,15 +10,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use graven_ingest::{Format, ReadOptions};
 
+use crate::console::warn;
 use crate::failure::{Failure, Outcome, reason};
+use crate::input;
 use crate::load::{
     self, Arrivals, CONNECTIONS_MAX, Document, Draw, Keys, Language, Live, Manner, PIPELINE_MAX, Pace, Plan,
     Pool, Report, Spread, Sweep, THREADS_MAX, Target, Think,
 };
 use crate::load_progress::Progress;
 use crate::output::Output;
-use crate::pairs;
 use crate::quantity::{self, Misread};
 use crate::signals::stop_on_signals;
 use crate::table::{self, Carved, Table};
@@ -265,10 +267,10 @@ fn draw(plan: &Plan, path: &Path) -> Outcome<Pool> {
     let mut keys = read_keys(path, plan.draw.verify)?;
     keys.retain(|key| plan.target.takes(key));
     if keys.passed_over() > 0 {
-        eprintln!(
-            "graven: {} keys are not asked for: the limits are in docs/BENCHMARKING.md",
+        warn(format_args!(
+            "{} keys are not asked for: the limits are in docs/BENCHMARKING.md",
             keys.passed_over()
-        );
+        ));
     }
     if keys.len() == 0 {
         return Err(Failure::new(format!(
@@ -299,10 +301,12 @@ fn read_keys(path: &Path, values_wanted: bool) -> Outcome<Keys> {
                 keys.push(&key, &value);
             }
         }
-        Table::Text(text) => pairs::of_text(text, |pair| {
-            keys.push(pair.key, pair.value);
-            Ok(())
-        })?,
+        Table::Text(text) => {
+            // A list of keys is text, whatever else its lines look like.
+            let format = Format::of(path).unwrap_or(Format::Data);
+            let options = ReadOptions { format: Some(format), ..ReadOptions::default() };
+            input::for_each_pair(text, &options, |pair| keys.push(pair.key, pair.value))?;
+        }
     }
     Ok(keys)
 }
@@ -367,7 +371,7 @@ fn write_files(arguments: &Arguments, document: &Document) -> Outcome<()> {
         let timings = document.runs.last().map(Report::timings).unwrap_or_default();
         match timings.first() {
             Some((_, timing)) => write_file(path, |out| load::write_hgrm(timing.honest(), out))?,
-            None => eprintln!("graven: {} is not written, for nothing was answered", path.display()),
+            None => warn(format_args!("{} is not written, for nothing was answered", path.display())),
         }
     }
     Ok(())
@@ -376,7 +380,7 @@ fn write_files(arguments: &Arguments, document: &Document) -> Outcome<()> {
 fn write_file(path: &Path, write: impl FnOnce(&mut Output) -> io::Result<()>) -> Outcome<()> {
     let mut output = Output::create(path)?;
     write(&mut output)
-        .and_then(|()| output.finish())
+        .and_then(|()| Ok(output.finish()?))
         .map_err(|error| Failure::new(format!("cannot write {}: {}", path.display(), reason(&error))))
 }
 

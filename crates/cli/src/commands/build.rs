@@ -8,17 +8,17 @@ use bytesize::ByteSize;
 use clap::ValueEnum;
 use graven_format::{BUCKET_RECORDS_MAX, Codec, CodecChoice, Options, Purpose};
 
-use crate::carve;
+use crate::carve::{self, Carved};
 use crate::commands::info::values_line;
 use crate::console::{count, say};
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome};
-use crate::input::Input;
-use crate::output::{Target, directory_of};
-use crate::pairs::{Fields, Format};
+use crate::input;
+use crate::output::{Target, directory_of, same_file};
 use crate::quantity::{self, Misread};
+use crate::read_options::ReadFlags;
 use crate::signals::outlive_file_limits;
-use crate::table::{explain, open_carved};
+use crate::table::{explain, is_carved, open_carved};
 
 /// Carve a table into a small file that answers lookups at once
 #[derive(clap::Args)]
@@ -32,36 +32,23 @@ pub(crate) struct Arguments {
     /// Where to write [default: INPUT with the extension .graven]
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What the input looks like [default: by its extension]
-    ///
-    /// Extensions are .tsv, .csv and .jsonl; all others are data.
-    #[arg(long, value_enum, help_heading = INPUT)]
-    format: Option<Format>,
-    /// The column of a csv, or field of a jsonl, that is the key [default: 1, or key]
-    ///
-    /// A column is given by its number, or with --header by its name.
-    #[arg(long, value_name = "COLUMN", help_heading = INPUT)]
-    key: Option<String>,
-    /// The same for the value [default: 2, or value]
-    #[arg(long, value_name = "COLUMN", help_heading = INPUT)]
-    value: Option<String>,
-    /// The first row of a csv names the columns, and is not a pair
-    ///
-    /// So it is where a column is given by name.
-    #[arg(long, help_heading = INPUT)]
-    header: bool,
+    #[command(flatten)]
+    read: ReadFlags,
     /// How values are stored
     #[arg(long, value_enum, default_value_t = CodecName::Auto, help_heading = TABLE)]
     codec: CodecName,
     /// Where the table is to lie when it is served
     #[arg(long = "for", value_enum, default_value_t = For::Ram, help_heading = TABLE)]
     purpose: For,
-    /// Records in a bucket, on average, within a factor of 1.42 [default: 4 for ram, a page of 4 KiB full for disk]
+    /// Records in a bucket, on average, within a factor of 1.42 [default: 4 for ram, a page of 4
+    /// KiB full for disk]
     #[arg(long, value_name = "RECORDS", value_parser = bucket, help_heading = TABLE, hide_short_help = true)]
     bucket: Option<u16>,
-    /// Which value counts when a key comes more than once
-    #[arg(long, value_enum, default_value_t = Keep::Last, help_heading = TABLE)]
-    duplicates: Keep,
+    /// Which value counts when a key comes more than once [default: last]
+    ///
+    /// The default is refused where it leaves out more than half of the pairs.
+    #[arg(long, value_enum, help_heading = TABLE)]
+    duplicates: Option<Keep>,
     /// Memory that the build may use; it does not change the file
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = memory, help_heading = WORK, hide_short_help = true)]
     memory: u64,
@@ -70,7 +57,6 @@ pub(crate) struct Arguments {
     threads: Option<NonZeroUsize>,
 }
 
-const INPUT: &str = "Input";
 const TABLE: &str = "Table";
 const WORK: &str = "Work";
 
@@ -85,7 +71,8 @@ enum CodecName {
     Huffman,
     /// A code for each of many strings: text, JSON
     Symbols,
-    /// As many bits a byte as values of few different bytes need: digits, hexadecimal, base64, letters
+    /// As many bits a byte as values of few different bytes need: digits, hexadecimal, base64,
+    /// letters
     Packed,
 }
 
@@ -111,37 +98,62 @@ fn bucket(text: &str) -> Result<u16, Misread> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
-    let format = arguments.format.unwrap_or_else(|| Format::of(&arguments.input));
-    arguments.check(format)?;
+    let read = arguments.read.to_options();
     outlive_file_limits()?;
-    let input = Input::open(&arguments.input)?;
-    if input.is_carved {
+    let input = input::open(&arguments.input)?;
+    if is_carved(&input) {
         return Err(Failure::new(format!(
             "{} is a carved file already; to build it anew, turn it into text with `graven dump` first",
-            input.name
+            input.name()
         )));
     }
     let output = Target::find(&arguments.output()?, "table.graven")?.into_file()?;
-    if input.path.as_ref().is_some_and(|path| same_file(path, &output)) {
+    if input.path().is_some_and(|path| same_file(path, &output)) {
         return Err(Failure::new(format!("{} is the input; name another file with -o", output.display())));
     }
     let options = Options {
         codec: arguments.codec.into(),
         purpose: arguments.purpose.into(),
         bucket_records: arguments.bucket,
-        duplicates: arguments.duplicates.into(),
         memory_bytes: arguments.memory,
         temporary_dir: directory_of(&output).to_owned(),
         threads: arguments.threads.map_or(0, NonZeroUsize::get),
         ..Options::default()
     };
-    let fields =
-        Fields { key: arguments.key.clone(), value: arguments.value.clone(), header: arguments.header };
-    let name = input.name.clone();
-    let done = carve::to_file(input, format, &fields, options, &output)?;
-    let table = open_carved(&output)?.map_err(|error| explain(&output.display().to_string(), &error))?;
+    let name = input.name().to_owned();
+    let replaced = if arguments.output.is_none() { replaced(&output)? } else { None };
+    let done = carve::to_file(input, &read, arguments.duplicates, options, &output)?;
+    let report = report(&name, &output, &done, replaced);
+    report.and_then(say).map_err(|failure| {
+        Failure::new(format!(
+            "{} is in its place, but what it is cannot be said: {failure}",
+            output.display()
+        ))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is said of the table that the default name leads to. What is no table is not replaced
+/// unless it is named.
+fn replaced(output: &Path) -> Outcome<Option<String>> {
+    if !output.exists() {
+        return Ok(None);
+    }
+    match open_carved(output) {
+        Ok(Ok(table)) => Ok(Some(format!("which had {}", count(table.store.len(), "pair")))),
+        Ok(Err(_)) => Ok(Some("which could not be opened".into())),
+        Err(_) => Err(Failure::new(format!(
+            "{} is there and is not a carved file; to replace it, name it with -o",
+            output.display()
+        ))),
+    }
+}
+
+/// What a build came to, for the person who waits for it.
+fn report(name: &str, output: &Path, done: &Carved, replaced: Option<String>) -> Outcome<String> {
+    let table = open_carved(output)?.map_err(|error| explain(&output.display().to_string(), &error))?;
     let info = table.store.info();
-    let text = format!(
+    let mut text = format!(
         "carved {name} into {}: {}, {} in, {} out, {:.1} bytes a pair, {}, in {:.2} s, {}",
         output.display(),
         count(info.pairs, "pair"),
@@ -152,38 +164,44 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         done.took.as_secs_f64(),
         count(done.duplicates, "duplicate"),
     );
-    say(text)?;
-    Ok(ExitCode::SUCCESS)
+    if let Some((key, value)) = &done.first {
+        text.push_str(&format!("\nthe first pair: {} = {}", shown(key), shown(value)));
+    }
+    if !done.ignored.is_empty() {
+        text.push_str(&format!("\nnot in the table: {}", done.ignored.join(", ")));
+    }
+    if done.are_values_aligned {
+        text.push_str("\nmost values begin with a space or a tab; --trim drops these");
+    }
+    if let Some(what) = replaced {
+        text.push_str(&format!("\nreplaced {}, {what}", output.display()));
+    }
+    Ok(text)
+}
+
+/// Bytes as a person reads them: in quotes, so that blanks are seen, and not more than fit into a
+/// line.
+fn shown(bytes: &[u8]) -> String {
+    const CHARS: usize = 60;
+    let text: String = bytes.utf8_chunks().fold(String::new(), |text, chunk| {
+        let invalid: String = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        text + &chunk.valid().escape_debug().to_string() + &invalid
+    });
+    match text.char_indices().nth(CHARS) {
+        Some((end, _)) => format!("\"{}…\" ({})", &text[..end], count(bytes.len() as u64, "byte")),
+        None => format!("\"{text}\""),
+    }
 }
 
 impl Arguments {
-    /// Refuses options that mean nothing for `format`.
-    fn check(&self, format: Format) -> Outcome<()> {
-        let named = self.key.is_some() || self.value.is_some();
-        let refuse =
-            |what: &str, of: &str| Err(Failure::new(format!("{what} is for {of} input; leave it out")));
-        match format {
-            Format::Data | Format::Tsv if named => refuse("--key or --value", "csv and jsonl"),
-            Format::Data | Format::Tsv | Format::Jsonl if self.header => refuse("--header", "csv"),
-            _ => Ok(()),
-        }
-    }
-
     fn output(&self) -> Outcome<PathBuf> {
         match &self.output {
             Some(output) => Ok(output.clone()),
             None if self.input == Path::new("-") => {
                 Err(Failure::new("standard input has no name to go by; name the output with -o FILE"))
             }
-            None => Ok(self.input.with_extension("graven")),
+            None => Ok(input::default_output(&self.input)),
         }
-    }
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    match (a.canonicalize(), b.canonicalize()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
     }
 }
 

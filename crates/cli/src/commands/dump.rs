@@ -1,19 +1,19 @@
 //! `graven dump`: writes the pairs of a carved file as text.
 
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 use graven_format::Store;
+use graven_ingest::Format;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::failure::{Failure, Outcome, reason};
+use crate::failure::{Failure, Outcome};
 use crate::json_bytes;
-use crate::output::Output;
-use crate::pairs::Format;
+use crate::output::{self, Output, Stop, Target, same_file};
 use crate::progress::{bar, scale};
 use crate::signals::{STOPPED, outlive_file_limits, stop_on_signals};
 use crate::table::{explain, open_carved};
@@ -45,28 +45,27 @@ enum Form {
 /// Bytes handed to the system at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
 
+/// What a reader of text drops at its beginning.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// Pairs after which a signal and the bar are looked after.
 const LOOK_PAIRS: u64 = 4096;
-
-/// Why the writing ended early.
-enum Stop {
-    Output(io::Error),
-    Failure(Failure),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
-    }
-}
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let name = arguments.file.display().to_string();
     let table = open_carved(&arguments.file)?.map_err(|error| explain(&name, &error))?;
     let form = arguments.format.unwrap_or(match Format::of(&arguments.output) {
-        Format::Jsonl => Form::Jsonl,
+        Some(Format::Jsonl) => Form::Jsonl,
         _ => Form::Data,
     });
+    if let Target::File(output) = Target::find(&arguments.output, "table.data")?
+        && same_file(&arguments.file, &output)
+    {
+        return Err(Failure::new(format!(
+            "{} is the table itself; name another file with -o",
+            output.display()
+        )));
+    }
     outlive_file_limits()?;
     let stopped = Arc::default();
     stop_on_signals(&stopped)?;
@@ -76,17 +75,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         let output = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         Ok(output.finish()?)
     });
-    match finished {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        // Whoever read the pipe has had enough.
-        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(Stop::Output(error)) => Err(cannot_write(&arguments.output, &error)),
-        Err(Stop::Failure(failure)) => Err(failure),
-    }
-}
-
-fn cannot_write(output: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot write {}: {}", output.display(), reason(error)))
+    output::written(finished, &arguments.output)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn write_pairs(
@@ -102,7 +92,7 @@ fn write_pairs(
         let (key, value) = pair.map_err(|error| Stop::Failure(explain(name, &error)))?;
         match form {
             Form::Data => {
-                if let Some(objection) = objection(&key, &value) {
+                if let Some(objection) = objection(number, &key, &value) {
                     return Err(Stop::Failure(Failure::new(format!(
                         "{name}: {objection}, which the .data text cannot hold; use `--format jsonl`"
                     ))));
@@ -123,8 +113,9 @@ fn write_pairs(
     Ok(())
 }
 
-/// What of a pair a line of `.data` text cannot hold.
-fn objection(key: &[u8], value: &[u8]) -> Option<String> {
+/// What of a pair a line of `.data` text cannot hold. The pair is that of line `number`, counted
+/// from 0.
+fn objection(number: u64, key: &[u8], value: &[u8]) -> Option<String> {
     let separates = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n');
     if key.is_empty() {
         return Some("a key is empty".into());
@@ -132,6 +123,9 @@ fn objection(key: &[u8], value: &[u8]) -> Option<String> {
     let shown = || key[..key.len().min(80)].escape_ascii();
     if key.iter().any(separates) {
         return Some(format!("the key {} holds a space, a tab or a line end", shown()));
+    }
+    if number == 0 && key.starts_with(BYTE_ORDER_MARK) {
+        return Some(format!("the first key, {}, begins with a byte order mark", shown()));
     }
     if value.contains(&b'\n') {
         return Some(format!("the value of {} holds a line end", shown()));

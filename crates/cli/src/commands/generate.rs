@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::failure::{Failure, Outcome, reason};
-use crate::output::Output;
+use crate::failure::Outcome;
+use crate::output::{self, Output, Stop};
 use crate::quantity;
 use crate::sample::{LINE_BYTES_MAX, Sample, Values};
 use crate::signals::{STOPPED, outlive_file_limits, stop_on_signals};
@@ -37,14 +37,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     stop_on_signals(&stopped)?;
     outlive_file_limits()?;
     let mut output = Output::create(&arguments.output)?;
-    match write_lines(arguments, &stopped, &mut output).and_then(|()| output.finish()) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        // Whoever read the pipe has had enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(error) => {
-            Err(Failure::new(format!("cannot write {}: {}", arguments.output.display(), reason(&error))))
-        }
-    }
+    let finished =
+        write_lines(arguments, &stopped, &mut output).map_err(Stop::from).and_then(|()| Ok(output.finish()?));
+    output::written(finished, &arguments.output)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn write_lines(arguments: &Arguments, stopped: &AtomicBool, output: &mut Output) -> io::Result<()> {

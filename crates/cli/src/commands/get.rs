@@ -9,25 +9,76 @@ use std::process::ExitCode;
 
 use graven_client::{Client, Target, Timeouts};
 use graven_format::KEY_BYTES_MAX;
+use graven_ingest::{Input, ReadOptions};
+use serde::ser::{SerializeMap, Serializer};
 
 use crate::console::warn;
 use crate::failure::{Failure, Outcome, reason};
-use crate::input::Input;
-use crate::pairs;
+use crate::input;
+use crate::json_bytes;
+use crate::output::{self, STANDARD_OUTPUT, Stop};
 use crate::table::{self, Carved};
 
 /// Print the values of keys, one a line, in the order of the keys
 #[derive(clap::Args)]
 #[command(
     after_help = "Exit status: 0 when every key was found, 1 when one was missing (it is named on standard \
-    error, and no line is printed for it), 2 for everything else."
+    error, and no line is printed for it unless --json or --null says how), 2 for everything else."
 )]
 pub(crate) struct Arguments {
-    /// A server as HOST:PORT or `http://HOST:PORT/`, or the path of a file; what exists as a file is a file
+    #[command(flatten)]
+    form: AnswerForm,
+    /// Drop spaces and tabs around the keys and values of a text
+    #[arg(long)]
+    trim: bool,
+    /// A server as HOST:PORT or `http://HOST:PORT/`, or the path of a file; what exists as a file
+    /// is a file
     target: OsString,
     /// The keys; `-` alone reads them from standard input, one a line
     #[arg(value_name = "KEY", required = true)]
     keys: Vec<OsString>,
+}
+
+/// How an answer is written.
+#[derive(Clone, Debug, clap::Args)]
+struct AnswerForm {
+    /// Print each key, a tab and its value
+    #[arg(long)]
+    with_keys: bool,
+    /// Print a JSON object a key, with null where a key is missing; what is not UTF-8 is base64
+    #[arg(long, conflicts_with_all = ["with_keys", "null"])]
+    json: bool,
+    /// Print this where a key is missing, so that there is a line for each key
+    #[arg(long, value_name = "MARK")]
+    null: Option<OsString>,
+}
+
+impl AnswerForm {
+    /// Writes the line of a key; `false` where there is none because the key is missing.
+    fn write(&self, key: &[u8], value: Option<&[u8]>, out: &mut impl Write) -> io::Result<bool> {
+        if self.json {
+            let mut json = serde_json::Serializer::new(&mut *out);
+            let mut object = json.serialize_map(None)?;
+            let (name, text) = json_bytes::field("key", key);
+            object.serialize_entry(&name, &text)?;
+            match value.map(|value| json_bytes::field("value", value)) {
+                Some((name, text)) => object.serialize_entry(&name, &text)?,
+                None => object.serialize_entry("value", &())?,
+            }
+            object.end()?;
+        } else {
+            let Some(shown) = value.or(self.null.as_ref().map(|mark| mark.as_bytes())) else {
+                return Ok(false);
+            };
+            if self.with_keys {
+                out.write_all(key)?;
+                out.write_all(b"\t")?;
+            }
+            out.write_all(shown)?;
+        }
+        out.write_all(b"\n")?;
+        Ok(true)
+    }
 }
 
 /// Where the values are.
@@ -35,39 +86,23 @@ enum Table {
     Server(Box<Client>),
     Carved(Carved),
     /// Read once, for all keys.
-    Text(Option<Input>),
+    Text(Option<Input>, ReadOptions),
 }
 
 /// Keys read from a pipe before they are looked up together.
 const BATCH_KEYS_MAX: usize = 1024;
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
-    let mut table = Table::open(&arguments.target)?;
-    let mut answers = Answers { out: BufWriter::new(io::stdout().lock()), missing: false };
+    let mut table = Table::open(arguments)?;
+    let out = BufWriter::new(io::stdout().lock());
+    let mut answers = Answers { form: &arguments.form, out, missing: false };
     let looked_up = match &arguments.keys[..] {
         [dash] if dash == "-" => look_up_lines(&mut table, &mut answers),
         keys => look_up(&mut table, &keys.iter().map(|key| key.as_bytes()).collect::<Vec<_>>(), &mut answers),
     };
-    match looked_up.and_then(|()| answers.out.flush().map_err(Stop::Output)) {
-        Ok(()) if answers.missing => Ok(ExitCode::from(1)),
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        // Whoever read the pipe has had enough.
-        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(Stop::Output(error)) => Err(Failure::new(format!("cannot write the values: {}", reason(&error)))),
-        Err(Stop::Failure(failure)) => Err(failure),
-    }
-}
-
-/// Why the lookups ended early.
-enum Stop {
-    Output(io::Error),
-    Failure(Failure),
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
+    let done = looked_up.and_then(|()| Ok(answers.out.flush()?));
+    output::written(done, Path::new(STANDARD_OUTPUT))?;
+    Ok(if answers.missing { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
 impl From<graven_client::Error> for Stop {
@@ -77,13 +112,16 @@ impl From<graven_client::Error> for Stop {
 }
 
 impl Table {
-    fn open(target: &OsString) -> Outcome<Self> {
+    fn open(arguments: &Arguments) -> Outcome<Self> {
+        let target = &arguments.target;
         let path = Path::new(target);
         let text = target.to_string_lossy();
         if !text.contains("://") && path.exists() {
             return Ok(match table::Table::open(path)? {
                 table::Table::Carved(carved) => Self::Carved(carved),
-                table::Table::Text(text) => Self::Text(Some(text)),
+                table::Table::Text(text) => {
+                    Self::Text(Some(text), ReadOptions { trim: arguments.trim, ..ReadOptions::default() })
+                }
             });
         }
         match text.parse::<Target>() {
@@ -115,16 +153,15 @@ impl Table {
                     each(key.as_ref(), found.then_some(&value))
                 })
             }
-            Self::Text(text) => {
+            Self::Text(text, read) => {
                 let mut values: HashMap<&[u8], Option<Vec<u8>>> =
                     keys.iter().map(|key| (key.as_ref(), None)).collect();
                 // The last value of a key counts, as when the text is served.
                 let Some(text) = text.take() else { return Ok(()) };
-                pairs::of_text(text, |pair| {
+                input::for_each_pair(text, read, |pair| {
                     if let Some(value) = values.get_mut(pair.key) {
                         *value = Some(pair.value.to_vec());
                     }
-                    Ok(())
                 })?;
                 keys.iter().try_for_each(|key| each(key.as_ref(), values[key.as_ref()].as_deref()))
             }
@@ -133,7 +170,8 @@ impl Table {
 }
 
 /// Where values and the names of missing keys go.
-struct Answers<W: Write> {
+struct Answers<'a, W: Write> {
+    form: &'a AnswerForm,
     out: W,
     missing: bool,
 }
@@ -141,7 +179,7 @@ struct Answers<W: Write> {
 fn look_up<K: AsRef<[u8]>>(
     table: &mut Table,
     keys: &[K],
-    answers: &mut Answers<impl Write>,
+    answers: &mut Answers<'_, impl Write>,
 ) -> Result<(), Stop> {
     if let Some(long) = keys.iter().map(AsRef::as_ref).find(|key| key.len() > KEY_BYTES_MAX) {
         let start = long[..20].escape_ascii();
@@ -150,23 +188,21 @@ fn look_up<K: AsRef<[u8]>>(
         ))
         .into());
     }
-    table.look_up(keys, |key, value| match value {
-        Some(value) => {
-            answers.out.write_all(value).and_then(|()| answers.out.write_all(b"\n")).map_err(Stop::Output)
-        }
-        None => {
-            answers.missing = true;
+    table.look_up(keys, |key, value| {
+        answers.missing |= value.is_none();
+        if !answers.form.write(key, value, &mut answers.out)? {
             warn(format_args!("the key {} is not there", key.escape_ascii()));
-            Ok(())
         }
+        Ok(())
     })
 }
 
-/// Looks up the keys that standard input gives, as many together as are there: a pipe is answered in batches, and whoever
-/// types is answered line by line. A text file is read once, for all of them.
-fn look_up_lines(table: &mut Table, answers: &mut Answers<impl Write>) -> Result<(), Stop> {
+/// Looks up the keys that standard input gives, as many together as are there: a pipe is answered
+/// in batches, and whoever types is answered line by line. A text file is read once, for all of
+/// them.
+fn look_up_lines(table: &mut Table, answers: &mut Answers<'_, impl Write>) -> Result<(), Stop> {
     let mut input = BufReader::with_capacity(64 * 1024, io::stdin().lock());
-    let keys_max = if matches!(table, Table::Text(_)) { usize::MAX } else { BATCH_KEYS_MAX };
+    let keys_max = if matches!(table, Table::Text(..)) { usize::MAX } else { BATCH_KEYS_MAX };
     let mut keys: Vec<Vec<u8>> = Vec::new();
     loop {
         let mut line = Vec::new();

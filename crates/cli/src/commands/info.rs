@@ -1,38 +1,146 @@
-//! `graven info`: what a carved file is made of, read from its header.
+//! `graven info`: what a table is made of: of a carved file from its header, of others by reading
+//! them.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bytesize::ByteSize;
-use graven_format::{Info, KeyKind};
+use graven_format::{Info, KeyKind, Store};
+use graven_ingest::Format;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::console::say;
 use crate::failure::{Failure, Outcome};
+use crate::input;
 use crate::json_bytes;
-use crate::table::{explain, open_carved};
+use crate::lengths::{self, Lengths};
+use crate::progress::bar;
+use crate::read_options::ReadFlags;
+use crate::table::{Carved, Table, explain};
 
-/// Tell what a carved file is made of
+/// Tell what a table is made of, and how long its keys and values are
+///
+/// Of a carved file the header is read; text, tsv, csv and jsonl are read whole.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The carved file
+    /// The table
     file: PathBuf,
     /// Print one JSON object, whose fields stay
     #[arg(long)]
     json: bool,
+    /// Tell how long keys and values are, for which a carved file is read as well
+    #[arg(long)]
+    lengths: bool,
+    #[command(flatten)]
+    read: ReadFlags,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
-    let name = arguments.file.display().to_string();
-    let table = open_carved(&arguments.file)?.map_err(|error| explain(&name, &error))?;
-    let info = table.store.info();
-    let text = if arguments.json {
-        serde_json::to_string_pretty(&Json(&info)).map_err(|error| Failure::new(error.to_string()))?
-    } else {
-        page(&name, &info)
+    let text = match Table::open(&arguments.file)? {
+        Table::Carved(Carved { name, store }) => {
+            let info = store.info();
+            let lengths = if arguments.lengths { Some(PairLengths::of_store(&name, &store)?) } else { None };
+            if arguments.json {
+                json(&Json(&info, lengths.as_ref()))?
+            } else {
+                page(&name, &info, lengths.as_ref())
+            }
+        }
+        Table::Text(input) => {
+            let (name, bytes) = (input.name().to_owned(), input.bytes());
+            if input.head().is_empty() {
+                return Err(Failure::new(format!("{name} is empty; there is nothing to tell of it")));
+            }
+            let mut lengths = PairLengths::default();
+            let format = input::for_each_pair(input, &arguments.read.to_options(), |pair| {
+                lengths.see(pair.key, pair.value);
+            })?;
+            if arguments.json {
+                json(&TextJson(format, bytes, &lengths))?
+            } else {
+                text_page(&name, format, bytes, &lengths)
+            }
+        }
     };
     say(text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn json(object: &impl Serialize) -> Outcome<String> {
+    serde_json::to_string_pretty(object).map_err(|error| Failure::new(error.to_string()))
+}
+
+/// How many pairs there are, and how long.
+#[derive(Default)]
+struct PairLengths {
+    pairs: u64,
+    keys: Lengths,
+    values: Lengths,
+}
+
+impl PairLengths {
+    fn see(&mut self, key: &[u8], value: &[u8]) {
+        self.pairs += 1;
+        self.keys.see(key.len());
+        self.values.see(value.len());
+    }
+
+    fn of_store(name: &str, store: &Store) -> Outcome<Self> {
+        let (bar, mut lengths) = (bar("reading", Some(store.len())), Self::default());
+        for pair in store.iter() {
+            let (key, value) = pair.map_err(|error| explain(name, &error))?;
+            lengths.see(&key, &value);
+            if lengths.pairs.is_multiple_of(4096) {
+                bar.set_position(lengths.pairs);
+            }
+        }
+        Ok(lengths)
+    }
+
+    fn page(&self) -> String {
+        format!(
+            "{:<10}{}\n{:<10}{}\n{:<10}{}\n",
+            "length",
+            lengths::head(),
+            "keys",
+            self.keys,
+            "values",
+            self.values
+        )
+    }
+}
+
+fn text_page(name: &str, format: Format, bytes: Option<u64>, lengths: &PairLengths) -> String {
+    let size = |bytes: u64| ByteSize(bytes).display().si();
+    let mut text = format!("{name}: pairs in the form {format}\n\n");
+    let mut line = |what: &str, value: String| text.push_str(&format!("{what:<10}{value}\n"));
+    line("pairs", lengths.pairs.to_string());
+    if let Some(bytes) = bytes {
+        line("bytes", format!("{bytes} ({})", size(bytes)));
+    }
+    line("keys", format!("{} given", size(lengths.keys.sum())));
+    line("values", format!("{} given", size(lengths.values.sum())));
+    text.push('\n');
+    text.push_str(&lengths.page());
+    text.trim_end().to_owned()
+}
+
+/// What is told of an input that is not carved, in the form that programs read.
+struct TextJson<'a>(Format, Option<u64>, &'a PairLengths);
+
+impl Serialize for TextJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(format, bytes, lengths) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("format", format.name())?;
+        map.serialize_entry("file_bytes", bytes)?;
+        map.serialize_entry("pairs", &lengths.pairs)?;
+        map.serialize_entry("key_bytes", &lengths.keys.sum())?;
+        map.serialize_entry("value_bytes", &lengths.values.sum())?;
+        map.serialize_entry("key_lengths", &lengths.keys)?;
+        map.serialize_entry("value_lengths", &lengths.values)?;
+        map.end()
+    }
 }
 
 /// How values are stored and what that saves, in a few words.
@@ -44,7 +152,7 @@ fn saved(gain: f64) -> String {
     if gain == 0.0 { String::new() } else { format!(" ({:.1}% saved)", gain * 100.0) }
 }
 
-fn page(name: &str, info: &Info) -> String {
+fn page(name: &str, info: &Info, lengths: Option<&PairLengths>) -> String {
     let size = |bytes: u64| ByteSize(bytes).display().si();
     let prefix = match &info.key_prefix[..] {
         [] => String::new(),
@@ -68,6 +176,9 @@ fn page(name: &str, info: &Info) -> String {
         info.index_bits_per_pair().map_or(String::new(), |bits| format!(", index {bits:.2} bits a key"));
     line("buckets", format!("{}, {:.2} records each{index}", info.buckets, info.records_per_bucket()));
     line("identity", format!("{:016x}, checked {}", info.identity, checks(info)));
+    if let Some(lengths) = lengths {
+        text.push_str(&format!("\n{}", lengths.page()));
+    }
     text.push_str(&format!("\n{:<10}{:>16}{:>16}  {}\n", "section", "offset", "bytes", "crc-32c"));
     for section in &info.sections {
         text.push_str(&format!(
@@ -85,12 +196,13 @@ fn checks(info: &Info) -> String {
     }
 }
 
-/// [`Info`] in the form that programs read. Fields may be added; those that are here stay what they are.
-struct Json<'a>(&'a Info);
+/// [`Info`] in the form that programs read. Fields may be added; those that are here stay what
+/// they are.
+struct Json<'a>(&'a Info, Option<&'a PairLengths>);
 
 impl Serialize for Json<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(info) = self;
+        let Self(info, lengths) = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("version", &info.version)?;
         map.serialize_entry("file_bytes", &info.file_bytes)?;
@@ -110,6 +222,10 @@ impl Serialize for Json<'_> {
         map.serialize_entry("buckets", &info.buckets)?;
         map.serialize_entry("records_per_bucket", &info.records_per_bucket())?;
         map.serialize_entry("index_bits_per_key", &info.index_bits_per_pair())?;
+        if let Some(lengths) = lengths {
+            map.serialize_entry("key_lengths", &lengths.keys)?;
+            map.serialize_entry("value_lengths", &lengths.values)?;
+        }
         map.serialize_entry("identity", &format!("{:016x}", info.identity))?;
         map.serialize_entry("check_buckets", &info.check_buckets)?;
         map.serialize_entry("sections", &info.sections.iter().map(Section).collect::<Vec<_>>())?;

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use graven_catalog::{Catalog, TableName, VersionName};
 use graven_format::{Storage, Store};
+use graven_ingest::ReadOptions;
 use graven_server::{Address, Endpoint, Error, Listener, Options};
 
 use crate::carve;
@@ -17,6 +18,7 @@ use crate::descriptors;
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome, cannot_start_thread};
 use crate::log;
+use crate::memory;
 use crate::options::serve::ServeOptions;
 use crate::quantity::show_size;
 use crate::resident::resident_bytes;
@@ -29,7 +31,7 @@ use crate::table::{Carved, Table, explain};
 /// SIGINT and SIGTERM finish what is in flight and end the server; a second one ends it at once.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The table: a carved file, or `.data` text; `-` is standard input
+    /// The table: a carved file; or text, tsv, csv or jsonl, where `-` is standard input
     path: PathBuf,
     #[command(flatten)]
     options: ServeOptions,
@@ -81,20 +83,22 @@ impl Loaded {
                 "{name} is a carved file, which has no duplicates; leave --duplicates to `graven build`"
             ))),
             (Table::Text(text), _) if matches!(options.storage, Some(Storage::Mapped | Storage::Disk)) => {
-                let name = text.name;
+                let name = text.name();
                 Err(Failure::new(format!(
                     "{name} is text, which is carved in memory; `graven build {name} -o FILE --for disk` makes a file that is \
                      served from disk"
                 )))
             }
             (Table::Text(text), keep) => {
-                let name = text.name.clone();
-                let keep = keep.unwrap_or(Keep::Last);
-                let loaded = carve::in_memory(text, keep.into())?;
+                let name = text.name().to_owned();
+                let read = ReadOptions { trim: options.trim, ..ReadOptions::default() };
+                memory::end_without(true);
+                let loaded = carve::in_memory(text, &read, keep)?;
+                memory::end_without(false);
                 let size = format!("{:.1} MB of text", megabytes(loaded.text_bytes));
                 let mut said = vec![line("loaded", &name, &loaded.store, &size, started)];
                 if loaded.duplicates > 0 {
-                    said.push(keep.report(loaded.duplicates));
+                    said.push(keep.unwrap_or(Keep::Last).report(loaded.duplicates));
                 }
                 Ok(Self { store: Arc::new(loaded.store), said })
             }

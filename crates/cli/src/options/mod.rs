@@ -55,6 +55,8 @@ pub(crate) enum Value<T: 'static> {
     Time(Field<T, Duration>, RangeInclusive<Duration>),
     /// A time, or `none` for ever.
     TimeOrNone(Field<T, Option<Duration>>),
+    /// On where the flag is there alone, or with `=true`.
+    Switch(Field<T, bool>),
     /// One of several words.
     Choice {
         value_name: &'static str,
@@ -189,6 +191,9 @@ impl<T: Clone + Default> Declared<T> {
                 *field(options) = quantity::time(text, range.clone()).map_err(|error| error.to_string())?;
             }
             Value::TimeOrNone(field) => *field(options) = time_or_none(text)?,
+            Value::Switch(field) => {
+                *field(options) = text.parse().map_err(|_| "write true or false, or nothing".to_owned())?;
+            }
             Value::Choice { read, .. } | Value::Text { read, .. } => read(options, text)?,
             Value::Texts { read, .. } => read(options, texts)?,
         }
@@ -207,6 +212,7 @@ impl<T: Clone + Default> Declared<T> {
             Value::TimeOrNone(field) => {
                 field(&mut options).map_or_else(|| NONE.to_owned(), quantity::show_time)
             }
+            Value::Switch(field) => field(&mut options).to_string(),
             Value::Choice { show, .. } | Value::Text { show, .. } | Value::Texts { show, .. } => {
                 show(&options)
             }
@@ -241,6 +247,7 @@ impl<T: Clone + Default> Declared<T> {
             Value::Count(..) => "N",
             Value::Size(..) => "SIZE",
             Value::Time(..) | Value::TimeOrNone(..) => "TIME",
+            Value::Switch(..) => "BOOL",
             Value::Choice { value_name, .. }
             | Value::Text { value_name, .. }
             | Value::Texts { value_name, .. } => value_name,
@@ -292,9 +299,13 @@ impl<T: Clone + Default> Declared<T> {
         let words = if words.is_empty() { String::new() } else { format!(": {}", words.join(", ")) };
         let more = if self.more.is_empty() { String::new() } else { format!(". {}", self.more) };
         format!(
-            "| `--{} {}` | {}{range} | {}{words}{more} |\n",
+            "| `--{}{}` | {}{range} | {}{words}{more} |\n",
             self.name,
-            self.value_name(),
+            if matches!(self.value, Value::Switch(_)) {
+                String::new()
+            } else {
+                format!(" {}", self.value_name())
+            },
             self.default_text(),
             self.help
         )
@@ -313,7 +324,13 @@ impl<T: Clone + Default> Declared<T> {
             Value::Texts { .. } => ArgAction::Append,
             _ => ArgAction::Set,
         };
-        Arg::new(self.name)
+        let argument = match self.value {
+            Value::Switch(_) => {
+                Arg::new(self.name).num_args(0..=1).require_equals(true).default_missing_value("true")
+            }
+            _ => Arg::new(self.name),
+        };
+        argument
             .long(self.name)
             .value_name(self.value_name())
             .help(self.line())

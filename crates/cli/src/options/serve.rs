@@ -19,6 +19,8 @@ use crate::storage;
 pub(crate) struct ServeOptions {
     /// Which value of a key of a text counts; `None` where nothing was said, which is the last.
     pub(crate) duplicates: Option<Keep>,
+    /// Whether blanks around the keys and values of a text are dropped.
+    pub(crate) trim: bool,
     pub(crate) listen: Vec<Endpoint>,
     /// Where a carved file is kept; `None` chooses by the memory that there is.
     pub(crate) storage: Option<graven_format::Storage>,
@@ -52,6 +54,7 @@ impl Default for ServeOptions {
         let listen = Endpoint { speaks: Speaks::Any, address: Address::Tcp("127.0.0.1".into(), 8000) };
         Self {
             duplicates: None,
+            trim: false,
             listen: vec![listen],
             storage: None,
             log: LevelFilter::INFO,
@@ -94,6 +97,12 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         },
     )
     .more("Only for text: a carved file has one value a key"),
+    rare(
+        Table,
+        "trim",
+        "Whether spaces and tabs around the keys and values of a text are dropped",
+        Value::Switch(|options| &mut options.trim),
+    ),
     common(
         Network,
         "listen",
@@ -436,8 +445,9 @@ mod tests {
     }
 
     /// A value of each option that is not its default.
-    const OTHERS: [(&str, &str); 38] = [
+    const OTHERS: [(&str, &str); 39] = [
         ("duplicates", "first"),
+        ("trim", "true"),
         ("listen", "unix:/a"),
         ("threads", "77"),
         ("http-allow-origin", "https://example.org"),
@@ -490,7 +500,7 @@ mod tests {
                 .iter()
                 .find(|(name, _)| *name == declared.name)
                 .unwrap_or_else(|| panic!("no other value of {} is known", declared.name));
-            let options = line(&[&format!("--{}", declared.name), text]).unwrap();
+            let options = line(&[&format!("--{}={text}", declared.name)]).unwrap();
             assert_ne!(options, ServeOptions::default(), "{}", declared.name);
             assert_eq!(declared.show(&options), *text);
         }

@@ -146,6 +146,15 @@ pub(crate) fn assert_refused(arguments: &[impl AsRef<OsStr>], sentence: &str) {
     assert_eq!(run(arguments), expected);
 }
 
+/// Bytes of the files that a process has open in `directory`, those that have no name yet among them.
+pub(crate) fn open_bytes(child: &Child, directory: &Path) -> u64 {
+    let open = std::fs::read_dir(format!("/proc/{}/fd", child.id())).unwrap();
+    let files = open.filter_map(|file| Some(file.ok()?.path()));
+    let ours =
+        files.filter(|file| std::fs::read_link(file).is_ok_and(|target| target.starts_with(directory)));
+    ours.filter_map(|file| std::fs::metadata(file).ok()).map(|file| file.len()).sum()
+}
+
 /// A file with `bytes` in a directory of its own, which goes when the directory is dropped.
 pub(crate) fn file_with(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@ use crate::build::encode::reference;
 use crate::build::options::Duplicates;
 use crate::build::plan::Plan;
 use crate::build::record::{self, Unplaced};
+use crate::build::survey::Totals;
 use crate::checksum::pair;
 use crate::codec::{Decoder, Values};
 use crate::cpu::Portable;
@@ -20,12 +21,10 @@ use crate::stored::Large;
 pub(crate) struct Carved {
     pub(crate) lines: Vec<Line>,
     pub(crate) records: Vec<u8>,
-    pub(crate) pairs: u64,
+    pub(crate) totals: Totals,
     pub(crate) duplicates: u64,
     /// What the pairs that were removed had added to the identity.
     pub(crate) removed: u64,
-    pub(crate) key_bytes: u64,
-    pub(crate) value_bytes: u64,
     pub(crate) stored_key_bytes: u64,
     pub(crate) stored_value_bytes: u64,
 }
@@ -50,15 +49,14 @@ impl Plan {
         let mut carved = Carved {
             lines: Vec::new(),
             records: Vec::new(),
-            pairs: records.len() as u64,
+            totals: Totals::default(),
             duplicates,
             removed,
-            key_bytes: records.iter().map(|record| record.given.0 as u64).sum(),
-            value_bytes: records.iter().map(|record| record.given.1 as u64).sum(),
             stored_key_bytes: records.iter().map(|record| record.key.len() as u64).sum(),
             stored_value_bytes: records.iter().map(|record| record.value.len() as u64).sum(),
         };
 
+        records.iter().for_each(|record| carved.totals.see(record.given.0, record.given.1));
         let first_line = number as u64 * self.partition_lines;
         let last_line = (first_line + self.partition_lines).min(index::lines(1 << self.bucket_bits));
         let mut rest = records.as_slice();
@@ -74,7 +72,8 @@ impl Plan {
         Ok(carved)
     }
 
-    /// Leaves one record of each key and says how many it removed, and what these had added to the identity.
+    /// Leaves one record of each key and says how many it removed, and what these had added to the
+    /// identity.
     fn remove_duplicates(&self, records: &mut Vec<Unplaced<'_>>) -> Result<(u64, u64), Error> {
         let before = records.len();
         let (mut removed, mut value) = (0_u64, Vec::new());
@@ -146,7 +145,8 @@ fn check_bucket(found: u64) -> Result<(), Error> {
     if found > most { Err(Error::TooLarge { what, most, found }) } else { Ok(()) }
 }
 
-/// Writes the checks of the groups of a line, whose first bucket is number `first` and whose buckets begin `records`.
+/// Writes the checks of the groups of a line, whose first bucket is number `first` and whose
+/// buckets begin `records`.
 pub(crate) fn seal(plan: &Plan, identity: u64, first: u64, line: &Line, records: &mut [u8]) {
     let base = index::base(line);
     for at in (0..LINE_BUCKETS as usize).step_by(plan.groups.buckets()) {
@@ -164,8 +164,8 @@ pub(crate) fn seal(plan: &Plan, identity: u64, first: u64, line: &Line, records:
 }
 
 impl Plan {
-    /// Gives the groups of the lines that begin with number `first` their checks anew, under another identity; `records` begins
-    /// where the first line does.
+    /// Gives the groups of the lines that begin with number `first` their checks anew, under
+    /// another identity; `records` begins where the first line does.
     pub(crate) fn reseal(&self, identity: u64, first: u64, lines: &[u8], records: &mut [u8]) {
         let (lines, _) = lines.as_chunks::<LINE_BYTES>();
         let start = lines.first().map_or(0, index::base);
@@ -192,7 +192,8 @@ impl LineBuilder {
         records: &[Unplaced<'_>],
         carved: &mut Carved,
     ) -> Result<(), Error> {
-        // Where large values lie depends on how long the buckets are, which does not depend on where large values lie.
+        // Where large values lie depends on how long the buckets are, which does not depend on
+        // where large values lie.
         self.encode(plan, numbers.clone(), records, |record| stored(plan, record, 0))?;
         let base = carved.records.len() as u64;
         let (line, paddings) = index::encode(base, &self.lengths);

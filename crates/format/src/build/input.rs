@@ -1,5 +1,6 @@
-//! The pairs that a table is built from, in blocks, read twice: once to learn what they have in common, once to carve
-//! them. What fits stays in memory in between; a file is read again; a stream is kept in an unnamed temporary file.
+//! The pairs that a table is built from, in blocks, read twice: once to learn what they have in
+//! common, once to carve them. What fits stays in memory in between; a file is read again; a
+//! stream is kept in an unnamed temporary file.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -88,7 +89,8 @@ fn spooling(source: io::Error) -> Error {
 }
 
 impl Kept {
-    /// Nothing yet, and at most `memory_bytes` of it in memory; what temporary files there must be are in `beside`.
+    /// Nothing yet, and at most `memory_bytes` of it in memory; what temporary files there must be
+    /// are in `beside`.
     pub(crate) fn new(beside: &Path, memory_bytes: u64) -> Self {
         let (chunks, rests) = (Vec::new(), Vec::new());
         Self { chunks, chunk_bytes: 0, rests, blocks: 0, bytes: 0, memory_bytes, beside: beside.into() }
@@ -130,6 +132,34 @@ impl Kept {
         Ok(())
     }
 
+    /// Nothing but the pairs, in memory: for few enough of them.
+    pub(crate) fn compact(self) -> Result<Self, Error> {
+        let mut compact = Self::new(&self.beside, u64::MAX);
+        let (mut chunk, mut pairs) = (Chunk::default(), Chunk::framed());
+        let mut pass = SecondPass::new(self);
+        while pass.next(&mut chunk)?.is_some() {
+            chunk.for_each(|pair| {
+                pairs.push(pair.key, pair.value);
+                Ok(())
+            })?;
+        }
+        compact.push(pairs)?;
+        Ok(compact)
+    }
+
+    /// The same again, of what is in memory.
+    pub(crate) fn copy(&self) -> Self {
+        let mut copy = Self::new(&self.beside, self.memory_bytes);
+        copy.chunks.clone_from(&self.chunks);
+        (copy.chunk_bytes, copy.blocks, copy.bytes) = (self.chunk_bytes, self.blocks, self.bytes);
+        copy
+    }
+
+    /// Blocks so far: the number of the next one.
+    pub(crate) fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
     /// Bytes of all pairs with their separators or lengths.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
@@ -160,7 +190,8 @@ impl<'k, 'a> FirstPass<'k, 'a> {
         Ok(Self { blocks: Blocks::new(reader), again, reads_again: false, offset: 0, kept })
     }
 
-    /// Reads the next block and says which it is and whether it is to be given back with [`Self::give_back`].
+    /// Reads the next block and says which it is and whether it is to be given back with
+    /// [`Self::give_back`].
     pub(crate) fn next(&mut self, block: &mut Block) -> Result<Option<(u64, bool)>, Error> {
         if !self.blocks.next_into(block)? {
             return Ok(None);

@@ -1,9 +1,10 @@
-//! The builder: pairs in, a carved table out, in bounded memory, on all cores, and always the same bytes for the same
-//! pairs and options.
+//! The builder: pairs in, a carved table out, in bounded memory, on all cores, and always the same
+//! bytes for the same pairs and options.
 //!
-//! Everything is read once to learn what keys and values have in common (`survey`), then a second time into partitions,
-//! each a run of whole lines of the index, records already in their stored form (`partitions`). Each partition is then
-//! sorted, rid of duplicates and carved into buckets (`carve`), and written in its turn (`output`).
+//! Everything is read once to learn what keys and values have in common (`survey`), then a second
+//! time into partitions, each a run of whole lines of the index, records already in their stored
+//! form (`partitions`). Each partition is then sorted, rid of duplicates and carved into buckets
+//! (`carve`), and written in its turn (`output`).
 
 mod carve;
 mod encode;
@@ -38,10 +39,10 @@ use input::{Chunk, FRAMED_BYTES, FirstPass, Kept, SecondPass};
 pub use options::{BUCKET_RECORDS_MAX, Built, CodecChoice, Duplicates, Options, Purpose};
 use output::Output;
 use partitions::Partitions;
-use plan::{Encodings, Plan};
+use plan::{Drafts, Encodings, Plan};
 pub use progress::{Progress, Stage};
 use record::Unplaced;
-use survey::Survey;
+use survey::{Survey, Totals};
 
 /// Takes pairs and carves a table of them.
 ///
@@ -68,19 +69,20 @@ impl Builder {
     /// A table without pairs yet.
     pub fn new(options: Options) -> Self {
         let kept = Kept::new(&options.temporary_dir, options.memory_bytes / 3);
-        Self { options, survey: Survey::default(), kept, chunk: Chunk::framed() }
+        let survey = Survey::new(options.duplicates);
+        Self { options, survey, kept, chunk: Chunk::framed() }
     }
 
     /// The number of pairs that were added, those of one key all counted.
     pub fn pairs(&self) -> u64 {
-        self.survey.pairs
+        self.survey.totals.pairs
     }
 
     /// Adds a pair.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] when key or value exceed [`KEY_BYTES_MAX`] or [`VALUE_BYTES_MAX`], [`Error::Io`] when a temporary
-    /// file cannot be written.
+    /// [`Error::TooLarge`] when key or value exceed [`KEY_BYTES_MAX`] or [`VALUE_BYTES_MAX`],
+    /// [`Error::Io`] when a temporary file cannot be written.
     pub fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
         let limits = [
             ("a key's length", key.len(), KEY_BYTES_MAX),
@@ -88,6 +90,9 @@ impl Builder {
         ];
         if let Some(&(what, found, most)) = limits.iter().find(|(_, len, most)| len > most) {
             return Err(Error::TooLarge { what, most: most as u64, found: found as u64 });
+        }
+        if self.chunk.block.bytes.is_empty() {
+            self.survey.begin_block(self.kept.blocks());
         }
         self.survey.see(key, value);
         self.chunk.push(key, value);
@@ -97,14 +102,16 @@ impl Builder {
     /// Adds all pairs of a text in the `.data` form; see [`crate::text`].
     ///
     /// # Errors
-    /// [`Error::Text`] at the first line that is not a pair, [`Error::Io`] when a temporary file cannot be written.
+    /// [`Error::Text`] at the first line that is not a pair, [`Error::Io`] when a temporary file
+    /// cannot be written.
     pub fn add_text(&mut self, source: Source<'_>) -> Result<(), Error> {
         self.flush()?;
         let progress = self.options.progress.clone();
         let threads = self.threads();
+        let duplicates = self.options.duplicates;
         let pass = Mutex::new(FirstPass::new(source, &mut self.kept)?);
         let surveys = on_threads(threads, |failed| {
-            let (mut survey, mut block) = (Survey::default(), Block::default());
+            let (mut survey, mut block) = (Survey::new(duplicates), Block::default());
             loop {
                 progress.check()?;
                 let next = {
@@ -113,6 +120,7 @@ impl Builder {
                     pass.next(&mut block)?
                 };
                 let Some((number, keep)) = next.filter(|_| !failed()) else { return Ok(survey) };
+                survey.begin_block(number);
                 for pair in block.lines() {
                     let pair = pair?;
                     survey.see(pair.key, pair.value);
@@ -129,21 +137,31 @@ impl Builder {
     /// Carves the table in memory.
     ///
     /// # Errors
-    /// [`Error::DuplicateKey`] where duplicates are errors, [`Error::Io`] when a temporary file or memory fails.
+    /// [`Error::DuplicateKey`] where duplicates are errors, [`Error::Io`] when a temporary file or
+    /// memory fails.
     pub fn finish(self) -> Result<(Store, Built), Error> {
         let (output, built) = self.carve_to(Output::memory())?;
         Ok((Store::from_region(output.into_region(built.carved_bytes)?)?, built))
     }
 
-    /// Carves the table into a file, which appears under its name when it is whole and on disk; until then a file that had
-    /// the name keeps it.
+    /// Carves the table into a file, which appears under its name when it is whole and on disk;
+    /// until then a file that had the name keeps it.
+    ///
+    /// # Errors
+    /// As [`Self::finish`], [`Error::Io`] when the file cannot be written, and
+    /// [`Error::NotDurable`].
+    pub fn write(self, path: &Path) -> Result<Built, Error> {
+        self.carve(path)?.publish()
+    }
+
+    /// As [`Self::write`], for whoever wants to see what it came to before the file replaces
+    /// another.
     ///
     /// # Errors
     /// As [`Self::finish`], and [`Error::Io`] when the file cannot be written.
-    pub fn write(self, path: &Path) -> Result<Built, Error> {
+    pub fn carve(self, path: &Path) -> Result<CarvedFile, Error> {
         let (output, built) = self.carve_to(Output::file(path)?)?;
-        output.publish()?;
-        Ok(built)
+        Ok(CarvedFile { output, built })
     }
 
     fn threads(&self) -> usize {
@@ -158,6 +176,30 @@ impl Builder {
             return Ok(());
         }
         self.kept.push(std::mem::replace(&mut self.chunk, Chunk::framed()))
+    }
+}
+
+/// A carved file that is whole and not in its place yet; dropped, it is gone.
+#[derive(Debug)]
+#[must_use = "it is not in its place"]
+pub struct CarvedFile {
+    output: Output,
+    built: Built,
+}
+
+impl CarvedFile {
+    /// What it came to.
+    pub fn built(&self) -> Built {
+        self.built
+    }
+
+    /// Gives it its name, when all of it is on disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it is not in its place, and [`Error::NotDurable`] when it is.
+    pub fn publish(self) -> Result<Built, Error> {
+        self.output.publish()?;
+        Ok(self.built)
     }
 }
 
@@ -176,8 +218,7 @@ struct Ordered {
     extents: Vec<(u64, usize)>,
     built: Built,
     removed: u64,
-    key_bytes: u64,
-    value_bytes: u64,
+    totals: Totals,
     stored_key_bytes: u64,
     stored_value_bytes: u64,
 }
@@ -199,18 +240,17 @@ impl Ordered {
             self.output.write(self.records_offset + self.records_bytes, carved.records)?;
             self.index_bytes += lines_len;
             self.records_bytes += records_len;
-            self.built.pairs += carved.pairs;
+            self.built.pairs += carved.totals.pairs;
             self.built.duplicates += carved.duplicates;
-            self.key_bytes += carved.key_bytes;
-            self.value_bytes += carved.value_bytes;
+            self.totals.merge(carved.totals);
             self.stored_key_bytes += carved.stored_key_bytes;
             self.stored_value_bytes += carved.stored_value_bytes;
         }
         Ok(())
     }
 
-    /// Gives all buckets the checks of another identity: where keys came more than once, it was not known before which
-    /// pairs there would be.
+    /// Gives all buckets the checks of another identity: where keys came more than once, it was
+    /// not known before which pairs there would be.
     fn reseal(&mut self, plan: &Plan, identity: u64) -> Result<(), Error> {
         self.records_crc = 0;
         for (number, &(offset, len)) in self.extents.iter().enumerate().filter(|(_, (_, len))| *len > 0) {
@@ -232,94 +272,143 @@ impl Builder {
     fn carve_to(mut self, output: Output) -> Result<(Output, Built), Error> {
         self.flush()?;
         let threads = self.threads();
-        let mut plan = Plan::new(&self.survey, &self.options, threads);
-        let partitions = index::lines(1 << plan.bucket_bits).div_ceil(plan.partition_lines) as usize;
-        let partitions =
-            Partitions::new(partitions, self.options.memory_bytes / 3, &self.options.temporary_dir);
-        let input_bytes = self.kept.bytes();
-        let progress = &self.options.progress;
-        progress.begin(Stage::Partition, input_bytes);
-        let encodings = partition(&plan, SecondPass::new(self.kept), &partitions, threads, progress)?;
-        plan.settle(&encodings);
-
-        let small = plan.small_sections();
-        let contents: Vec<(Section, &[u8])> =
-            small.iter().map(|(section, bytes)| (*section, bytes.as_slice())).collect();
-        let mut header = plan.header();
-        plan.identity = header.identity_of(&contents, encodings.sum);
-        // What is empty is left out; the index and the records are always there.
-        let small: Vec<(Section, &[u8])> =
-            contents.iter().copied().filter(|(_, bytes)| !bytes.is_empty()).collect();
-        let mut end = (HEADER_BYTES + (small.len() + 2) * SECTION_BYTES) as u64;
-        for &(section, bytes) in &small {
-            let offset = end.next_multiple_of(SECTION_ALIGNMENT as u64);
-            end = offset + bytes.len() as u64;
-            header.sections.push(SectionEntry::of(section, offset, bytes.len() as u64, crc32c(0, bytes)));
-        }
-        let index_offset = end.next_multiple_of(SECTION_ALIGNMENT as u64);
-        let index_len = index::lines(1 << plan.bucket_bits) * LINE_BYTES as u64;
-        let ordered = Mutex::new(Ordered {
-            output,
-            next: 0,
-            waiting: Default::default(),
-            index_offset,
-            index_bytes: 0,
-            index_crc: 0,
-            records_offset: index_offset + index_len,
-            records_bytes: 0,
-            records_crc: 0,
-            extents: Vec::new(),
-            removed: 0,
-            built: Built { input_bytes, ..Built::default() },
-            key_bytes: 0,
-            value_bytes: 0,
-            stored_key_bytes: 0,
-            stored_value_bytes: 0,
-        });
-        progress.begin(Stage::Carve, partitions.len() as u64);
-        let turn = AtomicUsize::new(0);
-        on_threads(threads, |failed| {
-            loop {
-                progress.check()?;
-                let number = turn.fetch_add(1, Ordering::Relaxed);
-                if number >= partitions.len() || failed() {
-                    return Ok(());
-                }
-                let carved = plan.carve(number, &partitions.take(number)?)?;
-                lock(&ordered).add(number, carved)?;
-                progress.set(number as u64 + 1);
+        let Self { options, survey, mut kept, .. } = self;
+        let (drafts, input_bytes) = (Drafts::new(&survey, &options), kept.bytes());
+        let mut candidates = drafts.candidates();
+        if candidates.len() > 1 {
+            kept = kept.compact()?;
+            let mut sized = Vec::new();
+            for codecs in candidates {
+                let plan = drafts.plan(codecs, threads);
+                let (_, tried) = carve_kept(plan, kept.copy(), Output::memory(), &options, threads)?;
+                sized.push((tried.built.carved_bytes, codecs));
             }
-        })?;
-
-        let mut ordered = ordered.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if ordered.built.duplicates > 0 {
-            let sum = encodings.sum.wrapping_sub(ordered.removed);
-            ordered.reseal(&plan, header.identity_of(&contents, sum))?;
-            plan.identity = header.identity_of(&contents, sum);
+            // Of those that are alike the first, which is the one that is decoded fastest.
+            sized.sort_by_key(|&(bytes, _)| bytes);
+            candidates = vec![sized[0].1];
         }
-        let Ordered { mut output, mut built, index_crc, records_crc, records_offset, records_bytes, .. } =
-            ordered;
-        let end = (records_offset + records_bytes).next_multiple_of(SECTION_ALIGNMENT as u64);
-        built.carved_bytes = end + TAIL_BYTES as u64;
-        header.identity = plan.identity;
-        header.file_bytes = built.carved_bytes;
-        header.pairs = built.pairs;
-        header.key_bytes = ordered.key_bytes;
-        header.value_bytes = ordered.value_bytes;
-        header.stored_key_bytes = ordered.stored_key_bytes;
-        header.stored_value_bytes = ordered.stored_value_bytes;
-        header.sections.push(SectionEntry::of(Section::Index, index_offset, index_len, index_crc));
-        header.sections.push(SectionEntry::of(Section::Records, records_offset, records_bytes, records_crc));
-        let mut head = header.to_bytes();
-        for &(_, bytes) in &small {
-            head.resize(head.len().next_multiple_of(SECTION_ALIGNMENT), 0);
-            head.extend_from_slice(bytes);
+        let plan = drafts.plan(candidates[0], threads);
+        let (output, mut done) = carve_kept(plan, kept, output, &options, threads)?;
+        done.built.input_bytes = input_bytes;
+        if done.built.duplicates == 0 || drafts.basis(&done.totals) == drafts.basis(&survey.totals) {
+            return Ok((output, done.built));
         }
-        output.write(0, head)?;
-        let behind = built.carved_bytes - records_offset - records_bytes;
-        output.write(records_offset + records_bytes, vec![0; behind as usize])?;
-        Ok((output, built))
+        // What the pairs that are gone have in common shaped the table: it is carved anew from
+        // those that are left.
+        let (left, output) = output.into_store(done.built.carved_bytes)?;
+        let mut again = Self::new(options);
+        for pair in left.iter() {
+            let (key, value) = pair?;
+            again.options.progress.check()?;
+            again.add(&key, &value)?;
+        }
+        drop(left);
+        let (output, built) = again.carve_to(output)?;
+        let Built { duplicates, input_bytes, .. } = done.built;
+        Ok((output, Built { duplicates, input_bytes, ..built }))
     }
+}
+
+/// What carving came to.
+struct Done {
+    built: Built,
+    /// Of the pairs that are in the table.
+    totals: Totals,
+}
+
+/// Carves the pairs that were kept, as `plan` says.
+fn carve_kept(
+    mut plan: Plan,
+    kept: Kept,
+    output: Output,
+    options: &Options,
+    threads: usize,
+) -> Result<(Output, Done), Error> {
+    let partitions = index::lines(1 << plan.bucket_bits).div_ceil(plan.partition_lines) as usize;
+    let partitions = Partitions::new(partitions, options.memory_bytes / 3, &options.temporary_dir);
+    let input_bytes = kept.bytes();
+    let progress = &options.progress;
+    progress.begin(Stage::Partition, input_bytes);
+    let encodings = partition(&plan, SecondPass::new(kept), &partitions, threads, progress)?;
+    plan.settle(&encodings);
+
+    let small = plan.small_sections();
+    let contents: Vec<(Section, &[u8])> =
+        small.iter().map(|(section, bytes)| (*section, bytes.as_slice())).collect();
+    let mut header = plan.header();
+    plan.identity = header.identity_of(&contents, encodings.sum);
+    // What is empty is left out; the index and the records are always there.
+    let small: Vec<(Section, &[u8])> =
+        contents.iter().copied().filter(|(_, bytes)| !bytes.is_empty()).collect();
+    let mut end = (HEADER_BYTES + (small.len() + 2) * SECTION_BYTES) as u64;
+    for &(section, bytes) in &small {
+        let offset = end.next_multiple_of(SECTION_ALIGNMENT as u64);
+        end = offset + bytes.len() as u64;
+        header.sections.push(SectionEntry::of(section, offset, bytes.len() as u64, crc32c(0, bytes)));
+    }
+    let index_offset = end.next_multiple_of(SECTION_ALIGNMENT as u64);
+    let index_len = index::lines(1 << plan.bucket_bits) * LINE_BYTES as u64;
+    let ordered = Mutex::new(Ordered {
+        output,
+        next: 0,
+        waiting: Default::default(),
+        index_offset,
+        index_bytes: 0,
+        index_crc: 0,
+        records_offset: index_offset + index_len,
+        records_bytes: 0,
+        records_crc: 0,
+        extents: Vec::new(),
+        removed: 0,
+        built: Built { input_bytes, ..Built::default() },
+        totals: Totals::default(),
+        stored_key_bytes: 0,
+        stored_value_bytes: 0,
+    });
+    progress.begin(Stage::Carve, partitions.len() as u64);
+    let turn = AtomicUsize::new(0);
+    on_threads(threads, |failed| {
+        loop {
+            progress.check()?;
+            let number = turn.fetch_add(1, Ordering::Relaxed);
+            if number >= partitions.len() || failed() {
+                return Ok(());
+            }
+            let carved = plan.carve(number, &partitions.take(number)?)?;
+            lock(&ordered).add(number, carved)?;
+            progress.set(number as u64 + 1);
+        }
+    })?;
+
+    let mut ordered = ordered.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if ordered.built.duplicates > 0 {
+        let sum = encodings.sum.wrapping_sub(ordered.removed);
+        ordered.reseal(&plan, header.identity_of(&contents, sum))?;
+        plan.identity = header.identity_of(&contents, sum);
+    }
+    let Ordered {
+        mut output, mut built, totals, index_crc, records_crc, records_offset, records_bytes, ..
+    } = ordered;
+    let end = (records_offset + records_bytes).next_multiple_of(SECTION_ALIGNMENT as u64);
+    built.carved_bytes = end + TAIL_BYTES as u64;
+    header.identity = plan.identity;
+    header.file_bytes = built.carved_bytes;
+    header.pairs = built.pairs;
+    header.key_bytes = totals.key_bytes;
+    header.value_bytes = totals.value_bytes;
+    header.stored_key_bytes = ordered.stored_key_bytes;
+    header.stored_value_bytes = ordered.stored_value_bytes;
+    header.sections.push(SectionEntry::of(Section::Index, index_offset, index_len, index_crc));
+    header.sections.push(SectionEntry::of(Section::Records, records_offset, records_bytes, records_crc));
+    let mut head = header.to_bytes();
+    for &(_, bytes) in &small {
+        head.resize(head.len().next_multiple_of(SECTION_ALIGNMENT), 0);
+        head.extend_from_slice(bytes);
+    }
+    output.write(0, head)?;
+    let behind = built.carved_bytes - records_offset - records_bytes;
+    output.write(records_offset + records_bytes, vec![0; behind as usize])?;
+    Ok((output, Done { built, totals }))
 }
 
 /// The second reading: every pair in its stored form into its partition.
@@ -376,8 +465,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `work` on so many threads, of which the calling one is the first, and gathers what they return, or the first error
-/// in the order of the input. `work` is given a function that says whether another thread has failed.
+/// Runs `work` on so many threads, of which the calling one is the first, and gathers what they
+/// return, or the first error in the order of the input. `work` is given a function that says
+/// whether another thread has failed.
 fn on_threads<T: Send>(
     threads: usize,
     work: impl Fn(&dyn Fn() -> bool) -> Result<T, Error> + Sync,

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::encode::ValueEncoder;
 use super::options::{BUCKET_RECORDS_MAX, CodecChoice, Duplicates, Options, Purpose};
-use super::survey::Survey;
+use super::survey::{Survey, Totals};
 use crate::bucket::{BucketShape, Widths};
 use crate::codec::{ALPHABET_MAX, Alphabet, Codec, Decoder, Encoder, SymbolTable, Values, train};
 use crate::header::Header;
@@ -12,14 +12,16 @@ use crate::index::{self, Groups};
 use crate::key::{KeyKind, KeyMap};
 use crate::layout::{BUCKET_BITS_MAX, Section};
 
-/// Records in a bucket that is to lie in memory, on average, within a factor of the square root of two.
+/// Records in a bucket that is to lie in memory, on average, within a factor of the square root of
+/// two.
 const RAM_BUCKET_RECORDS: u64 = 4;
 
 /// Bytes in a bucket that is to lie on disk, on average, within the same factor.
 const DISK_BUCKET_BYTES: u64 = 3072;
 
-/// Buckets that share a check in a table that is to lie in memory, where only lookups that read a file or a mapping check:
-/// a check takes 0.15 bytes a pair instead of 1.05, and a lookup from a mapping reads a kilobyte instead of 140 bytes.
+/// Buckets that share a check in a table that is to lie in memory, where only lookups that read a
+/// file or a mapping check: a check takes 0.15 bytes a pair instead of 1.05, and a lookup from a
+/// mapping reads a kilobyte instead of 140 bytes.
 const RAM_GROUP_BUCKETS: u8 = 7;
 
 /// The longest stored value that lies inside a bucket in memory: a lookup reads its whole bucket.
@@ -40,11 +42,16 @@ const WORTH: u64 = 20;
 /// Two codecs within one part in this many of each other are alike in size.
 const ALIKE: u64 = 50;
 
-/// Codecs are trained on at most one part in so many of the data, so that a small table is built at once.
+/// Codecs are trained on at most one part in so many of the data, so that a small table is built
+/// at once.
 const TRAINING_PART: u64 = 8;
 
 /// Bytes that codecs are trained on where there are as many, however small the data.
 const TRAINING_BYTES_MIN: u64 = 16 << 10;
+
+/// Bytes of pairs and their lengths up to which a table is small: it is carved with each codec,
+/// and the smallest is taken.
+const SMALL_BYTES: u64 = 256 << 10;
 
 /// The most bits that are tried for a value's word in a narrow bucket.
 const WORD_BITS_MAX: u8 = 12;
@@ -98,34 +105,103 @@ impl Encodings {
     }
 }
 
-impl Plan {
-    pub(crate) fn new(survey: &Survey, options: &Options, threads: usize) -> Self {
-        let shape = survey.keys.shape();
-        let numeric = shape.kind != KeyKind::Bytes;
-        let sample = survey.sample.values();
-        let Choice { codec: value_codec, table: value_table, alphabet } =
-            choose(options.codec, &sample, survey.value_bytes);
-        let stems: Vec<&[u8]> =
-            survey.sample.keys().into_iter().map(|key| &key[shape.prefix.len()..]).collect();
-        let key_choice = match options.codec {
-            _ if numeric => Choice::raw(),
-            CodecChoice::Fixed(Codec::Raw) => Choice::raw(),
-            _ => choose_text(&stems, survey.keys.bytes),
-        };
+/// What a plan takes from how many pairs there are and how long they are. Two tables of the same
+/// keys and the same sample for which it is the same are carved alike.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Basis {
+    is_small: bool,
+    /// How many keys and values of the sample codecs are trained on.
+    trained_keys: usize,
+    trained_values: usize,
+    /// What they come to where the table is not small.
+    key_codec: Codec,
+    value_codec: Codec,
+    bucket_records: u64,
+    bucket_bits: u8,
+}
 
-        let pairs = survey.pairs.min(survey.sample.distinct());
-        let record_bytes =
-            survey.value_bytes.checked_div(survey.pairs).unwrap_or(0) + if numeric { 14 } else { 24 };
+/// What is known of a table before it is carved: plans are made of it.
+pub(crate) struct Drafts<'s> {
+    survey: &'s Survey,
+    options: &'s Options,
+    keys: Trained,
+    values: Trained,
+}
+
+impl<'s> Drafts<'s> {
+    pub(crate) fn new(survey: &'s Survey, options: &'s Options) -> Self {
+        let totals = &survey.totals;
+        let prefix = survey.keys.shape().prefix.len();
+        let stems: Vec<&[u8]> = survey.sample.keys().into_iter().map(|key| &key[prefix..]).collect();
+        let key_choice = match options.codec {
+            _ if survey.keys.shape().kind != KeyKind::Bytes => CodecChoice::Fixed(Codec::Raw),
+            CodecChoice::Fixed(Codec::Raw) => CodecChoice::Fixed(Codec::Raw),
+            _ => CodecChoice::Auto,
+        };
+        Self {
+            survey,
+            options,
+            keys: Trained::new(key_choice, &stems, totals.key_bytes),
+            values: Trained::new(options.codec, &survey.sample.values(), totals.value_bytes),
+        }
+    }
+
+    fn is_numeric(&self) -> bool {
+        self.survey.keys.shape().kind != KeyKind::Bytes
+    }
+
+    fn record_bytes(&self, totals: &Totals) -> u64 {
+        totals.value_bytes.checked_div(totals.pairs).unwrap_or(0) + if self.is_numeric() { 14 } else { 24 }
+    }
+
+    /// What a plan takes from `totals`.
+    pub(crate) fn basis(&self, totals: &Totals) -> Basis {
+        let pairs = totals.pairs.min(self.survey.sample.distinct());
         let most = BUCKET_RECORDS_MAX.into();
-        let bucket_records = match (options.bucket_records, options.purpose) {
+        let bucket_records = match (self.options.bucket_records, self.options.purpose) {
             (Some(records), _) => u64::from(records).clamp(1, most),
             (None, Purpose::Ram) => RAM_BUCKET_RECORDS,
-            (None, Purpose::Disk) => (DISK_BUCKET_BYTES / record_bytes).clamp(1, most),
+            (None, Purpose::Disk) => (DISK_BUCKET_BYTES / self.record_bytes(totals)).clamp(1, most),
         };
-        let widest = if numeric { shape.mask.count_ones() } else { 64 };
-        let bucket_bits = bucket_bits(pairs, bucket_records).min(widest.min(BUCKET_BITS_MAX.into()) as u8);
+        let widest = if self.is_numeric() { self.survey.keys.shape().mask.count_ones() } else { 64 };
+        Basis {
+            is_small: totals.key_bytes + totals.value_bytes + 8 * totals.pairs <= SMALL_BYTES,
+            trained_keys: trained_on(&self.keys.lengths, totals.key_bytes),
+            trained_values: trained_on(&self.values.lengths, totals.value_bytes),
+            key_codec: self.keys.choose(totals.key_bytes),
+            value_codec: self.values.choose(totals.value_bytes),
+            bucket_records,
+            bucket_bits: bucket_bits(pairs, bucket_records).min(widest.min(BUCKET_BITS_MAX.into()) as u8),
+        }
+    }
+
+    /// The codecs of keys and values to carve a table with: one pair of them, or several to see
+    /// which is smallest.
+    pub(crate) fn candidates(&self) -> Vec<(Codec, Codec)> {
+        let basis = self.basis(&self.survey.totals);
+        if self.options.codec != CodecChoice::Auto || !basis.is_small {
+            return vec![(basis.key_codec, basis.value_codec)];
+        }
+        let mut candidates = vec![(Codec::Raw, Codec::Raw)];
+        if basis.key_codec != Codec::Raw {
+            candidates.push((basis.key_codec, Codec::Raw));
+        }
+        if self.survey.totals.value_bytes > 0 {
+            let codecs = [Codec::Packed, Codec::Huffman, Codec::Symbols];
+            candidates.extend(codecs.map(|values| (basis.key_codec, values)));
+        }
+        candidates
+    }
+
+    /// The plan for the pairs of the survey.
+    pub(crate) fn plan(&self, (key_codec, value_codec): (Codec, Codec), threads: usize) -> Plan {
+        let (survey, options, totals) = (self.survey, self.options, &self.survey.totals);
+        let Basis { bucket_records, bucket_bits, .. } = self.basis(totals);
+        let sample = survey.sample.values();
+        let key_choice = self.keys.take(key_codec);
+        let Choice { codec: value_codec, table: value_table, alphabet } = self.values.take(value_codec);
         let seed = xxhash_rust::xxh3::xxh3_64(&survey.sample.keys().concat());
-        let keys = KeyMap::new(shape, seed, bucket_bits);
+        let keys = KeyMap::new(survey.keys.shape(), seed, bucket_bits);
         let (inline_max, group_buckets) = match options.purpose {
             Purpose::Ram => (RAM_INLINE_MAX, RAM_GROUP_BUCKETS),
             Purpose::Disk => (DISK_INLINE_MAX, 1),
@@ -135,7 +211,7 @@ impl Plan {
         let (word_bits, word_base) = words(&encoder, &sample, bucket_records, alphabet.is_some());
         let widths = Widths {
             count_width: if bucket_records > 32 { 2 } else { 1 },
-            numeric,
+            numeric: self.is_numeric(),
             rest_bits: keys.rest_bits(),
             key_bits: 0,
             key_base: 0,
@@ -146,10 +222,11 @@ impl Plan {
         };
         let lines = index::lines(1 << bucket_bits);
         let working = options.memory_bytes / (8 * threads as u64);
+        let record_bytes = self.record_bytes(totals);
         let partition_bytes =
-            PARTITION_BYTES.max(survey.pairs * record_bytes / PARTITIONS_MAX).min(working.max(1 << 16));
-        let partitions = (survey.pairs * record_bytes).div_ceil(partition_bytes).clamp(1, lines);
-        Self {
+            PARTITION_BYTES.max(totals.pairs * record_bytes / PARTITIONS_MAX).min(working.max(1 << 16));
+        let partitions = (totals.pairs * record_bytes).div_ceil(partition_bytes).clamp(1, lines);
+        Plan {
             seed,
             widths,
             buckets: BucketShape::new(widths),
@@ -169,8 +246,11 @@ impl Plan {
             values: OnceLock::new(),
         }
     }
+}
 
-    /// Takes in what is known once every pair was encoded: the lengths of stored keys, which need just so many bits.
+impl Plan {
+    /// Takes in what is known once every pair was encoded: the lengths of stored keys, which need
+    /// just so many bits.
     pub(crate) fn settle(&mut self, encodings: &Encodings) {
         if !self.keys.is_numeric() && encodings.shortest_key <= encodings.longest_key {
             let range = encodings.longest_key - encodings.shortest_key;
@@ -242,8 +322,9 @@ impl Plan {
     }
 }
 
-/// The bits of a value's word in a narrow bucket, and what is added to it, that make buckets like those of `sample` smallest.
-/// A value that has no such word makes its bucket wide, with sixteen bits a value.
+/// The bits of a value's word in a narrow bucket, and what is added to it, that make buckets like
+/// those of `sample` smallest. A value that has no such word makes its bucket wide, with sixteen
+/// bits a value.
 fn words(encoder: &ValueEncoder<'_>, sample: &[&[u8]], bucket_records: u64, packed: bool) -> (u8, u32) {
     let mut counts = vec![0_u64; 1 << WORD_BITS_MAX];
     let mut stored = Vec::new();
@@ -259,7 +340,8 @@ fn words(encoder: &ValueEncoder<'_>, sample: &[&[u8]], bucket_records: u64, pack
     for bits in 0..=WORD_BITS_MAX {
         let window = 1_usize << bits;
         let mut inside: u64 = counts[..window].iter().sum();
-        // Of windows that hold as many the first: a table has shorter values than its sample, and longer ones.
+        // Of windows that hold as many the first: a table has shorter values than its sample, and
+        // longer ones.
         let mut most = (inside, 0);
         for base in 1..=counts.len() - window {
             inside = inside - counts[base - 1] + counts[base + window - 1];
@@ -276,7 +358,8 @@ fn words(encoder: &ValueEncoder<'_>, sample: &[&[u8]], bucket_records: u64, pack
     (best.1, best.2)
 }
 
-/// The number of bucket bits that brings the mean within a factor of the square root of two of `records`.
+/// The number of bucket bits that brings the mean within a factor of the square root of two of
+/// `records`.
 fn bucket_bits(pairs: u64, records: u64) -> u8 {
     let mut bits = 0;
     // pairs / 2^bits > sqrt(2) * records, in whole numbers
@@ -300,31 +383,8 @@ impl Choice {
     }
 }
 
-/// The first texts of `sample`, which is of data of `bytes` bytes, that are enough to train on.
-fn enough<'s, 't>(sample: &'s [&'t [u8]], bytes: u64) -> &'s [&'t [u8]] {
-    let mut room = (bytes / TRAINING_PART).max(TRAINING_BYTES_MIN);
-    let enough = sample.iter().position(|text| {
-        room = room.saturating_sub(text.len() as u64);
-        room == 0
-    });
-    &sample[..enough.map_or(sample.len(), |at| at + 1)]
-}
-
-/// The codec that `choice` comes to for values of `bytes` bytes that are like `sample`.
-fn choose(choice: CodecChoice, sample: &[&[u8]], bytes: u64) -> Choice {
-    match choice {
-        CodecChoice::Fixed(Codec::Packed) => match alphabet(sample) {
-            Some(alphabet) => Choice { codec: Codec::Packed, table: None, alphabet: Some(alphabet) },
-            None => Choice::raw(),
-        },
-        CodecChoice::Fixed(codec) => {
-            Choice { codec, table: train(codec, enough(sample, bytes)), alphabet: None }
-        }
-        CodecChoice::Auto => choose_text(sample, bytes),
-    }
-}
-
-/// The bytes that come most often in `sample`, at most as many as an alphabet has; `None` where there is none.
+/// The bytes that come most often in `sample`, at most as many as an alphabet has; `None` where
+/// there is none.
 fn alphabet(sample: &[&[u8]]) -> Option<Alphabet> {
     let mut counts = [0_u64; 256];
     sample.iter().flat_map(|text| text.iter()).for_each(|&byte| counts[usize::from(byte)] += 1);
@@ -335,22 +395,94 @@ fn alphabet(sample: &[&[u8]]) -> Option<Alphabet> {
     Alphabet::new(&bytes)
 }
 
-/// The codec of those with a table that makes `sample` smallest, if it saves enough.
-fn choose_text(sample: &[&[u8]], bytes: u64) -> Choice {
-    let sample = enough(sample, bytes);
-    let raw: u64 = sample.iter().map(|text| text.len() as u64).sum();
-    let mut best = (raw - raw / WORTH, Choice::raw());
-    for codec in [Codec::Huffman, Codec::Symbols] {
-        if let Some(table) = train(codec, sample) {
+/// How many texts of a sample, which have these lengths, codecs are trained on for data of `total`
+/// bytes.
+fn trained_on(lengths: &[usize], total: u64) -> usize {
+    let mut room = (total / TRAINING_PART).max(TRAINING_BYTES_MIN);
+    let enough = lengths.iter().position(|&len| {
+        room = room.saturating_sub(len as u64);
+        room == 0
+    });
+    enough.map_or(lengths.len(), |at| at + 1)
+}
+
+/// The codecs of keys or of values, trained on a sample of them.
+struct Trained {
+    choice: CodecChoice,
+    /// The lengths of all texts of the sample.
+    lengths: Vec<usize>,
+    /// Bytes of those that the codecs were trained on.
+    given: u64,
+    codecs: Vec<TrainedCodec>,
+    alphabet: Option<Alphabet>,
+}
+
+/// A codec and what it makes of what it was trained on.
+struct TrainedCodec {
+    codec: Codec,
+    table: SymbolTable,
+    table_bytes: u64,
+    stored: u64,
+}
+
+impl Trained {
+    fn new(choice: CodecChoice, sample: &[&[u8]], total: u64) -> Self {
+        let lengths: Vec<usize> = sample.iter().map(|text| text.len()).collect();
+        let wanted = match choice {
+            CodecChoice::Fixed(codec) => vec![codec],
+            CodecChoice::Auto => vec![Codec::Packed, Codec::Huffman, Codec::Symbols],
+        };
+        let alphabet = if wanted.contains(&Codec::Packed) { alphabet(sample) } else { None };
+        let sample = &sample[..trained_on(&lengths, total)];
+        let trained = wanted.into_iter().filter_map(|codec| {
+            let table = train(codec, sample)?;
             let encoder = Encoder::new(&table);
-            let mut stored = Vec::new();
+            let (mut stored, mut written) = (Vec::new(), Vec::new());
             sample.iter().for_each(|text| encoder.encode(text, &mut stored));
-            let bytes = stored.len() as u64;
-            let bound = if best.1.table.is_some() { best.0 - best.0 / ALIKE } else { best.0 };
+            table.write(&mut written);
+            Some(TrainedCodec {
+                codec,
+                table,
+                table_bytes: written.len() as u64,
+                stored: stored.len() as u64,
+            })
+        });
+        let given = sample.iter().map(|text| text.len() as u64).sum();
+        Self { choice, codecs: trained.collect(), lengths, given, alphabet }
+    }
+
+    /// The codec that the choice comes to for data of `total` bytes.
+    fn choose(&self, total: u64) -> Codec {
+        if let CodecChoice::Fixed(codec) = self.choice {
+            return codec;
+        }
+        // What a codec saves of the sample, it saves of all; its table is paid once.
+        let share =
+            |bytes: u64| (u128::from(bytes) * u128::from(total) / u128::from(self.given.max(1))) as u64;
+        let raw = share(self.given);
+        let mut best = (raw - raw / WORTH, Codec::Raw);
+        for trained in &self.codecs {
+            let bytes = share(trained.stored) + trained.table_bytes;
+            let bound = if best.1 == Codec::Raw { best.0 } else { best.0 - best.0 / ALIKE };
             if bytes < bound {
-                best = (bytes, Choice { codec, table: Some(table), alphabet: None });
+                best = (bytes, trained.codec);
             }
         }
+        best.1
     }
-    best.1
+
+    /// A codec with what it needs; raw where there is nothing that it could be trained on.
+    fn take(&self, codec: Codec) -> Choice {
+        if codec == Codec::Packed {
+            let packed =
+                |alphabet: &Alphabet| Choice { codec, table: None, alphabet: Some(alphabet.clone()) };
+            return self.alphabet.as_ref().map_or_else(Choice::raw, packed);
+        }
+        let trained = self.codecs.iter().find(|trained| trained.codec == codec);
+        trained.map_or_else(Choice::raw, |trained| Choice {
+            codec,
+            table: Some(trained.table.clone()),
+            alphabet: None,
+        })
+    }
 }

@@ -1,10 +1,13 @@
-//! A sample of the pairs that does not depend on their order or on who reads them: those whose keys have the smallest
-//! hashes. The hash of the largest of them tells how many different keys there are (the k-minimum-values sketch of
-//! Bar-Yossef et al., 2002).
+//! A sample of the pairs that does not depend on their order or on who reads them: those whose
+//! keys have the smallest hashes. The hash of the largest of them tells how many different keys
+//! there are (the k-minimum-values sketch of Bar-Yossef et al., 2002).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use xxhash_rust::xxh3::xxh3_64;
+
+use super::options::Duplicates;
 
 /// Pairs in a full sample.
 const PAIRS: usize = 8192;
@@ -12,35 +15,55 @@ const PAIRS: usize = 8192;
 /// Bytes that are kept of a key or a value.
 const PIECE_BYTES: usize = 2048;
 
-/// The pairs with the smallest hashes among those seen.
-#[derive(Clone, Debug)]
-pub(crate) struct Sample {
-    pairs: BTreeMap<u64, (Vec<u8>, Vec<u8>)>,
-    /// Hashes from here on are not among the smallest.
-    bound: u64,
+/// Where in the input a pair is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn {
+    pub(crate) block: u64,
+    pub(crate) pair: u64,
 }
 
-impl Default for Sample {
-    fn default() -> Self {
-        Self { pairs: BTreeMap::new(), bound: u64::MAX }
-    }
+/// A pair of the sample, as much of it as is kept, and where it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Sampled {
+    turn: Turn,
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// The pairs with the smallest hashes among those seen; of those with one key the one that the
+/// table will have, so that what a table leaves out does not shape it.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pairs: BTreeMap<u64, Sampled>,
+    /// Hashes from here on are not among the smallest.
+    bound: u64,
+    takes_first: bool,
 }
 
 impl Sample {
+    pub(crate) fn new(duplicates: Duplicates) -> Self {
+        Self { pairs: BTreeMap::new(), bound: u64::MAX, takes_first: duplicates == Duplicates::First }
+    }
+
     #[inline]
-    pub(crate) fn see(&mut self, key: &[u8], value: &[u8]) {
+    pub(crate) fn see(&mut self, turn: Turn, key: &[u8], value: &[u8]) {
         let hash = xxh3_64(key);
         if hash < self.bound {
-            self.keep(hash, &key[..key.len().min(PIECE_BYTES)], &value[..value.len().min(PIECE_BYTES)]);
+            self.keep(hash, turn, &key[..key.len().min(PIECE_BYTES)], &value[..value.len().min(PIECE_BYTES)]);
         }
     }
 
     #[cold]
-    fn keep(&mut self, hash: u64, key: &[u8], value: &[u8]) {
-        let kept = self.pairs.entry(hash).or_insert_with(|| (key.to_vec(), value.to_vec()));
-        // Of several values of one key the smallest, whichever came first.
-        if value < kept.1.as_slice() {
-            kept.1 = value.to_vec();
+    fn keep(&mut self, hash: u64, turn: Turn, key: &[u8], value: &[u8]) {
+        let sampled = || Sampled { turn, key: key.to_vec(), value: value.to_vec() };
+        match self.pairs.entry(hash) {
+            Entry::Vacant(entry) => {
+                entry.insert(sampled());
+            }
+            Entry::Occupied(mut entry) if (turn < entry.get().turn) == self.takes_first => {
+                entry.insert(sampled());
+            }
+            Entry::Occupied(_) => return,
         }
         if self.pairs.len() > PAIRS {
             self.pairs.pop_last();
@@ -51,9 +74,9 @@ impl Sample {
     }
 
     pub(crate) fn merge(&mut self, other: Self) {
-        for (hash, (key, value)) in other.pairs {
+        for (hash, Sampled { turn, key, value }) in other.pairs {
             if hash < self.bound {
-                self.keep(hash, &key, &value);
+                self.keep(hash, turn, &key, &value);
             }
         }
     }
@@ -69,11 +92,11 @@ impl Sample {
     }
 
     pub(crate) fn keys(&self) -> Vec<&[u8]> {
-        self.pairs.values().map(|(key, _)| key.as_slice()).collect()
+        self.pairs.values().map(|sampled| sampled.key.as_slice()).collect()
     }
 
     pub(crate) fn values(&self) -> Vec<&[u8]> {
-        self.pairs.values().map(|(_, value)| value.as_slice()).collect()
+        self.pairs.values().map(|sampled| sampled.value.as_slice()).collect()
     }
 }
 
@@ -81,19 +104,35 @@ impl Sample {
 mod tests {
     use super::*;
 
+    fn turn(i: usize) -> Turn {
+        Turn { block: i as u64 / 1000, pair: i as u64 % 1000 }
+    }
+
     #[test]
-    fn the_sample_does_not_depend_on_order_or_on_who_reads() {
-        let pairs: Vec<_> = (0..30_000_u32).map(|i| (i.to_string(), (i / 3).to_string())).collect();
-        let mut forward = Sample::default();
-        pairs.iter().for_each(|(key, value)| forward.see(key.as_bytes(), value.as_bytes()));
-        let (mut odd, mut even) = (Sample::default(), Sample::default());
-        for (i, (key, value)) in pairs.iter().enumerate().rev() {
-            if i % 2 == 1 { &mut odd } else { &mut even }.see(key.as_bytes(), value.as_bytes());
+    fn the_sample_does_not_depend_on_who_reads_and_has_the_value_that_counts() {
+        let pairs: Vec<_> =
+            (0..60_000_u32).map(|i| ((i % 30_000).to_string(), (i / 3).to_string())).collect();
+        for duplicates in [Duplicates::First, Duplicates::Last] {
+            let sample = || Sample::new(duplicates);
+            let mut forward = sample();
+            let (mut odd, mut even) = (sample(), sample());
+            for (i, (key, value)) in pairs.iter().enumerate() {
+                forward.see(turn(i), key.as_bytes(), value.as_bytes());
+            }
+            for (i, (key, value)) in pairs.iter().enumerate().rev() {
+                let half = if i % 2 == 1 { &mut odd } else { &mut even };
+                half.see(turn(i), key.as_bytes(), value.as_bytes());
+            }
+            even.merge(odd);
+            assert_eq!(even.pairs, forward.pairs);
+            assert_eq!(forward.pairs.len(), PAIRS);
+            let counts = if duplicates == Duplicates::First { 0 } else { 30_000 };
+            for Sampled { key, value, .. } in forward.pairs.values() {
+                let i: usize = std::str::from_utf8(key).unwrap().parse().unwrap();
+                assert_eq!(*value, pairs[i + counts].1.as_bytes());
+            }
+            let error = forward.distinct() as f64 / 30_000.0 - 1.0;
+            assert!(error.abs() < 0.05, "{error}");
         }
-        even.merge(odd);
-        assert_eq!(even.pairs, forward.pairs);
-        assert_eq!(forward.pairs.len(), PAIRS);
-        let error = forward.distinct() as f64 / 30_000.0 - 1.0;
-        assert!(error.abs() < 0.05, "{error}");
     }
 }

@@ -1,5 +1,6 @@
 //! The carved file from outside: held against a model, damaged, killed while it is made, and read by its page alone.
 
+mod choice;
 mod craft;
 mod damage;
 mod format_page;

@@ -1,0 +1,194 @@
+//! What is wrong with an input, in the binary's words: what `graven-ingest` says, and what to type
+//! next.
+
+use std::io;
+use std::path::Path;
+
+use graven_ingest::{Cause, Content, Error};
+
+use crate::failure::{Failure, reason};
+use crate::input::default_output;
+
+/// What the subcommand that reads can be told of its input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// All that `graven build` can.
+    Anything,
+    /// Nothing: what does not go without saying is for `graven build`.
+    WhatNeedsNoFlags,
+}
+
+/// What is wrong with an input, and what to type next.
+pub(crate) fn explain(error: &Error, reads: Reads) -> Failure {
+    let name = &error.input;
+    let place = match error.position.line {
+        Some(_) => format!("{name}:{}", error.position),
+        None => name.clone(),
+    };
+    let sentence = match &error.cause {
+        Cause::Open(source) => return Failure::new(cannot_open(name, source)),
+        Cause::Directory => format!("{name} is a directory; name one file in it"),
+        Cause::Read(source) => {
+            let line = error.position.line.map_or(String::new(), |line| format!(":{line}"));
+            format!("{name}{line}: cannot read further: {}", reason(source))
+        }
+        Cause::Compressed { compression, source } => format!(
+            "{place}: the {compression} data cannot be read: {}; is the file whole? `{compression} -t` says it",
+            reason(source)
+        ),
+        Cause::Content(content) => match foreign(name, content) {
+            Some(sentence) => sentence,
+            None => advised(format!("{place}: {}", error.cause), &error.cause, name, reads),
+        },
+        cause => advised(format!("{place}: {cause}"), cause, name, reads),
+    };
+    Failure::new(sentence)
+}
+
+fn cannot_open(name: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!(
+            "{name} does not exist; check the path, or make a sample with `graven gen -n 10000 -o {name}`"
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "{name} may not be read by this user; allow it with `chmod a+r {name}` or run as its owner"
+        ),
+        _ => format!("cannot open {name}: {}", reason(error)),
+    }
+}
+
+/// The sentence for content that no flag of `graven build` reads.
+fn foreign(name: &str, content: &Content) -> Option<String> {
+    let advice = match content {
+        Content::CompressedTwice => "unpack it once, and give what comes out".to_owned(),
+        Content::OtherCompression("bzip2") => format!("unpack it with `bunzip2 -k {name}`"),
+        Content::OtherCompression("xz") => format!("unpack it with `unxz -k {name}`"),
+        Content::OtherCompression("lz4") => format!("unpack it with `unlz4 {name}`"),
+        Content::OtherCompression(_) => "unpack it, or compress it with gzip or zstd".to_owned(),
+        Content::Archive("tar") => format!("take the table out of it with `tar -xf {name}`"),
+        Content::Archive("zip") => format!("take the table out of it with `unzip {name}`"),
+        Content::Archive(_) => "take the table out of it".to_owned(),
+        Content::Parquet => format!(
+            "turn it into csv, as with `duckdb -csv -c \"SELECT KEY, VALUE FROM '{name}'\" > table.csv`"
+        ),
+        Content::Sqlite => {
+            format!(
+                "turn a table of it into csv, as with `sqlite3 -csv {name} 'SELECT KEY, VALUE FROM TABLE' > table.csv`"
+            )
+        }
+        Content::RedisDump => {
+            "a running Redis can be asked for its pairs; this release does not read its dumps".to_owned()
+        }
+        Content::OtherKind(_) => "export the table as csv or JSON lines".to_owned(),
+        Content::Utf16 => format!("turn it into UTF-8 with `iconv -f UTF-16 -t UTF-8 {name} > NEW`"),
+        Content::Utf32 => format!("turn it into UTF-8 with `iconv -f UTF-32 -t UTF-8 {name} > NEW`"),
+        Content::JsonArray => {
+            format!("turn it into an object a line with `jq -c '.[]' {name} > table.jsonl`")
+        }
+        Content::JsonObject { array: Some(array) } => {
+            format!("turn it into an object a line with `jq -c '.[\"{array}\"][]' {name} > table.jsonl`")
+        }
+        Content::JsonObject { array: None } => {
+            format!("turn it into a pair a line with `jq -c 'to_entries[]' {name} > table.jsonl`")
+        }
+        Content::LoneCarriageReturns => {
+            format!("turn these into line feeds with `tr '\\r' '\\n' < {name} > NEW`")
+        }
+        _ => return None,
+    };
+    Some(match content {
+        Content::LoneCarriageReturns => format!("{name} has {content}; {advice}"),
+        _ => format!("{name} is {content}; {advice}"),
+    })
+}
+
+/// `sentence` with what to type next, where there is something to type.
+fn advised(sentence: String, cause: &Cause, name: &str, reads: Reads) -> String {
+    let Some((advice, flags)) = advice(cause) else { return sentence };
+    match reads {
+        // It says what to do.
+        Reads::WhatNeedsNoFlags if matches!(cause, Cause::LeadingSeparator) => sentence,
+        Reads::Anything => format!("{sentence}; {advice}"),
+        Reads::WhatNeedsNoFlags if flags.is_empty() => format!("{sentence}; {advice}"),
+        Reads::WhatNeedsNoFlags => {
+            let output = default_output(Path::new(name));
+            format!(
+                "{sentence}; make a carved file of it with `graven build {name} {flags} -o {}`",
+                output.display()
+            )
+        }
+    }
+}
+
+/// What to do about a cause, and the flags of `graven build` that do it, if it is flags that do
+/// it.
+fn advice(cause: &Cause) -> Option<(String, String)> {
+    let flags = |flags: &str, what: &str| Some((format!("{what} `{flags}`"), flags.to_owned()));
+    let words = |what: &str| Some((what.to_owned(), String::new()));
+    match cause {
+        Cause::Content(Content::JsonLines) => {
+            flags("--format jsonl --key FIELD --value FIELD", "read it with")
+        }
+        Cause::Content(Content::NulBytes) => {
+            flags("--format data", "a text has none; if this is one all the same, say so with")
+        }
+        Cause::Content(Content::Columns { delimiter: b'\t' }) => flags("--format tsv", "read it with"),
+        Cause::Content(Content::Columns { delimiter }) => {
+            let separator = quoted(*delimiter);
+            flags(&format!("--delimiter {separator} --key 1 --value 2"), "read it with, say,")
+        }
+        Cause::Content(Content::Comment { prefix }) => Some((
+            format!(
+                "pass over them with `--comment '{prefix}'`, or say the form with `--format` if they are pairs"
+            ),
+            format!("--comment '{prefix}'"),
+        )),
+        Cause::NotForFormat { .. } => words("leave that flag out, or say another form with `--format`"),
+        Cause::ValueUndecided { columns } => {
+            let column = |i: usize| columns.get(i).map_or("2", String::as_str);
+            flags(
+                &format!("--key {} --value {}", word(column(0)), word(column(1))),
+                "say which they are, as with",
+            )
+        }
+        Cause::KeyIsValue { .. } => flags("--value COLUMN", "name the value's with"),
+        Cause::HeaderUndecided { .. } => {
+            Some(("say whether it does, with `--header` or `--no-header`".to_owned(), "--header".to_owned()))
+        }
+        Cause::RepeatedColumn { .. } => words("give its number"),
+        Cause::NoSuchColumn { found: 1, .. } => {
+            flags("--delimiter", "if columns are separated by something else, say by what with")
+        }
+        Cause::NoField { .. } => flags("--key FIELD --value FIELD", "name the fields with"),
+        Cause::Null { role: graven_ingest::Role::Value } => flags(
+            "--null skip",
+            "`--null empty` or `--null json` says what they become; leave such pairs out with",
+        ),
+        Cause::LeadingSeparator => flags(
+            "--comment ' '",
+            "`--trim` drops spaces and tabs around keys and values; pass over such lines with",
+        ),
+        Cause::RowsInQuotes { .. } => flags(
+            "--rows-in-quotes",
+            "correct the quotes, or, if the cell is to hold these lines, say so with",
+        ),
+        Cause::OpenQuote | Cause::AfterQuote { .. } => words("a quote inside of quotes is written twice"),
+        Cause::ColumnCount { .. } => words("a cell that holds a separator is written in quotes"),
+        _ => None,
+    }
+}
+
+/// A byte as a shell takes it.
+fn quoted(byte: u8) -> String {
+    format!("'{}'", char::from(byte))
+}
+
+/// A word as a shell takes it.
+fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-.:/@%+=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.into()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}

@@ -1,0 +1,81 @@
+//! What a subcommand that works on tables says when the system gives no more memory: a sentence
+//! and exit status 2 where Rust would abort. Stable Rust has no other place to say it than the
+//! allocator.
+//!
+//! `unsafe` here hands every call on to the system's allocator, and ends the process.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{Cursor, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[global_allocator]
+static ALLOCATOR: Explaining = Explaining;
+
+/// Whether an allocation that fails ends the process; a server goes on where it can.
+static ENDS: AtomicBool = AtomicBool::new(false);
+
+/// Says whether an allocation that fails from here on ends the process with a sentence.
+pub(crate) fn end_without(ends: bool) {
+    ENDS.store(ends, Ordering::Relaxed);
+}
+
+/// The system's allocator.
+struct Explaining;
+
+// SAFETY: every call goes to the system's allocator as it came, and what that returns is returned.
+unsafe impl GlobalAlloc for Explaining {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are those that are asked for.
+        given(unsafe { System.alloc(layout) }, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        given(unsafe { System.alloc_zeroed(layout) }, layout.size())
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above.
+        given(unsafe { System.realloc(memory, layout, size) }, size)
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[inline]
+fn given(memory: *mut u8, bytes: usize) -> *mut u8 {
+    if memory.is_null() && ENDS.load(Ordering::Relaxed) {
+        end(bytes);
+    }
+    memory
+}
+
+/// Whether a thread is saying it already.
+static IS_SAID: AtomicBool = AtomicBool::new(false);
+
+/// Says it without an allocation, and ends the process without running what might allocate.
+#[cold]
+fn end(bytes: usize) -> ! {
+    let mut text = [0; 256];
+    let mut cursor = Cursor::new(&mut text[..]);
+    // It is shorter than that.
+    let _ = writeln!(
+        cursor,
+        "graven: the system gives no more memory, {bytes} bytes were asked for; raise the limit that `ulimit -v` shows, \
+         or, for a build, use less with `--memory`"
+    );
+    let len = cursor.position() as usize;
+    // SAFETY: the text lives until the call returns; waiting for a signal and ending a process are
+    // always allowed.
+    unsafe {
+        while IS_SAID.swap(true, Ordering::Relaxed) {
+            libc::pause();
+        }
+        libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), len);
+        libc::_exit(2)
+    }
+}

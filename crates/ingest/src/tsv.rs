@@ -1,0 +1,103 @@
+//! Tab-separated text, in which nothing is quoted: a key, a tab and a value; or columns, where
+//! they are asked for.
+
+use std::io::Read;
+
+use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use memchr::{memchr, memchr_iter};
+
+use crate::columns::FirstRow;
+use crate::error::{Cause, Fault, Position};
+use crate::lines::LineReader;
+use crate::options::ReadOptions;
+use crate::row::{CellKind, CellSpan, Row, Rows};
+
+/// The longest line: the longest key and value, and room for other columns.
+const LINE_BYTES_MAX: usize = KEY_BYTES_MAX + VALUE_BYTES_MAX + (16 << 20);
+
+/// What a line is cut into.
+enum Shape {
+    /// The key, and behind the first tab the value with all further tabs.
+    Pair,
+    /// So many columns, of which these are wanted.
+    Columns { width: usize, wanted: [usize; 2] },
+}
+
+/// The rows of a tsv.
+pub(crate) struct TsvRows<R> {
+    lines: LineReader<R>,
+    shape: Shape,
+    /// Whether the first row is read already: it says how many columns there are.
+    has_first: bool,
+    cells: Vec<CellSpan>,
+    ignored: Vec<String>,
+    trim: bool,
+}
+
+impl<R: Read> TsvRows<R> {
+    /// Reads the header, where there is one, and chooses the columns. `may_be_header` says that
+    /// the first line could be one.
+    pub(crate) fn new(source: R, options: &ReadOptions, may_be_header: bool) -> Result<Self, Fault> {
+        let mut lines = LineReader::new(source, LINE_BYTES_MAX, options.comment.clone());
+        let has_header = options.header.unwrap_or_else(|| options.names_a_column());
+        let in_columns = options.key.is_some() || options.value.is_some();
+        let (mut shape, mut ignored, mut has_first) = (Shape::Pair, Vec::new(), false);
+        if (has_header || in_columns) && lines.advance()? {
+            has_first = !has_header;
+            if in_columns {
+                let (number, text) = lines.line();
+                let name = |name| String::from_utf8_lossy(name).trim().to_owned();
+                let names: Vec<String> = text.split(|&byte| byte == b'\t').map(name).collect();
+                let row = FirstRow { cells: &names, is_header: has_header, may_be_header, line: number };
+                let chosen = options.choose(row)?;
+                shape = Shape::Columns { width: names.len(), wanted: [chosen.key, chosen.value] };
+                ignored = chosen.ignored;
+            }
+        }
+        Ok(Self { lines, shape, has_first, cells: Vec::new(), ignored, trim: options.trim })
+    }
+}
+
+impl<R: Read + Send> Rows for TsvRows<R> {
+    fn advance(&mut self) -> Result<bool, Fault> {
+        if !std::mem::take(&mut self.has_first) && !self.lines.advance()? {
+            return Ok(false);
+        }
+        let (line, text) = self.lines.line();
+        self.cells.clear();
+        let position = Position::line(line);
+        let cell = |start, end| CellSpan { start, end, kind: CellKind::Bytes };
+        match &self.shape {
+            Shape::Pair => {
+                let tab = memchr(b'\t', text).ok_or_else(|| Fault::new(position, Cause::NoTab))?;
+                self.cells.extend([cell(0, tab), cell(tab + 1, text.len())]);
+            }
+            Shape::Columns { width, wanted } => {
+                let ends = || memchr_iter(b'\t', text).chain([text.len()]);
+                let (expected, found) = (*width, ends().count());
+                if found != expected {
+                    return Err(Fault::new(position, Cause::ColumnCount { expected, found }));
+                }
+                for &column in wanted {
+                    let start =
+                        column.checked_sub(1).and_then(|before| ends().nth(before)).map_or(0, |tab| tab + 1);
+                    let end = ends().nth(column).unwrap_or(text.len());
+                    self.cells.push(cell(start, end));
+                }
+            }
+        }
+        if self.trim {
+            self.cells.iter_mut().for_each(|cell| cell.trim(text));
+        }
+        Ok(true)
+    }
+
+    fn row(&self) -> Row<'_> {
+        let (line, bytes) = self.lines.line();
+        Row { bytes, cells: &self.cells, position: Position::line(line) }
+    }
+
+    fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+}
