@@ -55,6 +55,13 @@ impl<'a> Value<'a> {
         Self { bytes: &self.bytes[range], ..self }
     }
 
+    /// Where in the memory of `store` it lies, if it does.
+    pub(crate) fn range_in(self, store: &Arc<Store>) -> Option<Range<usize>> {
+        self.table.filter(|table| Arc::ptr_eq(table, store))?;
+        let start = self.bytes.as_ptr().addr() - store.memory().as_ptr().addr();
+        Some(start..start + self.bytes.len())
+    }
+
     /// Whether bringing it here has cost time for each of its bytes.
     #[inline]
     pub(crate) fn is_copied(self) -> bool {
@@ -82,7 +89,7 @@ struct Lent {
 }
 
 /// A place between two answers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct End {
     bytes: usize,
     lent: usize,
@@ -107,9 +114,8 @@ impl Output {
 
     #[cold]
     fn push_large(&mut self, value: Value<'_>) {
-        let Some(store) = value.table else { return self.bytes.extend_from_slice(value.bytes) };
-        let start = value.bytes.as_ptr().addr() - store.memory().as_ptr().addr();
-        let range = start..start + value.len();
+        let in_table = value.table.and_then(|store| Some((store, value.range_in(store)?)));
+        let Some((store, range)) = in_table else { return self.bytes.extend_from_slice(value.bytes) };
         self.lent.push(Lent { at: self.bytes.len(), store: Arc::clone(store), range });
         self.lent_bytes += value.len();
     }

@@ -106,11 +106,13 @@ pub struct BitField {
 impl BitField {
     /// What the bits of `value` say; those behind its end are 0.
     pub fn read(&self, value: &[u8]) -> i64 {
-        let bit = |at: u64| {
-            let byte = usize::try_from(at / 8).ok().and_then(|at| value.get(at)).copied();
-            u64::from(byte.unwrap_or_default() >> (7 - at % 8) & 1)
-        };
-        let number = (0..u64::from(self.width)).fold(0, |number, i| number << 1 | bit(self.offset + i));
+        // From the byte that it begins in, with more than it can need behind it.
+        let mut bytes = [0; 16];
+        let start = usize::try_from(self.offset / 8).unwrap_or(usize::MAX);
+        let behind = value.get(start..).unwrap_or_default();
+        let held = behind.len().min(bytes.len());
+        bytes[..held].copy_from_slice(&behind[..held]);
+        let number = (u128::from_be_bytes(bytes) << (self.offset % 8) >> (128 - self.width)) as u64;
         let unused = 64 - self.width;
         if self.signed { ((number << unused) as i64) >> unused } else { number as i64 }
     }

@@ -242,6 +242,10 @@ pub struct Scan<'b> {
 /// How many keys `SCAN` looks at when no `COUNT` is given.
 const SCAN_COUNT_DEFAULT: u64 = 10;
 
+/// What asks about the server or a connection has at most so many arguments behind its name: nobody
+/// needs more, and each costs time at once.
+const OPTIONS_MAX: usize = 1024;
+
 /// No name of a command or subcommand is longer; a longer one is unknown.
 pub(super) const NAME_BYTES_MAX: usize = 24;
 
@@ -264,7 +268,26 @@ impl<'b> Command<'b> {
         if let ([b'm' | b'M', b'g' | b'G', b'e' | b'E', b't' | b'T'], 1..) = (name, rest.len()) {
             return Ok(Self::MGet { keys: rest });
         }
-        Self::parse_other(name, rest)
+        let parsed = Self::parse_other(name, rest);
+        if rest.len() > OPTIONS_MAX {
+            return parsed.and_then(|command| command.check_options(rest.len()));
+        }
+        parsed
+    }
+
+    fn check_options(self, found: usize) -> Result<Self, Refusal<'b>> {
+        match self {
+            Self::Info { .. }
+            | Self::ConfigGet { .. }
+            | Self::Command(_)
+            | Self::Client(_)
+            | Self::Hello(_)
+            | Self::Latency(_)
+            | Self::PubSub(_)
+            | Self::Unsubscribe { .. }
+            | Self::BitFieldRo { .. } => Err(Refusal::TooManyArguments { most: OPTIONS_MAX, found }),
+            other => Ok(other),
+        }
     }
 
     #[inline(never)]

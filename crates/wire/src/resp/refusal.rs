@@ -32,6 +32,20 @@ pub enum Refusal<'b> {
         /// The subcommand, in capitals.
         name: &'static str,
     },
+    /// More arguments behind the name of a command that asks about the server than it may have.
+    TooManyArguments {
+        /// How many it may have.
+        most: usize,
+        /// How many it has.
+        found: usize,
+    },
+    /// A pattern for names of commands or settings has more bytes than it may have.
+    PatternTooLong {
+        /// How many it may have.
+        most: usize,
+        /// How many it has.
+        found: usize,
+    },
     /// The command would change data.
     ReadOnly,
     /// The value of the key is of another type than the command reads.
@@ -159,6 +173,14 @@ impl Refusal<'_> {
                     "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
                 )
                 .as_bytes(),
+            ),
+            Self::TooManyArguments { most, found } => reply::error(
+                out,
+                format!("ERR this command may have {most} arguments, this one has {found}").as_bytes(),
+            ),
+            Self::PatternTooLong { most, found } => reply::error(
+                out,
+                format!("ERR a pattern may have {most} bytes, this one has {found}").as_bytes(),
             ),
             Self::NothingIsPublished { command } => reply::error(
                 out,

@@ -51,6 +51,17 @@ pub fn bulk_head(out: &mut Vec<u8>, len: usize) {
     out.extend_from_slice(CRLF);
 }
 
+/// Appends a number with a fraction. RESP2 has no type of its own for it.
+pub fn double(out: &mut Vec<u8>, version: Version, number: f64) {
+    let text = number.to_string();
+    if version == Version::Resp2 {
+        return bulk(out, text.as_bytes());
+    }
+    out.push(b',');
+    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(CRLF);
+}
+
 /// Appends a text that is meant for people. RESP2 has no type of its own for it.
 pub fn verbatim(out: &mut Vec<u8>, version: Version, text: &[u8]) {
     if version == Version::Resp2 {

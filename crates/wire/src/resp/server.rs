@@ -6,6 +6,11 @@ use super::writes::arity_fits;
 use super::{Args, Refusal};
 use crate::decimal;
 
+/// Bytes of the pattern of `COMMAND LIST`, and of all patterns of a `CONFIG GET`: matching them with
+/// every name takes time at once.
+const COMMAND_PATTERN_BYTES_MAX: usize = 256;
+const CONFIG_PATTERN_BYTES_MAX: usize = 1024;
+
 /// What `COMMAND` is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -139,7 +144,10 @@ fn command_filter(mut args: Args<'_>) -> Result<CommandFilter<'_>, Refusal<'_>> 
         return Err(Refusal::Syntax);
     }
     match fold(kind, &mut [0; NAME_BYTES_MAX]) {
-        b"pattern" => Ok(CommandFilter::Pattern(value)),
+        b"pattern" if value.len() <= COMMAND_PATTERN_BYTES_MAX => Ok(CommandFilter::Pattern(value)),
+        b"pattern" => {
+            Err(Refusal::PatternTooLong { most: COMMAND_PATTERN_BYTES_MAX, found: value.len() })
+        }
         b"aclcat" => Ok(CommandFilter::Category(value)),
         b"module" => Ok(CommandFilter::Nothing),
         _ => Err(Refusal::Syntax),
@@ -151,7 +159,12 @@ pub(super) fn config(mut args: Args<'_>) -> Result<Command<'_>, Refusal<'_>> {
     if !name.eq_ignore_ascii_case(b"get") {
         return Err(Refusal::UnknownSubcommand { container: "CONFIG", name });
     }
-    at_least_one("config|get", args).map(|patterns| Command::ConfigGet { patterns })
+    let patterns = at_least_one("config|get", args)?;
+    let found = patterns.map(<[u8]>::len).sum();
+    if found > CONFIG_PATTERN_BYTES_MAX {
+        return Err(Refusal::PatternTooLong { most: CONFIG_PATTERN_BYTES_MAX, found });
+    }
+    Ok(Command::ConfigGet { patterns })
 }
 
 pub(super) fn object(mut args: Args<'_>) -> Result<Command<'_>, Refusal<'_>> {
