@@ -138,13 +138,7 @@ impl Timeouts {
 }
 
 impl<S: Stream> Connection<S> {
-    pub(crate) fn new(
-        stream: S,
-        speaks: Speaks,
-        client: Arc<Client>,
-        options: &Options,
-        ticks: u32,
-    ) -> Self {
+    pub(crate) fn new(stream: S, speaks: Speaks, client: Arc<Client>, options: &Options, ticks: u32) -> Self {
         let session = Session::new(speaks, &client, options);
         Self {
             stream,

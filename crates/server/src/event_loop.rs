@@ -108,7 +108,8 @@ impl<'a, S: System> EventLoop<'a, S> {
         let now = clock.now();
         let generation = catalog.generation();
         let version = catalog.current();
-        let responder = Responder::new(Arc::clone(version.store()), options, counters, &counters.loops[i], clients);
+        let responder =
+            Responder::new(Arc::clone(version.store()), options, counters, &counters.loops[i], clients);
         let shared = Shared {
             system,
             responder,
@@ -409,11 +410,12 @@ impl<'a, S: System> EventLoop<'a, S> {
         self.sweep_part = (self.sweep_part + 1) % SWEEP_PARTS;
         let (shared, part) = (&mut self.shared, self.sweep_part);
         let in_part = self.connections.iter_mut().filter(|(token, _)| token % SWEEP_PARTS == part);
-        let overdue: Vec<(usize, Outcome)> =
-            in_part.filter_map(|(token, connection)| {
+        let overdue: Vec<(usize, Outcome)> = in_part
+            .filter_map(|(token, connection)| {
                 connection.record(&shared.clock);
                 Some((token, connection.overdue(shared)?))
-            }).collect();
+            })
+            .collect();
         for (token, outcome) in overdue {
             self.dismissed(token, outcome);
         }

@@ -42,8 +42,15 @@ pub(crate) fn run(
     let (threads, listening) = (options.threads, listening.join(" "));
     tracing::info!(threads, listening, pairs = catalog.current().store().len(), "serving");
 
-    let common =
-        Common { inboxes: &inboxes, counters: &counters, clients: &clients, buffered: &buffered, catalog, options, shutdown };
+    let common = Common {
+        inboxes: &inboxes,
+        counters: &counters,
+        clients: &clients,
+        buffered: &buffered,
+        catalog,
+        options,
+        shutdown,
+    };
     let result = thread::scope(|scope| {
         let mut others = Vec::new();
         let mut first = None;

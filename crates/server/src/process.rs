@@ -22,7 +22,8 @@ impl Usage {
     /// What it is now.
     pub(crate) fn now() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let (status, memory, stat) = (read("/proc/self/status"), read("/proc/meminfo"), read("/proc/self/stat"));
+        let (status, memory, stat) =
+            (read("/proc/self/status"), read("/proc/meminfo"), read("/proc/self/stat"));
         let [user_seconds, system_seconds] = processor_seconds(&stat);
         Self {
             resident_bytes: bytes_of(&status, "VmRSS:"),
@@ -45,7 +46,8 @@ fn bytes_of(text: &str, name: &str) -> u64 {
 fn processor_seconds(stat: &str) -> [f64; 2] {
     let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
     let mut fields = behind.split_whitespace().skip(11);
-    [(); 2].map(|()| fields.next().and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or_default())
+    [(); 2]
+        .map(|()| fields.next().and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or_default())
         .map(|ticks| ticks / TICKS_PER_SECOND)
 }
 

@@ -7,6 +7,7 @@ mod clients;
 mod differential;
 mod other_servers;
 mod programs;
+mod redis_tools;
 #[path = "../../../crates/cli/tests/support/mod.rs"]
 mod support;
 mod talk;

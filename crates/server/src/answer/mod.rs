@@ -22,8 +22,8 @@ use std::sync::Arc;
 use graven_blocks::BlockReader;
 use graven_format::Store;
 
-use crate::counters::{Counters, LoopCounters, Readings};
 use crate::clients::{Client, ClientState, Clients};
+use crate::counters::{Counters, LoopCounters, Readings};
 use crate::endpoint::Speaks;
 use crate::options::Options;
 use access::{Asker, Wanted};

@@ -312,9 +312,7 @@ pub(super) fn lcs(mut args: Args<'_>) -> Result<Lcs<'_>, Refusal<'_>> {
     }
     let wanted = match (length, matches) {
         (true, true) => {
-            return Err(Refusal::Fixed(
-                "ERR If you want both the length and indexes, please just use IDX.",
-            ));
+            return Err(Refusal::Fixed("ERR If you want both the length and indexes, please just use IDX."));
         }
         (true, false) => LcsWanted::Length,
         (false, false) => LcsWanted::Bytes,

@@ -294,8 +294,7 @@ fn unblock(mut args: Args<'_>) -> Result<ClientTopic<'_>, Refusal<'_>> {
     let Some(id) = args.next() else { return Err(Refusal::WrongArity { command: "client|unblock" }) };
     match (args.next(), args.len()) {
         (None, _) => {}
-        (Some(why), 0)
-            if why.eq_ignore_ascii_case(b"timeout") || why.eq_ignore_ascii_case(b"error") => {}
+        (Some(why), 0) if why.eq_ignore_ascii_case(b"timeout") || why.eq_ignore_ascii_case(b"error") => {}
         (Some(_), 0) => {
             return Err(Refusal::Fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
         }

@@ -186,10 +186,9 @@ impl Refusal<'_> {
                 out,
                 format!("ERR {command} is refused: nothing is ever published here").as_bytes(),
             ),
-            Self::NoMonitor => reply::error(
-                out,
-                b"ERR monitor is refused: commands of other clients are not shown here",
-            ),
+            Self::NoMonitor => {
+                reply::error(out, b"ERR monitor is refused: commands of other clients are not shown here")
+            }
             Self::NoKeys { command } => reply::error(
                 out,
                 format!("ERR at least 1 input key is needed for '{command}' command").as_bytes(),

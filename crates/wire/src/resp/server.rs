@@ -136,18 +136,19 @@ pub(super) fn command(mut args: Args<'_>) -> Result<Command<'_>, Refusal<'_>> {
 }
 
 fn command_filter(mut args: Args<'_>) -> Result<CommandFilter<'_>, Refusal<'_>> {
+    if args.len() == 0 {
+        return Ok(CommandFilter::All);
+    }
     let (Some(filter), Some(kind), Some(value), 0) = (args.next(), args.next(), args.next(), args.len())
     else {
-        return if args.len() == 0 { Ok(CommandFilter::All) } else { Err(Refusal::Syntax) };
+        return Err(Refusal::Syntax);
     };
     if !filter.eq_ignore_ascii_case(b"filterby") {
         return Err(Refusal::Syntax);
     }
     match fold(kind, &mut [0; NAME_BYTES_MAX]) {
         b"pattern" if value.len() <= COMMAND_PATTERN_BYTES_MAX => Ok(CommandFilter::Pattern(value)),
-        b"pattern" => {
-            Err(Refusal::PatternTooLong { most: COMMAND_PATTERN_BYTES_MAX, found: value.len() })
-        }
+        b"pattern" => Err(Refusal::PatternTooLong { most: COMMAND_PATTERN_BYTES_MAX, found: value.len() }),
         b"aclcat" => Ok(CommandFilter::Category(value)),
         b"module" => Ok(CommandFilter::Nothing),
         _ => Err(Refusal::Syntax),
@@ -214,8 +215,7 @@ pub(super) fn slowlog(mut args: Args<'_>) -> Result<Command<'_>, Refusal<'_>> {
             (None, _) => SlowlogTopic::Get { count: Some(COUNT_DEFAULT) },
             (Some(count), 0) => {
                 let count = decimal::canonical(count).filter(|&count| count >= -1);
-                let count =
-                    count.ok_or(Refusal::Fixed("ERR count should be greater than or equal to -1"))?;
+                let count = count.ok_or(Refusal::Fixed("ERR count should be greater than or equal to -1"))?;
                 SlowlogTopic::Get { count: u64::try_from(count).ok() }
             }
             _ => return Err(Refusal::SubcommandArguments { container: "SLOWLOG", name: "GET" }),

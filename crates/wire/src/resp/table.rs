@@ -92,9 +92,7 @@ impl Known {
             return Err(Refusal::Fixed("ERR Invalid number of arguments specified for command"));
         }
         match keys.of(command) {
-            Some(keys) if keys.is_empty() => {
-                Err(Refusal::Fixed("ERR The command has no key arguments"))
-            }
+            Some(keys) if keys.is_empty() => Err(Refusal::Fixed("ERR The command has no key arguments")),
             Some(keys) => Ok(keys),
             None => Err(Refusal::Fixed("ERR Invalid arguments specified for command")),
         }

@@ -364,9 +364,7 @@ fn range(args: Args<'_>, fixed: Option<By>) -> Parsed<'_> {
         ));
     }
     if has_scores && by == By::Name {
-        return Err(Refusal::Fixed(
-            "ERR syntax error, WITHSCORES not supported in combination with BYLEX",
-        ));
+        return Err(Refusal::Fixed("ERR syntax error, WITHSCORES not supported in combination with BYLEX"));
     }
     match by {
         By::Rank => integers(args)?,

@@ -1,8 +1,8 @@
 //! The commands that would change data, by name, so that they are refused as a read-only replica refuses them.
 
 use super::table::Keys::{
-    self, All, AllButLast, Counted, CountedAt, First, FirstAndCounted, None as Nothing, Pairs, Places, Second, Streams,
-    Subcommand, Two,
+    self, All, AllButLast, Counted, CountedAt, First, FirstAndCounted, None as Nothing, Pairs, Places,
+    Second, Streams, Subcommand, Two,
 };
 
 /// Every command of Redis 7.0 that its own table marks as a write, in order, with its arity: the number of arguments,

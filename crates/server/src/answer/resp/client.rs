@@ -80,9 +80,9 @@ impl TrackingState {
         for prefix in tracking.prefixes() {
             let overlaps = |other: &&Vec<u8>| other.starts_with(prefix) || prefix.starts_with(other);
             match prefixes.iter().enumerate().find(|(_, other)| overlaps(other)) {
-                Some((_, other)) if *other == prefix => {}
                 Some((i, other)) => {
-                    let kind: &[u8] = if i < known { b"an existing prefix '" } else { b"another provided prefix '" };
+                    let kind: &[u8] =
+                        if i < known { b"an existing prefix '" } else { b"another provided prefix '" };
                     let pair: [&[u8]; 2] = if i < known { [prefix, other] } else { [other, prefix] };
                     let rest = b"'. Prefixes for a single client must not overlap.";
                     return Err([b"ERR Prefix '", pair[0], b"' overlaps with ", kind, pair[1], rest].concat());
@@ -98,7 +98,7 @@ impl TrackingState {
     }
 
     fn set_caching(&mut self, answer: Option<bool>) -> Result<(), Refusal<'static>> {
-        let Some(tracked) = self.0.as_mut().filter(|tracked| tracked.opt_in || tracked.opt_out) else {
+        let Some(tracked) = self.0.as_mut() else {
             return Err(Refusal::Fixed(
                 "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or \
                  OPTOUT mode enabled",
@@ -206,7 +206,10 @@ impl RespSession {
             ClientTopic::GetRedirect => reply::integer(out, self.tracking.redirect()),
             ClientTopic::Kill(filter) => return self.kill(filter, responder, out),
             ClientTopic::Pause { timeout_ms: 1.., all: true } => {
-                reply::error(out, b"ERR no client may stop the answers to all others, CLIENT PAUSE WRITE is taken");
+                reply::error(
+                    out,
+                    b"ERR no client may stop the answers to all others, CLIENT PAUSE WRITE is taken",
+                );
             }
             // Writes are refused anyway.
             ClientTopic::Pause { .. } | ClientTopic::Nothing => reply::ok(out),

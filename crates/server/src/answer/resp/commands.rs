@@ -243,7 +243,11 @@ impl RespSession {
             }
             Command::Typed { read: TypedRead::Key { key, missing }, .. } => {
                 return with_presence(key, responder, slot, |is_there, out| {
-                    if is_there { wrong_type(missing, out) } else { encode_missing(missing, key, version, out) }
+                    if is_there {
+                        wrong_type(missing, out)
+                    } else {
+                        encode_missing(missing, key, version, out)
+                    }
                 });
             }
             Command::Typed { read: TypedRead::Keys { keys, missing }, .. } => {

@@ -14,8 +14,9 @@ use super::info::{info, memory};
 use super::transaction::Transaction;
 use crate::answer::{After, Responder, Slot};
 
-/// The Redis whose behaviour is followed; clients choose what they send by it.
-pub(super) const REDIS_VERSION: &str = "7.2.0";
+/// The Redis whose commands are known; clients choose what they send by it. redis-py wants 7.4 before it caches values on
+/// its side.
+pub(super) const REDIS_VERSION: &str = "7.4.0";
 
 /// The server follows nobody, and GLIDE does not talk to one that is no master. That writes are refused is said by
 /// `READONLY`, and by the setting `replica-read-only`.
@@ -75,7 +76,9 @@ impl RespSession {
             Command::Wait | Command::Publish => reply::integer(out, 0),
             Command::ModuleList => reply::array_head(out, 0),
             Command::PubSub(topic) => pubsub(topic, out),
-            Command::Unsubscribe { command, channels } => unsubscribe(command, channels, session.version, out),
+            Command::Unsubscribe { command, channels } => {
+                unsubscribe(command, channels, session.version, out)
+            }
             Command::Slowlog(SlowlogTopic::Len) => reply::integer(out, 0),
             Command::Slowlog(SlowlogTopic::Reset) => reply::ok(out),
             Command::Slowlog(_) => reply::array_head(out, 0),

@@ -46,7 +46,9 @@ fn is_listed(known: &Known, filter: CommandFilter<'_>) -> bool {
     match filter {
         CommandFilter::All => true,
         CommandFilter::Nothing => false,
-        CommandFilter::Pattern(pattern) => glob::matches(&pattern.to_ascii_lowercase(), known.name.as_bytes()),
+        CommandFilter::Pattern(pattern) => {
+            glob::matches(&pattern.to_ascii_lowercase(), known.name.as_bytes())
+        }
         CommandFilter::Category(category) => {
             known.categories().any(|name| name.as_bytes().eq_ignore_ascii_case(category))
         }
