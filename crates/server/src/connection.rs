@@ -1,10 +1,12 @@
 //! One connection: what it has received, what it has to send, and what it waits for.
 
 use std::io;
+use std::sync::Arc;
 
 use crate::answer::{Farewell, Next, Responder, Session, Slot};
 use crate::buffered::Buffered;
-use crate::clock::{Clock, ticks_of};
+use crate::clients::Client;
+use crate::clock::{Clock, TICK, ticks_of};
 use crate::endpoint::Speaks;
 use crate::input::Input;
 use crate::journal::Journal;
@@ -28,6 +30,8 @@ const DRAINING_TICKS: u32 = 1;
 #[derive(Debug)]
 pub(crate) struct Connection<S> {
     stream: S,
+    /// What others may know of it.
+    client: Arc<Client>,
     session: Session,
     /// The beginning of a request that is not whole, or requests that wait.
     input: Input,
@@ -134,10 +138,12 @@ impl Timeouts {
 }
 
 impl<S: Stream> Connection<S> {
-    pub(crate) fn new(stream: S, speaks: Speaks, options: &Options, ticks: u32) -> Self {
+    pub(crate) fn new(stream: S, speaks: Speaks, client: Arc<Client>, options: &Options, ticks: u32) -> Self {
+        let session = Session::new(speaks, &client, options);
         Self {
             stream,
-            session: Session::new(speaks, options),
+            client,
+            session,
             input: Input::default(),
             output: Output::default(),
             written: 0,
@@ -158,6 +164,20 @@ impl<S: Stream> Connection<S> {
 
     pub(crate) fn stream(&mut self) -> &mut S {
         &mut self.stream
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Writes down for others how it is now.
+    pub(crate) fn record(&self, clock: &Clock) {
+        let idle = TICK * clock.ticks().saturating_sub(self.since);
+        let mut state = self.client.state();
+        state.active = clock.now().checked_sub(idle).unwrap_or(clock.now());
+        state.input_bytes = self.input.len();
+        state.output_bytes = self.output.len() - self.written;
+        self.session.record(&mut state);
     }
 
     pub(crate) fn session(&mut self) -> &mut Session {

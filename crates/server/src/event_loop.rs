@@ -16,6 +16,7 @@ use slab::Slab;
 use crate::accept::{Acceptor, Inbox};
 use crate::answer::{FIRST_COST_MAX, FURTHER_COST_MAX, Responder};
 use crate::buffered::{Buffered, Relief};
+use crate::clients::Clients;
 use crate::clock::{Clock, TICK};
 use crate::connection::{Connection, Outcome, Shared, Timeouts};
 use crate::counters::Counters;
@@ -24,7 +25,7 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::options::{Options, StorageOptions};
 use crate::shutdown::Shutdown;
-use crate::system::{Event, System};
+use crate::system::{Event, Stream, System};
 use crate::turn::{TURNS_MAX, Turns};
 
 /// Connections are looked at for timeouts in this many parts, one each tick.
@@ -41,6 +42,7 @@ const LEFTOVERS_AT_ONCE: usize = 4;
 pub(crate) struct Common<'a, S: System> {
     pub(crate) inboxes: &'a [Inbox<S::Stream>],
     pub(crate) counters: &'a Counters,
+    pub(crate) clients: &'a Clients,
     pub(crate) buffered: &'a Buffered,
     pub(crate) catalog: &'a Catalog,
     pub(crate) options: &'a Options,
@@ -101,12 +103,13 @@ impl<'a, S: System> EventLoop<'a, S> {
         common: Common<'a, S>,
         acceptor: Option<Acceptor>,
     ) -> Result<Self, Error> {
-        let Common { options, counters, buffered, catalog, .. } = common;
+        let Common { options, counters, clients, buffered, catalog, .. } = common;
         let clock = Clock::start(&system);
         let now = clock.now();
         let generation = catalog.generation();
         let version = catalog.current();
-        let responder = Responder::new(Arc::clone(version.store()), options, counters, &counters.loops[i]);
+        let responder =
+            Responder::new(Arc::clone(version.store()), options, counters, &counters.loops[i], clients);
         let shared = Shared {
             system,
             responder,
@@ -167,7 +170,10 @@ impl<'a, S: System> EventLoop<'a, S> {
         let mut events = std::mem::take(&mut self.events);
         for event in events.drain(..) {
             match event {
-                Event::Woken => self.welcome(),
+                Event::Woken => {
+                    self.welcome();
+                    self.close_killed();
+                }
                 Event::ReadsEnded => self.take_reads(),
                 Event::Stream { token, readable, hung_up } => {
                     if let Some(connection) = self.connections.get_mut(token) {
@@ -344,7 +350,18 @@ impl<'a, S: System> EventLoop<'a, S> {
         }
         let connection = self.connections.remove(token);
         self.common.buffered.change(connection.held_bytes(), 0);
+        self.common.clients.remove(self.i, connection.client());
         self.common.counters.connections[self.i].fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Closes the connections that a client wants to have closed.
+    fn close_killed(&mut self) {
+        if !self.common.clients.take_killed(self.i) {
+            return;
+        }
+        let killed = self.connections.iter().filter(|(_, connection)| connection.client().is_killed());
+        let killed: Vec<usize> = killed.map(|(token, _)| token).collect();
+        killed.into_iter().for_each(|token| self.close(token));
     }
 
     /// Takes in the connections that the first loop has handed over.
@@ -358,7 +375,9 @@ impl<'a, S: System> EventLoop<'a, S> {
         let entry = self.connections.vacant_entry();
         let token = entry.key();
         let ticks = self.shared.clock.ticks();
-        let connection = entry.insert(Connection::new(stream, speaks, self.common.options, ticks));
+        let now = self.shared.clock.now();
+        let client = self.common.clients.admit(self.i, stream.ends(), stream.descriptor(), now);
+        let connection = entry.insert(Connection::new(stream, speaks, client, self.common.options, ticks));
         if let Err(error) = self.shared.system.watch(connection.stream(), token) {
             let what = "a connection cannot be watched";
             self.shared.journal.trouble(self.shared.clock.now(), &error, what);
@@ -381,7 +400,7 @@ impl<'a, S: System> EventLoop<'a, S> {
         }
     }
 
-    /// Looks at a part of the connections for what has taken too long.
+    /// Looks at a part of the connections for what has taken too long, and records how they are.
     fn sweep(&mut self) {
         let now = self.shared.clock.now();
         if now < self.sweep_due {
@@ -391,8 +410,12 @@ impl<'a, S: System> EventLoop<'a, S> {
         self.sweep_part = (self.sweep_part + 1) % SWEEP_PARTS;
         let (shared, part) = (&mut self.shared, self.sweep_part);
         let in_part = self.connections.iter_mut().filter(|(token, _)| token % SWEEP_PARTS == part);
-        let overdue: Vec<(usize, Outcome)> =
-            in_part.filter_map(|(token, connection)| Some((token, connection.overdue(shared)?))).collect();
+        let overdue: Vec<(usize, Outcome)> = in_part
+            .filter_map(|(token, connection)| {
+                connection.record(&shared.clock);
+                Some((token, connection.overdue(shared)?))
+            })
+            .collect();
         for (token, outcome) in overdue {
             self.dismissed(token, outcome);
         }

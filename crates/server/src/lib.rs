@@ -42,6 +42,7 @@
 mod accept;
 mod answer;
 mod buffered;
+mod clients;
 mod clock;
 mod connection;
 mod counters;
@@ -57,6 +58,7 @@ mod metric;
 mod options;
 mod os;
 mod output;
+mod process;
 mod shutdown;
 #[cfg(test)]
 mod simulated;

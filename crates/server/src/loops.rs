@@ -7,6 +7,7 @@ use graven_catalog::{Catalog, Subscription};
 
 use crate::accept::{Acceptor, Inbox};
 use crate::buffered::Buffered;
+use crate::clients::Clients;
 use crate::counters::Counters;
 use crate::error::Error;
 use crate::event_loop::{Common, EventLoop};
@@ -36,12 +37,20 @@ pub(crate) fn run(
     let mut acceptor = Some(Acceptor::new(systems[0].listeners(), options.limits.connections_max));
     let counters = Counters::new(options.threads.get());
     let buffered = Buffered::new(options);
+    let clients = Clients::new(inboxes.iter().map(|inbox| Arc::clone(inbox.waker())));
     let woken = Woken::by(catalog, shutdown, &inboxes);
     let (threads, listening) = (options.threads, listening.join(" "));
     tracing::info!(threads, listening, pairs = catalog.current().store().len(), "serving");
 
-    let common =
-        Common { inboxes: &inboxes, counters: &counters, buffered: &buffered, catalog, options, shutdown };
+    let common = Common {
+        inboxes: &inboxes,
+        counters: &counters,
+        clients: &clients,
+        buffered: &buffered,
+        catalog,
+        options,
+        shutdown,
+    };
     let result = thread::scope(|scope| {
         let mut others = Vec::new();
         let mut first = None;

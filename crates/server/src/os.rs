@@ -12,6 +12,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use crate::clients::Ends;
 use crate::endpoint::Speaks;
 use crate::listener::Listener;
 use crate::system::{Event, Stream, System, Wake};
@@ -82,6 +83,23 @@ impl Stream for Socket {
                 stream.peer_addr().map_or_else(|_| "a peer that left".to_owned(), |peer| peer.to_string())
             }
             Self::Unix(_) => "a local peer".to_owned(),
+        }
+    }
+
+    fn ends(&self) -> Ends {
+        match self {
+            Self::Tcp(stream) => match (stream.peer_addr(), stream.local_addr()) {
+                (Ok(peer), Ok(local)) => Ends::Tcp { peer, local },
+                _ => Ends::Unknown,
+            },
+            Self::Unix(_) => Ends::Unix,
+        }
+    }
+
+    fn descriptor(&self) -> i32 {
+        match self {
+            Self::Tcp(stream) => stream.as_raw_fd(),
+            Self::Unix(stream) => stream.as_raw_fd(),
         }
     }
 }

@@ -55,6 +55,13 @@ impl<'a> Value<'a> {
         Self { bytes: &self.bytes[range], ..self }
     }
 
+    /// Where in the memory of `store` it lies, if it does.
+    pub(crate) fn range_in(self, store: &Arc<Store>) -> Option<Range<usize>> {
+        self.table.filter(|table| Arc::ptr_eq(table, store))?;
+        let start = self.bytes.as_ptr().addr() - store.memory().as_ptr().addr();
+        Some(start..start + self.bytes.len())
+    }
+
     /// Whether bringing it here has cost time for each of its bytes.
     #[inline]
     pub(crate) fn is_copied(self) -> bool {
@@ -81,6 +88,13 @@ struct Lent {
     range: Range<usize>,
 }
 
+/// A place between two answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct End {
+    bytes: usize,
+    lent: usize,
+}
+
 impl Lent {
     fn bytes(&self) -> &[u8] {
         &self.store.memory()[self.range.clone()]
@@ -100,11 +114,22 @@ impl Output {
 
     #[cold]
     fn push_large(&mut self, value: Value<'_>) {
-        let Some(store) = value.table else { return self.bytes.extend_from_slice(value.bytes) };
-        let start = value.bytes.as_ptr().addr() - store.memory().as_ptr().addr();
-        let range = start..start + value.len();
+        let in_table = value.table.and_then(|store| Some((store, value.range_in(store)?)));
+        let Some((store, range)) = in_table else { return self.bytes.extend_from_slice(value.bytes) };
         self.lent.push(Lent { at: self.bytes.len(), store: Arc::clone(store), range });
         self.lent_bytes += value.len();
+    }
+
+    /// Where it ends now, for [`Self::cut`].
+    pub(crate) fn end(&self) -> End {
+        End { bytes: self.bytes.len(), lent: self.lent.len() }
+    }
+
+    /// Takes back everything that came behind `end`.
+    pub(crate) fn cut(&mut self, end: End) {
+        self.bytes.truncate(end.bytes);
+        let taken = self.lent.drain(end.lent.min(self.lent.len())..);
+        self.lent_bytes -= taken.map(|lent| lent.range.len()).sum::<usize>();
     }
 
     /// Bytes that the peer is to get.
@@ -279,6 +304,21 @@ mod tests {
         assert_eq!(output.own_bytes(), LENT_BYTES_MIN - 1 + LARGE);
         let (a, x) = (vec![b'a'; LENT_BYTES_MIN], vec![b'x'; LARGE]);
         assert!(received(output) == [&a[1..], &x, &a].concat());
+    }
+
+    #[test]
+    fn what_is_cut_off_is_not_sent_and_its_store_is_let_go() {
+        let store = store();
+        let mut output = Output::default();
+        output.extend_from_slice(b"first");
+        push(&mut output, &store, "a");
+        let end = output.end();
+        output.extend_from_slice(b"second");
+        push(&mut output, &store, "b");
+        output.cut(end);
+        assert_eq!((output.own_bytes(), output.len()), (5, 5 + LARGE));
+        assert_eq!(Arc::strong_count(&store), 2);
+        assert!(received(output) == [&b"first"[..], &[b'a'; LARGE]].concat());
     }
 
     #[test]

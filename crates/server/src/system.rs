@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use graven_blocks::BlockReader;
 
+use crate::clients::Ends;
 use crate::endpoint::Speaks;
 
 /// A stream to one peer that never blocks.
@@ -25,6 +26,12 @@ pub(crate) trait Stream: Debug {
 
     /// The peer's address for a log line.
     fn peer(&self) -> String;
+
+    /// What both ends are called.
+    fn ends(&self) -> Ends;
+
+    /// The number that the system knows it by; -1 where it has none.
+    fn descriptor(&self) -> i32;
 }
 
 /// What wakes a loop from another thread.

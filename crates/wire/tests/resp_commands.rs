@@ -128,7 +128,7 @@ fn commands_of_many_arguments_hand_them_on_in_order() {
 fn refusals_have_the_words_of_redis() {
     for (line, expected) in [
         ("foo", "-ERR unknown command 'foo', with args beginning with: \r\n"),
-        ("hget a b", "-ERR unknown command 'hget', with args beginning with: 'a' 'b' \r\n"),
+        ("hgot a b", "-ERR unknown command 'hgot', with args beginning with: 'a' 'b' \r\n"),
         ("get", "-ERR wrong number of arguments for 'get' command\r\n"),
         ("GET a b", "-ERR wrong number of arguments for 'get' command\r\n"),
         ("MGET", "-ERR wrong number of arguments for 'mget' command\r\n"),

@@ -137,11 +137,10 @@ fn python_gets_keys_that_urls_must_escape() {
     python(AWKWARD_KEYS, &[serving.address()]);
 }
 
-/// The Python that has redis-py and pymemcache: that of `GRAVEN_TEST_PYTHON`, else Debian's.
 #[test]
 fn redis_py_and_pymemcache_read_everything() {
     let serving = Serving::start(&[example_data()]);
-    let python = std::env::var("GRAVEN_TEST_PYTHON").unwrap_or_else(|_| "/usr/bin/python3".to_owned());
+    let python = crate::programs::python();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/redis_clients.py");
     let (host, port) = serving.address().split_once(':').unwrap();
     let output = client(&python, "python3", &[script, host, port, example_data().to_str().unwrap()]);

@@ -8,6 +8,7 @@ mod csv_reader;
 mod differential;
 mod other_servers;
 mod programs;
+mod redis_tools;
 #[path = "../../../crates/cli/tests/support/mod.rs"]
 mod support;
 mod talk;

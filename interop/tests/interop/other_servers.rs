@@ -37,7 +37,11 @@ impl Drop for OtherServer {
 }
 
 /// Starts `program` with the arguments for a port and a directory of its own; another port when it was taken meanwhile.
-fn start(program: &str, package: &str, arguments: impl Fn(u16, &str) -> Vec<String>) -> OtherServer {
+pub(crate) fn start(
+    program: &str,
+    package: &str,
+    arguments: impl Fn(u16, &str) -> Vec<String>,
+) -> OtherServer {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -66,7 +70,13 @@ fn start(program: &str, package: &str, arguments: impl Fn(u16, &str) -> Vec<Stri
 pub(crate) fn redis(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> OtherServer {
     let server = start("redis-server", "redis-server", |port, directory| {
         let port = port.to_string();
-        ["--port", &port, "--dir", directory, "--save", "", "--bind", "127.0.0.1"].map(str::to_owned).to_vec()
+        let arguments = ["--port", &port, "--dir", directory, "--save", "", "--bind", "127.0.0.1"];
+        // A machine that is busy makes slow commands, which graven does not keep.
+        [&arguments[..], &["--slowlog-log-slower-than", "-1"]]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
     });
     let mut commands = Vec::new();
     for (key, value) in pairs {

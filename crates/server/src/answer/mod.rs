@@ -18,11 +18,11 @@ mod slot;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use graven_blocks::BlockReader;
 use graven_format::Store;
 
+use crate::clients::{Client, ClientState, Clients};
 use crate::counters::{Counters, LoopCounters, Readings};
 use crate::endpoint::Speaks;
 use crate::options::Options;
@@ -37,7 +37,7 @@ pub(crate) use slot::{FIRST_COST_MAX, FURTHER_COST_MAX, LOOKUP_COST, Slot, Stop}
 #[derive(Debug)]
 pub(crate) enum Session {
     /// Nothing that tells has been received yet.
-    Undecided,
+    Undecided(Arc<Client>),
     /// HTTP.
     Http(http::HttpSession),
     /// RESP. Boxed, because it remembers far more than the others.
@@ -112,38 +112,50 @@ trait Language: Sized {
 }
 
 impl Session {
-    pub(crate) fn new(speaks: Speaks, options: &Options) -> Self {
+    pub(crate) fn new(speaks: Speaks, client: &Arc<Client>, options: &Options) -> Self {
         match speaks {
-            Speaks::Any => Self::Undecided,
-            Speaks::Http => Self::of(Protocol::Http, options),
-            Speaks::Resp => Self::of(Protocol::Resp, options),
-            Speaks::Memcached => Self::of(Protocol::Memcached, options),
+            Speaks::Any => Self::Undecided(Arc::clone(client)),
+            Speaks::Http => Self::of(Protocol::Http, client, options),
+            Speaks::Resp => Self::of(Protocol::Resp, client, options),
+            Speaks::Memcached => Self::of(Protocol::Memcached, client, options),
         }
     }
 
-    fn of(protocol: Protocol, options: &Options) -> Self {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-        match protocol {
-            Protocol::Http => Self::Http(http::HttpSession::default()),
+    /// Writes down for others what a client has made of its connection.
+    pub(crate) fn record(&self, state: &mut ClientState) {
+        if let Self::Resp(resp) = self {
+            resp.record(&mut state.resp);
+        }
+    }
+
+    fn of(protocol: Protocol, client: &Arc<Client>, options: &Options) -> Self {
+        let (name, session) = match protocol {
+            Protocol::Http => ("http", Self::Http(http::HttpSession::default())),
             Protocol::Resp => {
-                let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-                Self::Resp(Box::new(resp::RespSession::new(id, options.limits.resp)))
+                let session = resp::RespSession::new(Arc::clone(client), options.limits.resp);
+                ("resp", Self::Resp(Box::new(session)))
             }
             Protocol::Memcached => {
-                Self::Memcached(Box::new(memcached::MemcachedSession::new(options.limits.memcached)))
+                let session = memcached::MemcachedSession::new(options.limits.memcached);
+                ("memcached", Self::Memcached(Box::new(session)))
             }
-        }
+        };
+        let mut state = client.state();
+        state.protocol = name;
+        session.record(&mut state);
+        drop(state);
+        session
     }
 
     /// Whether the connection is one of those that are expected to come and go.
     pub(crate) fn is_short_lived(&self) -> bool {
-        matches!(self, Self::Undecided | Self::Http(_))
+        matches!(self, Self::Undecided(_) | Self::Http(_))
     }
 
     /// Bytes of requests that are received and not yet answered in full.
     pub(crate) fn held_bytes(&self) -> usize {
         match self {
-            Self::Undecided => 0,
+            Self::Undecided(_) => 0,
             Self::Http(http) => http.held_bytes(),
             Self::Resp(resp) => resp.held_bytes(),
             Self::Memcached(memcached) => memcached.held_bytes(),
@@ -153,7 +165,7 @@ impl Session {
     /// Whether a request is kept of which a part is not answered.
     pub(crate) fn is_unfinished(&self) -> bool {
         match self {
-            Self::Undecided => false,
+            Self::Undecided(_) => false,
             Self::Http(http) => http.is_unfinished(),
             Self::Resp(resp) => resp.is_unfinished(),
             Self::Memcached(memcached) => memcached.is_unfinished(),
@@ -163,7 +175,7 @@ impl Session {
     /// Lets go of all that is kept of requests.
     pub(crate) fn forget_requests(&mut self) {
         match self {
-            Self::Undecided => {}
+            Self::Undecided(_) => {}
             Self::Http(http) => http.forget_requests(),
             Self::Resp(resp) => resp.forget_requests(),
             Self::Memcached(memcached) => memcached.forget_requests(),
@@ -173,7 +185,7 @@ impl Session {
     /// The next request that is decoded lies before the last.
     pub(crate) fn rewind(&mut self) {
         match self {
-            Self::Undecided => {}
+            Self::Undecided(_) => {}
             Self::Http(http) => http.rewind(),
             Self::Resp(resp) => resp.rewind(),
             Self::Memcached(memcached) => memcached.rewind(),
@@ -215,6 +227,7 @@ pub(crate) struct Responder<'a, R> {
     /// A key whose escapes were undone, or a command that was typed by hand.
     line: Vec<u8>,
     options: &'a Options,
+    clients: &'a Clients,
     counters: &'a Counters,
     loop_counters: &'a LoopCounters,
 }
@@ -232,10 +245,11 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         options: &'a Options,
         counters: &'a Counters,
         loop_counters: &'a LoopCounters,
+        clients: &'a Clients,
     ) -> Self {
         let lookups = Lookups::new(options.limits.output_bytes_max);
         let http = http::HttpShared::new(options);
-        Self { store, lookups, http, line: Vec::new(), options, counters, loop_counters }
+        Self { store, lookups, http, line: Vec::new(), options, clients, counters, loop_counters }
     }
 
     /// Requests that are decoded from now on are answered from `store`.
@@ -273,9 +287,9 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         pending: &mut Pending<'i>,
         slots: &mut [Slot],
     ) -> Next {
-        if let Session::Undecided = session {
+        if let Session::Undecided(client) = session {
             match detect(input) {
-                Detected::Is(protocol) => *session = Session::of(protocol, self.options),
+                Detected::Is(protocol) => *session = Session::of(protocol, client, self.options),
                 Detected::NeedMore => return Next::NeedMore,
             }
         }
@@ -283,7 +297,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             Session::Http(http) => self.respond_in(http, number, input, pending, slots),
             Session::Resp(resp) => self.respond_in(&mut **resp, number, input, pending, slots),
             Session::Memcached(memcached) => self.respond_in(&mut **memcached, number, input, pending, slots),
-            Session::Undecided => Next::NeedMore,
+            Session::Undecided(_) => Next::NeedMore,
         }
     }
 
@@ -424,9 +438,10 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     /// Tells the peer why the connection is about to be closed, in words that the protocol has for it.
     pub(crate) fn say_farewell(&self, session: &Session, farewell: Farewell, out: &mut Vec<u8>) {
         match session {
-            Session::Undecided => {}
+            Session::Undecided(_) => {}
             Session::Http(_) => self.http.refuse(farewell.status(), farewell.words(), out),
             Session::Resp(_) if farewell == Farewell::RequestTookTooLong => {}
+            Session::Resp(resp) if resp.is_silent() => {}
             Session::Resp(_) => {
                 graven_wire::resp::reply::error(out, format!("ERR {}", farewell.words()).as_bytes());
             }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use graven_blocks::{BlockReader, Read};
 
+use crate::clients::Ends;
 use crate::endpoint::Speaks;
 use crate::system::{Event, Stream, System, Wake};
 
@@ -261,6 +262,14 @@ impl Stream for SimulatedStream {
 
     fn peer(&self) -> String {
         format!("peer {}", self.wire)
+    }
+
+    fn ends(&self) -> Ends {
+        Ends::Unknown
+    }
+
+    fn descriptor(&self) -> i32 {
+        -1
     }
 }
 

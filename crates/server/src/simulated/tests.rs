@@ -9,11 +9,13 @@ use super::peer::{Model, Peer};
 use super::{Handle, NobodyWakes, Random, Simulated, SimulatedStream};
 use crate::accept::Inbox;
 use crate::buffered::Buffered;
+use crate::clients::Clients;
 use crate::counters::{Counters, PROTOCOLS, Readings, metrics};
 use crate::endpoint::Speaks;
 use crate::event_loop::{Common, EventLoop};
 use crate::options::Options;
 use crate::shutdown::Shutdown;
+use crate::system::Wake;
 
 /// More rounds than any run needs that comes to its end.
 const ROUNDS_MAX: usize = 400_000;
@@ -66,11 +68,13 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
     let counters = Counters::new(1);
     counters.connections[0].store(peers.len(), std::sync::atomic::Ordering::Relaxed);
     let buffered = Buffered::new(&options);
+    let clients = Clients::new([Arc::new(NobodyWakes) as Arc<dyn Wake>]);
     let catalog = Catalog::new("table", "only", Arc::clone(store));
     let shutdown = Shutdown::new();
     let common = Common {
         inboxes: &inboxes,
         counters: &counters,
+        clients: &clients,
         buffered: &buffered,
         catalog: &catalog,
         options: &options,
@@ -112,6 +116,7 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
     }
     let connections = counters.connections[0].load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!(connections, 0, "seed {seed}");
+    assert!(clients.all().is_empty(), "seed {seed}: a connection is listed that is closed");
     let allowance_max = options.limits.connection_buffered_bytes_max;
     assert_eq!(buffered.allowance(), allowance_max, "seed {seed}: bytes are held");
     (rounds, counted(&counters))

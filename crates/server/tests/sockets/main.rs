@@ -9,6 +9,7 @@ mod http_conversations;
 mod http_mget;
 mod pipelines;
 mod redis_and_memcached;
+mod redis_clients;
 mod switch;
 mod threads;
 mod transactions;

@@ -2,8 +2,12 @@
 
 use std::ops::Range;
 
-use super::connection::{self, ClientTopic, CommandTopic, Hello};
-use super::{Args, Refusal, writes};
+use super::bits::{self, BadPart, BitFields, Lcs, Part};
+use super::client::{self, ClientTopic};
+use super::connection::{self, Hello};
+use super::server::{self, CommandTopic, LatencyTopic, MemoryTopic, PubSubTopic, SlowlogTopic};
+use super::typed::{self, TypedRead};
+use super::{Args, Refusal, help, writes};
 use crate::decimal;
 
 /// A command that is understood: its name known, its arguments counted and read. What it answers is the server's.
@@ -58,6 +62,50 @@ pub enum Command<'b> {
     PTtl {
         /// The key asked for.
         key: &'b [u8],
+    },
+    /// `EXPIRETIME key` and `PEXPIRETIME key`: as `TTL`.
+    ExpireTime {
+        /// The key asked for.
+        key: &'b [u8],
+    },
+    /// `GETBIT key offset`: 0 or 1; 0 behind the value's end.
+    GetBit {
+        /// The key asked for.
+        key: &'b [u8],
+        /// The place of the bit.
+        offset: u64,
+    },
+    /// `BITCOUNT key [start end [BYTE|BIT]]`: how many bits are set.
+    BitCount {
+        /// The key asked for.
+        key: &'b [u8],
+        /// The part that counts. What is wrong with it is said where there is a value.
+        part: Result<Part, BadPart>,
+    },
+    /// `BITPOS key bit [start [end [BYTE|BIT]]]`: where the first such bit is, -1 for nowhere.
+    BitPos {
+        /// The key asked for.
+        key: &'b [u8],
+        /// Whether a bit is looked for that is set.
+        bit: bool,
+        /// The part that counts. What is wrong with it is said where there is a value.
+        part: Result<Part, BadPart>,
+    },
+    /// `BITFIELD_RO key GET type offset…`: an array of numbers.
+    BitFieldRo {
+        /// The key asked for.
+        key: &'b [u8],
+        /// Where the numbers lie.
+        fields: BitFields<'b>,
+    },
+    /// `LCS key1 key2 …`: the longest common subsequence of two values.
+    Lcs(Lcs<'b>),
+    /// A read of a hash, a list or another type that no value has.
+    Typed {
+        /// Its name in lower case.
+        command: &'static str,
+        /// What is asked for.
+        read: TypedRead<'b>,
     },
     /// `OBJECT ENCODING key` and its like.
     Object {
@@ -135,6 +183,33 @@ pub enum Command<'b> {
     },
     /// `UNWATCH`: `OK`.
     Unwatch,
+    /// `ROLE`: an array that says what the server is among others.
+    Role,
+    /// `WAIT replicas milliseconds`: 0, since there are no replicas.
+    Wait,
+    /// `MEMORY` and a subcommand.
+    Memory(MemoryTopic<'b>),
+    /// `SLOWLOG` and a subcommand.
+    Slowlog(SlowlogTopic),
+    /// `LATENCY` and a subcommand.
+    Latency(LatencyTopic<'b>),
+    /// `PUBSUB` and a subcommand.
+    PubSub(PubSubTopic<'b>),
+    /// `PUBLISH channel message` and `SPUBLISH`: 0, since nobody subscribes.
+    Publish,
+    /// `UNSUBSCRIBE [channel…]` and its like: a message for each channel, or one for none.
+    Unsubscribe {
+        /// The command in lower case.
+        command: &'static str,
+        /// The channels.
+        channels: Args<'b>,
+    },
+    /// `MODULE LIST`: an array of no elements.
+    ModuleList,
+    /// `ACL WHOAMI`: the user's name.
+    WhoAmI,
+    /// `HELP` behind a command with subcommands: these lines.
+    Help(&'static [&'static str]),
 }
 
 /// What `OBJECT` is asked about a key.
@@ -143,6 +218,12 @@ pub enum Command<'b> {
 pub enum ObjectTopic {
     /// `OBJECT ENCODING`: how the value is kept; `raw` or `embstr` fit, null when there is no such key.
     Encoding,
+    /// `OBJECT FREQ`: how often it is asked for.
+    Frequency,
+    /// `OBJECT IDLETIME`: for how many seconds it was not asked for.
+    IdleTime,
+    /// `OBJECT REFCOUNT`: how many hold the value.
+    RefCount,
 }
 
 /// The arguments of `SCAN`.
@@ -160,6 +241,10 @@ pub struct Scan<'b> {
 
 /// How many keys `SCAN` looks at when no `COUNT` is given.
 const SCAN_COUNT_DEFAULT: u64 = 10;
+
+/// What asks about the server or a connection has at most so many arguments behind its name: nobody
+/// needs more, and each costs time at once.
+const OPTIONS_MAX: usize = 1024;
 
 /// No name of a command or subcommand is longer; a longer one is unknown.
 pub(super) const NAME_BYTES_MAX: usize = 24;
@@ -183,14 +268,39 @@ impl<'b> Command<'b> {
         if let ([b'm' | b'M', b'g' | b'G', b'e' | b'E', b't' | b'T'], 1..) = (name, rest.len()) {
             return Ok(Self::MGet { keys: rest });
         }
-        Self::parse_other(name, rest)
+        let parsed = Self::parse_other(name, rest);
+        if rest.len() > OPTIONS_MAX {
+            return parsed.and_then(|command| command.check_options(rest.len()));
+        }
+        parsed
+    }
+
+    fn check_options(self, found: usize) -> Result<Self, Refusal<'b>> {
+        match self {
+            Self::Info { .. }
+            | Self::ConfigGet { .. }
+            | Self::Command(_)
+            | Self::Client(_)
+            | Self::Hello(_)
+            | Self::Latency(_)
+            | Self::PubSub(_)
+            | Self::Unsubscribe { .. }
+            | Self::BitFieldRo { .. } => Err(Refusal::TooManyArguments { most: OPTIONS_MAX, found }),
+            other => Ok(other),
+        }
     }
 
     #[inline(never)]
     fn parse_other(name: &'b [u8], mut args: Args<'b>) -> Result<Self, Refusal<'b>> {
         let mut folded = [0; NAME_BYTES_MAX];
         let count = args.len();
-        match fold(name, &mut folded) {
+        let folded = fold(name, &mut folded);
+        if args.at(0).is_some_and(|topic| topic.eq_ignore_ascii_case(b"help"))
+            && let Some((command, lines)) = help::find(folded)
+        {
+            return if count == 1 { Ok(Self::Help(lines)) } else { Err(Refusal::WrongArity { command }) };
+        }
+        match folded {
             b"mget" => at_least_one("mget", args).map(|keys| Self::MGet { keys }),
             b"exists" => at_least_one("exists", args).map(|keys| Self::Exists { keys }),
             b"touch" => at_least_one("touch", args).map(|keys| Self::Touch { keys }),
@@ -200,7 +310,16 @@ impl<'b> Command<'b> {
             b"pttl" => one("pttl", args).map(|key| Self::PTtl { key }),
             b"getrange" => get_range("getrange", args),
             b"substr" => get_range("substr", args),
-            b"object" => object(args),
+            b"expiretime" => one("expiretime", args).map(|key| Self::ExpireTime { key }),
+            b"pexpiretime" => one("pexpiretime", args).map(|key| Self::ExpireTime { key }),
+            // With an option it is a write.
+            b"getex" if count == 1 => Ok(Self::Get { key: args.next().unwrap_or_default() }),
+            b"getbit" => bits::get_bit(args),
+            b"bitcount" => bits::bit_count(args),
+            b"bitpos" => bits::bit_position(args),
+            b"bitfield_ro" => bits::bit_field(args),
+            b"lcs" => bits::lcs(args).map(Self::Lcs),
+            b"object" => server::object(args),
             b"scan" => scan(args).map(Self::Scan),
             b"keys" => one("keys", args).map(|pattern| Self::Keys { pattern }),
             b"randomkey" => none("randomkey", args, Self::RandomKey),
@@ -210,9 +329,17 @@ impl<'b> Command<'b> {
             b"echo" => one("echo", args).map(|message| Self::Echo { message }),
             b"time" => none("time", args, Self::Time),
             b"info" => Ok(Self::Info { sections: args }),
-            b"config" => config(args),
-            b"command" => connection::command(args).map(Self::Command),
-            b"client" => connection::client(args).map(Self::Client),
+            b"config" => server::config(args),
+            b"command" => server::command(args),
+            b"memory" => server::memory(args),
+            b"slowlog" => server::slowlog(args),
+            b"latency" => server::latency(args),
+            b"pubsub" => server::pubsub(args),
+            b"module" => server::module(args),
+            b"acl" => server::acl(args),
+            b"cluster" => Err(server::cluster(args)),
+            b"asking" => none("asking", args, ()).and(Err(Refusal::NoCluster)),
+            b"client" => client::client(args).map(Self::Client),
             b"hello" => connection::hello(args).map(Self::Hello),
             b"auth" => connection::auth(args),
             b"select" => match decimal::canonical(one("select", args)?) {
@@ -229,11 +356,93 @@ impl<'b> Command<'b> {
             b"discard" => none("discard", args, Self::Discard),
             b"watch" => at_least_one("watch", args).map(|keys| Self::Watch { keys }),
             b"unwatch" => none("unwatch", args, Self::Unwatch),
-            folded => match writes::find(folded) {
-                Some((_, arity)) if writes::arity_fits(arity, count + 1) => Err(Refusal::ReadOnly),
-                Some((command, _)) => Err(Refusal::WrongArity { command }),
-                None => Err(Refusal::UnknownCommand { name, args }),
+            b"role" => none("role", args, Self::Role),
+            b"wait" => wait(args),
+            b"publish" => publish("publish", args),
+            b"spublish" => publish("spublish", args),
+            b"unsubscribe" => Ok(Self::Unsubscribe { command: "unsubscribe", channels: args }),
+            b"punsubscribe" => Ok(Self::Unsubscribe { command: "punsubscribe", channels: args }),
+            b"sunsubscribe" => Ok(Self::Unsubscribe { command: "sunsubscribe", channels: args }),
+            b"subscribe" => Err(subscribe("subscribe", args)),
+            b"psubscribe" => Err(subscribe("psubscribe", args)),
+            b"ssubscribe" => Err(subscribe("ssubscribe", args)),
+            b"monitor" => none("monitor", args, ()).and(Err(Refusal::NoMonitor)),
+            folded => match typed::parse(folded, args) {
+                Some(read) => read,
+                None => Err(Self::refuse(folded, name, args)),
             },
+        }
+    }
+
+    /// What is said of a command that is not answered.
+    fn refuse(folded: &[u8], name: &'b [u8], args: Args<'b>) -> Refusal<'b> {
+        match writes::find(folded) {
+            Some((_, arity, _)) if writes::arity_fits(arity, args.len() + 1) => Refusal::ReadOnly,
+            Some((command, ..)) => Refusal::WrongArity { command },
+            None => Refusal::UnknownCommand { name, args },
+        }
+    }
+
+    /// Its name in lower case, with that of its subcommand behind a bar, as `CLIENT LIST` has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Get { .. } => "get",
+            Self::MGet { .. } => "mget",
+            Self::Exists { .. } => "exists",
+            Self::Touch { .. } => "touch",
+            Self::StrLen { .. } => "strlen",
+            Self::GetRange { .. } => "getrange",
+            Self::Type { .. } => "type",
+            Self::Ttl { .. } => "ttl",
+            Self::PTtl { .. } => "pttl",
+            Self::ExpireTime { .. } => "expiretime",
+            Self::GetBit { .. } => "getbit",
+            Self::BitCount { .. } => "bitcount",
+            Self::BitPos { .. } => "bitpos",
+            Self::BitFieldRo { .. } => "bitfield_ro",
+            Self::Lcs(_) => "lcs",
+            Self::Typed { command, .. } | Self::Unsubscribe { command, .. } => command,
+            Self::Object { .. } => "object",
+            Self::Scan(_) => "scan",
+            Self::Keys { .. } => "keys",
+            Self::RandomKey => "randomkey",
+            Self::DbSize => "dbsize",
+            Self::Ping { .. } => "ping",
+            Self::Echo { .. } => "echo",
+            Self::Time => "time",
+            Self::Info { .. } => "info",
+            Self::ConfigGet { .. } => "config|get",
+            Self::Command(_) => "command",
+            Self::Client(ClientTopic::List(_)) => "client|list",
+            Self::Client(ClientTopic::Info) => "client|info",
+            Self::Client(ClientTopic::SetName { .. }) => "client|setname",
+            Self::Client(ClientTopic::LibraryName { .. } | ClientTopic::LibraryVersion { .. }) => {
+                "client|setinfo"
+            }
+            Self::Client(_) => "client",
+            Self::Hello(_) => "hello",
+            Self::Auth { .. } => "auth",
+            Self::Select => "select",
+            Self::ReadOnly => "readonly",
+            Self::ReadWrite => "readwrite",
+            Self::Reset => "reset",
+            Self::Quit => "quit",
+            Self::Multi => "multi",
+            Self::Exec => "exec",
+            Self::Discard => "discard",
+            Self::Watch { .. } => "watch",
+            Self::Unwatch => "unwatch",
+            Self::Role => "role",
+            Self::Wait => "wait",
+            Self::Memory(MemoryTopic::Usage { .. }) => "memory|usage",
+            Self::Memory(_) => "memory",
+            Self::Slowlog(_) => "slowlog",
+            Self::Latency(_) => "latency",
+            Self::PubSub(_) => "pubsub",
+            Self::Publish => "publish",
+            Self::ModuleList => "module|list",
+            Self::WhoAmI => "acl|whoami",
+            Self::Help(_) => "help",
         }
     }
 
@@ -293,21 +502,22 @@ fn get_range<'b>(command: &'static str, mut args: Args<'b>) -> Result<Command<'b
     }
 }
 
-fn object<'b>(mut args: Args<'b>) -> Result<Command<'b>, Refusal<'b>> {
-    let Some(name) = args.next() else { return Err(Refusal::WrongArity { command: "object" }) };
-    if !name.eq_ignore_ascii_case(b"encoding") {
-        return Err(Refusal::UnknownSubcommand { container: "OBJECT", name });
-    }
-    let key = one("object|encoding", args)?;
-    Ok(Command::Object { topic: ObjectTopic::Encoding, key })
+fn wait(mut args: Args<'_>) -> Result<Command<'_>, Refusal<'_>> {
+    let (Some(replicas), Some(timeout), 0) = (args.next(), args.next(), args.len()) else {
+        return Err(Refusal::WrongArity { command: "wait" });
+    };
+    decimal::canonical(replicas).ok_or(Refusal::NotAnInteger)?;
+    let timeout =
+        decimal::canonical(timeout).ok_or(Refusal::Fixed("ERR timeout is not an integer or out of range"))?;
+    if timeout < 0 { Err(Refusal::Fixed("ERR timeout is negative")) } else { Ok(Command::Wait) }
 }
 
-fn config<'b>(mut args: Args<'b>) -> Result<Command<'b>, Refusal<'b>> {
-    let Some(name) = args.next() else { return Err(Refusal::WrongArity { command: "config" }) };
-    if !name.eq_ignore_ascii_case(b"get") {
-        return Err(Refusal::UnknownSubcommand { container: "CONFIG", name });
-    }
-    at_least_one("config|get", args).map(|patterns| Command::ConfigGet { patterns })
+fn publish<'b>(command: &'static str, args: Args<'b>) -> Result<Command<'b>, Refusal<'b>> {
+    if args.len() == 2 { Ok(Command::Publish) } else { Err(Refusal::WrongArity { command }) }
+}
+
+fn subscribe<'b>(command: &'static str, args: Args<'b>) -> Refusal<'b> {
+    if args.len() > 0 { Refusal::NothingIsPublished { command } } else { Refusal::WrongArity { command } }
 }
 
 fn scan<'b>(mut args: Args<'b>) -> Result<Scan<'b>, Refusal<'b>> {

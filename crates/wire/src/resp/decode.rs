@@ -193,6 +193,18 @@ pub struct Args<'b> {
     left: usize,
 }
 
+impl<'b> Args<'b> {
+    /// The argument behind `i` others.
+    pub(super) fn at(mut self, i: usize) -> Option<&'b [u8]> {
+        self.nth(i)
+    }
+
+    /// The first `count` of them, or all where they are fewer.
+    pub(super) fn first(self, count: usize) -> Self {
+        Self { left: self.left.min(count), ..self }
+    }
+}
+
 impl<'b> Iterator for Args<'b> {
     type Item = &'b [u8];
 

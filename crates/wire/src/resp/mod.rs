@@ -23,9 +23,12 @@
 //! assert_eq!(decoder.decode(&input[24..]), Decoded::NeedMore);
 //! ```
 
+mod bits;
+mod client;
 mod command;
 mod connection;
 mod decode;
+mod help;
 mod inline;
 mod invalid;
 mod items;
@@ -33,16 +36,24 @@ mod refusal;
 mod replies;
 pub mod reply;
 pub mod request;
+mod server;
+mod table;
+mod typed;
 mod writes;
 
+pub use bits::{BadPart, BitField, BitFields, Lcs, LcsWanted, Part, count_bits, find_bit};
+pub use client::{ClientFilter, ClientTopic, KillCondition, KillFilter, ReplyMode, Tracking};
 pub use command::{Command, ObjectTopic, Scan};
-pub use connection::{ClientFilter, ClientTopic, CommandTopic, Hello};
+pub use connection::Hello;
 pub use decode::{Args, Request, RequestDecoder};
 pub use inline::Inline;
 pub use invalid::Invalid;
 pub use items::Items;
 pub use refusal::Refusal;
 pub use replies::{InvalidReply, Reply, ReplyDecoder, ReplyLimits};
+pub use server::{CommandFilter, CommandTopic, LatencyTopic, MemoryTopic, PubSubTopic, SlowlogTopic};
+pub use table::Known;
+pub use typed::{Missing, TypedRead};
 
 /// What a request may hold before it is refused. Every limit answers with an [`Invalid`] and ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,8 +25,56 @@ pub enum Refusal<'b> {
         /// The command in lower case, with its subcommand behind a bar.
         command: &'static str,
     },
+    /// The subcommand's arguments are too few or too many, where Redis counts them itself.
+    SubcommandArguments {
+        /// The command before it, in capitals.
+        container: &'static str,
+        /// The subcommand, in capitals.
+        name: &'static str,
+    },
+    /// More arguments behind the name of a command that asks about the server than it may have.
+    TooManyArguments {
+        /// How many it may have.
+        most: usize,
+        /// How many it has.
+        found: usize,
+    },
+    /// A pattern for names of commands or settings has more bytes than it may have.
+    PatternTooLong {
+        /// How many it may have.
+        most: usize,
+        /// How many it has.
+        found: usize,
+    },
     /// The command would change data.
     ReadOnly,
+    /// The value of the key is of another type than the command reads.
+    WrongType,
+    /// `CLUSTER` and its like, on a server that is none.
+    NoCluster,
+    /// `SUBSCRIBE` and its like.
+    NothingIsPublished {
+        /// The command in lower case.
+        command: &'static str,
+    },
+    /// `MONITOR`.
+    NoMonitor,
+    /// What `ZDIFF` and its like say when no key is asked for.
+    NoKeys {
+        /// The command in lower case.
+        command: &'static str,
+    },
+    /// A stream has no such group.
+    NoGroup {
+        /// The stream's key.
+        key: &'b [u8],
+        /// The group's name.
+        group: &'b [u8],
+    },
+    /// There is no such user.
+    NoUser(&'b [u8]),
+    /// What Redis says of one option of one command, in these words.
+    Fixed(&'static str),
     /// An option that the command does not know, or one without its value.
     Syntax,
     /// An argument is no integer, or does not fit one.
@@ -119,6 +167,42 @@ impl Refusal<'_> {
             Self::ClientType(kind) => {
                 reply::error(out, &[b"ERR Unknown client type '", *kind, b"'"].concat());
             }
+            Self::SubcommandArguments { container, name } => reply::error(
+                out,
+                format!(
+                    "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
+                )
+                .as_bytes(),
+            ),
+            Self::TooManyArguments { most, found } => reply::error(
+                out,
+                format!("ERR this command may have {most} arguments, this one has {found}").as_bytes(),
+            ),
+            Self::PatternTooLong { most, found } => reply::error(
+                out,
+                format!("ERR a pattern may have {most} bytes, this one has {found}").as_bytes(),
+            ),
+            Self::NothingIsPublished { command } => reply::error(
+                out,
+                format!("ERR {command} is refused: nothing is ever published here").as_bytes(),
+            ),
+            Self::NoMonitor => {
+                reply::error(out, b"ERR monitor is refused: commands of other clients are not shown here")
+            }
+            Self::NoKeys { command } => reply::error(
+                out,
+                format!("ERR at least 1 input key is needed for '{command}' command").as_bytes(),
+            ),
+            Self::NoGroup { key, group } => {
+                let text = [b"NOGROUP No such key '", *key, b"' or consumer group '", *group, b"'"];
+                reply::error(out, &text.concat());
+            }
+            Self::NoUser(name) => reply::error(out, &[b"ERR No such user '", *name, b"'"].concat()),
+            Self::Fixed(text) => reply::error(out, text.as_bytes()),
+            Self::WrongType => {
+                reply::error(out, b"WRONGTYPE Operation against a key holding the wrong kind of value");
+            }
+            Self::NoCluster => reply::error(out, b"ERR This instance has cluster support disabled"),
             Self::ReadOnly => reply::error(out, b"READONLY You can't write against a read only replica."),
             Self::Syntax => reply::error(out, b"ERR syntax error"),
             Self::NotAnInteger => reply::error(out, b"ERR value is not an integer or out of range"),

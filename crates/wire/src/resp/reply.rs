@@ -51,6 +51,29 @@ pub fn bulk_head(out: &mut Vec<u8>, len: usize) {
     out.extend_from_slice(CRLF);
 }
 
+/// Appends a number with a fraction. RESP2 has no type of its own for it.
+pub fn double(out: &mut Vec<u8>, version: Version, number: f64) {
+    let text = number.to_string();
+    if version == Version::Resp2 {
+        return bulk(out, text.as_bytes());
+    }
+    out.push(b',');
+    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(CRLF);
+}
+
+/// Appends a text that is meant for people. RESP2 has no type of its own for it.
+pub fn verbatim(out: &mut Vec<u8>, version: Version, text: &[u8]) {
+    if version == Version::Resp2 {
+        return bulk(out, text);
+    }
+    out.push(b'=');
+    decimal::push_len(out, text.len() + 4);
+    out.extend_from_slice(b"\r\ntxt:");
+    out.extend_from_slice(text);
+    out.extend_from_slice(CRLF);
+}
+
 /// Appends "there is no such value".
 #[inline]
 pub fn null(out: &mut Vec<u8>, version: Version) {
@@ -71,6 +94,17 @@ pub fn null_array(out: &mut Vec<u8>, version: Version) {
 /// Appends the announcement of an array of `count` replies, which follow.
 pub fn array_head(out: &mut Vec<u8>, count: usize) {
     head(out, b'*', count);
+}
+
+/// Appends the announcement of a set of `count` replies, which follow. RESP2 has an array of them.
+pub fn set_head(out: &mut Vec<u8>, version: Version, count: usize) {
+    head(out, if version == Version::Resp2 { b'*' } else { b'~' }, count);
+}
+
+/// Appends the announcement of a message of `count` parts, which follow, that answers no command.
+/// RESP2 has an array of them.
+pub fn push_head(out: &mut Vec<u8>, version: Version, count: usize) {
+    head(out, if version == Version::Resp2 { b'*' } else { b'>' }, count);
 }
 
 /// Appends the announcement of a map of `pairs` keys and values, which follow in turn. RESP2 has an array of both.

@@ -5,6 +5,7 @@ mod http;
 mod memcached;
 mod page;
 mod redis;
+mod redis_further;
 
 use crate::support::Serving;
 

@@ -2,6 +2,7 @@
 
 use super::PAIRS;
 use super::page::deviations;
+use super::redis_further::SAME as SAME_FURTHER;
 use crate::other_servers;
 use crate::talk::{Ends, talk};
 
@@ -144,7 +145,7 @@ const DONE: Ends<'_> =
 fn redis_and_graven_answer_the_same() {
     let (theirs, ours) = (other_servers::redis(&PAIRS), super::graven("resp"));
     let mut different = Vec::new();
-    for sent in SAME {
+    for sent in SAME.iter().chain(SAME_FURTHER) {
         for greeting in ["", "HELLO 3\r\n"] {
             let line = format!("{sent}\r\n");
             let without_greeting = |address: &str| {

@@ -5,13 +5,21 @@ use std::sync::Arc;
 
 use graven_blocks::BlockReader;
 use graven_format::Store;
-use graven_wire::resp::{Args, Command, Refusal, Version, reply};
+use graven_wire::resp::{Args, Command, MemoryTopic, ObjectTopic, Refusal, TypedRead, Version, reply};
 
+use super::bits::{self, BitScan};
+use super::client::ClientListing;
+use super::lcs::LcsAnswer;
+use super::typed::{Absence, encode_missing, wrong_type};
 use super::walk::Walk;
 use super::{DAMAGED, RespSession, integer, value_as_bulk, value_or_null};
 use crate::answer::key_list::KeyList;
 use crate::answer::lookups::Answer;
 use crate::answer::{After, Responder, Slot, Stop};
+
+/// What Redis says of `OBJECT FREQ` unless it is told to count.
+const NO_FREQUENCY: &str = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. \
+     Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.";
 
 /// A command of which a part is not answered. It goes on with the version that it began with.
 #[derive(Debug)]
@@ -20,20 +28,25 @@ pub(super) enum Unfinished {
         keys: KeyList,
         store: Arc<Store>,
     },
-    /// `EXISTS` and `TOUCH`: how many of the keys before are there; `None` when one lies where the table is damaged.
-    Exists {
-        keys: KeyList,
-        there: Option<i64>,
-        store: Arc<Store>,
-    },
+    /// `EXISTS` and `TOUCH`.
+    Exists(Presence),
     Walk(Walk),
+    Bits(BitScan),
+    Lcs(LcsAnswer),
+    Absence(Absence),
+    Clients(ClientListing),
 }
 
 impl Unfinished {
     pub(super) fn held_bytes(&self) -> usize {
         match self {
-            Self::MGet { keys, .. } | Self::Exists { keys, .. } => keys.held_bytes(),
+            Self::MGet { keys, .. } => keys.held_bytes(),
+            Self::Exists(presence) => presence.held_bytes(),
             Self::Walk(walk) => walk.held_bytes(),
+            Self::Bits(_) => 0,
+            Self::Lcs(lcs) => lcs.held_bytes(),
+            Self::Absence(absence) => absence.held_bytes(),
+            Self::Clients(listing) => listing.held_bytes(),
         }
     }
 
@@ -52,22 +65,54 @@ impl Unfinished {
                     ControlFlow::Continue(())
                 })
             }
-            Self::Exists { keys, there, store } => exists(keys, there, store, responder, slot),
+            Self::Exists(presence) => {
+                let stop = count_present(presence, responder, slot);
+                if stop.is_none() {
+                    match presence.there {
+                        Some(there) => reply::integer(&mut slot.out, there),
+                        None => reply::error(&mut slot.out, DAMAGED),
+                    }
+                }
+                stop
+            }
             Self::Walk(walk) => walk.go_on(version, responder, slot),
+            Self::Bits(scan) => scan.go_on(slot),
+            Self::Lcs(lcs) => lcs.go_on(version, responder, slot),
+            Self::Absence(absence) => absence.go_on(version, responder, slot),
+            Self::Clients(listing) => listing.go_on(version, slot),
         }
     }
 }
 
-fn exists<R: BlockReader>(
-    keys: &mut KeyList,
-    there: &mut Option<i64>,
-    store: &Arc<Store>,
+/// Keys of which is counted how many are there.
+#[derive(Debug)]
+pub(super) struct Presence {
+    keys: KeyList,
+    /// `None` when one lies where the table is damaged.
+    pub(super) there: Option<i64>,
+    store: Arc<Store>,
+}
+
+impl Presence {
+    pub(super) fn new(keys: KeyList, store: &Arc<Store>) -> Self {
+        Self { keys, there: Some(0), store: Arc::clone(store) }
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.keys.held_bytes()
+    }
+}
+
+/// Counts on; why that was not all.
+pub(super) fn count_present<R: BlockReader>(
+    presence: &mut Presence,
     responder: &mut Responder<'_, R>,
     slot: &mut Slot,
 ) -> Option<Stop> {
     /// Keys behind one that has to be read, whose blocks are read with it.
     const AHEAD: usize = 64;
 
+    let Presence { keys, there, store } = presence;
     let Responder { lookups, loop_counters, .. } = responder;
     let mut answered = 0;
     let stop = 'keys: {
@@ -89,12 +134,6 @@ fn exists<R: BlockReader>(
         None
     };
     keys.answered(answered);
-    if stop.is_none() {
-        match there {
-            Some(there) => reply::integer(&mut slot.out, *there),
-            None => reply::error(&mut slot.out, DAMAGED),
-        }
-    }
     stop
 }
 
@@ -106,6 +145,8 @@ impl RespSession {
         responder: &mut Responder<'_, R>,
         slot: &mut Slot,
     ) -> After {
+        let is_client = matches!(command, Ok(Command::Client(_)));
+        self.command = command.as_ref().map_or("NULL", Command::name);
         if self.transaction.is_open() {
             return self.queue(args, command, responder, slot);
         }
@@ -116,6 +157,9 @@ impl RespSession {
                 After::Done
             }
         };
+        if after != After::NotYet && !is_client {
+            self.tracking.forget_caching();
+        }
         if after != After::NotYet {
             responder.loop_counters.resp.requests.add(1);
         }
@@ -136,8 +180,8 @@ impl RespSession {
                 return self.begin(Unfinished::MGet { keys, store }, responder, slot);
             }
             Command::Exists { keys } | Command::Touch { keys } => {
-                let (keys, store) = (KeyList::of(keys), Arc::clone(&responder.store));
-                return self.begin(Unfinished::Exists { keys, there: Some(0), store }, responder, slot);
+                let presence = Presence::new(KeyList::of(keys), &responder.store);
+                return self.begin(Unfinished::Exists(presence), responder, slot);
             }
             Command::Get { key } => {
                 return with_value(key, responder, slot, |answer, slot| {
@@ -160,7 +204,7 @@ impl RespSession {
                     Answer::Damaged | Answer::NotYet => reply::error(out, DAMAGED),
                 });
             }
-            Command::Object { key, .. } => {
+            Command::Object { key, topic: ObjectTopic::Encoding } => {
                 return with_value(key, responder, slot, |answer, Slot { out, .. }| match answer {
                     // As Redis does it: strings of up to 44 bytes are embedded in their object.
                     Answer::Value(value) if value.len() <= 44 => reply::bulk(out, b"embstr"),
@@ -169,12 +213,53 @@ impl RespSession {
                     Answer::Damaged | Answer::NotYet => reply::error(out, DAMAGED),
                 });
             }
+            Command::Object { key, topic } => {
+                return with_presence(key, responder, slot, |is_there, out| match topic {
+                    _ if !is_there => reply::null(out, version),
+                    ObjectTopic::RefCount => reply::integer(out, 1),
+                    ObjectTopic::Frequency => Refusal::Fixed(NO_FREQUENCY).encode(out),
+                    // Nobody keeps count.
+                    _ => reply::integer(out, 0),
+                });
+            }
+            Command::Memory(MemoryTopic::Usage { key }) => {
+                return with_value(key, responder, slot, |answer, Slot { out, .. }| match answer {
+                    Answer::Value(value) => reply::integer(out, integer(key.len() + value.len())),
+                    Answer::Missing => reply::null(out, version),
+                    Answer::Damaged | Answer::NotYet => reply::error(out, DAMAGED),
+                });
+            }
+            Command::GetBit { key, offset } => return bits::get(key, offset, responder, slot),
+            Command::BitFieldRo { key, fields } => return bits::fields(key, fields, responder, slot),
+            Command::BitCount { key, part } => {
+                return self.scan_bits(key, bits::Wanted::Count(part), responder, slot);
+            }
+            Command::BitPos { key, bit, part } => {
+                return self.scan_bits(key, bits::Wanted::Position(bit, part), responder, slot);
+            }
+            Command::Lcs(lcs) => {
+                let lcs = LcsAnswer::new(lcs, &responder.store);
+                return self.begin(Unfinished::Lcs(lcs), responder, slot);
+            }
+            Command::Typed { read: TypedRead::Key { key, missing }, .. } => {
+                return with_presence(key, responder, slot, |is_there, out| {
+                    if is_there {
+                        wrong_type(missing, out)
+                    } else {
+                        encode_missing(missing, key, version, out)
+                    }
+                });
+            }
+            Command::Typed { read: TypedRead::Keys { keys, missing }, .. } => {
+                let absence = Absence::new(keys, missing, &responder.store);
+                return self.begin(Unfinished::Absence(absence), responder, slot);
+            }
             Command::Type { key } => {
                 return with_presence(key, responder, slot, |is_there, out| {
                     reply::simple(out, if is_there { b"string" } else { b"none" });
                 });
             }
-            Command::Ttl { key } | Command::PTtl { key } => {
+            Command::Ttl { key } | Command::PTtl { key } | Command::ExpireTime { key } => {
                 return with_presence(key, responder, slot, |is_there, out| {
                     reply::integer(out, if is_there { -1 } else { -2 });
                 });
@@ -199,13 +284,14 @@ impl RespSession {
                 let pairs = i64::try_from(responder.store.len()).unwrap_or(i64::MAX);
                 reply::integer(&mut slot.out, pairs);
             }
-            other => return self.answer_about_connection(other, responder, &mut slot.out),
+            Command::Client(topic) => return self.client(topic, responder, slot),
+            other => return self.answer_about_connection(other, responder, slot),
         }
         After::Done
     }
 
     /// Answers as much of a command as there is room for, and keeps the rest.
-    fn begin<R: BlockReader>(
+    pub(super) fn begin<R: BlockReader>(
         &mut self,
         mut unfinished: Unfinished,
         responder: &mut Responder<'_, R>,
@@ -222,7 +308,7 @@ impl RespSession {
 }
 
 /// Looks `key` up, and has `say` answer.
-fn with_value<R: BlockReader>(
+pub(super) fn with_value<R: BlockReader>(
     key: &[u8],
     responder: &mut Responder<'_, R>,
     slot: &mut Slot,

@@ -3,117 +3,96 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use graven_wire::glob;
-use graven_wire::resp::{ClientFilter, ClientTopic, Command, Hello, Refusal, Version, reply};
+use graven_wire::resp::{
+    Args, Command, Hello, LatencyTopic, PubSubTopic, Refusal, ReplyMode, SlowlogTopic, Version, reply,
+};
 
 use super::RespSession;
+use super::client::TrackingState;
 use super::describe::describe_commands;
+use super::info::{info, memory};
 use super::transaction::Transaction;
-use crate::answer::{After, Responder, report};
-use crate::metric::Section;
+use crate::answer::{After, Responder, Slot};
 
-/// The Redis whose behaviour is followed; clients choose what they send by it.
-const REDIS_VERSION: &str = "7.2.0";
+/// The Redis whose commands are known; clients choose what they send by it. redis-py wants 7.4 before it caches values on
+/// its side.
+pub(super) const REDIS_VERSION: &str = "7.4.0";
+
+/// The server follows nobody, and GLIDE does not talk to one that is no master. That writes are refused is said by
+/// `READONLY`, and by the setting `replica-read-only`.
+pub(super) const ROLE: &str = "master";
 
 /// The user that everybody is who does not say otherwise.
-const DEFAULT_USER: &[u8] = b"default";
+pub(super) const DEFAULT_USER: &[u8] = b"default";
 
 impl RespSession {
+    /// Makes the connection as it was when it was new.
+    fn reset(&mut self) {
+        self.version = Version::Resp2;
+        self.transaction = Transaction::None;
+        self.tracking = TrackingState::default();
+        (self.replies, self.is_silent) = (ReplyMode::On, false);
+        self.client.state().resp.name.clear();
+    }
+
     pub(super) fn answer_about_connection<R>(
         &mut self,
         command: Command<'_>,
         responder: &Responder<'_, R>,
-        out: &mut Vec<u8>,
+        slot: &mut Slot,
     ) -> After {
         let session = self;
+        slot.spend(cost(&command));
+        let out: &mut Vec<u8> = &mut slot.out;
         match command {
             Command::Ping { message: None } => reply::simple(out, b"PONG"),
             Command::Ping { message: Some(message) } | Command::Echo { message } => reply::bulk(out, message),
             Command::Time => time(out),
             Command::Info { sections } => {
                 let wanted: Vec<&[u8]> = sections.collect();
-                reply::bulk(out, info(responder, &wanted).as_bytes());
+                let text = info(responder, &wanted);
+                reply::verbatim(out, session.version, text.as_bytes());
             }
             Command::ConfigGet { patterns } => config(responder, patterns, session.version, out),
             Command::Command(topic) => describe_commands(topic, session.version, out),
-            Command::Client(topic) => client(session, topic, out),
             Command::Hello(greeting) => hello(session, greeting, out),
             Command::Auth { user, .. } => auth(user, out),
             Command::Select | Command::ReadOnly | Command::ReadWrite => reply::ok(out),
             Command::Reset => {
-                session.version = Version::Resp2;
-                session.name.clear();
-                session.transaction = Transaction::None;
+                session.reset();
                 reply::simple(out, b"RESET");
             }
             Command::Quit => {
                 reply::ok(out);
                 return After::Close;
             }
+            Command::Role => {
+                reply::array_head(out, 3);
+                reply::bulk(out, ROLE.as_bytes());
+                reply::integer(out, 0);
+                reply::array_head(out, 0);
+            }
+            // There are no replicas, no subscribers, no modules, and nothing is measured command by command.
+            Command::Wait | Command::Publish => reply::integer(out, 0),
+            Command::ModuleList => reply::array_head(out, 0),
+            Command::PubSub(topic) => pubsub(topic, out),
+            Command::Unsubscribe { command, channels } => {
+                unsubscribe(command, channels, session.version, out)
+            }
+            Command::Slowlog(SlowlogTopic::Len) => reply::integer(out, 0),
+            Command::Slowlog(SlowlogTopic::Reset) => reply::ok(out),
+            Command::Slowlog(_) => reply::array_head(out, 0),
+            Command::Latency(topic) => latency(topic, session.version, out),
+            Command::Memory(topic) => memory(topic, responder, session.version, out),
+            Command::WhoAmI => reply::bulk(out, DEFAULT_USER),
+            Command::Help(lines) => {
+                reply::array_head(out, lines.len());
+                lines.iter().for_each(|line| reply::simple(out, line.as_bytes()));
+            }
             _ => reply::error(out, b"ERR this command is understood, but not answered here"),
         }
         After::Done
     }
-}
-
-fn info<R>(responder: &Responder<'_, R>, wanted: &[&[u8]]) -> String {
-    let readings = responder.readings();
-    let with_numbers = |section, mut lines: Vec<(&'static str, String)>| {
-        lines.extend(report::info_numbers(&readings, section));
-        lines
-    };
-    let commands = readings.counters.sum(|loop_counters| &loop_counters.resp.requests);
-    let sections: [(&str, Vec<(&str, String)>); 6] = [
-        (
-            "Server",
-            with_numbers(
-                Section::Server,
-                vec![
-                    ("redis_version", REDIS_VERSION.to_owned()),
-                    ("redis_mode", "standalone".to_owned()),
-                    ("graven_version", report::VERSION.to_owned()),
-                    ("os", std::env::consts::OS.to_owned()),
-                    ("arch_bits", usize::BITS.to_string()),
-                    ("process_id", std::process::id().to_string()),
-                ],
-            ),
-        ),
-        (
-            "Clients",
-            with_numbers(
-                Section::Clients,
-                vec![("maxclients", responder.options.limits.connections_max.to_string())],
-            ),
-        ),
-        ("Persistence", vec![("loading", "0".to_owned())]),
-        ("Storage", with_numbers(Section::Storage, Vec::new())),
-        (
-            "Stats",
-            with_numbers(
-                Section::Stats,
-                vec![("total_commands_processed", commands.to_string()), ("evicted_keys", "0".to_owned())],
-            ),
-        ),
-        ("Replication", vec![("role", "master".to_owned()), ("connected_slaves", "0".to_owned())]),
-    ];
-    let everything = wanted.is_empty()
-        || wanted.iter().any(|section| {
-            [&b"all"[..], b"default", b"everything"].iter().any(|all| section.eq_ignore_ascii_case(all))
-        });
-    let is_wanted =
-        |name: &str| everything || wanted.iter().any(|section| section.eq_ignore_ascii_case(name.as_bytes()));
-    let mut text = String::new();
-    for (name, lines) in sections.iter().filter(|(name, _)| is_wanted(name)) {
-        text.push_str(&format!("# {name}\r\n"));
-        lines.iter().for_each(|(field, value)| text.push_str(&format!("{field}:{value}\r\n")));
-        text.push_str("\r\n");
-    }
-    if is_wanted("keyspace") {
-        text.push_str("# Keyspace\r\n");
-        if !responder.store.is_empty() {
-            text.push_str(&format!("db0:keys={},expires=0,avg_ttl=0\r\n", responder.store.len()));
-        }
-    }
-    text
 }
 
 fn config<'a, R>(
@@ -129,7 +108,9 @@ fn config<'a, R>(
         ("maxmemory", "0".to_owned()),
         ("maxmemory-policy", "noeviction".to_owned()),
         ("proto-max-bulk-len", responder.options.limits.resp.arg_bytes_max.to_string()),
+        ("replica-read-only", "yes".to_owned()),
         ("save", String::new()),
+        ("slave-read-only", "yes".to_owned()),
         ("timeout", responder.options.timeouts.idle.map_or(0, |timeout| timeout.as_secs()).to_string()),
     ];
     let matches = |name: &str| {
@@ -158,7 +139,7 @@ fn hello(session: &mut RespSession, greeting: Hello<'_>, out: &mut Vec<u8>) {
     }
     session.version = greeting.version.unwrap_or(session.version);
     if let Some(name) = greeting.name {
-        session.name = name.to_vec();
+        session.client.state().resp.name = name.to_vec();
     }
     reply::map_head(out, session.version, 7);
     for (name, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
@@ -168,8 +149,8 @@ fn hello(session: &mut RespSession, greeting: Hello<'_>, out: &mut Vec<u8>) {
     reply::bulk(out, b"proto");
     reply::integer(out, if session.version == Version::Resp3 { 3 } else { 2 });
     reply::bulk(out, b"id");
-    reply::integer(out, i64::try_from(session.id).unwrap_or(i64::MAX));
-    for (name, value) in [("mode", "standalone"), ("role", "master")] {
+    reply::integer(out, i64::try_from(session.client.id).unwrap_or(i64::MAX));
+    for (name, value) in [("mode", "standalone"), ("role", ROLE)] {
         reply::bulk(out, name.as_bytes());
         reply::bulk(out, value.as_bytes());
     }
@@ -186,45 +167,58 @@ fn auth(user: Option<&[u8]>, out: &mut Vec<u8>) {
     }
 }
 
-fn client(session: &mut RespSession, topic: ClientTopic<'_>, out: &mut Vec<u8>) {
+fn pubsub(topic: PubSubTopic<'_>, out: &mut Vec<u8>) {
     match topic {
-        ClientTopic::Id => reply::integer(out, i64::try_from(session.id).unwrap_or(i64::MAX)),
-        ClientTopic::Info => reply::bulk(out, &client_line(session)),
-        ClientTopic::List(filter) => {
-            let listed = match filter {
-                ClientFilter::All => true,
-                ClientFilter::Nobody => false,
-                ClientFilter::Ids(mut ids) => ids.any(|id| id == session.id.to_string().as_bytes()),
-            };
-            reply::bulk(out, &if listed { client_line(session) } else { Vec::new() });
+        PubSubTopic::Subscribers { channels } => {
+            reply::array_head(out, channels.len() * 2);
+            for channel in channels {
+                reply::bulk(out, channel);
+                reply::integer(out, 0);
+            }
         }
-        ClientTopic::GetName if session.name.is_empty() => reply::null(out, session.version),
-        ClientTopic::GetName => reply::bulk(out, &session.name),
-        ClientTopic::SetName { name } => {
-            session.name = name.to_vec();
-            reply::ok(out);
-        }
-        ClientTopic::LibraryName { name } => {
-            session.library = name.to_vec();
-            reply::ok(out);
-        }
-        ClientTopic::LibraryVersion { version } => {
-            session.library_version = version.to_vec();
-            reply::ok(out);
-        }
-        _ => reply::error(out, b"ERR this command is understood, but not answered here"),
+        PubSubTopic::Patterns => reply::integer(out, 0),
+        _ => reply::array_head(out, 0),
     }
 }
 
-/// What is known about this connection; the others belong to other loops, which are not asked.
-fn client_line(session: &RespSession) -> Vec<u8> {
-    let version = if session.version == Version::Resp3 { 3 } else { 2 };
-    let mut line = format!("id={} name=", session.id).into_bytes();
-    line.extend_from_slice(&session.name);
-    line.extend_from_slice(format!(" db=0 user=default resp={version} lib-name=").as_bytes());
-    line.extend_from_slice(&session.library);
-    line.extend_from_slice(b" lib-ver=");
-    line.extend_from_slice(&session.library_version);
-    line.push(b'\n');
-    line
+/// What answering takes beside the cost of every request, in nanoseconds, roughly.
+fn cost(command: &Command<'_>) -> u64 {
+    match command {
+        // These read files of the system.
+        Command::Info { .. } | Command::Memory(_) => 100_000,
+        Command::Command(_) | Command::ConfigGet { .. } | Command::Help(_) => 20_000,
+        _ => 0,
+    }
+}
+
+/// Nobody has subscribed, which is said of each channel, or once.
+fn unsubscribe(command: &str, channels: Args<'_>, version: Version, out: &mut Vec<u8>) {
+    let mut say = |channel: Option<&[u8]>| {
+        reply::push_head(out, version, 3);
+        reply::bulk(out, command.as_bytes());
+        match channel {
+            Some(channel) => reply::bulk(out, channel),
+            None => reply::null(out, version),
+        }
+        reply::integer(out, 0);
+    };
+    if channels.len() == 0 {
+        say(None);
+    }
+    channels.for_each(|channel| say(Some(channel)));
+}
+
+fn latency(topic: LatencyTopic<'_>, version: Version, out: &mut Vec<u8>) {
+    match topic {
+        LatencyTopic::Reset => reply::integer(out, 0),
+        LatencyTopic::Doctor => {
+            let text = b"No latency events are recorded. How long requests wait is counted in /metrics.\n";
+            reply::verbatim(out, version, text);
+        }
+        LatencyTopic::Graph { event } => {
+            reply::error(out, &[b"ERR No samples available for event '", event, b"'"].concat());
+        }
+        LatencyTopic::Histogram => reply::map_head(out, version, 0),
+        _ => reply::array_head(out, 0),
+    }
 }

@@ -1,24 +1,33 @@
 //! Commands of Redis answered: what it remembers of a connection, and how its requests are read. The commands that look
 //! something up are in `commands.rs` and `walk.rs`, those about connections and the server in `connection.rs`.
 
+mod bits;
+mod client;
 mod commands;
 mod connection;
 mod describe;
+mod info;
+mod lcs;
 mod transaction;
+mod typed;
 mod walk;
+
+use std::sync::Arc;
 
 use graven_blocks::BlockReader;
 use graven_wire::Decoded;
 use graven_wire::http;
 use graven_wire::resp::{
-    Args, Command, Inline, Invalid, Limits, Refusal, Request, RequestDecoder, Version, reply,
+    Args, Command, Inline, Invalid, Limits, Refusal, ReplyMode, Request, RequestDecoder, Version, reply,
 };
 
 use super::lookups::Answer;
 use super::pending::Lookup;
 use super::{After, Language, Read, Responder, Slot};
+use crate::clients::{Client, RespState};
 use crate::options::Options;
-use crate::output::{Output, Value};
+use crate::output::{End, Output, Value};
+use client::TrackingState;
 use commands::Unfinished;
 use transaction::{Executing, Transaction};
 
@@ -30,11 +39,19 @@ pub(crate) struct RespSession {
     decoder: RequestDecoder,
     limits: Limits,
     version: Version,
-    id: u64,
-    /// The name that the client gave itself.
-    name: Vec<u8>,
-    library: Vec<u8>,
-    library_version: Vec<u8>,
+    /// What others may know of the connection; the names that the client gave itself are there.
+    client: Arc<Client>,
+    /// The last command.
+    command: &'static str,
+    /// Nothing below keeps a `GET` from being looked up together with others.
+    is_plain: bool,
+    replies: ReplyMode,
+    /// What is being answered now is not sent, from `settled` on.
+    is_silent: bool,
+    settled: End,
+    tracking: TrackingState,
+    /// Commands of a transaction are being answered.
+    in_exec: bool,
     /// A command of which a part is not answered; one of `executing`, where there are such.
     unfinished: Option<Box<Unfinished>>,
     transaction: Transaction,
@@ -43,15 +60,19 @@ pub(crate) struct RespSession {
 }
 
 impl RespSession {
-    pub(super) fn new(id: u64, limits: Limits) -> Self {
+    pub(super) fn new(client: Arc<Client>, limits: Limits) -> Self {
         Self {
             decoder: RequestDecoder::new(limits),
             limits,
             version: Version::Resp2,
-            id,
-            name: Vec::new(),
-            library: Vec::new(),
-            library_version: Vec::new(),
+            client,
+            command: "NULL",
+            is_plain: true,
+            replies: ReplyMode::On,
+            is_silent: false,
+            settled: End::default(),
+            tracking: TrackingState::default(),
+            in_exec: false,
             unfinished: None,
             transaction: Transaction::None,
             executing: None,
@@ -61,12 +82,57 @@ impl RespSession {
     pub(super) fn held_bytes(&self) -> usize {
         let unfinished = self.unfinished.as_ref().map_or(0, |unfinished| unfinished.held_bytes());
         let executing = self.executing.as_ref().map_or(0, |executing| executing.held_bytes());
-        unfinished + executing + self.transaction.held_bytes()
+        unfinished + executing + self.transaction.held_bytes() + self.tracking.held_bytes()
+    }
+
+    /// Whether the client wants no answers for now.
+    pub(super) fn is_silent(&self) -> bool {
+        self.replies != ReplyMode::On
+    }
+
+    /// Writes down for others what the client has made of the connection.
+    pub(super) fn record(&self, state: &mut RespState) {
+        state.version = if self.version == Version::Resp3 { 3 } else { 2 };
+        state.command = self.command;
+        (state.queued, state.queued_bytes) = (self.transaction.queued(), self.transaction.held_bytes());
+        (state.tracking, state.broadcast) = (self.tracking.is_on(), self.tracking.is_broadcast());
+    }
+
+    fn find_whether_plain(&mut self) {
+        self.is_plain = !self.transaction.is_open()
+            && self.replies == ReplyMode::On
+            && !self.is_silent
+            && !self.tracking.has_caching();
+    }
+
+    /// What every request begins with but a `GET` of a plain connection.
+    fn begin_request(&mut self) {
+        if !self.in_exec {
+            self.is_silent = self.replies != ReplyMode::On;
+            if self.replies == ReplyMode::Skip {
+                self.replies = ReplyMode::On;
+            }
+        }
+    }
+
+    /// What it ends with. `began` is the mode of replies before it.
+    fn end_request(&mut self, after: After, began: ReplyMode, slot: &mut Slot) {
+        if after == After::NotYet {
+            // It comes again.
+            self.replies = began;
+        } else if self.is_silent {
+            slot.out.cut(self.settled);
+        }
+        if !self.in_exec && !matches!(after, After::Unfinished(_)) {
+            self.is_silent = false;
+        }
+        self.find_whether_plain();
     }
 
     pub(super) fn forget_requests(&mut self) {
         (self.unfinished, self.executing) = (None, None);
         self.transaction = Transaction::None;
+        self.find_whether_plain();
     }
 }
 
@@ -85,7 +151,8 @@ impl Language for RespSession {
     fn decode<'i>(&mut self, _: &mut http::RequestDecoder, input: &'i [u8]) -> Read<'i, Self> {
         match self.decoder.decode(input) {
             Decoded::Message(Request::Command(args), bytes) => match Command::parse(args) {
-                Ok(Command::Get { key }) if !self.transaction.is_open() => {
+                Ok(Command::Get { key }) if self.is_plain => {
+                    self.command = "get";
                     Read::Lookup(key, Lookup::Resp(self.version), bytes)
                 }
                 command => Read::Request(RespRequest::Command(args, command), bytes),
@@ -109,15 +176,24 @@ impl Language for RespSession {
     }
 
     fn go_on<R: BlockReader>(&mut self, responder: &mut Responder<'_, R>, slot: &mut Slot) -> After {
-        if let Some(mut unfinished) = self.unfinished.take()
-            && let Some(stop) = unfinished.go_on(self.version, responder, slot)
-        {
-            self.unfinished = Some(unfinished);
-            return After::Unfinished(stop);
+        if let Some(mut unfinished) = self.unfinished.take() {
+            let end = slot.out.end();
+            let stop = unfinished.go_on(self.version, responder, slot);
+            if self.is_silent {
+                slot.out.cut(end);
+            }
+            if let Some(stop) = stop {
+                self.unfinished = Some(unfinished);
+                return After::Unfinished(stop);
+            }
         }
         match self.executing.take() {
             Some(executing) => self.execute(executing, responder, slot),
-            None => After::Done,
+            None => {
+                self.is_silent = false;
+                self.find_whether_plain();
+                After::Done
+            }
         }
     }
 
@@ -127,7 +203,10 @@ impl Language for RespSession {
         responder: &mut Responder<'_, R>,
         slot: &mut Slot,
     ) -> After {
-        match request {
+        let began = self.replies;
+        let settled = std::mem::replace(&mut self.settled, slot.out.end());
+        self.begin_request();
+        let after = match request {
             RespRequest::Command(args, command) => self.answer_or_queue(args, command, responder, slot),
             RespRequest::Inline(inline) => {
                 let mut line = std::mem::take(&mut responder.line);
@@ -137,7 +216,10 @@ impl Language for RespSession {
                 after
             }
             RespRequest::Empty => After::Done,
-        }
+        };
+        self.end_request(after, began, slot);
+        self.settled = settled;
+        after
     }
 
     fn refuse<R: BlockReader>(
@@ -146,7 +228,9 @@ impl Language for RespSession {
         _: &mut Responder<'_, R>,
         slot: &mut Slot,
     ) -> &'static str {
-        invalid.encode(&mut slot.out);
+        if !self.is_silent() {
+            invalid.encode(&mut slot.out);
+        }
         "the peer breaks the rules of RESP"
     }
 

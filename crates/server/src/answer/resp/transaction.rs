@@ -47,6 +47,14 @@ impl Transaction {
         matches!(self, Self::Open(_))
     }
 
+    /// How many commands are queued; `None` where none may be.
+    pub(super) fn queued(&self) -> Option<usize> {
+        match self {
+            Self::None => None,
+            Self::Open(queued) => Some(queued.count),
+        }
+    }
+
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::None => 0,
@@ -114,7 +122,9 @@ impl RespSession {
         match std::mem::take(&mut self.transaction) {
             Transaction::Open(Queued { failed: true, .. }) => Refusal::Aborted.encode(&mut slot.out),
             Transaction::Open(Queued { commands, count, .. }) => {
-                reply::array_head(&mut slot.out, count);
+                if !self.is_silent {
+                    reply::array_head(&mut slot.out, count);
+                }
                 let store = Arc::clone(&responder.store);
                 return self.execute(Box::new(Executing { commands, at: 0, store }), responder, slot);
             }
@@ -135,11 +145,16 @@ impl RespSession {
         let outer = slot.consumed;
         let mut pending = Pending::default();
         slot.consumed = 0;
+        self.in_exec = true;
+        self.find_whether_plain();
         let slots = std::slice::from_mut(slot);
         let next = responder.respond_in(self, 0, &commands[*at..], &mut pending, slots);
         responder.look_up(&mut pending, slots);
         drop(pending);
         responder.store = current;
+        self.in_exec = false;
+        // Each command has seen for itself whether it is silent.
+        self.settled = slot.out.end();
         let next = slot.stop.take().map_or(next, Next::from);
         *at += std::mem::replace(&mut slot.consumed, outer);
         let stop = match next {
