@@ -9,6 +9,7 @@ mod console;
 mod descriptors;
 mod duplicates;
 mod failure;
+mod first_request;
 mod input;
 mod json_bytes;
 mod lengths;

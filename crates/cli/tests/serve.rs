@@ -11,7 +11,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Serving, assert_refused, example_data, file_with, graven, run, run_with_input};
+use support::{
+    Serving, assert_refused, carved, example_data, example_pairs, file_with, graven, run, run_with_input,
+};
 
 /// Sends `request` on a connection of its own and gives the whole answer.
 fn ask(address: &str, request: &str) -> String {
@@ -62,6 +64,19 @@ fn it_listens_on_every_address_that_it_is_told() {
     assert_eq!(value_of(serving.endpoints[1].strip_prefix("http://").unwrap(), "a"), "1");
     assert_eq!(serving.endpoints[2], unix);
     assert!(socket.exists());
+}
+
+#[test]
+fn it_says_a_command_with_which_a_key_of_the_table_can_be_asked_for() {
+    let (_directory, carved) = carved(&example_data(), &[]);
+    for path in [example_data(), carved] {
+        let serving = Serving::start(&[&path]);
+        let line = serving.try_line();
+        let start = format!("curl 'http://{}/?key=", serving.address());
+        let key = line.strip_prefix(&start).and_then(|rest| rest.strip_suffix('\'')).expect(&line);
+        let (_, value) = example_pairs().into_iter().find(|(there, _)| there == key).expect(key);
+        assert_eq!(value_of(serving.address(), key), value);
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::console::count;
 use crate::descriptors;
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome, cannot_start_thread};
+use crate::first_request;
 use crate::log;
 use crate::memory;
 use crate::options::serve::ServeOptions;
@@ -49,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let signals = ServerSignals::watch(reload)?;
     let table = Loaded::from(path, options)?;
     signals.serving();
-    announce(&table.said, &listeners);
+    announce(&table, &listeners);
     let wanted = options.server.limits.connections_max;
     let connections = descriptors::allow(wanted);
     if connections < wanted as u64 {
@@ -193,15 +194,18 @@ fn reload() {
     tracing::info!("SIGHUP: nothing to reload; restart the server for another table or other options");
 }
 
-/// What there is and where it can be asked. A standard output that nobody reads is no reason not
-/// to serve.
-fn announce(said: &[String], listeners: &[Listener]) {
+/// What there is, where it can be asked, and how. A standard output that nobody reads is no reason
+/// not to serve.
+fn announce(table: &Loaded, listeners: &[Listener]) {
     let mut out = io::stdout().lock();
-    for line in said {
+    for line in &table.said {
         let _ = writeln!(out, "{line}");
     }
     for listener in listeners {
         let _ = writeln!(out, "listening on {}", listener.endpoint());
+    }
+    if let Some(curl) = first_request::curl(&table.store, listeners.iter().map(Listener::endpoint)) {
+        let _ = writeln!(out, "try: {curl}");
     }
     let _ = out.flush();
 }

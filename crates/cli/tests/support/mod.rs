@@ -211,9 +211,19 @@ impl Serving {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// The command that it says it can be tried with.
+    pub(crate) fn try_line(&self) -> String {
+        let line = self.lines.recv_timeout(PATIENCE).expect("the server says how it can be tried");
+        line.strip_prefix("try: ").unwrap_or_else(|| panic!("the server said {line}")).to_owned()
+    }
+
     /// Waits for the end and gives the exit status.
     pub(crate) fn ended(mut self) -> Option<i32> {
-        match self.lines.recv_timeout(PATIENCE) {
+        let mut line = self.lines.recv_timeout(PATIENCE);
+        if line.as_ref().is_ok_and(|line| line.starts_with("try: ")) {
+            line = self.lines.recv_timeout(PATIENCE);
+        }
+        match line {
             Err(RecvTimeoutError::Disconnected) => self.child.wait().unwrap().code(),
             Ok(line) => panic!("the server said more: {line}"),
             Err(RecvTimeoutError::Timeout) => panic!("the server did not end"),
