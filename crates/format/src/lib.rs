@@ -1,6 +1,48 @@
-//! The table itself: the text it is read from, the file it is carved into, and the lookups that file answers.
+//! Tables that are written once and read forever: a [`Builder`] carves pairs of keys and values into
+//! one small file, and a [`Store`] answers lookups from it.
 //!
-//! This crate knows bytes and files. It opens no socket, prints nothing, and does not know that protocols exist.
+//! ```
+//! use graven_format::{Batch, Builder, Options, Store};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("colours.graven");
+//! let mut builder = Builder::new(Options::default());
+//! builder.add(b"grass", b"green")?;
+//! builder.add(b"sky", b"blue")?;
+//! let built = builder.write(&path)?;
+//! assert_eq!(built.pairs, 2);
+//!
+//! let store = Store::open(&path)?;
+//! store.load()?;
+//! let mut value = Vec::new();
+//! assert!(store.get(b"sky", &mut value)?);
+//! assert_eq!(value, b"blue");
+//! assert!(!store.get(b"sea", &mut value)?);
+//!
+//! let mut batch = Batch::default();
+//! store.get_many(&[b"grass", b"sea"], &mut batch)?;
+//! assert_eq!(batch.value(0, &store), Some(&b"green"[..]));
+//! assert_eq!(batch.value(1, &store), None);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - **Building.** [`Builder::add`] takes pairs in any order, [`Builder::add_text`] whole `.data` texts
+//!   (see [`text`]). What does not fit into [`Options::memory_bytes`] goes to temporary files.
+//!   [`Builder::write`] makes a file, which appears when all of it is on disk; [`Builder::finish`] makes
+//!   a table in memory. The same pairs and options give the same bytes.
+//! - **Opening** takes the same time whatever the size. [`Store::load`] brings the file into memory and
+//!   checks it; until then, and if it is never called, lookups read the file. [`Storage`] lists the
+//!   other places where the bytes can be.
+//! - **Asking.** A [`Store`] is shared by threads without a lock. [`Store::get`] copies a value,
+//!   [`Store::find`] leaves a large one where it lies, and [`Store::get_many`] overlaps the waits for
+//!   memory of many keys. [`Store::iter`] lists all pairs.
+//! - **Damage** is an [`Error`] that says where it is and what differs, never a wrong value and never a
+//!   panic. [`Store::verify`] checks every byte.
+//!
+//! The bytes are described in `docs/FORMAT.md`; [`layout`] has the same numbers in code. This crate
+//! opens no socket, prints nothing, and does not know that protocols exist.
 
 mod bucket;
 mod build;
