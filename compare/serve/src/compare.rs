@@ -8,9 +8,9 @@ use anyhow::{Result, ensure};
 use crate::machine::Ticks;
 use crate::pairs::Pairs;
 use crate::protocol::Protocol;
-use crate::servers::{self, Setup, System};
+use crate::servers::{self, Server, Setup, System};
 use crate::stop::Stop;
-use crate::{idle, machine, rates};
+use crate::{idle, machine, rates, starts};
 
 /// Serve the same pairs with graven and with other servers, and print what each does in Markdown
 #[derive(clap::Args)]
@@ -40,6 +40,9 @@ pub(crate) struct Arguments {
     /// Rounds of that table
     #[arg(long, value_name = "ROUNDS", default_value_t = 3, value_parser = at_least_one)]
     idle_rounds: usize,
+    /// How often each server with the pairs is started again, for the first table; 0 leaves it out
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    starts: usize,
     /// How long each server is asked in each round
     #[arg(long, default_value_t = 0.5, value_parser = positive)]
     seconds: f64,
@@ -113,6 +116,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         misses_percent: arguments.misses,
     };
     let before = Ticks::now()?;
+    let mut started = String::new();
+    if arguments.starts > 0 {
+        let resident = servers.iter().map(Server::resident_bytes).collect::<Result<Vec<_>>>()?;
+        started = starts::measure(arguments.starts, &servers, &resident, &setup, &stop)?;
+    }
     let mut tables = rates::measure(&course, &servers, &pairs, &stop)?;
     if arguments.idle > 0 {
         let course = idle::Course { idle: arguments.idle, rounds: arguments.idle_rounds, length };
@@ -132,6 +140,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         tables.steadiness_percent,
         Ticks::now()?.stolen_percent_since(before),
     );
-    print!("{}", tables.text);
+    print!("{started}{}", tables.text);
     Ok(())
 }

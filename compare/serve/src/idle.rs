@@ -122,7 +122,7 @@ fn measure_round(
 }
 
 /// A connection that has asked once and got the right answer. Its end leaves no port occupied.
-fn asked_once(address: SocketAddr, pool: &mut Pool, answers: Answers<'_>) -> Result<TcpStream> {
+pub(crate) fn asked_once(address: SocketAddr, pool: &mut Pool, answers: Answers<'_>) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address).context("cannot connect")?;
     set_socket_linger(&stream, Some(Duration::ZERO))?;
     stream.set_nodelay(true)?;

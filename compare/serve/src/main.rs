@@ -17,6 +17,7 @@ mod pool;
 mod protocol;
 mod rates;
 mod servers;
+mod starts;
 mod stop;
 mod table;
 

@@ -37,6 +37,17 @@ pub(crate) fn fill(address: SocketAddr, protocol: Protocol, pairs: &Pairs, stop:
     Ok(())
 }
 
+/// Has Redis write its dump, from which it starts again.
+pub(crate) fn save(address: SocketAddr) -> Result<()> {
+    let mut stream = TcpStream::connect(address).context("cannot connect")?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"*1\r\n$4\r\nSAVE\r\n").context("cannot ask for a dump")?;
+    let mut answer = [0; 5];
+    stream.read_exact(&mut answer).context("cannot read whether the dump was written")?;
+    ensure!(answer == *b"+OK\r\n", "the dump was not written: {}", answer.escape_ascii());
+    Ok(())
+}
+
 fn write_set(protocol: Protocol, key: &[u8], value: &[u8], out: &mut Vec<u8>) -> Result<()> {
     match protocol {
         Protocol::Resp => {

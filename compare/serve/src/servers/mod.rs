@@ -7,7 +7,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{self, Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -16,6 +17,11 @@ use crate::pairs::Pairs;
 use crate::protocol::{FIXED_VALUE, Protocol};
 use crate::servers::process::Running;
 use crate::stop::Stop;
+
+/// Nothing takes so long until its first answer.
+const START_PATIENCE: Duration = Duration::from_secs(120);
+/// Between two questions to a server that does not answer yet.
+const START_PAUSE: Duration = Duration::from_micros(200);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum System {
@@ -50,8 +56,18 @@ impl System {
         }
     }
 
-    fn has_the_table(self) -> bool {
+    pub(crate) fn has_the_table(self) -> bool {
         !matches!(self, Self::Bare | Self::Nginx)
+    }
+
+    /// Where a server that is started again gets the pairs from.
+    pub(crate) fn source(self) -> &'static str {
+        match self {
+            Self::Bare | Self::Nginx => "nowhere",
+            Self::Graven => "its carved file",
+            Self::Redis => "its dump",
+            Self::Memcached => "a client that sets them",
+        }
     }
 }
 
@@ -81,6 +97,31 @@ impl Server {
 
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
         self.running.resident_bytes()
+    }
+
+    /// Starts a second one with the same pairs, and returns when that has given one right answer, with how long it took.
+    pub(crate) fn start_again(
+        &self,
+        setup: &Setup<'_>,
+        mut answers: impl FnMut(SocketAddr) -> bool,
+        stop: &Stop,
+    ) -> Result<Duration> {
+        let (folder, protocol) = (self.running.folder()?, self.protocols[0]);
+        let program = program(self.system, setup.graven)?;
+        let arguments = |port| arguments(self.system, protocol, setup.connections, folder, port);
+        let began = Instant::now();
+        let mut second = Running::spawn(&program, setup.core, folder, arguments)?;
+        if self.system == System::Memcached {
+            ensure!(second.takes_connections(stop)?, "it does not start");
+            fill::fill(second.address(), protocol, setup.pairs, stop)?;
+        }
+        while !answers(second.address()) {
+            stop.check()?;
+            ensure!(second.is_alive()?, "it has ended");
+            ensure!(began.elapsed() < START_PATIENCE, "no answer in {} s", START_PATIENCE.as_secs());
+            thread::sleep(START_PAUSE);
+        }
+        Ok(began.elapsed())
     }
 
     /// What to expect of it, when a fixed answer has this form.
@@ -129,6 +170,9 @@ fn start_one(system: System, protocols: Vec<Protocol>, setup: &Setup<'_>, stop: 
     server.awake(|| {
         if matches!(system, System::Redis | System::Memcached) {
             fill::fill(server.address(), server.protocols[0], setup.pairs, stop)?;
+        }
+        if system == System::Redis {
+            fill::save(server.address())?;
         }
         if system.has_the_table() { server.running.settle(stop) } else { Ok(()) }
     })?;

@@ -26,6 +26,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// its hash table is to grow.
 const QUIET: Duration = Duration::from_secs(2);
 const QUIET_TICKS: u64 = 2;
+/// What a server prints, in its folder.
+const SAID: &str = "said";
 /// Ports that are tried before a server is taken to be unable to start.
 const PORTS: usize = 3;
 
@@ -52,39 +54,52 @@ impl Running {
         arguments: impl Fn(u16) -> Result<Vec<OsString>>,
         stop: &Stop,
     ) -> Result<Self> {
-        let log = folder.join("said");
         for _ in 0..PORTS {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-            let said = File::create(&log)?;
-            let child = Command::new("setpriv")
-                .args(["--pdeathsig", "KILL", "--", "taskset", "--cpu-list", &core.to_string()])
-                .arg(program)
-                .args(arguments(port)?)
-                .current_dir(folder)
-                .stdin(Stdio::null())
-                .stdout(said.try_clone()?)
-                .stderr(said)
-                .spawn();
-            let child = match child {
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    bail!("setpriv is missing: apt-get install util-linux")
-                }
-                child => child.context("cannot start setpriv")?,
-            };
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let mut running = Self { child, address, folder: None };
+            let mut running = Self::spawn(program, core, folder, &arguments)?;
             if running.takes_connections(stop)? {
                 return Ok(running);
             }
         }
-        let said = fs::read_to_string(&log).unwrap_or_default();
+        let said = fs::read_to_string(folder.join(SAID)).unwrap_or_default();
         bail!("{} does not start: {}", program.display(), said.trim());
     }
 
+    /// Starts a program with the arguments for a port, in the folder. It may not take connections yet.
+    pub(crate) fn spawn(
+        program: &Path,
+        core: usize,
+        folder: &Path,
+        arguments: impl Fn(u16) -> Result<Vec<OsString>>,
+    ) -> Result<Self> {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let said = File::create(folder.join(SAID))?;
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", "taskset", "--cpu-list", &core.to_string()])
+            .arg(program)
+            .args(arguments(port)?)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(said.try_clone()?)
+            .stderr(said)
+            .spawn();
+        let child = match child {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                bail!("setpriv is missing: apt-get install util-linux")
+            }
+            child => child.context("cannot start setpriv")?,
+        };
+        Ok(Self { child, address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), folder: None })
+    }
+
+    /// Whether the process has not ended by itself.
+    pub(crate) fn is_alive(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
     /// Waits; `false` when the process has ended.
-    fn takes_connections(&mut self, stop: &Stop) -> Result<bool> {
+    pub(crate) fn takes_connections(&mut self, stop: &Stop) -> Result<bool> {
         let patience = Instant::now() + PATIENCE;
-        while self.child.try_wait()?.is_none() {
+        while self.is_alive()? {
             stop.check()?;
             if TcpStream::connect(self.address).is_ok() {
                 return Ok(true);
@@ -115,6 +130,11 @@ impl Running {
     pub(crate) fn keeping(mut self, folder: TempDir) -> Self {
         self.folder = Some(folder);
         self
+    }
+
+    /// The folder that lasts as long as the process.
+    pub(crate) fn folder(&self) -> Result<&Path> {
+        Ok(self.folder.as_ref().context("the server keeps no folder")?.path())
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
