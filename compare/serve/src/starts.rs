@@ -4,7 +4,6 @@ use anyhow::Result;
 use fastrand::Rng;
 
 use crate::idle::asked_once;
-use crate::pairs::Pairs;
 use crate::pool::Pool;
 use crate::rates::median;
 use crate::servers::{Server, Setup};
@@ -30,7 +29,8 @@ pub(crate) fn measure(
             continue;
         }
         eprintln!("{} starts {starts} times", server.system.name());
-        let mut pool = pool(server, setup.pairs);
+        server.save()?;
+        let mut pool = Pool::draw(server.protocols[0], setup.pairs, 0.0, &mut Rng::with_seed(0));
         let fixed = pool.protocol().fixed_expected();
         let answers = server.answers(&fixed);
         let mut times = Vec::new();
@@ -46,8 +46,4 @@ pub(crate) fn measure(
         ]);
     }
     Ok(format!("### From the start to the first right answer, median of {starts}\n\n{}\n", table.markdown()))
-}
-
-fn pool(server: &Server, pairs: &Pairs) -> Pool {
-    Pool::draw(server.protocols[0], pairs, 0.0, &mut Rng::with_seed(0))
 }

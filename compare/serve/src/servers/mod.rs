@@ -99,6 +99,14 @@ impl Server {
         self.running.resident_bytes()
     }
 
+    /// Has it write what a second one starts from, as far as that is not there yet.
+    pub(crate) fn save(&self) -> Result<()> {
+        if self.system == System::Redis {
+            self.awake(|| fill::save(self.address()))?;
+        }
+        Ok(())
+    }
+
     /// Starts a second one with the same pairs, and returns when that has given one right answer, with how long it took.
     pub(crate) fn start_again(
         &self,
@@ -170,9 +178,6 @@ fn start_one(system: System, protocols: Vec<Protocol>, setup: &Setup<'_>, stop: 
     server.awake(|| {
         if matches!(system, System::Redis | System::Memcached) {
             fill::fill(server.address(), server.protocols[0], setup.pairs, stop)?;
-        }
-        if system == System::Redis {
-            fill::save(server.address())?;
         }
         if system.has_the_table() { server.running.settle(stop) } else { Ok(()) }
     })?;
