@@ -4,8 +4,8 @@
 
 use graven_wire::Decoded;
 use graven_wire::resp::{
-    Args, ClientFilter, ClientTopic, Command, CommandTopic, Hello, Limits, ObjectTopic, Refusal, Request,
-    RequestDecoder, Scan, Version, request,
+    Args, ClientFilter, ClientTopic, Command, CommandTopic, Hello, Known, Limits, ObjectTopic, Refusal,
+    Request, RequestDecoder, Scan, Version, count_bits, find_bit, request,
 };
 
 fn with_args<T>(args: &[&[u8]], then: impl FnOnce(Args<'_>) -> T) -> T {
@@ -252,4 +252,102 @@ fn a_part_of_a_value_is_cut_as_redis_cuts_it() {
         assert_eq!(Command::part(start, end, 10), expected, "{start} {end}");
     }
     assert_eq!(Command::part(0, -1, 0), 0..0);
+}
+
+#[test]
+fn every_command_that_is_told_of_is_understood_or_refused_for_its_arguments() {
+    for known in Known::all() {
+        let least = usize::try_from(known.arity.unsigned_abs()).unwrap();
+        for count in [least, least + 1, least + 5] {
+            let mut args = vec![known.name.as_bytes()];
+            args.resize(count, b"1");
+            let said = refusal(&args);
+            assert!(!said.contains("unknown command"), "{}: {said}", known.name);
+        }
+        if least > 1 {
+            let said = refusal(&[known.name.as_bytes()]);
+            let expected = format!("-ERR wrong number of arguments for '{}' command\r\n", known.name);
+            assert_eq!(said, expected);
+        }
+        assert!(known.flags().count() < 10 && known.categories().count() > 0, "{}", known.name);
+    }
+    assert!(Known::all().is_sorted_by(|a, b| a.name < b.name));
+}
+
+#[test]
+fn the_keys_of_a_command_are_found_where_redis_finds_them() {
+    // Every row was asked of Redis 7.0 with COMMAND GETKEYS.
+    for (line, expected) in [
+        ("get a", Ok(vec!["a"])),
+        ("MGET a b a", Ok(vec!["a", "b", "a"])),
+        ("mset a 1 b 2", Ok(vec!["a", "b"])),
+        ("blpop a b 0", Ok(vec!["a", "b"])),
+        ("bitop and d a b", Ok(vec!["d", "a", "b"])),
+        ("zunionstore d 2 a b", Ok(vec!["d", "a", "b"])),
+        ("blmpop 0 2 a b left", Ok(vec!["a", "b"])),
+        ("xread count 1 streams a b 0 0", Ok(vec!["a", "b"])),
+        ("object encoding a", Ok(vec!["a"])),
+        ("xgroup create a g $", Ok(vec!["a"])),
+        ("sintercard 3 a b", Err("-ERR Invalid arguments specified for command\r\n")),
+        ("sintercard -1 a b", Err("-ERR Invalid arguments specified for command\r\n")),
+        ("zunion 99999999999999999999 a b", Err("-ERR Invalid arguments specified for command\r\n")),
+        ("get a b", Err("-ERR Invalid number of arguments specified for command\r\n")),
+        ("scan 0", Err("-ERR The command has no key arguments\r\n")),
+        ("object help", Err("-ERR The command has no key arguments\r\n")),
+        ("none a", Err("-ERR Invalid command specified\r\n")),
+    ] {
+        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        with_args(&args, |args| match (Known::keys_of(args), expected) {
+            (Ok(keys), Ok(expected)) => {
+                assert_eq!(keys, expected.iter().map(|key| key.as_bytes()).collect::<Vec<_>>(), "{line}");
+            }
+            (Err(refusal), Err(expected)) => {
+                let mut out = Vec::new();
+                refusal.encode(&mut out);
+                assert_eq!(String::from_utf8(out).unwrap(), expected, "{line}");
+            }
+            (found, expected) => panic!("{line}: expected {expected:?}, found {found:?}"),
+        });
+    }
+}
+
+#[test]
+fn bits_are_counted_and_found_as_one_by_one() {
+    let value: Vec<u8> = (0..41_u32).map(|i| (i * i * 37 % 251) as u8 & (i * 29) as u8).collect();
+    let total = value.len() as u64 * 8;
+    let bit = |at: u64| value[(at / 8) as usize] >> (7 - at % 8) & 1 == 1;
+    for start in (0..total).step_by(3) {
+        for end in (start..=total).step_by(5) {
+            let set = (start..end).filter(|&at| bit(at)).count() as u64;
+            assert_eq!(count_bits(&value, start..end), set, "{start}..{end}");
+            for wanted in [true, false] {
+                let first = (start..end).find(|&at| bit(at) == wanted);
+                assert_eq!(find_bit(&value, start..end, wanted), first, "{start}..{end}");
+            }
+        }
+    }
+    for outside in [0..u64::MAX, u64::MAX - 3..u64::MAX, 5..3] {
+        count_bits(&value, outside.clone());
+        find_bit(&value, outside, true);
+    }
+}
+
+#[test]
+fn a_bit_field_reads_behind_the_end_as_zeros() {
+    let read = |line: &str, value: &[u8]| {
+        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        with_args(&args, |args| match Command::parse(args) {
+            Ok(Command::BitFieldRo { fields, .. }) => {
+                fields.map(|field| field.read(value)).collect::<Vec<_>>()
+            }
+            other => panic!("{line}: {other:?}"),
+        })
+    };
+    let value = b"\xff\x7f\x00\x80";
+    assert_eq!(read("bitfield_ro k get i8 0 get u8 0 get i8 8 get u4 #2", value), [-1, 255, 127, 7]);
+    assert_eq!(
+        read("bitfield_ro k get i64 0 get u63 1", value),
+        [-36_309_722_239_860_736, 9_187_062_314_614_915_072]
+    );
+    assert_eq!(read("bitfield_ro k get i1 24 get u2 31 get i64 4294967295", value), [-1, 0, 0]);
 }

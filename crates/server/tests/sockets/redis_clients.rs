@@ -42,7 +42,7 @@ fn served(mut stream: Stream, say: &str, until: &[u8]) -> Stream {
 fn connections_of_all_loops_and_protocols_are_listed_with_their_addresses() {
     let unix = format!("unix:{}", socket_path().display());
     serve(&store(), &threads(3), &["127.0.0.1:0", &unix], |server| {
-        let mut first = server.connect();
+        let mut first = served(server.connect(), "PING\r\n", b"+PONG\r\n");
         let _redis = served(server.connect(), "CLIENT SETNAME other\r\n", b"+OK\r\n");
         let _http = served(server.connect(), "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", b"ok");
         let _memcached = served(server.connect(), "version\r\n", b"\r\n");
@@ -67,7 +67,7 @@ fn connections_of_all_loops_and_protocols_are_listed_with_their_addresses() {
 #[test]
 fn a_connection_that_is_closed_is_not_listed_any_more() {
     serve(&store(), &threads(2), &["127.0.0.1:0"], |server| {
-        let mut stays = server.connect();
+        let mut stays = served(server.connect(), "PING\r\n", b"+PONG\r\n");
         let goes = served(server.connect(), "PING\r\n", b"+PONG\r\n");
         assert_eq!(listed(&mut stays).len(), 2);
         drop(goes);
@@ -78,7 +78,7 @@ fn a_connection_that_is_closed_is_not_listed_any_more() {
 #[test]
 fn what_another_connection_has_done_is_listed_within_seconds() {
     serve(&store(), &threads(2), &["127.0.0.1:0"], |server| {
-        let mut first = server.connect();
+        let mut first = served(server.connect(), "PING\r\n", b"+PONG\r\n");
         let mut other = served(server.connect(), "HELLO 3\r\n", b"modules\r\n*0\r\n");
         other.send(b"CLIENT TRACKING ON BCAST\r\nGET k1\r\nMULTI\r\nGET k1\r\n");
         other.until(b"+QUEUED\r\n");
@@ -96,7 +96,7 @@ fn what_another_connection_has_done_is_listed_within_seconds() {
 #[test]
 fn connections_are_killed_by_number_and_address_on_every_loop() {
     serve(&store(), &threads(3), &["127.0.0.1:0"], |server| {
-        let mut killer = server.connect();
+        let mut killer = served(server.connect(), "PING\r\n", b"+PONG\r\n");
         let mut victims: Vec<Stream> =
             (0..4).map(|_| served(server.connect(), "PING\r\n", b"+PONG\r\n")).collect();
         let _http = served(server.connect(), "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", b"ok");
