@@ -265,6 +265,16 @@ impl Catalog {
         });
     }
 
+    /// Has no version of a table answer any longer: none of them was found to be right.
+    pub fn withdraw(&self, id: TableId) {
+        self.change(|snapshot, unnamed| {
+            if let Some(table) = snapshot.tables.get_mut(id.index()) {
+                unnamed.extend(table.current.take());
+                unnamed.extend(table.former.take());
+            }
+        });
+    }
+
     /// As [`Self::switch_to`] of the default table.
     ///
     /// # Panics

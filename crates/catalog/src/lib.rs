@@ -36,10 +36,14 @@
 
 mod catalog;
 mod diff;
+mod keeper;
+mod memory;
 pub mod root;
 mod version;
 
 pub use catalog::{Catalog, Condition, Snapshot, Subscription, TableId, TableState};
 pub use diff::{Change, Difference, diff};
+pub use keeper::{Keeper, KeeperOptions};
+pub use memory::available_bytes;
 pub use root::{Current, Directory, Root, RootError, TableName, TableSettings, VersionName};
 pub use version::Version;

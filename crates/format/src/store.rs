@@ -240,6 +240,11 @@ impl Store {
         self.home.memory().is_some()
     }
 
+    /// Whether the table lies in the system's page cache, as [`Storage::Mapped`] has it.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.home, Home::Mapped(_))
+    }
+
     /// A number that no other store of this process has or will have.
     pub fn serial(&self) -> u64 {
         self.serial

@@ -1,6 +1,5 @@
 //! A root in a file system.
 
-use std::ffi::OsStr;
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -126,6 +125,10 @@ fn read_bounded(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>, RootErro
 impl Root for Directory {
     fn name(&self) -> String {
         self.path.display().to_string()
+    }
+
+    fn directory(&self) -> Option<PathBuf> {
+        Some(self.path.clone())
     }
 
     fn tables(&self) -> Result<Vec<TableName>, RootError> {
@@ -317,10 +320,4 @@ fn name_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
         }
         renamed => Ok(renamed?),
     }
-}
-
-/// Whether a path has the name of a file that a root is writing.
-#[allow(dead_code, reason = "watchers pass over such files")]
-pub(crate) fn is_partial(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| name.starts_with(PARTIAL_PREFIX) && name.ends_with(PARTIAL_SUFFIX))
 }

@@ -18,9 +18,11 @@ mod name;
 mod operations;
 mod publish;
 mod retention;
+mod watch;
 
 use std::fmt::Debug;
 use std::fs::File;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 pub use current::{Current, Entry, HISTORY_MAX, NOTE_BYTES_MAX, NotCurrent, Verb};
@@ -31,6 +33,7 @@ pub use name::{NAME_BYTES_MAX, NotAName, TableName, VersionName};
 pub use operations::{Target, resume, rollback, switch};
 pub use publish::{Publish, Published, publish};
 pub use retention::{Retention, retain};
+pub(crate) use watch::watch_directory;
 
 /// A version that a root has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +66,11 @@ impl CurrentState {
 pub trait Root: Debug + Send + Sync {
     /// The root as people write it.
     fn name(&self) -> String;
+
+    /// Where it is in a file system that can be watched; `None` elsewhere.
+    fn directory(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// The tables that there are, in order of their names.
     ///

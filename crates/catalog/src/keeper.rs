@@ -1,0 +1,474 @@
+//! Follows a root: loads the versions that its tables are to answer with, and switches to them.
+//!
+//! One thread a root. It looks when the root says that something has changed, and every now and then besides. A version is
+//! opened, asked its gates, verified whole, brought to where it is kept, and switched to; what fails in one of these is
+//! refused by name, and the version before goes on answering.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use graven_format::{Storage, Store};
+
+use crate::catalog::{Catalog, Condition, TableId};
+use crate::memory::available_bytes;
+use crate::root::{
+    Current, CurrentState, GateContext, Root, RootError, TableName, TableSettings, TableStorage, VersionName,
+    refusals, watch_directory,
+};
+
+/// How a root is followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeeperOptions {
+    /// How often the root is looked at although nothing is known to have changed. Default: 5 seconds.
+    pub poll: Duration,
+    /// Bytes a second that a version is verified with at most while another answers; `None` as fast as it goes. Default:
+    /// 200 MB.
+    pub load_rate: Option<u64>,
+    /// Where versions are kept whose `table.toml` does not say it; `None` in memory where they have room, else on disk.
+    pub storage: Option<TableStorage>,
+}
+
+impl Default for KeeperOptions {
+    fn default() -> Self {
+        Self { poll: Duration::from_secs(5), load_rate: Some(200_000_000), storage: None }
+    }
+}
+
+/// A thread that follows a root, until it is dropped.
+#[derive(Debug)]
+pub struct Keeper {
+    wake: Sender<()>,
+    over: Arc<AtomicBool>,
+}
+
+impl Keeper {
+    /// Looks at `root` once, so that the tables and what they can answer with at once are in `catalog` when this returns; then
+    /// a thread follows it.
+    ///
+    /// # Errors
+    /// When the root cannot be read, or the thread cannot be started.
+    pub fn start(
+        root: Arc<dyn Root>,
+        catalog: Arc<Catalog>,
+        options: KeeperOptions,
+    ) -> Result<Self, RootError> {
+        let (wake, woken) = channel();
+        let over = Arc::new(AtomicBool::new(false));
+        let mut following = Following {
+            root,
+            catalog,
+            options,
+            over: Arc::clone(&over),
+            tables: BTreeMap::new(),
+            root_fails: false,
+        };
+        for table in following.root.tables()? {
+            following.begin(table);
+        }
+        // Where it cannot be watched, it is looked at now and then.
+        let watched = following.root.directory().map(|path| watch_directory(&path, wake.clone()));
+        if let Some(Err(error)) = &watched {
+            tracing::info!(%error, "the root cannot be watched; it is looked at every {:?}", following.options.poll);
+        }
+        let builder = thread::Builder::new().name("keeper".into());
+        let started = builder.spawn(move || following.run(&woken));
+        started.map_err(|source| RootError::Io {
+            doing: "start a thread for",
+            path: "the root".into(),
+            source,
+        })?;
+        Ok(Self { wake, over })
+    }
+
+    /// Has the root looked at now.
+    pub fn look(&self) {
+        // Where the thread has ended there is nothing to look for.
+        let _ = self.wake.send(());
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.look();
+    }
+}
+
+struct Following {
+    root: Arc<dyn Root>,
+    catalog: Arc<Catalog>,
+    options: KeeperOptions,
+    over: Arc<AtomicBool>,
+    tables: BTreeMap<TableName, Followed>,
+    /// The last look at the root failed, and that was logged.
+    root_fails: bool,
+}
+
+/// What is known of a table that is followed.
+#[derive(Debug)]
+struct Followed {
+    id: TableId,
+    /// Listings since it was last seen; it is removed after two.
+    missing: u32,
+    /// What was refused, by what it was refused for, so that it is not tried again before something changes.
+    refused: Option<(VersionName, Seen)>,
+    /// The last trouble that was logged.
+    logged: Option<String>,
+}
+
+/// What a decision was made from.
+#[derive(Clone, Debug, PartialEq)]
+struct Seen {
+    current: CurrentState,
+    settings: Option<TableSettings>,
+    /// The version's bytes and time; another file under its name is another chance.
+    file: Option<(u64, std::time::SystemTime)>,
+}
+
+/// Why a version is not switched to.
+type Reason = String;
+
+impl Following {
+    fn run(mut self, woken: &Receiver<()>) {
+        lower_priority();
+        while !self.over.load(Ordering::Relaxed) {
+            self.look();
+            self.catalog.drop_unused();
+            match woken.recv_timeout(self.options.poll) {
+                Err(RecvTimeoutError::Disconnected) => return,
+                // What has changed together is looked at together.
+                Ok(()) => while woken.try_recv().is_ok() {},
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Looks at the root once.
+    fn look(&mut self) {
+        let listed = match self.root.tables() {
+            Ok(listed) => listed,
+            Err(error) => {
+                if !std::mem::replace(&mut self.root_fails, true) {
+                    tracing::warn!(%error, "the root cannot be read; what is served stays as it is");
+                }
+                return;
+            }
+        };
+        self.root_fails = false;
+        for table in &listed {
+            self.tables.entry(table.clone()).or_insert_with(|| Followed::new(&self.catalog, table)).missing =
+                0;
+        }
+        let catalog = &self.catalog;
+        self.tables.retain(|name, table| {
+            if !listed.contains(name) {
+                table.missing += 1;
+            }
+            let stays = table.missing < 2;
+            if !stays {
+                catalog.remove(table.id);
+                tracing::info!(table = name.as_str(), "removed");
+            }
+            stays
+        });
+        for name in listed {
+            if self.over.load(Ordering::Relaxed) {
+                return;
+            }
+            self.follow(&name);
+        }
+    }
+
+    /// At the start: has a table answer from its file at once, if it can.
+    fn begin(&mut self, name: TableName) {
+        let followed = Followed::new(&self.catalog, &name);
+        let id = followed.id;
+        self.tables.insert(name.clone(), followed);
+        let Ok(state) = self.root.current(&name) else { return };
+        let Some(current) = state.known() else { return };
+        let Ok(settings) = self.root.settings(&name) else { return };
+        let opened = self.open(&name, current.version(), &settings, None);
+        if let Ok(store) = opened {
+            self.catalog.switch_to(id, current.version().clone(), store);
+        }
+    }
+
+    fn follow(&mut self, name: &TableName) {
+        let Some(id) = self.tables.get(name).map(|table| table.id) else { return };
+        match self.try_follow(name, id) {
+            Ok(()) => {
+                if let Some(table) = self.tables.get_mut(name) {
+                    table.logged = None;
+                }
+            }
+            Err(trouble) => self.log_once(name, trouble),
+        }
+    }
+
+    fn log_once(&mut self, name: &TableName, trouble: String) {
+        let Some(table) = self.tables.get_mut(name) else { return };
+        if table.logged.as_ref() != Some(&trouble) {
+            tracing::warn!(table = name.as_str(), "{trouble}");
+            table.logged = Some(trouble);
+        }
+    }
+
+    fn try_follow(&mut self, name: &TableName, id: TableId) -> Result<(), Reason> {
+        let state = self.root.current(name).map_err(|error| error.to_string())?;
+        let current = match &state.current {
+            None => return Ok(()),
+            Some(Err(reason)) => return Err(format!("CURRENT: {reason}; what answers stays as it is")),
+            Some(Ok(current)) => current.clone(),
+        };
+        let settings = self.root.settings(name);
+        let wanted = current.version().clone();
+        let file = self.root.versions(name).ok().and_then(|versions| {
+            versions
+                .into_iter()
+                .find(|version| version.name == wanted)
+                .map(|version| (version.bytes, version.put))
+        });
+        let seen = Seen { current: state.clone(), settings: settings.as_ref().ok().cloned(), file };
+        let serving = self.serving(id);
+        let is_loaded = serving.as_ref().is_some_and(|(version, store)| {
+            *version == wanted && (store.is_loaded() || store.disk().is_some() || store.is_mapped())
+        });
+        let known = self.tables.get(name).and_then(|table| table.refused.as_ref());
+        if known.is_some_and(|(version, before)| *version == wanted && *before == seen) {
+            return Ok(());
+        }
+        if is_loaded {
+            let frozen = if current.is_frozen() { Condition::Frozen } else { Condition::Serving };
+            self.set_condition(id, frozen);
+            return Ok(());
+        }
+        let settings = settings.map_err(|error| error.to_string())?;
+        let began = Instant::now();
+        match self.switch(name, id, &wanted, &settings) {
+            Ok(()) => {
+                tracing::info!(
+                    table = name.as_str(),
+                    version = wanted.as_str(),
+                    seconds = began.elapsed().as_secs_f64(),
+                    "switched"
+                );
+                if let Some(table) = self.tables.get_mut(name) {
+                    table.refused = None;
+                }
+                if current.is_frozen() {
+                    self.set_condition(id, Condition::Frozen);
+                }
+                Ok(())
+            }
+            Err(reason) => {
+                if let Some(table) = self.tables.get_mut(name) {
+                    table.refused = Some((wanted.clone(), seen));
+                }
+                let answers = self.fall_back(name, id, &wanted, &current, &settings);
+                self.set_condition(
+                    id,
+                    Condition::Refused { version: wanted.clone(), reason: reason.clone() },
+                );
+                Err(format!("{name}@{wanted} is refused: {reason}; {answers}"))
+            }
+        }
+    }
+
+    fn serving(&self, id: TableId) -> Option<(VersionName, Arc<Store>)> {
+        let snapshot = self.catalog.snapshot();
+        let version = snapshot.table(id)?.current()?;
+        Some((version.name().clone(), Arc::clone(version.store())))
+    }
+
+    fn set_condition(&self, id: TableId, condition: Condition) {
+        let snapshot = self.catalog.snapshot();
+        if snapshot.table(id).is_some_and(|table| *table.condition() != condition) {
+            self.catalog.set_condition(id, condition);
+        }
+    }
+
+    /// Where nothing that is right answers, has the newest version of the history answer that passes; says what answers.
+    fn fall_back(
+        &mut self,
+        name: &TableName,
+        id: TableId,
+        refused: &VersionName,
+        current: &Current,
+        settings: &TableSettings,
+    ) -> String {
+        if let Some((version, _)) = self.serving(id)
+            && version != *refused
+        {
+            return format!("{name}@{version} goes on answering");
+        }
+        let bad = current.bad();
+        let mut tried = vec![refused.clone()];
+        for entry in current.history() {
+            if tried.contains(&entry.version) || bad.contains(&entry.version) {
+                continue;
+            }
+            tried.push(entry.version.clone());
+            if self.switch(name, id, &entry.version, settings).is_ok() {
+                return format!("{name}@{} answers, the newest of its history that passes", entry.version);
+            }
+        }
+        self.catalog.withdraw(id);
+        "no version of it answers".to_owned()
+    }
+
+    /// Opens a version as far as its header, and asks the gates.
+    fn open(
+        &self,
+        name: &TableName,
+        version: &VersionName,
+        settings: &TableSettings,
+        current: Option<Arc<Store>>,
+    ) -> Result<Store, Reason> {
+        let file = self.root.open(name, version).map_err(|error| error.to_string())?;
+        let store = Store::from_file(file, Storage::Memory).map_err(|error| error.to_string())?;
+        let probe = settings.probe.as_ref().map(|file| match self.root.beside(name, file) {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(format!("there is no {file}")),
+            Err(error) => Err(error.to_string()),
+        });
+        let marker = match &settings.require_marker {
+            Some(marker) => {
+                let file = format!("{version}.{marker}");
+                let there = self.root.beside(name, &file).map_err(|error| error.to_string())?;
+                Some((file, there.is_some()))
+            }
+            None => None,
+        };
+        let refusals = refusals(settings, &store, &GateContext { current, probe, marker });
+        if refusals.is_empty() {
+            return Ok(store);
+        }
+        Err(refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
+
+    /// Loads a version, and switches to it.
+    fn switch(
+        &mut self,
+        name: &TableName,
+        id: TableId,
+        version: &VersionName,
+        settings: &TableSettings,
+    ) -> Result<(), Reason> {
+        let serving = self.serving(id);
+        let before = serving.as_ref().filter(|(serving, _)| serving != version);
+        let answers_from_file = serving.is_some() && before.is_none();
+        let store = self.open(name, version, settings, before.map(|(_, store)| Arc::clone(store)))?;
+        self.verify(id, version, &store, answers_from_file || serving.is_none())?;
+        let storage = self.place(name, id, &store, settings, before)?;
+        let store = match storage {
+            TableStorage::Ram => {
+                // What answers from its file already is brought into memory where it is.
+                let store = match (&serving, answers_from_file) {
+                    (Some((_, serving)), true) => Arc::clone(serving),
+                    _ => Arc::new(store),
+                };
+                store.load().map_err(|error| error.to_string())?;
+                store
+            }
+            TableStorage::Mmap => {
+                Arc::new(store.keep_in(Storage::Mapped).map_err(|error| error.to_string())?)
+            }
+            TableStorage::Disk => Arc::new(store.keep_in(Storage::Disk).map_err(|error| error.to_string())?),
+        };
+        let is_serving = serving.as_ref().is_some_and(|(_, serving)| Arc::ptr_eq(serving, &store));
+        if is_serving {
+            self.catalog.set_condition(id, Condition::Serving);
+        } else {
+            self.catalog.switch_to(id, version.clone(), store);
+        }
+        Ok(())
+    }
+
+    /// Reads every byte of a version, no faster than allowed while others answer.
+    fn verify(
+        &self,
+        id: TableId,
+        version: &VersionName,
+        store: &Store,
+        in_a_hurry: bool,
+    ) -> Result<(), Reason> {
+        let rate = self.options.load_rate.filter(|_| !in_a_hurry);
+        let (began, mut told) = (Instant::now(), Instant::now());
+        let verified = store.verify_with(|done, total| {
+            if let Some(rate) = rate.filter(|_| !self.over.load(Ordering::Relaxed)) {
+                let due = Duration::from_secs_f64(done as f64 / rate as f64);
+                thread::sleep(due.saturating_sub(began.elapsed()).min(Duration::from_secs(1)));
+            }
+            if told.elapsed() >= Duration::from_secs(1) {
+                told = Instant::now();
+                self.catalog.set_condition(id, Condition::Loading { version: version.clone(), done, total });
+            }
+        });
+        verified.map_err(|error| error.to_string())
+    }
+
+    /// Where a version is kept. Where memory is short for it beside the one that answers, that one is served from disk.
+    fn place(
+        &mut self,
+        name: &TableName,
+        id: TableId,
+        store: &Store,
+        settings: &TableSettings,
+        before: Option<&(VersionName, Arc<Store>)>,
+    ) -> Result<TableStorage, Reason> {
+        let wish = settings.storage.or(self.options.storage);
+        if matches!(wish, Some(TableStorage::Mmap | TableStorage::Disk)) {
+            return Ok(wish.unwrap_or(TableStorage::Disk));
+        }
+        let fits = || available_bytes().is_none_or(|available| store.carved_bytes() <= available / 4 * 3);
+        if fits() {
+            return Ok(TableStorage::Ram);
+        }
+        if let Some((version, _)) = before.filter(|(_, store)| store.is_loaded()) {
+            let opened = self.root.open(name, version).map_err(|error| error.to_string())?;
+            let on_disk = Store::from_file(opened, Storage::Disk).map_err(|error| error.to_string())?;
+            tracing::info!(
+                table = name.as_str(),
+                version = version.as_str(),
+                "answers from disk while memory is short"
+            );
+            self.catalog.switch_to(id, version.clone(), on_disk);
+            self.catalog.forget_former(id);
+            let began = Instant::now();
+            while self.catalog.unnamed() > 0 && began.elapsed() < Duration::from_secs(10) {
+                self.catalog.drop_unused();
+                thread::sleep(Duration::from_millis(20));
+            }
+            if fits() {
+                return Ok(TableStorage::Ram);
+            }
+        }
+        match wish {
+            None => Ok(TableStorage::Disk),
+            Some(_) => Err(format!(
+                "it has {} bytes, and too few of memory are available; serve it from disk with `storage = \"disk\"` in table.toml",
+                store.carved_bytes()
+            )),
+        }
+    }
+}
+
+impl Followed {
+    fn new(catalog: &Catalog, name: &TableName) -> Self {
+        Self { id: catalog.add(name.clone()), missing: 0, refused: None, logged: None }
+    }
+}
+
+/// Has the calling thread give way to those that answer; where that is refused, it goes on as it is.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    {
+        // On Linux, this is the thread and not the process.
+        let thread = rustix::thread::gettid();
+        let _ = rustix::process::setpriority_process(Some(thread), 10);
+    }
+}
