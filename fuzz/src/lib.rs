@@ -6,6 +6,7 @@
 
 pub mod glob;
 pub mod http;
+pub mod ingest;
 pub mod memcached;
 pub mod resp;
 pub mod table;

@@ -57,7 +57,8 @@ pub fn open(input: &[u8]) {
         let [low, high, how, a, b] = *change;
         let at = usize::from(u16::from_le_bytes([low, high]));
         // Half of the changes hit the header, where most can be said.
-        let at = if how & 0x80 == 0 { at % (HEADER_BYTES + 4 * SECTION_BYTES) } else { at % (bytes.len() - 8) };
+        let at =
+            if how & 0x80 == 0 { at % (HEADER_BYTES + 4 * SECTION_BYTES) } else { at % (bytes.len() - 8) };
         match how % 5 {
             0 => bytes[at] = a,
             1 => bytes[at] ^= a,

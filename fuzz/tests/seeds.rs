@@ -44,6 +44,7 @@ targets! {
     glob: graven_fuzz::glob::matches,
     http_request: graven_fuzz::http::request,
     http_response: graven_fuzz::http::response,
+    ingest_pairs: graven_fuzz::ingest::pairs,
     table_open: graven_fuzz::table::open,
     table_model: graven_fuzz::table::model,
 }

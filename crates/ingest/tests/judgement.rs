@@ -431,3 +431,72 @@ fn lines_are_counted_with_those_that_are_passed_over() {
         }
     }
 }
+
+/// A source that never ends.
+struct Endless;
+
+impl std::io::Read for Endless {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let line = b"key value\n";
+        let len = bytes.len() / line.len() * line.len();
+        bytes[..len].chunks_exact_mut(line.len()).for_each(|room| room.copy_from_slice(line));
+        Ok(len)
+    }
+}
+
+#[test]
+fn a_reading_tells_how_far_it_is_and_ends_when_it_is_told_to() {
+    for options in [ReadOptions::default(), ReadOptions { trim: true, ..ReadOptions::default() }] {
+        let input = Input::from_reader("endless", Endless).unwrap();
+        let meter = input.meter();
+        let head = meter.read();
+        assert!(head > 0, "what it is was looked at");
+        let mut pairs = Pairs::new(input, &options).unwrap();
+        for _ in 0..200_000 {
+            assert!(pairs.next_pair().unwrap().is_some());
+        }
+        assert!(meter.read() > head);
+        meter.stop();
+        let error = loop {
+            match pairs.next_pair() {
+                Ok(pair) => assert!(pair.is_some()),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error.cause, Cause::Stopped), "{error}");
+    }
+    let input = Input::from_reader("endless", Endless).unwrap();
+    input.meter().stop();
+    let mut builder = graven_format::Builder::new(graven_format::Options::default());
+    let error = Pairs::new(input, &ReadOptions::default()).unwrap().add_to(&mut builder).unwrap_err();
+    assert!(matches!(error.cause, Cause::Stopped), "{error}");
+}
+
+#[test]
+fn what_cannot_be_opened_or_read_is_an_error_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = |path: PathBuf| Input::open(&path).err().map(|error| error.cause);
+    assert!(matches!(open(directory.path().join("nowhere")), Some(Cause::Open(_))));
+    assert!(matches!(open(directory.path().into()), Some(Cause::Directory)));
+    struct Fails(usize);
+    impl std::io::Read for Fails {
+        fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+            let Some(left) = self.0.checked_sub(1) else { return Err(std::io::Error::from_raw_os_error(5)) };
+            self.0 = left;
+            bytes[..4].copy_from_slice(b"a 1\n");
+            Ok(4)
+        }
+    }
+    let error = Input::from_reader("broken", Fails(3)).err().unwrap();
+    assert!(matches!(error.cause, Cause::Read(_)), "{error}");
+    let mut pairs =
+        Pairs::new(Input::from_reader("broken", Fails(20_000)).unwrap(), &ReadOptions::default()).unwrap();
+    let error = loop {
+        match pairs.next_pair() {
+            Ok(pair) => assert!(pair.is_some()),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error.cause, Cause::Read(_)), "{error}");
+    assert_eq!(error.position.line, Some(20_001));
+}
