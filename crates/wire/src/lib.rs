@@ -5,11 +5,13 @@
 //! answers. A decoder borrows from the bytes it was given and allocates nothing; the same bytes cut anywhere give the
 //! same messages.
 
+pub mod address;
 mod decimal;
 pub mod glob;
 pub mod http;
 pub mod memcached;
 pub mod resp;
+pub mod target;
 
 /// What a decoder made of the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

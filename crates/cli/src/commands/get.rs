@@ -23,7 +23,9 @@ use crate::table::{self, Carved};
     error, and no line is printed for it), 2 for everything else."
 )]
 pub(crate) struct Arguments {
-    /// A server as HOST:PORT or `http://HOST:PORT/`, or the path of a file; what exists as a file is a file
+    /// A server as HOST:PORT (HTTP), `http://HOST:PORT/PATH/{key}`, `redis://HOST[:PORT]`,
+    /// `memcached://HOST[:PORT]` or [redis+|memcached+]unix:PATH, or the path of a file; what
+    /// exists as a file is a file
     target: OsString,
     /// The keys; `-` alone reads them from standard input, one a line
     #[arg(value_name = "KEY", required = true)]
@@ -91,7 +93,7 @@ impl Table {
                 let client = Client::connect(&server, Timeouts::default()).map_err(explain)?;
                 Ok(Self::Server(Box::new(client)))
             }
-            Err(error) if text.contains("://") => Err(Failure::new(error.to_string())),
+            Err(error) if names_a_scheme(&text) => Err(Failure::new(error.to_string())),
             Err(_) => Err(Failure::new(format!(
                 "{text} is neither a file here nor a server; name a file that exists, or HOST:PORT as in 127.0.0.1:8000"
             ))),
@@ -132,6 +134,12 @@ impl Table {
     }
 }
 
+/// Whether `text` can only be meant as an address.
+fn names_a_scheme(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.contains("://") || text.starts_with("unix:") || text.contains("+unix:")
+}
+
 /// Where values and the names of missing keys go.
 struct Answers<W: Write> {
     out: W,
@@ -162,8 +170,9 @@ fn look_up<K: AsRef<[u8]>>(
     })
 }
 
-/// Looks up the keys that standard input gives, as many together as are there: a pipe is answered in batches, and whoever
-/// types is answered line by line. A text file is read once, for all of them.
+/// Looks up the keys that standard input gives, as many together as are there: a pipe is answered
+/// in batches, and whoever types is answered line by line. A text file is read once, for all of
+/// them.
 fn look_up_lines(table: &mut Table, answers: &mut Answers<impl Write>) -> Result<(), Stop> {
     let mut input = BufReader::with_capacity(64 * 1024, io::stdin().lock());
     let keys_max = if matches!(table, Table::Text(_)) { usize::MAX } else { BATCH_KEYS_MAX };
@@ -198,9 +207,17 @@ fn look_up_lines(table: &mut Table, answers: &mut Answers<impl Write>) -> Result
 fn explain(error: graven_client::Error) -> Failure {
     use graven_client::Error;
     Failure::new(match error {
-        Error::Connect { target, source } if source.kind() == io::ErrorKind::ConnectionRefused => format!(
-            "nothing listens on {target}; start a server there with `graven serve FILE --listen {target}`"
-        ),
+        Error::Connect { target, source }
+            if matches!(source.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) =>
+        {
+            let listener = match target.parse::<Target>() {
+                Ok(parsed) => parsed.address().to_listener().to_string(),
+                Err(_) => target.clone(),
+            };
+            format!(
+                "nothing listens on {target}; start a server there with `graven serve FILE --listen {listener}`"
+            )
+        }
         Error::Connect { target, source } => format!("cannot connect to {target}: {}", reason(&source)),
         Error::UnknownHost { target, .. } => {
             format!("the host of {target} is not known; check its spelling")
@@ -208,6 +225,7 @@ fn explain(error: graven_client::Error) -> Failure {
         error @ Error::TimedOut { .. } => {
             format!("{error}; check the server and the network, then try again")
         }
+        error @ Error::UnaskableKey { .. } => format!("{error}; ask over HTTP or Redis"),
         error => error.to_string(),
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{ArgMatches, Command, ValueEnum};
-use graven_server::{Address, DiskReads, Endpoint, Options, Speaks, StorageOptions};
+use graven_server::{DiskReads, Endpoint, Location, Options, Speaks, StorageOptions};
 use graven_wire::http::HEADERS_MAX;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -49,7 +49,8 @@ enum DiskReadsName {
 
 impl Default for ServeOptions {
     fn default() -> Self {
-        let listen = Endpoint { speaks: Speaks::Any, address: Address::Tcp("127.0.0.1".into(), 8000) };
+        let location = Location::Tcp { host: "127.0.0.1".into(), port: 8000 };
+        let listen = Endpoint { speaks: Speaks::Any, location };
         Self {
             duplicates: None,
             listen: vec![listen],
