@@ -10,7 +10,6 @@ mod duplicates;
 mod failure;
 mod input;
 mod json_bytes;
-mod load;
 mod load_progress;
 mod log;
 mod options;

@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use graven_bench::{
+    Arrivals, CONNECTIONS_MAX, Document, Error, FORM, KeyDistribution, KeySet, Live, LoadPlan, PIPELINE_MAX,
+    Pace, Protocol, Report, RequestPool, Sweep, THREADS_MAX, Target, Think, Workload,
+};
+use graven_wire::address::AddressError;
 
 use crate::failure::{Failure, Outcome, reason};
-use crate::load::{
-    self, Arrivals, CONNECTIONS_MAX, Document, Draw, Keys, Language, Live, Manner, PIPELINE_MAX, Pace, Plan,
-    Pool, Report, Spread, Sweep, THREADS_MAX, Target, Think,
-};
-use crate::load_progress::Progress;
+use crate::load_progress::LoadProgress;
 use crate::output::Output;
 use crate::pairs;
 use crate::quantity::{self, Misread};
@@ -36,7 +37,7 @@ pub(crate) struct Arguments {
     ///
     /// HOST:PORT (HTTP), `http://HOST:PORT/PATH?key={key}`, `redis://HOST[:PORT]`, `memcached://HOST[:PORT]`, or
     /// [redis+|memcached+]unix:PATH
-    #[arg(required_unless_present = "compare")]
+    #[arg(required_unless_present = "compare", value_parser = target)]
     target: Option<Target>,
     /// The keys: a table, or a list with one a line; `-` is standard input
     ///
@@ -71,7 +72,7 @@ pub(crate) struct Arguments {
     warmup: Duration,
     /// Which keys are asked for how often: uniform, zipf:S, sequential, or hot:P/Q (P% of the requests to Q% of the keys)
     #[arg(long, value_name = "HOW", default_value = "uniform", help_heading = REQUESTS, hide_short_help = true)]
-    dist: Spread,
+    dist: KeyDistribution,
     /// The part of the keys that are certain not to be there, from 0 to 1
     #[arg(long, value_name = "PART", default_value = "0", value_parser = part, help_heading = REQUESTS, hide_short_help = true)]
     miss: f64,
@@ -93,7 +94,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PEOPLE", value_parser = quantity::positive, conflicts_with = "connections", requires = "think", help_heading = LOAD, hide_short_help = true)]
     users: Option<NonZeroUsize>,
     /// How long people wait: a TIME, or a range as 1s..5s
-    #[arg(long, value_name = "TIME", requires = "users", help_heading = LOAD, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", requires = "users", value_parser = think, help_heading = LOAD, hide_short_help = true)]
     think: Option<Think>,
     /// How long an answer may take
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout, help_heading = LOAD, hide_short_help = true)]
@@ -187,7 +188,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     Ok(if is_bad { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-fn plan(arguments: &Arguments, target: &Target) -> Outcome<Plan> {
+fn plan(arguments: &Arguments, target: &Target) -> Outcome<LoadPlan> {
     refuse_contradictions(arguments)?;
     let connections = arguments.users.or(arguments.connections).map_or(CONNECTIONS, NonZeroUsize::get);
     let largest = match &arguments.sweep {
@@ -204,12 +205,17 @@ fn plan(arguments: &Arguments, target: &Target) -> Outcome<Plan> {
             return Err(Failure::new(format!("{value} is too much for {what}; at most {most} are possible")));
         }
     }
-    if arguments.mget.get() > 1 && !target.takes_many() {
+    if arguments.mget.get() > 1 && target.has_url() {
         return Err(Failure::new(format!(
-            "{target} asks for one key at a time; --mget needs HOST:PORT, whose /v1/mget is asked, or another language"
+            "{target} asks for one key at a time; --mget needs HOST:PORT, whose /v1/mget is asked, or another protocol"
         )));
     }
-    if !arguments.headers.is_empty() && target.language != Language::Http {
+    if target.handshake().is_some() {
+        return Err(Failure::new(format!(
+            "{target} names a password or a database, which `graven bench` does not send; leave it out"
+        )));
+    }
+    if !arguments.headers.is_empty() && target.protocol() != Protocol::Http {
         return Err(Failure::new(format!("{target} is not asked over HTTP; leave -H out")));
     }
     let pace = match (arguments.rate, arguments.think) {
@@ -218,7 +224,7 @@ fn plan(arguments: &Arguments, target: &Target) -> Outcome<Plan> {
         (None, None) => Pace::Closed,
     };
     let is_endless = arguments.duration.is_none() && arguments.requests.is_none();
-    Ok(Plan {
+    Ok(LoadPlan {
         target: target.clone(),
         connections,
         threads: arguments.threads.get().min(connections),
@@ -230,14 +236,15 @@ fn plan(arguments: &Arguments, target: &Target) -> Outcome<Plan> {
         timeout: arguments.timeout,
         new_connection: arguments.new_connection,
         headers: arguments.headers.clone(),
-        draw: Draw {
-            spread: arguments.dist,
+        workload: Workload {
+            distribution: arguments.dist,
             miss: arguments.miss,
             keys_per_request: arguments.mget.get(),
             seed: arguments.seed,
             verify: arguments.verify,
             requests_max: if arguments.warmup.is_zero() { arguments.requests } else { None },
         },
+        percentiles: arguments.percentiles.clone(),
     })
 }
 
@@ -261,37 +268,33 @@ fn arrivals(arguments: &Arguments) -> Arrivals {
     arguments.arrivals.unwrap_or(Spacing::Constant).into()
 }
 
-fn draw(plan: &Plan, path: &Path) -> Outcome<Pool> {
-    let mut keys = read_keys(path, plan.draw.verify)?;
+fn draw(plan: &LoadPlan, path: &Path) -> Outcome<RequestPool> {
+    let mut keys = read_keys(path, plan.workload.verify)?;
     keys.retain(|key| plan.target.takes(key));
-    if keys.passed_over() > 0 {
+    if keys.left_out() > 0 {
         eprintln!(
             "graven: {} keys are not asked for: the limits are in docs/BENCHMARKING.md",
-            keys.passed_over()
+            keys.left_out()
         );
     }
-    if keys.len() == 0 {
+    if keys.is_empty() {
         return Err(Failure::new(format!(
             "{} holds no key that can be asked for; write one key, or one `key value` pair, a line into it",
             path.display()
         )));
     }
-    if plan.draw.verify && !keys.has_values() {
+    if plan.workload.verify && !keys.has_values() {
         return Err(Failure::new(format!(
             "{} holds keys without values, so --verify has nothing to compare with; give it `key value` pairs",
             path.display()
         )));
     }
-    let manner = Manner {
-        headers: &plan.headers,
-        close: plan.new_connection && plan.target.language == Language::Http,
-    };
-    Ok(Pool::draw(&keys, &plan.target, manner, &plan.draw))
+    Ok(RequestPool::draw(&keys, plan))
 }
 
 /// The keys of a carved file, or of text.
-fn read_keys(path: &Path, values_wanted: bool) -> Outcome<Keys> {
-    let mut keys = Keys::new(values_wanted);
+fn read_keys(path: &Path, values_wanted: bool) -> Outcome<KeySet> {
+    let mut keys = KeySet::new(values_wanted);
     match Table::open(path)? {
         Table::Carved(Carved { name, store }) => {
             for pair in store.iter() {
@@ -307,32 +310,36 @@ fn read_keys(path: &Path, values_wanted: bool) -> Outcome<Keys> {
     Ok(keys)
 }
 
-fn measure(arguments: &Arguments, plan: &Plan, pool: &Pool, stop: &AtomicBool) -> Outcome<Document> {
+fn measure(
+    arguments: &Arguments,
+    plan: &LoadPlan,
+    pool: &RequestPool,
+    stop: &AtomicBool,
+) -> Outcome<Document> {
     let (sweep, plans) = match &arguments.sweep {
         None => (None, vec![plan.clone()]),
         Some(Steps::Connections(steps)) => {
             let at = |&connections: &usize| {
                 let threads = arguments.threads.get().min(connections);
-                Plan { connections, threads, ..plan.clone() }
+                LoadPlan { connections, threads, ..plan.clone() }
             };
             (Some(Sweep::Connections), steps.iter().map(at).collect())
         }
         Some(Steps::Rates(rates)) => {
             let arrivals = arrivals(arguments);
-            let at = |&rate: &f64| Plan { pace: Pace::Open { rate, arrivals }, ..plan.clone() };
+            let at = |&rate: &f64| LoadPlan { pace: Pace::Open { rate, arrivals }, ..plan.clone() };
             (Some(Sweep::Rate), rates.iter().map(at).collect())
         }
     };
     let mut runs = Vec::new();
     for plan in &plans {
         let live = io::stderr().is_terminal().then(Live::new);
-        let progress = live.as_ref().map(|live| Progress::new(live, plan));
-        let measured = match progress {
-            Some(progress) => progress.follow(|| load::run(plan, pool, stop, live.as_ref()))?,
-            None => load::run(plan, pool, stop, None),
+        let progress = live.as_ref().map(|live| LoadProgress::new(live, plan));
+        let report = match progress {
+            Some(progress) => progress.follow(|| graven_bench::run(plan, pool, stop, live.as_ref()))?,
+            None => graven_bench::run(plan, pool, stop, None),
         };
-        let measured = measured.map_err(|error| explain(&plan.target, error))?;
-        runs.push(Report::new(plan, &measured, &arguments.percentiles));
+        runs.push(report.map_err(|error| explain(&plan.target, error))?);
         if stop.load(Ordering::Relaxed) {
             break;
         }
@@ -340,33 +347,34 @@ fn measure(arguments: &Arguments, plan: &Plan, pool: &Pool, stop: &AtomicBool) -
     Ok(Document::new(sweep, runs))
 }
 
-fn explain(target: &Target, error: load::Error) -> Failure {
+fn explain(target: &Target, error: Error) -> Failure {
     Failure::new(match error {
-        load::Error::UnknownHost(error) => {
+        Error::UnknownHost(error) => {
             format!("the host of {target} is not known ({}); check its spelling", reason(&error))
         }
-        load::Error::Unconnected(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+        Error::Unconnected(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             format!("nothing listens on {target}; start a server there, as with `graven serve FILE`")
         }
-        load::Error::Unconnected(error) => {
+        Error::Unconnected(error) => {
             format!("cannot connect to {target}: {}; check the address and the server", reason(&error))
         }
-        load::Error::System(error) => format!("the run had to be given up: {}", reason(&error)),
+        Error::System(error) => format!("the run had to be given up: {}", reason(&error)),
+        error => error.to_string(),
     })
 }
 
 fn write_files(arguments: &Arguments, document: &Document) -> Outcome<()> {
     if let Some(path) = &arguments.csv {
-        write_file(path, |out| load::write_csv(document, out))?;
+        write_file(path, |out| graven_bench::write_csv(document, out))?;
     }
     if let Some(path) = &arguments.html {
-        write_file(path, |out| out.write_all(load::page(document).as_bytes()))?;
+        write_file(path, |out| out.write_all(graven_bench::page(document).as_bytes()))?;
     }
     if let Some(path) = &arguments.hgrm {
         // Of a sweep the last run, which is where the load was highest.
-        let timings = document.runs.last().map(Report::timings).unwrap_or_default();
-        match timings.first() {
-            Some((_, timing)) => write_file(path, |out| load::write_hgrm(timing.honest(), out))?,
+        let latencies = document.runs.last().map(Report::latencies).unwrap_or_default();
+        match latencies.first() {
+            Some((_, latency)) => write_file(path, |out| graven_bench::write_hgrm(latency.honest(), out))?,
             None => eprintln!("graven: {} is not written, for nothing was answered", path.display()),
         }
     }
@@ -385,9 +393,9 @@ fn print(arguments: &Arguments, document: &Document) -> Outcome<()> {
         let json = serde_json::to_string_pretty(document);
         json.map_err(|error| Failure::new(format!("cannot write JSON: {error}")))? + "\n"
     } else if document.sweep.is_some() {
-        load::sweep_table(document)
+        graven_bench::sweep_table(document)
     } else {
-        document.runs.iter().map(load::summary).collect()
+        document.runs.iter().map(graven_bench::summary).collect()
     };
     match io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever read the pipe has had enough.
@@ -404,7 +412,7 @@ fn compare(files: &[PathBuf]) -> Outcome<ExitCode> {
     };
     let documents = [read_document(a)?, read_document(b)?];
     let names = [a, b].map(|path| path.display().to_string());
-    let table = load::compare([&names[0], &names[1]], [&documents[0], &documents[1]])
+    let table = graven_bench::compare([&names[0], &names[1]], [&documents[0], &documents[1]])
         .ok_or_else(|| Failure::new("one of the two documents holds no run"))?;
     match io::stdout().lock().write_all(table.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -422,8 +430,8 @@ fn read_document(path: &Path) -> Outcome<Document> {
     })?;
     let document: Document = serde_json::from_reader(BufReader::new(file))
         .map_err(|error| Failure::new(format!("{name} is no document of `graven bench --json`: {error}")))?;
-    if document.form != load::FORM {
-        let (theirs, ours) = (document.form, load::FORM);
+    if document.form != FORM {
+        let (theirs, ours) = (document.form, FORM);
         return Err(Failure::new(format!("{name} has form {theirs}, and this graven reads form {ours}")));
     }
     Ok(document)
@@ -436,6 +444,21 @@ impl From<Spacing> for Arrivals {
             Spacing::Poisson => Self::Poisson,
         }
     }
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    text.parse().map_err(|error: AddressError| error.problem.to_string())
+}
+
+fn think(text: &str) -> Result<Think, String> {
+    let (least, most) = text.split_once("..").unwrap_or((text, text));
+    let [least, most] = [least, most].map(|text| duration(text).map_err(|error| error.to_string()));
+    let think = Think { least: least?, most: most? };
+    if think.least > think.most {
+        let turned = Think { least: think.most, most: think.least };
+        return Err(format!("the shorter time comes first, as in {turned}"));
+    }
+    Ok(think)
 }
 
 fn rate(text: &str) -> Result<f64, Misread> {

@@ -149,7 +149,7 @@ fn what_cannot_be_measured_is_refused_with_a_sentence() {
         (
             &["http://h/{key}", "--keys", data, "--mget", "2"],
             "http://h/{key} asks for one key at a time; --mget needs HOST:PORT, whose /v1/mget is asked, or another \
-             language"
+             protocol"
                 .into(),
         ),
         (

@@ -1,8 +1,9 @@
-//! A plot as SVG: axes with round numbers, curves, and a legend. It is text from beginning to end, and needs no script.
+//! A plot as SVG: axes with round numbers, curves, and a legend. It is text from beginning to
+//! end, and needs no script.
 
 use std::fmt::Write as _;
 
-use super::pick::whole;
+use crate::key_distribution::whole;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 300.0;
@@ -11,17 +12,18 @@ const RIGHT: f64 = 26.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 44.0;
 
-/// The height of a line of the legend, and the width of a letter and of what stands between two names.
+/// The height of a line of the legend, and the width of a letter and of what stands between two
+/// names.
 const LEGEND_LINE: f64 = 16.0;
 const LETTER: f64 = 6.6;
 const BETWEEN: f64 = 40.0;
 
 /// The colours that a page has for curves.
-pub(super) const COLOURS: usize = 8;
+pub(crate) const COLOURS: usize = 8;
 
 /// How numbers become places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scale {
+pub(crate) enum Scale {
     /// From zero.
     Linear,
     /// By the logarithm of what is above zero.
@@ -29,38 +31,38 @@ pub(super) enum Scale {
 }
 
 /// One axis.
-pub(super) struct Axis {
-    pub(super) label: &'static str,
-    pub(super) scale: Scale,
+pub(crate) struct Axis {
+    pub(crate) label: &'static str,
+    pub(crate) scale: Scale,
     /// How much of the axis is left free beyond its numbers, as a part of it.
-    pub(super) room: f64,
+    pub(crate) room: f64,
     /// What a number on it is called.
-    pub(super) name: fn(f64) -> String,
+    pub(crate) name: fn(f64) -> String,
     /// The numbers that are named; round ones where there are none.
-    pub(super) ticks: Vec<f64>,
+    pub(crate) ticks: Vec<f64>,
 }
 
 /// One curve.
-pub(super) struct Curve {
-    pub(super) name: String,
+pub(crate) struct Curve {
+    pub(crate) name: String,
     /// Its colour, below [`COLOURS`].
-    pub(super) colour: usize,
+    pub(crate) colour: usize,
     /// In the order in which they are joined; `None` is a gap.
-    pub(super) points: Vec<Option<(f64, f64)>>,
+    pub(crate) points: Vec<Option<(f64, f64)>>,
     /// Whether points are marked, and say their numbers to who points at them.
-    pub(super) is_marked: bool,
+    pub(crate) is_marked: bool,
 }
 
 /// A plot.
-pub(super) struct Plot {
-    pub(super) title: &'static str,
-    pub(super) x: Axis,
-    pub(super) y: Axis,
-    pub(super) curves: Vec<Curve>,
+pub(crate) struct Plot {
+    pub(crate) title: &'static str,
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+    pub(crate) curves: Vec<Curve>,
 }
 
 /// Where the numbers of one axis lie.
-struct Place {
+struct AxisMapping {
     scale: Scale,
     least: f64,
     most: f64,
@@ -68,7 +70,7 @@ struct Place {
     to: f64,
 }
 
-impl Place {
+impl AxisMapping {
     fn new(axis: &Axis, numbers: impl Iterator<Item = f64> + Clone, from: f64, to: f64) -> Self {
         let most = numbers.clone().fold(f64::NEG_INFINITY, f64::max);
         let least = numbers.fold(f64::INFINITY, f64::min);
@@ -123,7 +125,7 @@ impl Place {
 }
 
 /// Whether a logarithmic scale shows `numbers` better: where the largest is far from the smallest.
-pub(super) fn scale_for(numbers: impl Iterator<Item = f64> + Clone) -> Scale {
+pub(crate) fn scale_for(numbers: impl Iterator<Item = f64> + Clone) -> Scale {
     let most = numbers.clone().fold(0.0, f64::max);
     let least = numbers.filter(|number| *number > 0.0).fold(f64::INFINITY, f64::min);
     if most / least > 30.0 { Scale::Log } else { Scale::Linear }
@@ -131,7 +133,7 @@ pub(super) fn scale_for(numbers: impl Iterator<Item = f64> + Clone) -> Scale {
 
 impl Plot {
     /// The plot as an SVG element.
-    pub(super) fn svg(&self) -> String {
+    pub(crate) fn svg(&self) -> String {
         let mut out = String::new();
         self.write(&mut out).expect("a string takes everything");
         out
@@ -139,8 +141,8 @@ impl Plot {
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let points = self.curves.iter().flat_map(|curve| curve.points.iter().copied().flatten());
-        let x = Place::new(&self.x, points.clone().map(|point| point.0), LEFT, WIDTH - RIGHT);
-        let y = Place::new(&self.y, points.map(|point| point.1), HEIGHT - BOTTOM, TOP);
+        let x = AxisMapping::new(&self.x, points.clone().map(|point| point.0), LEFT, WIDTH - RIGHT);
+        let y = AxisMapping::new(&self.y, points.map(|point| point.1), HEIGHT - BOTTOM, TOP);
         let legend = self.legend();
         let lines = legend.last().map_or(0, |(_, line)| *line);
         // The first line has its room in the plot, further ones come on top of it.
@@ -186,7 +188,7 @@ impl Plot {
         places
     }
 
-    fn write_axes(&self, x: &Place, y: &Place, out: &mut String) -> std::fmt::Result {
+    fn write_axes(&self, x: &AxisMapping, y: &AxisMapping, out: &mut String) -> std::fmt::Result {
         let bottom = HEIGHT - BOTTOM;
         let right = WIDTH - RIGHT;
         for number in ticks(&self.y, y) {
@@ -213,14 +215,20 @@ impl Plot {
     }
 }
 
-fn ticks(axis: &Axis, place: &Place) -> Vec<f64> {
+fn ticks(axis: &Axis, place: &AxisMapping) -> Vec<f64> {
     if axis.ticks.is_empty() {
         return place.round_numbers();
     }
     axis.ticks.iter().copied().filter(|number| place.holds(*number)).collect()
 }
 
-fn write_curve(curve: &Curve, plot: &Plot, x: &Place, y: &Place, out: &mut String) -> std::fmt::Result {
+fn write_curve(
+    curve: &Curve,
+    plot: &Plot,
+    x: &AxisMapping,
+    y: &AxisMapping,
+    out: &mut String,
+) -> std::fmt::Result {
     let colour = curve.colour % COLOURS;
     write!(out, r#"<path class="c{colour}" d=""#)?;
     let mut command = 'M';
@@ -248,7 +256,7 @@ fn write_curve(curve: &Curve, plot: &Plot, x: &Place, y: &Place, out: &mut Strin
 }
 
 /// Text that is nothing but text in HTML.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -278,9 +286,9 @@ mod tests {
 
     #[test]
     fn points_lie_where_their_scale_puts_them() {
-        let linear = Place { scale: Scale::Linear, least: 0.0, most: 10.0, from: 100.0, to: 200.0 };
+        let linear = AxisMapping { scale: Scale::Linear, least: 0.0, most: 10.0, from: 100.0, to: 200.0 };
         assert_eq!([0.0, 2.5, 10.0].map(|number| linear.at(number)), [100.0, 125.0, 200.0]);
-        let log = Place { scale: Scale::Log, least: 1.0, most: 100.0, from: 100.0, to: 200.0 };
+        let log = AxisMapping { scale: Scale::Log, least: 1.0, most: 100.0, from: 100.0, to: 200.0 };
         assert_eq!(
             [0.0, 1.0, 10.0, 100.0].map(|number| log.at(number).round()),
             [100.0, 100.0, 150.0, 200.0]
@@ -289,9 +297,9 @@ mod tests {
 
     #[test]
     fn axes_name_round_numbers() {
-        let linear = Place { scale: Scale::Linear, least: 0.0, most: 47.0, from: 0.0, to: 1.0 };
+        let linear = AxisMapping { scale: Scale::Linear, least: 0.0, most: 47.0, from: 0.0, to: 1.0 };
         assert_eq!(linear.round_numbers(), [0.0, 10.0, 20.0, 30.0, 40.0]);
-        let log = Place { scale: Scale::Log, least: 3.0, most: 60.0, from: 0.0, to: 1.0 };
+        let log = AxisMapping { scale: Scale::Log, least: 3.0, most: 60.0, from: 0.0, to: 1.0 };
         assert_eq!(log.round_numbers(), [5.0, 10.0, 20.0, 50.0]);
     }
 

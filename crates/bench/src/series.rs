@@ -1,9 +1,9 @@
-//! A run over time, in a space that does not grow: a fixed number of steps, which become twice as long whenever the run
-//! outgrows them.
+//! A run over time, in room that does not grow: a fixed number of steps, which become twice as
+//! long whenever the run outgrows them.
 
 use hdrhistogram::Histogram;
 
-use super::schedule::SECOND;
+use crate::schedule::SECOND;
 
 /// The most steps that are kept.
 pub(crate) const STEPS_MAX: usize = 512;
@@ -17,15 +17,15 @@ const TIME_MAX: u64 = 3_600 * SECOND;
 
 /// What happened in each step of time.
 #[derive(Clone, Debug)]
-pub(crate) struct Series {
+pub(crate) struct SeriesRecorder {
     start: u64,
     step: u64,
-    steps: Vec<Step>,
+    steps: Vec<StepRecorder>,
 }
 
 /// What happened in one step.
 #[derive(Clone, Debug)]
-pub(crate) struct Step {
+pub(crate) struct StepRecorder {
     pub(crate) failures: u64,
     /// The longest time, exactly.
     pub(crate) max: u64,
@@ -33,7 +33,7 @@ pub(crate) struct Step {
     pub(crate) times: Histogram<u32>,
 }
 
-impl Step {
+impl StepRecorder {
     fn new() -> Self {
         Self { failures: 0, max: 0, times: coarse_histogram() }
     }
@@ -51,7 +51,7 @@ pub(crate) fn coarse_histogram() -> Histogram<u32> {
     Histogram::new_with_bounds(TIME_MIN, TIME_MAX, 1).expect("the bounds are constant and well formed")
 }
 
-impl Series {
+impl SeriesRecorder {
     /// Nothing yet; the first step begins at `start`.
     pub(crate) fn new(start: u64) -> Self {
         Self { start, step: STEP_MIN, steps: Vec::new() }
@@ -69,7 +69,7 @@ impl Series {
     }
 
     #[inline]
-    fn at(&mut self, at: u64) -> &mut Step {
+    fn at(&mut self, at: u64) -> &mut StepRecorder {
         let place = (at.saturating_sub(self.start) / self.step) as usize;
         if place < self.steps.len() {
             return &mut self.steps[place];
@@ -78,13 +78,13 @@ impl Series {
     }
 
     #[cold]
-    fn grow(&mut self, at: u64) -> &mut Step {
+    fn grow(&mut self, at: u64) -> &mut StepRecorder {
         while at.saturating_sub(self.start) / self.step >= STEPS_MAX as u64 {
             self.coarsen();
         }
         let place = (at.saturating_sub(self.start) / self.step) as usize;
         while self.steps.len() <= place {
-            self.steps.push(Step::new());
+            self.steps.push(StepRecorder::new());
         }
         &mut self.steps[place]
     }
@@ -108,7 +108,7 @@ impl Series {
         self.step
     }
 
-    pub(crate) fn steps(&self) -> &[Step] {
+    pub(crate) fn steps(&self) -> &[StepRecorder] {
         &self.steps
     }
 
@@ -133,13 +133,13 @@ impl Series {
 mod tests {
     use super::*;
 
-    fn counts(series: &Series) -> Vec<u64> {
+    fn counts(series: &SeriesRecorder) -> Vec<u64> {
         series.steps().iter().map(|step| step.times.len()).collect()
     }
 
     #[test]
     fn every_answer_falls_into_the_step_of_its_time() {
-        let mut series = Series::new(SECOND);
+        let mut series = SeriesRecorder::new(SECOND);
         series.answered(SECOND, 5);
         series.answered(SECOND + STEP_MIN - 1, 7_000_000);
         series.answered(SECOND + 2 * STEP_MIN, 6_000);
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_long_run_gets_longer_steps_and_loses_nothing() {
-        let mut series = Series::new(0);
+        let mut series = SeriesRecorder::new(0);
         for i in 0..10_000 {
             series.answered(i * STEP_MIN, 1_000 + i);
         }
@@ -164,9 +164,9 @@ mod tests {
 
     #[test]
     fn the_series_of_threads_are_added_step_by_step() {
-        let mut long = Series::new(0);
+        let mut long = SeriesRecorder::new(0);
         (0..1_000).for_each(|i| long.answered(i * STEP_MIN, 1_000));
-        let mut short = Series::new(0);
+        let mut short = SeriesRecorder::new(0);
         (0..3).for_each(|i| short.answered(i * STEP_MIN, 1_000));
         let mut other_way = short.clone();
         other_way.add(long.clone());

@@ -1,16 +1,16 @@
-//! `--html`: one page with the figures and plots of a run or a sweep. It asks no network for anything, runs no script,
-//! and says so in its own policy.
+//! `--html`: one page with the figures and plots of a run or a sweep. It asks no network for
+//! anything, runs no script, and says so in its own policy.
 
 use std::fmt::Write as _;
 
-use super::plot::{Axis, COLOURS, Curve, Plot, Scale, escaped, scale_for};
-use super::report::{Distribution, Document, Report, Sweep};
-use super::summary::time;
+use crate::plot::{Axis, COLOURS, Curve, Plot, Scale, escaped, scale_for};
+use crate::report::{Document, LatencyDistribution, Report, Sweep};
+use crate::summary::time;
 
 const HEAD: &str = include_str!("page_head.html");
 
 /// The page.
-pub(crate) fn page(document: &Document) -> String {
+pub fn page(document: &Document) -> String {
     let mut out = String::new();
     write_page(document, &mut out).expect("a string takes everything");
     out
@@ -37,8 +37,8 @@ fn write_sweep(document: &Document, sweep: Sweep, out: &mut String) -> std::fmt:
     // As many as there are colours, evenly out of all.
     let every = document.runs.len().div_ceil(COLOURS).max(1);
     let curves = document.runs.iter().step_by(every).enumerate().filter_map(|(colour, run)| {
-        let (_, timing) = *run.timings().first()?;
-        Some(percentile_curve(step_name(run, sweep), colour, timing.honest()))
+        let (_, latency) = *run.latencies().first()?;
+        Some(percentile_curve(step_name(run, sweep), colour, latency.honest()))
     });
     let (what, each) = match sweep {
         Sweep::Connections => ("connections", "number of connections"),
@@ -47,16 +47,16 @@ fn write_sweep(document: &Document, sweep: Sweep, out: &mut String) -> std::fmt:
     let title = format!("Latency by percentile, for each {each}");
     write_figure(&title, Some(&by_percentile(curves.collect())), out)?;
     write!(out, "<table class=\"s\"><tr><th>{what}<th>requests/s")?;
-    let first = document.runs.iter().find_map(|run| Some(run.timings().first()?.1.honest()));
+    let first = document.runs.iter().find_map(|run| Some(run.latencies().first()?.1.honest()));
     let percents: Vec<f64> =
         first.iter().flat_map(|times| &times.percentiles).map(|found| found.percent).collect();
     percents.iter().try_for_each(|percent| write!(out, "<th>{percent}%"))?;
     writeln!(out, "<th>slowest<th>failed</tr>")?;
     for run in &document.runs {
         write!(out, "<tr><th>{}<td>{:.0}", step_name(run, sweep), run.requests_per_second)?;
-        match run.timings().first() {
-            Some((_, timing)) => {
-                let times = timing.honest();
+        match run.latencies().first() {
+            Some((_, latency)) => {
+                let times = latency.honest();
                 times.percentiles.iter().try_for_each(|found| write!(out, "<td>{}", brief_time(found.us)))?;
                 write!(out, "<td>{}", brief_time(times.max_us))?;
             }
@@ -69,10 +69,10 @@ fn write_sweep(document: &Document, sweep: Sweep, out: &mut String) -> std::fmt:
 
 fn write_run(run: &Report, out: &mut String) -> std::fmt::Result {
     write_parameters(run, None, out)?;
-    let timings = run.timings();
+    let latencies = run.latencies();
     let mut tiles = vec![("requests/s", format!("{:.0}", run.requests_per_second))];
-    if let Some((_, timing)) = timings.first() {
-        let times = timing.honest();
+    if let Some((_, latency)) = latencies.first() {
+        let times = latency.honest();
         for percent in [50.0, 99.0] {
             if let Some(found) = times.percentiles.iter().find(|found| found.percent == percent) {
                 tiles.push((if percent == 50.0 { "median" } else { "99%" }, time(found.us)));
@@ -91,14 +91,14 @@ fn write_run(run: &Report, out: &mut String) -> std::fmt::Result {
     out.push_str("</div>\n");
 
     let mut curves = Vec::new();
-    for (name, timing) in &timings {
-        if let Some(response) = &timing.response {
+    for (name, latency) in &latencies {
+        if let Some(response) = &latency.response {
             let name = format!("{name}, from the intended send");
             curves.push(percentile_curve(name, curves.len(), response));
         }
         let name =
-            if timing.response.is_some() { format!("{name}, from the actual send") } else { (*name).into() };
-        curves.push(percentile_curve(name, curves.len(), &timing.service));
+            if latency.response.is_some() { format!("{name}, from the actual send") } else { (*name).into() };
+        curves.push(percentile_curve(name, curves.len(), &latency.service));
     }
     write_figure("Latency by percentile", (!curves.is_empty()).then(|| by_percentile(curves)).as_ref(), out)?;
     write_figure("Rate over time", Some(&rate_over_time(run)), out)?;
@@ -146,14 +146,14 @@ fn write_figure(title: &str, plot: Option<&Plot>, out: &mut String) -> std::fmt:
 }
 
 fn write_tables(run: &Report, out: &mut String) -> std::fmt::Result {
-    let timings = run.timings();
-    let mut columns: Vec<(String, &Distribution)> = Vec::new();
-    for (name, timing) in &timings {
-        if let Some(response) = &timing.response {
+    let latencies = run.latencies();
+    let mut columns: Vec<(String, &LatencyDistribution)> = Vec::new();
+    for (name, latency) in &latencies {
+        if let Some(response) = &latency.response {
             columns.push((format!("{name}, intended"), response));
-            columns.push((format!("{name}, actual"), &timing.service));
+            columns.push((format!("{name}, actual"), &latency.service));
         } else {
-            columns.push(((*name).into(), &timing.service));
+            columns.push(((*name).into(), &latency.service));
         }
     }
     if let Some((_, first)) = columns.first() {
@@ -234,8 +234,9 @@ fn rarity(percent: f64) -> f64 {
     1.0 / (1.0 - percent / 100.0)
 }
 
-fn percentile_curve(name: String, colour: usize, times: &Distribution) -> Curve {
-    // The last point is the maximum, which lies at infinity; it is drawn where one in all of them is.
+fn percentile_curve(name: String, colour: usize, times: &LatencyDistribution) -> Curve {
+    // The last point is the maximum, which lies at infinity; it is drawn where one in all of them
+    // is.
     let most = times.count as f64;
     let points = times.curve.iter().map(|point| Some((rarity(point.percent).min(most.max(1.0)), point.us)));
     Curve { name, colour, points: points.collect(), is_marked: false }
@@ -267,7 +268,7 @@ fn count_name(count: f64) -> String {
 
 fn rate_over_time(run: &Report) -> Plot {
     let step_seconds = run.over_time.step_seconds;
-    let of = |count: fn(&super::report::Step) -> u64| {
+    let of = |count: fn(&crate::report::TimeStep) -> u64| {
         // What comes after the end of the measured time belongs to no rate.
         let steps =
             run.over_time.steps.iter().filter(|step| step.at_seconds + step_seconds <= run.seconds + 1e-9);
@@ -291,7 +292,7 @@ fn rate_over_time(run: &Report) -> Plot {
 
 fn latency_over_time(run: &Report) -> Plot {
     let middle = run.over_time.step_seconds / 2.0;
-    let curve = |name: &str, colour, of: fn(&super::report::Step) -> Option<f64>| Curve {
+    let curve = |name: &str, colour, of: fn(&crate::report::TimeStep) -> Option<f64>| Curve {
         name: name.into(),
         colour,
         points: run.over_time.steps.iter().map(|step| Some((step.at_seconds + middle, of(step)?))).collect(),
@@ -320,8 +321,8 @@ fn latency_against_rate(document: &Document) -> Plot {
             .runs
             .iter()
             .map(|run| {
-                let (_, timing) = *run.timings().first()?;
-                let found = timing.honest().percentiles.iter().find(|found| found.percent == percent)?;
+                let (_, latency) = *run.latencies().first()?;
+                let found = latency.honest().percentiles.iter().find(|found| found.percent == percent)?;
                 Some((run.requests_per_second, found.us))
             })
             .collect(),

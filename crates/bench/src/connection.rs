@@ -1,18 +1,20 @@
-//! One connection as the engine sees it: what is in flight on it, what is still to be written, and what has been read.
+//! One connection as a worker sees it: what is in flight on it, what is still to be written, and
+//! what has been read.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::answers::{Ear, Heard};
-use super::pool::Expected;
-use super::target::Language;
+use graven_wire::address::Protocol;
+
+use crate::reply::{ReplyProgress, ReplyReader};
+use crate::requests::ExpectedAnswer;
 
 /// The least room that a read gets, in bytes; more than most answers of a full pipeline.
 const READ_BYTES_MIN: usize = 16 * 1024;
 
-/// Whether a connection is there.
+/// Whether a connection is established.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum ConnectionState {
     Closed,
     /// Since this time.
     Connecting(u64),
@@ -21,45 +23,45 @@ pub(super) enum State {
 
 /// A request in flight.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(crate) struct InFlight {
     /// When it was meant to be sent, in nanoseconds of the clock.
-    pub(super) intended: u64,
+    pub(crate) intended: u64,
     /// When it was sent.
-    pub(super) sent: u64,
+    pub(crate) sent: u64,
     /// When the system had taken it whole; 0 before.
-    pub(super) written: u64,
-    /// Its place in the pool.
-    pub(super) item: usize,
+    pub(crate) written: u64,
+    /// Its number in the pool.
+    pub(crate) item: usize,
 }
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Line {
-    pub(super) state: State,
-    pub(super) in_flight: VecDeque<Asked>,
+pub(crate) struct LoadConnection {
+    pub(crate) state: ConnectionState,
+    pub(crate) in_flight: VecDeque<InFlight>,
     /// Bytes of the pool that are not written yet.
-    pub(super) unsent: Range<usize>,
-    ear: Ear,
-    language: Language,
+    pub(crate) unsent: Range<usize>,
+    reader: ReplyReader,
+    protocol: Protocol,
     input: Vec<u8>,
     start: usize,
     end: usize,
     /// When the first byte of the next answer came; 0 before.
-    pub(super) first_byte: u64,
-    /// A timer will say when it may be used again.
-    pub(super) waits: bool,
-    /// It stands in the queue of those that have room.
-    pub(super) queued: bool,
+    pub(crate) first_byte: u64,
+    /// A timer says when it may be used again.
+    pub(crate) waits: bool,
+    /// It is in the queue of those that have room.
+    pub(crate) queued: bool,
 }
 
-impl Line {
-    pub(super) fn new(language: Language, depth: usize) -> Self {
+impl LoadConnection {
+    pub(crate) fn new(protocol: Protocol, depth: usize) -> Self {
         Self {
-            state: State::Closed,
+            state: ConnectionState::Closed,
             in_flight: VecDeque::with_capacity(depth),
             unsent: 0..0,
-            ear: Ear::new(language),
-            language,
+            reader: ReplyReader::new(protocol),
+            protocol,
             input: Vec::new(),
             start: 0,
             end: 0,
@@ -70,22 +72,22 @@ impl Line {
     }
 
     /// Forgets everything about the connection that is gone, but not what is in flight.
-    pub(super) fn reset(&mut self) {
-        self.state = State::Closed;
+    pub(crate) fn reset(&mut self) {
+        self.state = ConnectionState::Closed;
         self.unsent = 0..0;
-        self.ear = Ear::new(self.language);
+        self.reader = ReplyReader::new(self.protocol);
         (self.start, self.end) = (0, 0);
         self.first_byte = 0;
     }
 
-    /// What has been read and not understood yet.
+    /// What has been received and not consumed yet.
     #[inline]
-    pub(super) fn heard(&self) -> &[u8] {
+    pub(crate) fn received(&self) -> &[u8] {
         &self.input[self.start..self.end]
     }
 
     #[inline]
-    pub(super) fn consume(&mut self, bytes: usize) {
+    pub(crate) fn consume(&mut self, bytes: usize) {
         self.start += bytes;
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -93,13 +95,13 @@ impl Line {
     }
 
     /// Whether a part of an answer is here.
-    pub(super) fn is_amid_answer(&self) -> bool {
-        !self.heard().is_empty() || self.ear.is_amid_answer()
+    pub(crate) fn is_amid_answer(&self) -> bool {
+        !self.received().is_empty() || self.reader.is_amid_answer()
     }
 
     /// Room for the next read.
     #[inline]
-    pub(super) fn room(&mut self) -> &mut [u8] {
+    pub(crate) fn room(&mut self) -> &mut [u8] {
         if self.input.len() - self.end < READ_BYTES_MIN / 2 {
             self.make_room();
         }
@@ -117,13 +119,14 @@ impl Line {
     }
 
     #[inline]
-    pub(super) fn was_read(&mut self, bytes: usize) {
+    pub(crate) fn was_read(&mut self, bytes: usize) {
         self.end += bytes;
     }
 
-    /// Reads what has come as the answer to the first request in flight, of which `expected` is true.
+    /// Reads what has come as the answer to the first request in flight, which must be answered
+    /// with `expected`.
     #[inline]
-    pub(super) fn hear(&mut self, expected: Expected<'_>, ended: bool) -> Heard {
-        self.ear.hear(&self.input[self.start..self.end], expected, ended)
+    pub(crate) fn read_reply(&mut self, expected: ExpectedAnswer<'_>, ended: bool) -> ReplyProgress {
+        self.reader.read(&self.input[self.start..self.end], expected, ended)
     }
 }

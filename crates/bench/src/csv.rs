@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::report::Document;
+use crate::report::Document;
 
 /// The columns.
 pub(crate) const HEADER: &str = "run,connections,asked_per_second,at_seconds,step_seconds,answers,answers_per_second,failures,p50_us,p99_us,max_us";
@@ -11,7 +11,7 @@ pub(crate) const HEADER: &str = "run,connections,asked_per_second,at_seconds,ste
 ///
 /// # Errors
 /// When `out` takes no more.
-pub(crate) fn write_csv(document: &Document, out: &mut impl Write) -> io::Result<()> {
+pub fn write_csv(document: &Document, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{HEADER}")?;
     let optional = |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
     for (number, run) in document.runs.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! Real connections: TCP and Unix sockets, and an epoll that waits for them and for a timer that is finer than its own.
+//! Real connections: TCP and Unix sockets, and an epoll that waits for them and for a timer that
+//! is finer than its own.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
-use super::transport::{Clock, Ready, Transport};
+use crate::transport::{Readiness, TimeSource, Transport};
 
 /// News taken from the system at once; few enough that what is due meanwhile is not kept waiting.
 const EVENTS_MAX: usize = 256;
@@ -23,7 +24,7 @@ const TIMER: Token = Token(usize::MAX);
 
 /// Where a server listens.
 #[derive(Clone, Debug)]
-pub(crate) enum Address {
+pub(crate) enum PeerAddress {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
@@ -32,7 +33,7 @@ pub(crate) enum Address {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SystemClock(pub(crate) Instant);
 
-impl Clock for SystemClock {
+impl TimeSource for SystemClock {
     #[inline]
     fn now(&self) -> u64 {
         self.0.elapsed().as_nanos() as u64
@@ -40,7 +41,7 @@ impl Clock for SystemClock {
 }
 
 #[derive(Debug)]
-enum Stream {
+enum PeerStream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -48,22 +49,22 @@ enum Stream {
 /// The connections of one thread.
 #[derive(Debug)]
 pub(crate) struct Sockets {
-    address: Address,
+    address: PeerAddress,
     clock: SystemClock,
     poll: Poll,
     events: Events,
     timer: OwnedFd,
     /// When the timer goes off; 0 when it does not.
     timer_at: u64,
-    streams: Vec<Option<Stream>>,
+    streams: Vec<Option<PeerStream>>,
 }
 
 impl Sockets {
-    /// Room for `lines` connections to `address`.
+    /// Room for `connections` connections to `address`.
     ///
     /// # Errors
     /// When the system gives no descriptors.
-    pub(crate) fn new(address: Address, clock: SystemClock, lines: usize) -> io::Result<Self> {
+    pub(crate) fn new(address: PeerAddress, clock: SystemClock, connections: usize) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer =
             timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
@@ -75,7 +76,7 @@ impl Sockets {
             events: Events::with_capacity(EVENTS_MAX),
             timer,
             timer_at: 0,
-            streams: (0..lines).map(|_| None).collect(),
+            streams: (0..connections).map(|_| None).collect(),
         })
     }
 
@@ -100,34 +101,34 @@ fn not_open() -> io::Error {
     io::ErrorKind::NotConnected.into()
 }
 
-impl Stream {
-    fn open(address: &Address) -> io::Result<Self> {
+impl PeerStream {
+    fn open(address: &PeerAddress) -> io::Result<Self> {
         Ok(match address {
-            Address::Tcp(address) => Self::Tcp(TcpStream::connect(*address)?),
-            Address::Unix(path) => Self::Unix(UnixStream::connect(path)?),
+            PeerAddress::Tcp(address) => Self::Tcp(TcpStream::connect(*address)?),
+            PeerAddress::Unix(path) => Self::Unix(UnixStream::connect(path)?),
         })
     }
 
-    fn register(&mut self, registry: &Registry, line: usize) -> io::Result<()> {
+    fn register(&mut self, registry: &Registry, connection: usize) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         match self {
-            Self::Tcp(stream) => registry.register(stream, Token(line), interest),
-            Self::Unix(stream) => registry.register(stream, Token(line), interest),
+            Self::Tcp(stream) => registry.register(stream, Token(connection), interest),
+            Self::Unix(stream) => registry.register(stream, Token(connection), interest),
         }
     }
 }
 
 impl Transport for Sockets {
-    fn connect(&mut self, line: usize) -> io::Result<()> {
-        let mut stream = Stream::open(&self.address)?;
-        stream.register(self.poll.registry(), line)?;
-        self.streams[line] = Some(stream);
+    fn connect(&mut self, connection: usize) -> io::Result<()> {
+        let mut stream = PeerStream::open(&self.address)?;
+        stream.register(self.poll.registry(), connection)?;
+        self.streams[connection] = Some(stream);
         Ok(())
     }
 
-    fn is_connected(&mut self, line: usize) -> io::Result<bool> {
-        match &self.streams[line] {
-            Some(Stream::Tcp(stream)) => {
+    fn is_connected(&mut self, connection: usize) -> io::Result<bool> {
+        match &self.streams[connection] {
+            Some(PeerStream::Tcp(stream)) => {
                 if let Some(error) = stream.take_error()? {
                     return Err(error);
                 }
@@ -137,7 +138,7 @@ impl Transport for Sockets {
                     Err(error) => Err(error),
                 }
             }
-            Some(Stream::Unix(stream)) => match stream.take_error()? {
+            Some(PeerStream::Unix(stream)) => match stream.take_error()? {
                 Some(error) => Err(error),
                 None => Ok(true),
             },
@@ -146,28 +147,28 @@ impl Transport for Sockets {
     }
 
     #[inline]
-    fn read(&mut self, line: usize, room: &mut [u8]) -> io::Result<usize> {
-        match &mut self.streams[line] {
-            Some(Stream::Tcp(stream)) => stream.read(room),
-            Some(Stream::Unix(stream)) => stream.read(room),
+    fn read(&mut self, connection: usize, room: &mut [u8]) -> io::Result<usize> {
+        match &mut self.streams[connection] {
+            Some(PeerStream::Tcp(stream)) => stream.read(room),
+            Some(PeerStream::Unix(stream)) => stream.read(room),
             None => Err(not_open()),
         }
     }
 
     #[inline]
-    fn write(&mut self, line: usize, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.streams[line] {
-            Some(Stream::Tcp(stream)) => stream.write(bytes),
-            Some(Stream::Unix(stream)) => stream.write(bytes),
+    fn write(&mut self, connection: usize, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.streams[connection] {
+            Some(PeerStream::Tcp(stream)) => stream.write(bytes),
+            Some(PeerStream::Unix(stream)) => stream.write(bytes),
             None => Err(not_open()),
         }
     }
 
-    fn close(&mut self, line: usize) {
-        self.streams[line] = None;
+    fn close(&mut self, connection: usize) {
+        self.streams[connection] = None;
     }
 
-    fn wait(&mut self, until: u64, ready: &mut Vec<Ready>) -> io::Result<()> {
+    fn wait(&mut self, until: u64, ready: &mut Vec<Readiness>) -> io::Result<()> {
         ready.clear();
         let now = self.clock.now();
         let timeout = if until <= now {
@@ -185,8 +186,8 @@ impl Transport for Sockets {
             if event.token() == TIMER {
                 self.timer_at = 0;
             } else {
-                ready.push(Ready {
-                    line: event.token().0,
+                ready.push(Readiness {
+                    connection: event.token().0,
                     readable: event.is_readable() || event.is_error(),
                     writable: event.is_writable(),
                     ended: event.is_read_closed(),

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Distribution, Document, Report};
-use super::summary::time;
+use crate::report::{Document, LatencyDistribution, Report};
+use crate::summary::time;
 
-/// Two documents side by side: of each the run with the highest rate, which is the only one unless it is a sweep.
-pub(crate) fn compare(names: [&str; 2], documents: [&Document; 2]) -> Option<String> {
+/// Two documents side by side: of each the run with the highest rate, which is the only one
+/// unless it is a sweep.
+pub fn compare(names: [&str; 2], documents: [&Document; 2]) -> Option<String> {
     let [a, b] = documents.map(|document| {
         document.runs.iter().max_by(|a, b| a.requests_per_second.total_cmp(&b.requests_per_second))
     });
@@ -28,8 +29,8 @@ pub(crate) fn compare(names: [&str; 2], documents: [&Document; 2]) -> Option<Str
             line(label, of(a).to_string(), of(b).to_string(), String::new());
         }
     }
-    for (name, theirs) in a.timings() {
-        let Some((_, ours)) = b.timings().into_iter().find(|(other, _)| *other == name) else { continue };
+    for (name, theirs) in a.latencies() {
+        let Some((_, ours)) = b.latencies().into_iter().find(|(other, _)| *other == name) else { continue };
         let (theirs, ours) = (theirs.honest(), ours.honest());
         let mut times = |label: String, a: f64, b: f64| line(&label, time(a), time(b), number(a, b));
         times(format!("{name} average"), theirs.mean_us, ours.mean_us);
@@ -68,6 +69,6 @@ const COUNTS: [Row<u64>; 6] = [
     ("late", |run| run.schedule.map_or(0, |schedule| schedule.late)),
 ];
 
-fn at(times: &Distribution, percent: f64) -> Option<f64> {
+fn at(times: &LatencyDistribution, percent: f64) -> Option<f64> {
     times.percentiles.iter().find(|found| found.percent == percent).map(|found| found.us)
 }

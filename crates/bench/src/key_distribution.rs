@@ -10,7 +10,7 @@ use rand_xoshiro::rand_core::Rng;
 
 /// How requests are spread over the keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Spread {
+pub enum KeyDistribution {
     /// Every key as likely as any other.
     #[default]
     Uniform,
@@ -19,15 +19,20 @@ pub(crate) enum Spread {
     /// In the order of the keys, again and again.
     Sequential,
     /// This percentage of the requests goes to that percentage of the keys.
-    Hot { requests: f64, keys: f64 },
+    Hot {
+        /// The percentage of the requests.
+        requests: f64,
+        /// The percentage of the keys.
+        keys: f64,
+    },
 }
 
-impl FromStr for Spread {
+impl FromStr for KeyDistribution {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
-        let spread = match text.split_once(':') {
+        let distribution = match text.split_once(':') {
             None if text == "uniform" => Some(Self::Uniform),
             None if text == "sequential" => Some(Self::Sequential),
             Some(("zipf", s)) => number(s).filter(|&s| s > 0.0 && s <= 10.0).map(Self::Zipf),
@@ -38,7 +43,7 @@ impl FromStr for Spread {
             }),
             _ => None,
         };
-        spread.ok_or_else(|| {
+        distribution.ok_or_else(|| {
             "write uniform, sequential, zipf:S with S up to 10 (as zipf:0.99), or hot:P/Q, where P percent of the \
              requests go to Q percent of the keys (as hot:90/10)"
                 .to_owned()
@@ -46,7 +51,7 @@ impl FromStr for Spread {
     }
 }
 
-impl fmt::Display for Spread {
+impl fmt::Display for KeyDistribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Uniform => f.write_str("uniform"),
@@ -58,52 +63,52 @@ impl fmt::Display for Spread {
 }
 
 /// Draws the places of keys.
-pub(crate) struct Picker {
+pub(crate) struct KeyPicker {
     keys: usize,
     next: usize,
-    how: How,
+    method: PickMethod,
 }
 
-enum How {
+enum PickMethod {
     Uniform,
     Sequential,
     Zipf(Zipf<f64>, Scatter),
     Hot { share: f64, hot: usize, scatter: Scatter },
 }
 
-impl Picker {
+impl KeyPicker {
     /// Draws from `keys` keys, of which there is at least one.
-    pub(crate) fn new(spread: Spread, keys: usize) -> Self {
-        let how = match spread {
-            Spread::Uniform => How::Uniform,
-            Spread::Sequential => How::Sequential,
-            Spread::Zipf(s) => match Zipf::new(keys as f64, s) {
-                Ok(zipf) => How::Zipf(zipf, Scatter::new(keys)),
+    pub(crate) fn new(distribution: KeyDistribution, keys: usize) -> Self {
+        let method = match distribution {
+            KeyDistribution::Uniform => PickMethod::Uniform,
+            KeyDistribution::Sequential => PickMethod::Sequential,
+            KeyDistribution::Zipf(s) => match Zipf::new(keys as f64, s) {
+                Ok(zipf) => PickMethod::Zipf(zipf, Scatter::new(keys)),
                 // Only an exponent outside of what the parser lets through.
-                Err(_) => How::Uniform,
+                Err(_) => PickMethod::Uniform,
             },
-            Spread::Hot { requests, keys: percent } => {
+            KeyDistribution::Hot { requests, keys: percent } => {
                 let hot = (whole((keys as f64 * percent / 100.0).round()) as usize).clamp(1, keys);
-                How::Hot { share: requests / 100.0, hot, scatter: Scatter::new(keys) }
+                PickMethod::Hot { share: requests / 100.0, hot, scatter: Scatter::new(keys) }
             }
         };
-        Self { keys, next: 0, how }
+        Self { keys, next: 0, method }
     }
 
     /// The place of the next key.
     pub(crate) fn pick(&mut self, random: &mut Xoshiro256PlusPlus) -> usize {
-        match &self.how {
-            How::Uniform => below(random, self.keys),
-            How::Sequential => {
+        match &self.method {
+            PickMethod::Uniform => below(random, self.keys),
+            PickMethod::Sequential => {
                 let place = self.next;
                 self.next = (self.next + 1) % self.keys;
                 place
             }
-            How::Zipf(zipf, scatter) => {
+            PickMethod::Zipf(zipf, scatter) => {
                 let rank = whole(zipf.sample(random)) as usize;
                 scatter.place(rank.clamp(1, self.keys) - 1)
             }
-            &How::Hot { share, hot, ref scatter } => {
+            &PickMethod::Hot { share, hot, ref scatter } => {
                 let rank = if unit(random) < share || hot == self.keys {
                     below(random, hot)
                 } else {
@@ -117,15 +122,14 @@ impl Picker {
 
 /// A fixed permutation, so that the most wanted keys do not stand side by side.
 struct Scatter {
-    factor: u64,
-    keys: u64,
+    factor: usize,
+    keys: usize,
 }
 
 impl Scatter {
     fn new(keys: usize) -> Self {
-        let keys = keys as u64;
         // The golden section of the keys is far from every simple fraction of them.
-        let mut factor = whole(keys as f64 * 0.618_033_988_75).max(1);
+        let mut factor = (whole(keys as f64 * 0.618_033_988_75) as usize).max(1);
         while greatest_common_divisor(factor, keys) != 1 {
             factor += 1;
         }
@@ -133,11 +137,11 @@ impl Scatter {
     }
 
     fn place(&self, rank: usize) -> usize {
-        (u128::from(self.factor) * rank as u128 % u128::from(self.keys)) as usize
+        (self.factor as u128 * rank as u128 % self.keys as u128) as usize
     }
 }
 
-fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
+pub(crate) fn greatest_common_divisor(mut a: usize, mut b: usize) -> usize {
     while b != 0 {
         (a, b) = (b, a % b);
     }
@@ -196,40 +200,40 @@ mod tests {
 
     const DRAWS: usize = 200_000;
 
-    fn counts(spread: Spread, keys: usize) -> Vec<usize> {
+    fn counts(distribution: KeyDistribution, keys: usize) -> Vec<usize> {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(7);
-        let mut picker = Picker::new(spread, keys);
+        let mut picker = KeyPicker::new(distribution, keys);
         let mut counts = vec![0; keys];
         (0..DRAWS).for_each(|_| counts[picker.pick(&mut random)] += 1);
         counts
     }
 
     #[test]
-    fn a_spread_is_read_as_it_is_written() {
+    fn a_distribution_is_read_as_it_is_written() {
         for text in ["uniform", "sequential", "zipf:0.99", "hot:90/10"] {
-            assert_eq!(text.parse::<Spread>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<KeyDistribution>().unwrap().to_string(), text);
         }
         for text in
             ["", "zipf", "zipf:0", "zipf:nan", "zipf:11", "hot:90", "hot:101/1", "hot:1/0", "sequential:1"]
         {
-            assert!(text.parse::<Spread>().is_err(), "{text} was taken");
+            assert!(text.parse::<KeyDistribution>().is_err(), "{text} was taken");
         }
     }
 
     #[test]
     fn uniform_draws_find_every_key_about_as_often() {
-        let counts = counts(Spread::Uniform, 100);
+        let counts = counts(KeyDistribution::Uniform, 100);
         assert!(counts.iter().all(|&count| (1_800..2_200).contains(&count)), "{counts:?}");
     }
 
     #[test]
     fn sequential_draws_go_round() {
-        assert_eq!(counts(Spread::Sequential, 3), [66_667, 66_667, 66_666]);
+        assert_eq!(counts(KeyDistribution::Sequential, 3), [66_667, 66_667, 66_666]);
     }
 
     #[test]
     fn zipf_draws_fall_off_with_the_rank_and_are_scattered() {
-        let counts = counts(Spread::Zipf(1.0), 1_000);
+        let counts = counts(KeyDistribution::Zipf(1.0), 1_000);
         let mut ranked = counts.clone();
         ranked.sort_unstable_by(|a, b| b.cmp(a));
         // The harmonic number of 1,000 is 7.485.
@@ -245,7 +249,7 @@ mod tests {
 
     #[test]
     fn hot_keys_get_their_share() {
-        let mut counts = counts(Spread::Hot { requests: 90.0, keys: 10.0 }, 100);
+        let mut counts = counts(KeyDistribution::Hot { requests: 90.0, keys: 10.0 }, 100);
         counts.sort_unstable_by(|a, b| b.cmp(a));
         let hot: usize = counts[..10].iter().sum();
         assert!((hot as f64 / DRAWS as f64 - 0.9).abs() < 0.005, "{hot}");

@@ -1,73 +1,83 @@
-//! The requests of a run, drawn and encoded before it begins and lying in the order in which they are sent, so that
-//! sending one costs no more than handing over its bytes. A run that needs more begins again with the first.
+//! The requests of a run, drawn and encoded before it begins and lying in the order in which they
+//! are sent, so that sending one costs no more than handing over its bytes. A run that needs more
+//! begins again with the first.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
+use graven_wire::address::Protocol;
+use graven_wire::target::HttpOptions;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
-use super::keys::Keys;
-use super::pick::{Picker, Spread, absent_key, unit};
-use super::target::{Manner, Target};
+use crate::encode::encode;
+use crate::key_distribution::{KeyDistribution, KeyPicker, absent_key, greatest_common_divisor, unit};
+use crate::key_set::KeySet;
+use crate::plan::LoadPlan;
 
 /// The most requests that are drawn ahead, unless all keys are asked for in their order.
-pub(crate) const REQUESTS_MAX: usize = 1 << 20;
+const REQUESTS_MAX: usize = 1 << 20;
 
-/// The least number of requests that are drawn ahead, so that a pipeline need not begin the pool again too often.
+/// The least number of requests that are drawn ahead, so that a pipeline need not begin the pool
+/// again too often.
 const REQUESTS_MIN: usize = 1 << 14;
 
-/// The most bytes that encoded requests may take, and the same again for the values they are compared with.
-pub(crate) const BYTES_MAX: usize = 1 << 30;
+/// The most bytes that encoded requests may take, and the same again for the values they are
+/// compared with.
+const POOL_BYTES_MAX: usize = 1 << 30;
 
 /// The length that says that a key is not there.
 const ABSENT: u32 = u32::MAX;
 
-/// What is drawn.
-#[derive(Clone, Debug)]
-pub(crate) struct Draw {
-    pub(crate) spread: Spread,
-    /// The part of the keys that are certainly not there, from 0 to 1.
-    pub(crate) miss: f64,
-    /// Keys in each request.
-    pub(crate) keys_per_request: usize,
-    pub(crate) seed: u64,
-    /// Whether answers are compared with the values.
-    pub(crate) verify: bool,
-    /// No more requests than this are ever sent.
-    pub(crate) requests_max: Option<u64>,
-}
-
 /// Requests in sending order.
 #[derive(Debug)]
-pub(crate) struct Pool {
+pub struct RequestPool {
     requests: Vec<u8>,
     expectations: Vec<u8>,
-    ends: Vec<Ends>,
+    ends: Vec<RequestEnds>,
     keys_per_request: usize,
     verify: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Ends {
+struct RequestEnds {
     request: u32,
     expectation: u32,
 }
 
 /// What the answer to a request must say: a value for each key, or that it is not there.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Expected<'p> {
+pub(crate) struct ExpectedAnswer<'p> {
+    /// The request; empty when answers are taken as they are.
+    pub(crate) request: &'p [u8],
     /// Keys in the request.
     pub(crate) keys: usize,
     /// `None` when answers are taken as they are.
-    pub(crate) values: Option<Values<'p>>,
+    pub(crate) values: Option<ExpectedValues<'p>>,
 }
 
 /// The values that a request's keys have, in their order; `None` for a key that is not there.
+/// Each is a length of four bytes and the value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Values<'p>(&'p [u8]);
+pub(crate) struct ExpectedValues<'p>(&'p [u8]);
 
-impl<'p> Iterator for Values<'p> {
+impl<'p> ExpectedValues<'p> {
+    pub(crate) fn bytes(self) -> &'p [u8] {
+        self.0
+    }
+
+    /// Where the value lies whose length stands at `start`, and where the next one follows.
+    pub(crate) fn at(self, start: usize) -> Option<(Option<Range<usize>>, usize)> {
+        let (len, _) = self.0.get(start..)?.split_first_chunk()?;
+        let start = start + len.len();
+        match u32::from_le_bytes(*len) {
+            ABSENT => Some((None, start)),
+            len => Some((Some(start..start + len as usize), start + len as usize)),
+        }
+    }
+}
+
+impl<'p> Iterator for ExpectedValues<'p> {
     type Item = Option<&'p [u8]>;
 
     #[inline]
@@ -84,35 +94,40 @@ impl<'p> Iterator for Values<'p> {
     }
 }
 
-impl Pool {
-    /// Draws the requests. `keys` must hold at least one key.
-    pub(crate) fn draw(keys: &Keys, target: &Target, manner: Manner<'_>, draw: &Draw) -> Self {
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(draw.seed);
-        let mut picker = Picker::new(draw.spread, keys.len());
-        let index = if draw.verify || draw.miss > 0.0 { keys.index() } else { HashMap::new() };
-        let per_request = draw.keys_per_request;
-        let wanted = match draw.spread {
+impl RequestPool {
+    /// Draws what `plan` asks for of `keys`, of which there must be at least one.
+    pub fn draw(keys: &KeySet, plan: &LoadPlan) -> Self {
+        let workload = &plan.workload;
+        let options = HttpOptions {
+            headers: &plan.headers,
+            close: plan.new_connection && plan.target.protocol() == Protocol::Http,
+        };
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(workload.seed);
+        let mut picker = KeyPicker::new(workload.distribution, keys.len());
+        let index = if workload.verify || workload.miss > 0.0 { keys.index() } else { HashMap::new() };
+        let per_request = workload.keys_per_request;
+        let wanted = match workload.distribution {
             // A whole number of rounds, so that the next round begins where the last one ended.
-            Spread::Sequential => {
+            KeyDistribution::Sequential => {
                 let round = keys.len() / greatest_common_divisor(keys.len(), per_request);
                 round * REQUESTS_MIN.div_ceil(round)
             }
             _ => REQUESTS_MAX,
         };
         let wanted =
-            draw.requests_max.map_or(wanted, |most| wanted.min(usize::try_from(most).unwrap_or(wanted)));
+            workload.requests_max.map_or(wanted, |most| wanted.min(usize::try_from(most).unwrap_or(wanted)));
         let mut pool = Self {
             requests: Vec::new(),
             expectations: Vec::new(),
             ends: Vec::new(),
             keys_per_request: per_request,
-            verify: draw.verify,
+            verify: workload.verify,
         };
         let mut drawn: Vec<(Vec<u8>, bool)> = vec![(Vec::new(), false); per_request];
         while pool.ends.len() < wanted.max(1) {
             for (key, absent) in &mut drawn {
                 let present = keys.key(picker.pick(&mut random));
-                *absent = draw.miss > 0.0 && unit(&mut random) < draw.miss;
+                *absent = workload.miss > 0.0 && unit(&mut random) < workload.miss;
                 key.clear();
                 if *absent {
                     key.extend_from_slice(&absent_key(present, &index, &mut random));
@@ -121,13 +136,13 @@ impl Pool {
                 }
             }
             let named: Vec<&[u8]> = drawn.iter().map(|(key, _)| &key[..]).collect();
-            target.encode(&named, manner, &mut pool.requests);
-            if draw.verify {
+            encode(&plan.target, &named, options, &mut pool.requests);
+            if workload.verify {
                 for (key, absent) in &drawn {
                     pool.expect(if *absent { None } else { index.get(&key[..]).copied() });
                 }
             }
-            if pool.requests.len().max(pool.expectations.len()) > BYTES_MAX && !pool.ends.is_empty() {
+            if pool.requests.len().max(pool.expectations.len()) > POOL_BYTES_MAX && !pool.ends.is_empty() {
                 break;
             }
             let (Ok(request), Ok(expectation)) =
@@ -135,7 +150,7 @@ impl Pool {
             else {
                 break;
             };
-            pool.ends.push(Ends { request, expectation });
+            pool.ends.push(RequestEnds { request, expectation });
         }
         pool
     }
@@ -165,24 +180,19 @@ impl Pool {
 
     /// What the answer to the `i`th request must say.
     #[inline]
-    pub(crate) fn expected(&self, i: usize) -> Expected<'_> {
-        let values = self.verify.then(|| {
-            let start = if i == 0 { 0 } else { self.ends[i - 1].expectation as usize };
-            Values(&self.expectations[start..self.ends[i].expectation as usize])
-        });
-        Expected { keys: self.keys_per_request, values }
+    pub(crate) fn expected(&self, i: usize) -> ExpectedAnswer<'_> {
+        let keys = self.keys_per_request;
+        if !self.verify {
+            return ExpectedAnswer { request: &[], keys, values: None };
+        }
+        let start = if i == 0 { 0 } else { self.ends[i - 1].expectation as usize };
+        let values = ExpectedValues(&self.expectations[start..self.ends[i].expectation as usize]);
+        ExpectedAnswer { request: self.bytes(self.place(i)), keys, values: Some(values) }
     }
-}
-
-fn greatest_common_divisor(mut a: usize, mut b: usize) -> usize {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
 }
 
 #[cfg(test)]
-impl<'p> Values<'p> {
+impl<'p> ExpectedValues<'p> {
     pub(crate) fn of(bytes: &'p [u8]) -> Self {
         Self(bytes)
     }
@@ -191,16 +201,17 @@ impl<'p> Values<'p> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Workload;
 
-    fn keys(pairs: &[(&str, &str)]) -> Keys {
-        let mut keys = Keys::new(true);
+    fn keys(pairs: &[(&str, &str)]) -> KeySet {
+        let mut keys = KeySet::new(true);
         pairs.iter().for_each(|(key, value)| keys.push(key.as_bytes(), value.as_bytes()));
         keys
     }
 
-    fn draw() -> Draw {
-        Draw {
-            spread: Spread::Sequential,
+    fn sequential() -> Workload {
+        Workload {
+            distribution: KeyDistribution::Sequential,
             miss: 0.0,
             keys_per_request: 1,
             seed: 1,
@@ -209,16 +220,16 @@ mod tests {
         }
     }
 
-    fn pool(keys: &Keys, draw: &Draw) -> Pool {
-        let manner = Manner { headers: &[], close: false };
-        Pool::draw(keys, &"memcached://h".parse().unwrap(), manner, draw)
+    fn pool(keys: &KeySet, workload: Workload) -> RequestPool {
+        let plan = LoadPlan { workload, ..LoadPlan::new("memcached://h".parse().unwrap()) };
+        RequestPool::draw(keys, &plan)
     }
 
-    fn request(pool: &Pool, i: usize) -> &str {
+    fn request(pool: &RequestPool, i: usize) -> &str {
         str::from_utf8(pool.bytes(pool.place(i))).unwrap()
     }
 
-    fn values(pool: &Pool, i: usize) -> Vec<Option<&str>> {
+    fn values(pool: &RequestPool, i: usize) -> Vec<Option<&str>> {
         pool.expected(i)
             .values
             .unwrap()
@@ -228,7 +239,7 @@ mod tests {
 
     #[test]
     fn requests_lie_in_the_order_in_which_they_are_sent() {
-        let pool = pool(&keys(&[("a", "1"), ("b", ""), ("c", "333")]), &draw());
+        let pool = pool(&keys(&[("a", "1"), ("b", ""), ("c", "333")]), sequential());
         assert!(pool.len().is_multiple_of(3));
         assert_eq!(pool.bytes(pool.place(0).start..pool.place(2).end), b"get a\r\nget b\r\nget c\r\n");
         assert_eq!(
@@ -239,8 +250,8 @@ mod tests {
 
     #[test]
     fn requests_for_several_keys_end_a_round_where_the_next_begins() {
-        let draw = Draw { keys_per_request: 2, ..draw() };
-        let pool = pool(&keys(&[("a", "1"), ("b", "2"), ("c", "3")]), &draw);
+        let workload = Workload { keys_per_request: 2, ..sequential() };
+        let pool = pool(&keys(&[("a", "1"), ("b", "2"), ("c", "3")]), workload);
         assert!(pool.len().is_multiple_of(3));
         let requests: Vec<&str> = (0..3).map(|i| request(&pool, i)).collect();
         assert_eq!(requests, ["get a b\r\n", "get c a\r\n", "get b c\r\n"]);
@@ -249,7 +260,7 @@ mod tests {
 
     #[test]
     fn the_last_value_of_a_key_is_the_one_that_counts() {
-        let pool = pool(&keys(&[("a", "1"), ("a", "2")]), &draw());
+        let pool = pool(&keys(&[("a", "1"), ("a", "2")]), sequential());
         assert_eq!([values(&pool, 0), values(&pool, 1)], [[Some("2")], [Some("2")]]);
     }
 
@@ -257,8 +268,13 @@ mod tests {
     fn absent_keys_come_as_often_as_asked_and_are_never_there() {
         let pairs: Vec<(String, String)> = (0..100).map(|i| (format!("{i:04}"), "v".into())).collect();
         let keys = keys(&pairs.iter().map(|(k, v)| (&k[..], &v[..])).collect::<Vec<_>>());
-        let draw = Draw { miss: 0.25, spread: Spread::Uniform, requests_max: Some(10_000), ..draw() };
-        let pool = pool(&keys, &draw);
+        let workload = Workload {
+            miss: 0.25,
+            distribution: KeyDistribution::Uniform,
+            requests_max: Some(10_000),
+            ..sequential()
+        };
+        let pool = pool(&keys, workload);
         assert_eq!(pool.len(), 10_000);
         let mut absent = 0;
         for i in 0..pool.len() {
@@ -274,8 +290,8 @@ mod tests {
     fn the_same_seed_draws_the_same_requests() {
         let keys = keys(&[("a", "1"), ("b", "2"), ("c", "3")]);
         let drawn = |seed| {
-            let draw = Draw { seed, spread: Spread::Uniform, requests_max: Some(100), ..draw() };
-            pool(&keys, &draw).requests
+            let distribution = KeyDistribution::Uniform;
+            pool(&keys, Workload { seed, distribution, requests_max: Some(100), ..sequential() }).requests
         };
         assert_eq!(drawn(1), drawn(1));
         assert_ne!(drawn(1), drawn(2));

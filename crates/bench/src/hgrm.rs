@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use super::report::Distribution;
+use crate::report::LatencyDistribution;
 
 /// Writes the distribution of `times`.
 ///
 /// # Errors
 /// When `out` takes no more.
-pub(crate) fn write_hgrm(times: &Distribution, out: &mut impl Write) -> io::Result<()> {
+pub fn write_hgrm(times: &LatencyDistribution, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{:>12} {:>14} {:>10} {:>14}\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)")?;
     for point in &times.curve {
         let quantile = point.percent / 100.0;

@@ -1,5 +1,5 @@
-//! A world without sockets and without waiting: its time passes only while the engine waits, and its server does what a
-//! test says. It speaks memcached, one line a request.
+//! A world without sockets and without waiting: its time passes only while the worker waits, and
+//! its server does what a test says. It speaks memcached, one line a request.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -8,13 +8,13 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::transport::{Clock, Ready, Transport};
+use crate::transport::{Readiness, TimeSource, Transport};
 
 /// A clock that stands still unless someone moves it.
 #[derive(Clone, Default)]
-pub(super) struct HandClock(Rc<Cell<u64>>);
+pub(crate) struct ManualClock(Rc<Cell<u64>>);
 
-impl Clock for HandClock {
+impl TimeSource for ManualClock {
     fn now(&self) -> u64 {
         self.0.get()
     }
@@ -22,7 +22,7 @@ impl Clock for HandClock {
 
 /// What the server does with each request.
 #[derive(Clone, Copy)]
-pub(super) enum Conduct {
+pub(crate) enum Behaviour {
     /// Sends these bytes.
     Answers(&'static [u8]),
     /// Sends these bytes and closes.
@@ -31,36 +31,36 @@ pub(super) enum Conduct {
     IsSilent,
 }
 
-/// A server that answers every request `service` nanoseconds after it came, whatever else is going on, but nothing while
-/// it stalls.
-pub(super) struct Simulation<'a> {
-    clock: HandClock,
-    pub(super) conduct: Conduct,
-    pub(super) service: u64,
+/// A server that answers every request `service` nanoseconds after it came, whatever else is
+/// going on, but nothing while it stalls.
+pub(crate) struct Simulation<'a> {
+    clock: ManualClock,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) service: u64,
     /// Answers due in this time come at its end.
-    pub(super) stall: Range<u64>,
+    pub(crate) stall: Range<u64>,
     /// How long a connection takes to be made.
-    pub(super) connect: u64,
+    pub(crate) connect: u64,
     /// From this time on no connection is accepted.
-    pub(super) refuses_from: u64,
-    /// How much later than it asked for the engine is woken.
-    pub(super) oversleeps: u64,
+    pub(crate) refuses_from: u64,
+    /// How much later than it asked for the worker is woken.
+    pub(crate) oversleeps: u64,
     /// When `stop` is set.
-    pub(super) stops_at: (u64, Option<&'a AtomicBool>),
-    lines: Vec<Peer>,
+    pub(crate) stops_at: (u64, Option<&'a AtomicBool>),
+    connections: Vec<SimulatedConnection>,
     seen: Rc<Seen>,
 }
 
 /// What the server has seen.
 #[derive(Default)]
-pub(super) struct Seen {
-    pub(super) connections: Cell<u64>,
-    pub(super) requests: Cell<u64>,
-    pub(super) in_flight_max: Cell<usize>,
+pub(crate) struct Seen {
+    pub(crate) connections: Cell<u64>,
+    pub(crate) requests: Cell<u64>,
+    pub(crate) in_flight_max: Cell<usize>,
 }
 
 #[derive(Default)]
-struct Peer {
+struct SimulatedConnection {
     connected_at: Option<u64>,
     told: bool,
     answers: VecDeque<(u64, &'static [u8])>,
@@ -68,58 +68,61 @@ struct Peer {
 }
 
 impl Simulation<'_> {
-    pub(super) fn new(lines: usize, conduct: Conduct, service: u64) -> (HandClock, Self) {
-        let clock = HandClock::default();
+    pub(crate) fn new(connections: usize, behaviour: Behaviour, service: u64) -> (ManualClock, Self) {
+        let clock = ManualClock::default();
         // No real clock begins at 0 either.
         clock.0.set(1);
         let simulation = Self {
             clock: clock.clone(),
-            conduct,
+            behaviour,
             service,
             stall: 0..0,
             connect: 0,
             refuses_from: u64::MAX,
             oversleeps: 0,
             stops_at: (u64::MAX, None),
-            lines: (0..lines).map(|_| Peer::default()).collect(),
+            connections: (0..connections).map(|_| SimulatedConnection::default()).collect(),
             seen: Rc::default(),
         };
         (clock, simulation)
     }
 
-    pub(super) fn seen(&self) -> Rc<Seen> {
+    pub(crate) fn seen(&self) -> Rc<Seen> {
         Rc::clone(&self.seen)
     }
 
-    /// When something happens next, on any line.
+    /// When something happens next, on any connection.
     fn next_event(&self) -> u64 {
-        let of = |peer: &Peer| {
+        let of = |peer: &SimulatedConnection| {
             let connected = peer.connected_at.filter(|_| !peer.told);
             [connected, peer.answers.front().map(|(at, _)| *at), peer.closes_at].into_iter().flatten().min()
         };
-        self.lines.iter().filter_map(of).min().unwrap_or(u64::MAX)
+        self.connections.iter().filter_map(of).min().unwrap_or(u64::MAX)
     }
 }
 
 impl Transport for Simulation<'_> {
-    fn connect(&mut self, line: usize) -> io::Result<()> {
-        self.lines[line] = Peer { connected_at: Some(self.clock.now() + self.connect), ..Peer::default() };
+    fn connect(&mut self, connection: usize) -> io::Result<()> {
+        self.connections[connection] = SimulatedConnection {
+            connected_at: Some(self.clock.now() + self.connect),
+            ..SimulatedConnection::default()
+        };
         Ok(())
     }
 
-    fn is_connected(&mut self, line: usize) -> io::Result<bool> {
+    fn is_connected(&mut self, connection: usize) -> io::Result<bool> {
         let now = self.clock.now();
         if now >= self.refuses_from {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
-        let is_connected = self.lines[line].connected_at.is_some_and(|at| at <= now);
+        let is_connected = self.connections[connection].connected_at.is_some_and(|at| at <= now);
         self.seen.connections.set(self.seen.connections.get() + u64::from(is_connected));
         Ok(is_connected)
     }
 
-    fn read(&mut self, line: usize, room: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, connection: usize, room: &mut [u8]) -> io::Result<usize> {
         let now = self.clock.now();
-        let peer = &mut self.lines[line];
+        let peer = &mut self.connections[connection];
         match peer.answers.front() {
             Some(&(at, bytes)) if at <= now => {
                 assert!(bytes.len() <= room.len(), "answers are short here");
@@ -132,24 +135,24 @@ impl Transport for Simulation<'_> {
         }
     }
 
-    fn write(&mut self, line: usize, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, connection: usize, bytes: &[u8]) -> io::Result<usize> {
         let now = self.clock.now();
         let mut at = now + self.service;
         if self.stall.contains(&at) {
             at = self.stall.end;
         }
-        let peer = &mut self.lines[line];
+        let peer = &mut self.connections[connection];
         let requests = bytes.iter().filter(|&&byte| byte == b'\n').count();
         for _ in 0..requests {
-            match self.conduct {
-                Conduct::Answers(answer) => peer.answers.push_back((at, answer)),
-                Conduct::AnswersAndCloses(answer) if peer.closes_at.is_none() => {
+            match self.behaviour {
+                Behaviour::Answers(answer) => peer.answers.push_back((at, answer)),
+                Behaviour::AnswersAndCloses(answer) if peer.closes_at.is_none() => {
                     if !answer.is_empty() {
                         peer.answers.push_back((at, answer));
                     }
                     peer.closes_at = Some(at);
                 }
-                Conduct::AnswersAndCloses(_) | Conduct::IsSilent => {}
+                Behaviour::AnswersAndCloses(_) | Behaviour::IsSilent => {}
             }
         }
         self.seen.requests.set(self.seen.requests.get() + requests as u64);
@@ -157,11 +160,11 @@ impl Transport for Simulation<'_> {
         Ok(bytes.len())
     }
 
-    fn close(&mut self, line: usize) {
-        self.lines[line] = Peer::default();
+    fn close(&mut self, connection: usize) {
+        self.connections[connection] = SimulatedConnection::default();
     }
 
-    fn wait(&mut self, until: u64, ready: &mut Vec<Ready>) -> io::Result<()> {
+    fn wait(&mut self, until: u64, ready: &mut Vec<Readiness>) -> io::Result<()> {
         ready.clear();
         let now = self.clock.now().max(until.min(self.next_event())) + self.oversleeps;
         self.clock.0.set(now);
@@ -170,13 +173,13 @@ impl Transport for Simulation<'_> {
         {
             stop.store(true, Ordering::Relaxed);
         }
-        for (line, peer) in self.lines.iter_mut().enumerate() {
+        for (connection, peer) in self.connections.iter_mut().enumerate() {
             let writable = !peer.told && peer.connected_at.is_some_and(|at| at <= now);
             peer.told |= writable;
             let readable = peer.answers.front().is_some_and(|(at, _)| *at <= now);
             let ended = peer.closes_at.is_some_and(|at| at <= now);
             if writable || readable || ended {
-                ready.push(Ready { line, readable, writable, ended });
+                ready.push(Readiness { connection, readable, writable, ended });
             }
         }
         Ok(())

@@ -1,11 +1,11 @@
-//! What is counted and measured while a run goes on, in a space that does not grow: counters, and histograms of a fixed
-//! size. Every thread has its own; they are added up at the end.
+//! What is counted and measured while a run goes on, in room that does not grow: counters, and
+//! histograms of a fixed size. Every thread has its own; they are added up at the end.
 
 use hdrhistogram::Histogram;
 
-use super::answers::{Outcome, Verdict};
-use super::schedule::SECOND;
-use super::series::Series;
+use crate::reply::{AnswerKind, CheckedAnswer};
+use crate::schedule::SECOND;
+use crate::series::SeriesRecorder;
 
 /// The longest time that a histogram tells from a longer one: one hour, in nanoseconds.
 const TIME_MAX: u64 = 3_600 * SECOND;
@@ -22,7 +22,7 @@ const SAMPLE_BYTES_MAX: usize = 120;
 
 /// Why a request has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum RequestFailure {
     /// The server closed the connection before a byte of the answer.
     Closed,
     /// The server closed the connection in the middle of the answer.
@@ -31,7 +31,7 @@ pub(crate) enum Failure {
     Garbage,
     /// The connection broke: a reset, or another error of the system's.
     Broken,
-    /// No connection came about.
+    /// No connection was made.
     Unconnected,
     /// No answer within the time that is allowed.
     TimedOut,
@@ -39,16 +39,16 @@ pub(crate) enum Failure {
     Lost,
 }
 
-/// How long the answers of one outcome took.
+/// How long the answers of one kind took.
 #[derive(Clone, Debug)]
-pub(crate) struct Latencies {
+pub(crate) struct LatencyRecorder {
     /// From when the request was sent, in nanoseconds.
     pub(crate) service: Histogram<u64>,
     /// From when the request was meant to be sent, in nanoseconds; only where there is a schedule.
     pub(crate) response: Option<Histogram<u64>>,
 }
 
-impl Latencies {
+impl LatencyRecorder {
     fn new(is_scheduled: bool) -> Self {
         Self { service: histogram(), response: is_scheduled.then(histogram) }
     }
@@ -68,20 +68,20 @@ fn histogram() -> Histogram<u64> {
 
 /// A time that is measured often: how long, on average and at the ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Phase {
+pub(crate) struct PhaseRecorder {
     pub(crate) count: u64,
     pub(crate) sum: u64,
     pub(crate) min: u64,
     pub(crate) max: u64,
 }
 
-impl Default for Phase {
+impl Default for PhaseRecorder {
     fn default() -> Self {
         Self { count: 0, sum: 0, min: u64::MAX, max: 0 }
     }
 }
 
-impl Phase {
+impl PhaseRecorder {
     #[inline]
     pub(crate) fn record(&mut self, nanos: u64) {
         self.count += 1;
@@ -100,15 +100,15 @@ impl Phase {
 
 /// The parts of a request's time, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Phases {
-    /// From the beginning of a connection until it stood.
-    pub(crate) connect: Phase,
+pub(crate) struct PhaseRecorders {
+    /// From the beginning of a connection until it was established.
+    pub(crate) connect: PhaseRecorder,
     /// Handing the request to the system; requests sent together share it.
-    pub(crate) write: Phase,
+    pub(crate) write: PhaseRecorder,
     /// From then until the first byte of the answer.
-    pub(crate) wait: Phase,
+    pub(crate) wait: PhaseRecorder,
     /// From then until the last byte.
-    pub(crate) read: Phase,
+    pub(crate) read: PhaseRecorder,
 }
 
 /// The times of one answered request, in nanoseconds of the clock.
@@ -123,11 +123,11 @@ pub(crate) struct Times {
 
 /// Everything that one thread counts.
 #[derive(Clone, Debug)]
-pub(crate) struct Tally {
+pub(crate) struct Recorder {
     is_scheduled: bool,
-    /// By [`Outcome`]; those that did not happen have none.
-    latencies: [Option<Box<Latencies>>; 4],
-    /// By [`Failure`].
+    /// By [`AnswerKind`]; those that did not happen have none.
+    latencies: [Option<Box<LatencyRecorder>>; 4],
+    /// By [`RequestFailure`].
     failures: [u64; 7],
     pub(crate) sent: u64,
     /// Answers that came before the end of the measured time.
@@ -146,22 +146,22 @@ pub(crate) struct Tally {
     pub(crate) warm_up_failures: u64,
     pub(crate) connections_opened: u64,
     pub(crate) connections_failed: u64,
-    /// Connections on which something came that nobody had asked for.
+    /// Connections on which something came that was not asked for.
     pub(crate) connections_unasked: u64,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
-    pub(crate) phases: Phases,
-    pub(crate) series: Series,
+    pub(crate) phases: PhaseRecorders,
+    pub(crate) series: SeriesRecorder,
     /// When the last answer came or the last request failed, in nanoseconds of the clock.
     pub(crate) last: u64,
     /// When the measured time ended, in nanoseconds of the clock.
     pub(crate) ended: u64,
-    /// The first few answers and errors that nobody wished for.
+    /// The first few wrong answers, refusals and errors.
     pub(crate) samples: Vec<String>,
     sampled: [usize; 4],
 }
 
-impl Tally {
+impl Recorder {
     /// Nothing yet.
     pub(crate) fn new(is_scheduled: bool) -> Self {
         Self {
@@ -184,8 +184,8 @@ impl Tally {
             connections_unasked: 0,
             bytes_sent: 0,
             bytes_received: 0,
-            phases: Phases::default(),
-            series: Series::new(0),
+            phases: PhaseRecorders::default(),
+            series: SeriesRecorder::new(0),
             last: 0,
             ended: 0,
             samples: Vec::new(),
@@ -193,13 +193,15 @@ impl Tally {
         }
     }
 
-    /// Says when measuring begins, in nanoseconds of the clock. Connections may have been counted before.
+    /// Says when measuring begins, in nanoseconds of the clock. Connections may have been counted
+    /// before.
     pub(crate) fn begin(&mut self, start: u64) {
-        self.series = Series::new(start);
+        self.series = SeriesRecorder::new(start);
         self.last = start;
     }
 
-    /// Counts a request that went out; `late_by` is how much later than it was meant to, in nanoseconds.
+    /// Counts a request that went out; `late_by` is how much later than it was meant to, in
+    /// nanoseconds.
     #[inline]
     pub(crate) fn sent(&mut self, late_by: u64) {
         self.sent += 1;
@@ -211,10 +213,10 @@ impl Tally {
 
     /// Counts an answer. `end` is when the measured time ends.
     #[inline]
-    pub(crate) fn answered(&mut self, verdict: Verdict, times: Times, end: u64) {
+    pub(crate) fn answered(&mut self, checked: CheckedAnswer, times: Times, end: u64) {
         let is_scheduled = self.is_scheduled;
-        let latencies = self.latencies[verdict.outcome as usize]
-            .get_or_insert_with(|| Box::new(Latencies::new(is_scheduled)));
+        let latencies = self.latencies[checked.kind as usize]
+            .get_or_insert_with(|| Box::new(LatencyRecorder::new(is_scheduled)));
         let service = times.done.saturating_sub(times.sent);
         latencies.service.saturating_record(service);
         let mut honest = service;
@@ -222,11 +224,11 @@ impl Tally {
             honest = times.done.saturating_sub(times.intended);
             response.saturating_record(honest);
         }
-        self.key_hits += u64::from(verdict.hits);
-        self.key_misses += u64::from(verdict.misses);
+        self.key_hits += u64::from(checked.hits);
+        self.key_misses += u64::from(checked.misses);
         if times.done <= end {
             self.in_time += 1;
-            self.keys_in_time += u64::from(verdict.hits + verdict.misses);
+            self.keys_in_time += u64::from(checked.hits + checked.misses);
         }
         // An answer may be here before the system says that the request is gone.
         let written = times.written.min(times.first_byte);
@@ -238,24 +240,24 @@ impl Tally {
     }
 
     /// Counts a request that failed at `now`.
-    pub(crate) fn failed(&mut self, failure: Failure, now: u64) {
+    pub(crate) fn failed(&mut self, failure: RequestFailure, now: u64) {
         self.failures[failure as usize] += 1;
         self.series.failed(now);
         self.last = now;
     }
 
-    /// Keeps the beginning of what a server said, of the first few of its kind.
-    pub(crate) fn sample_answer(&mut self, outcome: Outcome, request: &[u8], answer: &[u8]) {
-        if self.may_sample(outcome as usize) {
-            let what = if outcome == Outcome::Wrong { "wrong" } else { "refused" };
+    /// Keeps the beginning of an answer, of the first few of its kind.
+    pub(crate) fn sample_answer(&mut self, kind: AnswerKind, request: &[u8], answer: &[u8]) {
+        if self.may_sample(kind as usize) {
+            let what = if kind == AnswerKind::Wrong { "wrong" } else { "refused" };
             self.samples.push(format!("{what}: {} was answered {}", shown(request), shown(answer)));
         }
     }
 
     /// Keeps why a request failed, of the first few.
     pub(crate) fn sample_failure(&mut self, why: String) {
-        // Not the place of an outcome that is ever sampled.
-        if self.may_sample(Outcome::Hit as usize) {
+        // Not the place of a kind that is ever sampled.
+        if self.may_sample(AnswerKind::Hit as usize) {
             self.samples.push(why);
         }
     }
@@ -265,16 +267,16 @@ impl Tally {
         self.sampled[kind] <= SAMPLES_MAX
     }
 
-    pub(crate) fn latencies(&self, outcome: Outcome) -> Option<&Latencies> {
-        self.latencies[outcome as usize].as_deref()
+    pub(crate) fn latencies(&self, kind: AnswerKind) -> Option<&LatencyRecorder> {
+        self.latencies[kind as usize].as_deref()
     }
 
-    /// How many answers of this outcome there were.
-    pub(crate) fn outcomes(&self, outcome: Outcome) -> u64 {
-        self.latencies(outcome).map_or(0, |latencies| latencies.service.len())
+    /// How many answers of this kind there were.
+    pub(crate) fn answers(&self, kind: AnswerKind) -> u64 {
+        self.latencies(kind).map_or(0, |latencies| latencies.service.len())
     }
 
-    pub(crate) fn failures(&self, failure: Failure) -> u64 {
+    pub(crate) fn failures(&self, failure: RequestFailure) -> u64 {
         self.failures[failure as usize]
     }
 

@@ -1,44 +1,52 @@
-//! When requests are meant to be sent: absolute times that do not move when the server is slow, so that what waits in
-//! front of a stalled server is measured from when it should have gone out.
+//! When requests are meant to be sent: absolute times that do not move when the server is slow,
+//! so that what waits in front of a stalled server is measured from when it should have gone out.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use rand_distr::{Distribution, Exp1};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
-use super::pick::{unit, whole};
+use crate::key_distribution::{unit, whole};
 
 /// Nanoseconds in a second.
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
 /// How requests of an open loop are spread over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arrivals {
+pub enum Arrivals {
     /// One every 1 / rate seconds.
     Constant,
-    /// Independently of each other, as those of many people: the gaps are exponentially distributed.
+    /// Independently of each other, as those of many users: the gaps are exponentially
+    /// distributed.
     Poisson,
 }
 
 /// What decides when a request is sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Pace {
+pub enum Pace {
     /// As soon as the answer before it has come: a closed loop.
     Closed,
     /// At this many requests a second, whatever the server does: an open loop.
-    Open { rate: f64, arrivals: Arrivals },
-    /// Every connection is a person who waits a while after each answer.
+    Open {
+        /// Requests a second.
+        rate: f64,
+        /// How they are spread over time.
+        arrivals: Arrivals,
+    },
+    /// Every connection is a user who waits a while after each answer.
     Users(Think),
 }
 
-/// How long a person waits before the next request: a time drawn from an interval, every one as likely.
+/// How long a user waits before the next request: a time drawn from an interval, every one as
+/// likely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Think {
-    pub(crate) least: Duration,
-    pub(crate) most: Duration,
+pub struct Think {
+    /// The shortest time.
+    pub least: Duration,
+    /// The longest time, not less than the shortest.
+    pub most: Duration,
 }
 
 impl Think {
@@ -46,19 +54,6 @@ impl Think {
     pub(crate) fn draw(self, random: &mut Xoshiro256PlusPlus) -> u64 {
         let (least, most) = (self.least.as_nanos() as f64, self.most.as_nanos() as f64);
         whole(least + unit(random) * (most - least))
-    }
-}
-
-impl FromStr for Think {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (least, most) = text.split_once("..").unwrap_or((text, text));
-        let (least, most) = (duration(least)?, duration(most)?);
-        if least > most {
-            return Err(format!("the shorter time comes first, as in {}..{}", Shown(most), Shown(least)));
-        }
-        Ok(Self { least, most })
     }
 }
 
@@ -80,34 +75,8 @@ impl fmt::Display for Shown {
     }
 }
 
-/// The longest time that any flag takes.
-const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// A duration as it is typed: a number and `us`, `ms`, `s`, `m` or `h`; without a unit it is seconds.
-///
-/// # Errors
-/// A sentence for the person who typed it.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let seconds = match unit {
-        "us" => Some(1e-6),
-        "ms" => Some(1e-3),
-        "" | "s" => Some(1.0),
-        "m" => Some(60.0),
-        "h" => Some(3600.0),
-        _ => None,
-    };
-    match (number.parse::<f64>(), seconds) {
-        (Ok(number), Some(seconds)) => Duration::try_from_secs_f64(number * seconds)
-            .ok()
-            .filter(|duration| *duration <= DURATION_MAX)
-            .ok_or_else(|| "at most seven days".to_owned()),
-        _ => Err("write a number and a unit (us, ms, s, m, h), as in 30s".to_owned()),
-    }
-}
-
-/// The times of one thread's requests, in nanoseconds of the clock, each not before the one before it.
+/// The times of one thread's requests, in nanoseconds of the clock, each not before the one
+/// before it.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     start: u64,
@@ -122,7 +91,8 @@ enum Gaps {
 }
 
 impl Schedule {
-    /// The part of thread `index` out of `threads` in `rate` requests a second that begin at `start`.
+    /// The part of thread `index` out of `threads` in `rate` requests a second that begin at
+    /// `start`.
     pub(crate) fn new(
         rate: f64,
         arrivals: Arrivals,
@@ -159,7 +129,8 @@ impl Schedule {
 
     fn draw(&mut self) {
         let after_start = match &mut self.gaps {
-            // From the number and not from the time before, so that nothing adds up however long a run is.
+            // From the number and not from the time before, so that nothing adds up however long
+            // a run is.
             Gaps::Constant { rate, first, each, sent } => {
                 (*first + *each * *sent) as f64 * (SECOND as f64 / *rate)
             }
@@ -232,30 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_as_people_type_them() {
-        for (text, micros) in [
-            ("30s", 30_000_000),
-            ("1.5", 1_500_000),
-            ("250ms", 250_000),
-            ("5us", 5),
-            ("2m", 120_000_000),
-            ("1h", 3_600_000_000),
-        ] {
-            assert_eq!(duration(text), Ok(Duration::from_micros(micros)), "{text}");
-        }
-        for text in ["", "s", "-1s", "1d", "1 s", "8000h", "1.2.3"] {
-            assert!(duration(text).is_err(), "{text} was taken");
-        }
-    }
-
-    #[test]
     fn thinking_takes_a_time_from_the_interval() {
-        let think: Think = "1s..3s".parse().unwrap();
+        let think = Think { least: Duration::from_secs(1), most: Duration::from_secs(3) };
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
         let drawn: Vec<u64> = (0..1_000).map(|_| think.draw(&mut random)).collect();
         assert!(drawn.iter().all(|time| (SECOND..3 * SECOND).contains(time)));
         assert!(drawn.iter().max().unwrap() - drawn.iter().min().unwrap() > 19 * SECOND / 10);
-        assert!("3s..1s".parse::<Think>().is_err());
-        assert_eq!("2s".parse::<Think>().unwrap().draw(&mut random), 2 * SECOND);
+        let same = Think { least: Duration::from_secs(2), most: Duration::from_secs(2) };
+        assert_eq!(same.draw(&mut random), 2 * SECOND);
     }
 }

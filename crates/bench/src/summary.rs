@@ -1,16 +1,17 @@
-//! The summary that a person reads at the end of a run: rates, outcomes, percentiles, a histogram of bars, phases.
+//! The summary that a person reads at the end of a run: rates, outcomes, percentiles, a histogram
+//! of bars, phases.
 
 use std::fmt::Write as _;
 
-use super::pick::whole;
-use super::report::{Distribution, Document, PhaseTime, Report, Sweep, Timing};
+use crate::key_distribution::whole;
+use crate::report::{Document, Latency, LatencyDistribution, PhaseTime, Report, Sweep};
 
 /// Bars of a histogram, and the columns of the longest.
 const BARS: usize = 11;
 const BAR_COLUMNS: usize = 40;
 
 /// A run as text.
-pub(crate) fn summary(report: &Report) -> String {
+pub fn summary(report: &Report) -> String {
     let mut out = String::new();
     write_summary(report, &mut out).expect("a string takes everything");
     out
@@ -67,8 +68,8 @@ fn write_summary(report: &Report, out: &mut String) -> std::fmt::Result {
         )?;
     }
     write_outcomes(report, out)?;
-    for (name, timing) in report.timings() {
-        write_timing(name, timing, out)?;
+    for (name, latency) in report.latencies() {
+        write_timing(name, latency, out)?;
     }
     write_phases(report, out)?;
     if !report.samples.is_empty() {
@@ -106,21 +107,21 @@ fn write_outcomes(report: &Report, out: &mut String) -> std::fmt::Result {
         write!(out, ", {} failed", connections.failed)?;
     }
     if connections.unasked > 0 {
-        write!(out, ", {} said what nobody had asked", connections.unasked)?;
+        write!(out, ", {} sent what was not asked for", connections.unasked)?;
     }
     writeln!(out)
 }
 
-fn write_timing(name: &str, timing: &Timing, out: &mut String) -> std::fmt::Result {
-    let honest = timing.honest();
+fn write_timing(name: &str, latency: &Latency, out: &mut String) -> std::fmt::Result {
+    let honest = latency.honest();
     writeln!(out, "\nLatency of {name}:")?;
-    match &timing.response {
+    match &latency.response {
         Some(response) => {
             writeln!(out, "             from the intended send    from the actual send")?;
             let mut row = |label: &str, response: f64, service: f64| {
                 writeln!(out, "  {label:<9} {:>20} {:>24}", time(response), time(service))
             };
-            let service = &timing.service;
+            let service = &latency.service;
             row("average", response.mean_us, service.mean_us)?;
             row("fastest", response.min_us, service.min_us)?;
             for (ours, theirs) in response.percentiles.iter().zip(&service.percentiles) {
@@ -142,7 +143,7 @@ fn write_timing(name: &str, timing: &Timing, out: &mut String) -> std::fmt::Resu
 }
 
 /// Bars of equal width in time up to the 99th percentile, and one for all that took longer.
-fn write_bars(times: &Distribution, out: &mut String) -> std::fmt::Result {
+fn write_bars(times: &LatencyDistribution, out: &mut String) -> std::fmt::Result {
     let p99 =
         times.percentiles.iter().find(|found| found.percent == 99.0).map_or(times.max_us, |found| found.us);
     let width = (p99 - times.min_us) / (BARS - 1) as f64;
@@ -195,7 +196,7 @@ fn write_phases(report: &Report, out: &mut String) -> std::fmt::Result {
 }
 
 /// The runs of a sweep, one a line.
-pub(crate) fn sweep_table(document: &Document) -> String {
+pub fn sweep_table(document: &Document) -> String {
     let mut out = String::new();
     let what = match document.sweep {
         Some(Sweep::Rate) => "asked/s",
@@ -213,7 +214,7 @@ pub(crate) fn sweep_table(document: &Document) -> String {
             Some(Sweep::Rate) => run.parameters.rate.unwrap_or_default().to_string(),
             _ => run.parameters.connections.to_string(),
         };
-        let times = run.timings().first().map(|(_, timing)| timing.honest().clone());
+        let times = run.latencies().first().map(|(_, latency)| latency.honest().clone());
         let at = |percent: f64| {
             let found = times.as_ref()?.percentiles.iter().find(|found| found.percent == percent)?;
             Some(time(found.us))
@@ -235,7 +236,7 @@ pub(crate) fn sweep_table(document: &Document) -> String {
 }
 
 /// A time in the unit that suits it.
-pub(super) fn time(us: f64) -> String {
+pub(crate) fn time(us: f64) -> String {
     match us {
         us if us < 1_000.0 => format!("{us:.1} us"),
         us if us < 1_000_000.0 => format!("{:.3} ms", us / 1e3),
