@@ -10,8 +10,11 @@ mod decimal;
 pub mod glob;
 pub mod http;
 pub mod memcached;
+mod recognize;
 pub mod resp;
 pub mod target;
+
+pub use recognize::{Recognized, recognize};
 
 /// What a decoder made of the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

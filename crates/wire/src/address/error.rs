@@ -164,8 +164,8 @@ impl fmt::Display for AddressProblem {
     }
 }
 
-/// The text with `***` in the place of what may be a password.
-pub(crate) fn without_password(text: &str) -> String {
+/// `text`, which may be an address, with `***` in the place of what may be a password.
+pub fn without_password(text: &str) -> String {
     let start = text.find("://").map_or(0, |at| at + 3);
     let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);
     let Some(at) = text[start..end].rfind('@').map(|at| start + at) else { return text.to_owned() };

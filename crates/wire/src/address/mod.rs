@@ -32,8 +32,7 @@ mod parse;
 use std::fmt;
 use std::path::PathBuf;
 
-pub(crate) use error::without_password;
-pub use error::{AddressError, AddressProblem};
+pub use error::{AddressError, AddressProblem, without_password};
 
 /// The protocol that is spoken at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
