@@ -1,9 +1,9 @@
-//! `--compare`: two runs side by side.
+//! Two runs side by side.
 
 use std::fmt::Write as _;
 
-use crate::report::{Document, LatencyDistribution, Report};
-use crate::summary::time;
+use crate::report::{Document, Report};
+use crate::units::time;
 
 /// Two documents side by side: of each the run with the highest rate, which is the only one
 /// unless it is a sweep.
@@ -34,8 +34,9 @@ pub fn compare(names: [&str; 2], documents: [&Document; 2]) -> Option<String> {
         let (theirs, ours) = (theirs.honest(), ours.honest());
         let mut times = |label: String, a: f64, b: f64| line(&label, time(a), time(b), number(a, b));
         times(format!("{name} average"), theirs.mean_us, ours.mean_us);
+        times(format!("{name} deviation"), theirs.deviation_us, ours.deviation_us);
         for percentile in &theirs.percentiles {
-            if let Some(us) = at(ours, percentile.percent) {
+            if let Some(us) = ours.percentile(percentile.percent) {
                 times(format!("{name} {}%", percentile.percent), percentile.us, us);
             }
         }
@@ -47,7 +48,8 @@ pub fn compare(names: [&str; 2], documents: [&Document; 2]) -> Option<String> {
 /// A row's label, and what it shows of a run.
 type Row<T> = (&'static str, fn(&Report) -> T);
 
-const PARAMETERS: [Row<String>; 4] = [
+const PARAMETERS: [Row<String>; 6] = [
+    ("began", |run| run.started_at.clone()),
     ("target", |run| run.parameters.target.clone()),
     ("connections", |run| run.parameters.connections.to_string()),
     ("in flight on each", |run| run.parameters.pipeline.to_string()),
@@ -55,20 +57,22 @@ const PARAMETERS: [Row<String>; 4] = [
         Some(rate) => format!("{} {rate}/s", run.parameters.pace),
         None => run.parameters.pace.clone(),
     }),
+    ("ended", |run| run.ended.to_string()),
 ];
 
-const RATES: [Row<f64>; 2] =
-    [("requests/s", |run| run.requests_per_second), ("keys/s", |run| run.keys_per_second)];
+const RATES: [Row<f64>; 4] = [
+    ("requests/s", |run| run.requests_per_second),
+    ("keys/s", |run| run.keys_per_second),
+    ("MB/s received", |run| run.bytes_received_per_second / 1e6),
+    ("MB/s sent", |run| run.bytes_sent_per_second / 1e6),
+];
 
-const COUNTS: [Row<u64>; 6] = [
+const COUNTS: [Row<u64>; 7] = [
     ("hits", |run| run.outcomes.hits),
     ("misses", |run| run.outcomes.misses),
     ("refused", |run| run.outcomes.refused),
     ("wrong", |run| run.outcomes.wrong),
     ("failed", Report::all_failures),
-    ("late", |run| run.schedule.map_or(0, |schedule| schedule.late)),
+    ("late", |run| run.schedule.as_ref().map_or(0, |schedule| schedule.late)),
+    ("never sent", |run| run.schedule.as_ref().map_or(0, |schedule| schedule.unsent)),
 ];
-
-fn at(times: &LatencyDistribution, percent: f64) -> Option<f64> {
-    times.percentiles.iter().find(|found| found.percent == percent).map(|found| found.us)
-}

@@ -18,7 +18,20 @@ pub(crate) enum ConnectionState {
     Closed,
     /// Since this time.
     Connecting(u64),
+    /// Connected, and waiting for the server to agree to the handshake. Since the connection was
+    /// begun.
+    Greeting(u64),
     Open,
+}
+
+impl ConnectionState {
+    /// Since when the connection is being made, if it is.
+    pub(crate) fn unmade_since(self) -> Option<u64> {
+        match self {
+            Self::Connecting(since) | Self::Greeting(since) => Some(since),
+            Self::Closed | Self::Open => None,
+        }
+    }
 }
 
 /// A request in flight.
@@ -41,6 +54,12 @@ pub(crate) struct LoadConnection {
     pub(crate) in_flight: VecDeque<InFlight>,
     /// Bytes of the pool that are not written yet.
     pub(crate) unsent: Range<usize>,
+    /// How many of them, from the first on, are not measured.
+    pub(crate) unmeasured: usize,
+    /// Bytes of the handshake that are written.
+    pub(crate) greeted: usize,
+    /// When the connection was made.
+    pub(crate) connected_at: u64,
     reader: ReplyReader,
     protocol: Protocol,
     input: Vec<u8>,
@@ -48,6 +67,8 @@ pub(crate) struct LoadConnection {
     end: usize,
     /// When the first byte of the next answer came; 0 before.
     pub(crate) first_byte: u64,
+    /// Bytes of that answer that are consumed already.
+    pub(crate) answer_bytes: u64,
     /// A timer says when it may be used again.
     pub(crate) waits: bool,
     /// It is in the queue of those that have room.
@@ -60,12 +81,16 @@ impl LoadConnection {
             state: ConnectionState::Closed,
             in_flight: VecDeque::with_capacity(depth),
             unsent: 0..0,
+            unmeasured: 0,
+            greeted: 0,
+            connected_at: 0,
             reader: ReplyReader::new(protocol),
             protocol,
             input: Vec::new(),
             start: 0,
             end: 0,
             first_byte: 0,
+            answer_bytes: 0,
             waits: false,
             queued: false,
         }
@@ -75,9 +100,10 @@ impl LoadConnection {
     pub(crate) fn reset(&mut self) {
         self.state = ConnectionState::Closed;
         self.unsent = 0..0;
+        (self.unmeasured, self.greeted) = (0, 0);
         self.reader = ReplyReader::new(self.protocol);
         (self.start, self.end) = (0, 0);
-        self.first_byte = 0;
+        (self.first_byte, self.answer_bytes) = (0, 0);
     }
 
     /// What has been received and not consumed yet.

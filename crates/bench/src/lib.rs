@@ -40,16 +40,18 @@
 //!
 //! - `plan`, `schedule`, `key_distribution`: what is to be done: how many connections, when
 //!   requests go out, which keys they ask for.
-//! - `key_set`, `requests`, `encode`: the keys, and the requests for them, drawn and encoded before
-//!   a run.
+//! - `key_set`, `requests`, `encode`: the keys, and the requests for them, drawn and encoded
+//!   before a run.
 //! - `worker`: one thread, which sends, receives and counts. It knows time and connections as two
 //!   traits (`transport`). `sockets` has the real ones, `simulated` those of the tests.
 //! - `connection`, `reply`: one connection's bytes, and what the answers in them mean.
-//! - `recorder`, `series`: counters and histograms of fixed size, so that memory does not grow with
-//!   a run.
+//! - `recorder`, `series`: counters and histograms of fixed size, so that memory does not grow
+//!   with a run.
+//! - `process`: what the server, where it is local, and the load tester itself used of the
+//!   machine.
 //! - `report`: everything that a run came to, as one document.
 //! - `summary`, `csv`, `hgrm`, `html` with `plot`, `compare`: that document for people,
-//!   spreadsheets, HdrHistogram's plotters and browsers.
+//!   spreadsheets, HdrHistogram's plotters and browsers; `units` writes its times and bytes.
 //! - `live`: the figures while a run goes on.
 //!
 //! Nothing here prints or reads a file.
@@ -65,6 +67,7 @@ mod key_set;
 mod live;
 mod plan;
 mod plot;
+mod process;
 mod recorder;
 mod reply;
 mod report;
@@ -79,6 +82,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod units;
 mod worker;
 
 pub use compare::compare;
@@ -90,11 +94,14 @@ pub use html::page;
 pub use key_distribution::KeyDistribution;
 pub use key_set::{KEY_SET_BYTES_MAX, KEYS_MAX, KeySet};
 pub use live::{Live, LiveFigures};
-pub use plan::{CONNECTIONS_MAX, LoadPlan, PIPELINE_MAX, THREADS_MAX, Workload};
+pub use plan::{
+    CONNECTIONS_MAX, KEYS_PER_REQUEST_MAX, LoadPlan, PIPELINE_MAX, PlanError, PlanField, RATE_MAX, RATE_MIN,
+    THREADS_MAX, TIME_MAX, Workload,
+};
 pub use report::{
-    ConnectionCounts, CurvePoint, Document, FORM, FailureCounts, KeyCounts, Latency, LatencyByOutcome,
-    LatencyDistribution, Lateness, OutcomeCounts, Parameters, Percentile, PhaseTime, PhaseTimes, Report,
-    Sweep, TimeSeries, TimeStep, WarmUp,
+    Bucket, ConnectionCounts, CurvePoint, Document, Ending, FORM, FailureCounts, KeyCounts, Latency,
+    LatencyByOutcome, LatencyDistribution, Lateness, OutcomeCounts, Parameters, Percentile, PhaseTime,
+    PhaseTimes, ProcessUse, Report, Sweep, TimeSeries, TimeStep, WarmUp,
 };
 pub use requests::RequestPool;
 pub use run::{Error, run};

@@ -51,6 +51,8 @@ pub(crate) struct Curve {
     pub(crate) points: Vec<Option<(f64, f64)>>,
     /// Whether points are marked, and say their numbers to who points at them.
     pub(crate) is_marked: bool,
+    /// What each point is called; empty where they have no names.
+    pub(crate) point_names: Vec<String>,
 }
 
 /// A plot.
@@ -59,6 +61,8 @@ pub(crate) struct Plot {
     pub(crate) x: Axis,
     pub(crate) y: Axis,
     pub(crate) curves: Vec<Curve>,
+    /// Whether the names of the first curve's points stand beside them.
+    pub(crate) names_points: bool,
 }
 
 /// Where the numbers of one axis lie.
@@ -240,13 +244,22 @@ fn write_curve(
     }
     writeln!(out, r#""/>"#)?;
     if curve.is_marked {
-        for point in curve.points.iter().flatten() {
+        let names = curve.point_names.iter().map(String::as_str).chain(std::iter::repeat(""));
+        for (point, name) in curve.points.iter().zip(names) {
+            let Some(point) = point else { continue };
+            let called = match name {
+                "" => curve.name.clone(),
+                name => format!("{} of {name}", curve.name),
+            };
+            let (at_x, at_y) = (x.at(point.0), y.at(point.1));
+            if plot.names_points && curve.colour == 0 {
+                let above = at_y - 8.0;
+                writeln!(out, r#"<text class="m" x="{at_x:.1}" y="{above:.1}">{}</text>"#, escaped(name))?;
+            }
             writeln!(
                 out,
-                r#"<circle class="f{colour}" cx="{:.1}" cy="{:.1}" r="3.5"><title>{}: {}, {}</title></circle>"#,
-                x.at(point.0),
-                y.at(point.1),
-                escaped(&curve.name),
+                r#"<circle class="f{colour}" cx="{at_x:.1}" cy="{at_y:.1}" r="3.5"><title>{}: {}, {}</title></circle>"#,
+                escaped(&called),
                 escaped(&(plot.x.name)(point.0)),
                 escaped(&(plot.y.name)(point.1)),
             )?;
@@ -280,8 +293,9 @@ mod tests {
     }
 
     fn plot(scale: Scale, points: Vec<Option<(f64, f64)>>) -> Plot {
-        let curve = Curve { name: "<one>".into(), colour: 0, points, is_marked: true };
-        Plot { title: "title", x: axis(scale), y: axis(scale), curves: vec![curve] }
+        let curve =
+            Curve { name: "<one>".into(), colour: 0, points, is_marked: true, point_names: Vec::new() };
+        Plot { title: "title", x: axis(scale), y: axis(scale), curves: vec![curve], names_points: false }
     }
 
     #[test]
@@ -307,7 +321,13 @@ mod tests {
     fn names_that_do_not_fit_beside_each_other_stand_below_each_other() {
         let mut plot = plot(Scale::Linear, vec![Some((1.0, 1.0))]);
         plot.curves = (0..4)
-            .map(|colour| Curve { name: "m".repeat(30), colour, points: Vec::new(), is_marked: false })
+            .map(|colour| Curve {
+                name: "m".repeat(30),
+                colour,
+                points: Vec::new(),
+                is_marked: false,
+                point_names: Vec::new(),
+            })
             .collect();
         let lines: Vec<usize> = plot.legend().iter().map(|(_, line)| *line).collect();
         assert_eq!(lines, [0, 0, 1, 1]);

@@ -1,8 +1,10 @@
 //! What is counted and measured while a run goes on, in room that does not grow: counters, and
 //! histograms of a fixed size. Every thread has its own; they are added up at the end.
 
+use graven_wire::Recognized;
 use hdrhistogram::Histogram;
 
+use crate::key_distribution::whole;
 use crate::reply::{AnswerKind, CheckedAnswer};
 use crate::schedule::SECOND;
 use crate::series::SeriesRecorder;
@@ -15,6 +17,9 @@ const DIGITS: u8 = 3;
 
 /// A request sent this much later than it was meant to be is late, in nanoseconds.
 pub(crate) const LATE: u64 = 1_000_000;
+
+/// Requests that were never sent are recorded in at most this many groups.
+const UNSENT_GROUPS_MAX: u64 = 10_000;
 
 /// The most answers of a kind that are kept to be shown, and the bytes kept of each.
 const SAMPLES_MAX: usize = 3;
@@ -37,6 +42,15 @@ pub(crate) enum RequestFailure {
     TimedOut,
     /// It stood behind another request that failed, on the same connection.
     Lost,
+}
+
+/// Why a thread ended its part of a run before the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GaveUp {
+    /// Not one answer could be understood: this is what the server speaks, where that can be told.
+    Unanswered(Option<Recognized>),
+    /// The server went away, and a number of requests alone would have ended the run.
+    Unconnected,
 }
 
 /// How long the answers of one kind took.
@@ -98,17 +112,55 @@ impl PhaseRecorder {
     }
 }
 
-/// The parts of a request's time, in nanoseconds.
+/// The parts of the time of answered requests, in nanoseconds, which add up to all of it. Of the
+/// two that as a rule are 0, only other times are recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PhaseRecorders {
-    /// From the beginning of a connection until it was established.
+    /// From when the request was sent until there was a connection, where it had to wait for one.
     pub(crate) connect: PhaseRecorder,
-    /// Handing the request to the system; requests sent together share it.
+    /// From then until the system had taken the request; requests sent together share it.
     pub(crate) write: PhaseRecorder,
     /// From then until the first byte of the answer.
     pub(crate) wait: PhaseRecorder,
-    /// From then until the last byte.
+    /// From then until the last byte, where that came later.
     pub(crate) read: PhaseRecorder,
+}
+
+impl PhaseRecorders {
+    #[inline]
+    fn record(&mut self, times: Times) {
+        let Times { sent, done, .. } = times;
+        // Each moment is between the one before it and the end, so that nothing is counted twice:
+        // an answer may be here before the system says that the request is gone.
+        let first_byte = times.first_byte.max(sent).min(done);
+        let connected = times.connected.max(sent).min(first_byte);
+        let written = times.written.max(connected).min(first_byte);
+        if connected > sent {
+            self.connect.record(connected - sent);
+        }
+        self.write.record(written - connected);
+        self.wait.record(first_byte - written);
+        if done > first_byte {
+            self.read.record(done - first_byte);
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.connect.add(&other.connect);
+        self.write.add(&other.write);
+        self.wait.add(&other.wait);
+        self.read.add(&other.read);
+    }
+
+    /// How many requests were recorded.
+    pub(crate) fn requests(&self) -> u64 {
+        self.wait.count
+    }
+
+    /// The time of all of them together.
+    pub(crate) fn sum(&self) -> u64 {
+        [self.connect, self.write, self.wait, self.read].iter().map(|phase| phase.sum).sum()
+    }
 }
 
 /// The times of one answered request, in nanoseconds of the clock.
@@ -116,9 +168,19 @@ pub(crate) struct PhaseRecorders {
 pub(crate) struct Times {
     pub(crate) intended: u64,
     pub(crate) sent: u64,
+    /// When its connection was made, which as a rule is before it was sent.
+    pub(crate) connected: u64,
     pub(crate) written: u64,
     pub(crate) first_byte: u64,
     pub(crate) done: u64,
+}
+
+/// Answers that came after the end of the measured time, which no rate counts.
+#[derive(Clone, Copy, Debug, Default)]
+struct AfterEnd {
+    answers: u64,
+    keys: u64,
+    bytes: u64,
 }
 
 /// Everything that one thread counts.
@@ -130,16 +192,12 @@ pub(crate) struct Recorder {
     /// By [`RequestFailure`].
     failures: [u64; 7],
     pub(crate) sent: u64,
-    /// Answers that came before the end of the measured time.
-    pub(crate) in_time: u64,
-    /// The same for keys.
-    pub(crate) keys_in_time: u64,
     pub(crate) key_hits: u64,
     pub(crate) key_misses: u64,
     pub(crate) late: u64,
     pub(crate) late_max: u64,
-    /// Requests that were due and never sent.
-    pub(crate) unsent: u64,
+    /// Requests that were due and never sent: how long each had waited when the run ended.
+    pub(crate) unsent: Histogram<u64>,
     /// Requests in flight when the run ended, before their time was up.
     pub(crate) cut_off: u64,
     pub(crate) warm_up_requests: u64,
@@ -148,14 +206,23 @@ pub(crate) struct Recorder {
     pub(crate) connections_failed: u64,
     /// Connections on which something came that was not asked for.
     pub(crate) connections_unasked: u64,
+    /// Of measured requests, as are those received.
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
+    /// What came after the end of the measured time.
+    after_end: AfterEnd,
+    /// How long connections took to be made, whether a request waited for them or not.
+    pub(crate) connecting: PhaseRecorder,
     pub(crate) phases: PhaseRecorders,
     pub(crate) series: SeriesRecorder,
     /// When the last answer came or the last request failed, in nanoseconds of the clock.
     pub(crate) last: u64,
     /// When the measured time ended, in nanoseconds of the clock.
     pub(crate) ended: u64,
+    /// What made a thread give up before the end, if anything did.
+    pub(crate) gave_up: Option<GaveUp>,
+    /// Whether the run was stopped from outside before its end.
+    pub(crate) was_stopped: bool,
     /// The first few wrong answers, refusals and errors.
     pub(crate) samples: Vec<String>,
     sampled: [usize; 4],
@@ -169,13 +236,11 @@ impl Recorder {
             latencies: [None, None, None, None],
             failures: [0; 7],
             sent: 0,
-            in_time: 0,
-            keys_in_time: 0,
             key_hits: 0,
             key_misses: 0,
             late: 0,
             late_max: 0,
-            unsent: 0,
+            unsent: histogram(),
             cut_off: 0,
             warm_up_requests: 0,
             warm_up_failures: 0,
@@ -184,10 +249,14 @@ impl Recorder {
             connections_unasked: 0,
             bytes_sent: 0,
             bytes_received: 0,
+            after_end: AfterEnd::default(),
+            connecting: PhaseRecorder::default(),
             phases: PhaseRecorders::default(),
             series: SeriesRecorder::new(0),
             last: 0,
             ended: 0,
+            gave_up: None,
+            was_stopped: false,
             samples: Vec::new(),
             sampled: [0; 4],
         }
@@ -211,9 +280,9 @@ impl Recorder {
         self.late_max = self.late_max.max(late_by);
     }
 
-    /// Counts an answer. `end` is when the measured time ends.
+    /// Counts an answer of `bytes` in all. `end` is when the measured time ends.
     #[inline]
-    pub(crate) fn answered(&mut self, checked: CheckedAnswer, times: Times, end: u64) {
+    pub(crate) fn answered(&mut self, checked: CheckedAnswer, bytes: u64, times: Times, end: u64) {
         let is_scheduled = self.is_scheduled;
         let latencies = self.latencies[checked.kind as usize]
             .get_or_insert_with(|| Box::new(LatencyRecorder::new(is_scheduled)));
@@ -226,17 +295,28 @@ impl Recorder {
         }
         self.key_hits += u64::from(checked.hits);
         self.key_misses += u64::from(checked.misses);
-        if times.done <= end {
-            self.in_time += 1;
-            self.keys_in_time += u64::from(checked.hits + checked.misses);
+        self.bytes_received += bytes;
+        if times.done > end {
+            self.after_end.answers += 1;
+            self.after_end.keys += u64::from(checked.hits + checked.misses);
+            self.after_end.bytes += bytes;
         }
-        // An answer may be here before the system says that the request is gone.
-        let written = times.written.min(times.first_byte);
-        self.phases.write.record(written.saturating_sub(times.sent));
-        self.phases.wait.record(times.first_byte - written);
-        self.phases.read.record(times.done.saturating_sub(times.first_byte));
+        self.phases.record(times);
         self.series.answered(times.done, honest);
         self.last = times.done;
+    }
+
+    /// Counts `count` requests that were due evenly from `first` up to `end` and never sent.
+    pub(crate) fn never_sent(&mut self, count: u64, first: u64, end: u64) {
+        let waited_most = end.saturating_sub(first);
+        let groups = count.min(UNSENT_GROUPS_MAX);
+        for group in 0..groups {
+            let (from, to) = (count * group / groups, count * (group + 1) / groups);
+            // The middle one of the group stands for all of it.
+            let part = f64::midpoint(from as f64, to as f64) / count as f64;
+            let waited = whole(waited_most as f64 * (1.0 - part));
+            self.unsent.saturating_record_n(waited, to - from);
+        }
     }
 
     /// Counts a request that failed at `now`.
@@ -271,6 +351,21 @@ impl Recorder {
         self.latencies[kind as usize].as_deref()
     }
 
+    /// Answers within the measured time.
+    pub(crate) fn in_time(&self) -> u64 {
+        self.phases.requests() - self.after_end.answers
+    }
+
+    /// The same for their keys.
+    pub(crate) fn keys_in_time(&self) -> u64 {
+        self.key_hits + self.key_misses - self.after_end.keys
+    }
+
+    /// The same for their bytes.
+    pub(crate) fn bytes_in_time(&self) -> u64 {
+        self.bytes_received - self.after_end.bytes
+    }
+
     /// How many answers of this kind there were.
     pub(crate) fn answers(&self, kind: AnswerKind) -> u64 {
         self.latencies(kind).map_or(0, |latencies| latencies.service.len())
@@ -294,12 +389,9 @@ impl Recorder {
         }
         for (all, other) in [
             (&mut self.sent, other.sent),
-            (&mut self.in_time, other.in_time),
-            (&mut self.keys_in_time, other.keys_in_time),
             (&mut self.key_hits, other.key_hits),
             (&mut self.key_misses, other.key_misses),
             (&mut self.late, other.late),
-            (&mut self.unsent, other.unsent),
             (&mut self.cut_off, other.cut_off),
             (&mut self.warm_up_requests, other.warm_up_requests),
             (&mut self.warm_up_failures, other.warm_up_failures),
@@ -308,16 +400,21 @@ impl Recorder {
             (&mut self.connections_unasked, other.connections_unasked),
             (&mut self.bytes_sent, other.bytes_sent),
             (&mut self.bytes_received, other.bytes_received),
+            (&mut self.after_end.answers, other.after_end.answers),
+            (&mut self.after_end.keys, other.after_end.keys),
+            (&mut self.after_end.bytes, other.after_end.bytes),
         ] {
             *all += other;
         }
         self.late_max = self.late_max.max(other.late_max);
         self.last = self.last.max(other.last);
         self.ended = self.ended.max(other.ended);
-        self.phases.connect.add(&other.phases.connect);
-        self.phases.write.add(&other.phases.write);
-        self.phases.wait.add(&other.phases.wait);
-        self.phases.read.add(&other.phases.read);
+        // Both have the same bounds, so nothing is refused.
+        let _ = self.unsent.add(&other.unsent);
+        self.gave_up = self.gave_up.or(other.gave_up);
+        self.was_stopped |= other.was_stopped;
+        self.connecting.add(&other.connecting);
+        self.phases.add(&other.phases);
         self.series.add(other.series);
         self.samples.extend(other.samples);
         self.samples.truncate(4 * SAMPLES_MAX);
@@ -329,4 +426,46 @@ fn shown(bytes: &[u8]) -> String {
     let start = &bytes[..bytes.len().min(SAMPLE_BYTES_MAX)];
     let more = if start.len() < bytes.len() { "…" } else { "" };
     format!("\"{}{more}\"", start.escape_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_add_up_whatever_order_their_moments_have() {
+        for (connected, written, first_byte, phases) in [
+            (0, 110, 150, [0, 10, 40, 50]),
+            (130, 140, 150, [30, 10, 10, 50]),
+            // The answer is here before the system says that the request is gone.
+            (0, 170, 150, [0, 50, 0, 50]),
+            (170, 180, 150, [50, 0, 0, 50]),
+            (0, 0, 0, [0, 0, 0, 100]),
+            (999, 999, 999, [100, 0, 0, 0]),
+        ] {
+            let mut recorders = PhaseRecorders::default();
+            recorders.record(Times { intended: 0, sent: 100, connected, written, first_byte, done: 200 });
+            let PhaseRecorders { connect, write, wait, read } = recorders;
+            assert_eq!([connect, write, wait, read].map(|phase| phase.sum), phases);
+            assert_eq!((recorders.sum(), recorders.requests()), (100, 1));
+        }
+    }
+
+    #[test]
+    fn what_was_never_sent_has_waited_since_it_was_due() {
+        let mut recorder = Recorder::new(true);
+        recorder.never_sent(4, 100, 500);
+        let waited: Vec<(u64, u64)> = recorder
+            .unsent
+            .iter_recorded()
+            .map(|step| (step.value_iterated_to(), step.count_at_value()))
+            .collect();
+        assert_eq!(waited, [(50, 1), (150, 1), (250, 1), (350, 1)]);
+        let mut many = Recorder::new(true);
+        many.never_sent(1_000_000_000, 0, SECOND);
+        assert_eq!(many.unsent.len(), 1_000_000_000);
+        assert!(many.unsent.mean().round().abs() - 5e8 < 1e6, "{}", many.unsent.mean());
+        recorder.never_sent(0, 0, 0);
+        assert_eq!(recorder.unsent.len(), 4);
+    }
 }

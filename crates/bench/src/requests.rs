@@ -3,7 +3,7 @@
 //! begins again with the first.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use graven_wire::address::Protocol;
 use graven_wire::target::HttpOptions;
@@ -25,6 +25,9 @@ const REQUESTS_MIN: usize = 1 << 14;
 /// The most bytes that encoded requests may take, and the same again for the values they are
 /// compared with.
 const POOL_BYTES_MAX: usize = 1 << 30;
+
+/// Requests that are drawn between two words about how many there are.
+const PROGRESS_REQUESTS: usize = 1 << 12;
 
 /// The length that says that a key is not there.
 const ABSENT: u32 = u32::MAX;
@@ -97,6 +100,39 @@ impl<'p> Iterator for ExpectedValues<'p> {
 impl RequestPool {
     /// Draws what `plan` asks for of `keys`, of which there must be at least one.
     pub fn draw(keys: &KeySet, plan: &LoadPlan) -> Self {
+        let mut pool = Self::empty(plan);
+        // It is never told to stop.
+        let _ = pool.fill(keys, plan, &mut |_, _| ControlFlow::Continue(()));
+        pool
+    }
+
+    /// As [`draw`](Self::draw), and says now and then how many requests have been drawn out of how
+    /// many; `None` when `progress` breaks it off.
+    pub fn draw_with(
+        keys: &KeySet,
+        plan: &LoadPlan,
+        mut progress: impl FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Option<Self> {
+        let mut pool = Self::empty(plan);
+        pool.fill(keys, plan, &mut progress).is_continue().then_some(pool)
+    }
+
+    fn empty(plan: &LoadPlan) -> Self {
+        Self {
+            requests: Vec::new(),
+            expectations: Vec::new(),
+            ends: Vec::new(),
+            keys_per_request: plan.workload.keys_per_request,
+            verify: plan.workload.verify,
+        }
+    }
+
+    fn fill(
+        &mut self,
+        keys: &KeySet,
+        plan: &LoadPlan,
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let workload = &plan.workload;
         let options = HttpOptions {
             headers: &plan.headers,
@@ -114,17 +150,14 @@ impl RequestPool {
             }
             _ => REQUESTS_MAX,
         };
-        let wanted =
-            workload.requests_max.map_or(wanted, |most| wanted.min(usize::try_from(most).unwrap_or(wanted)));
-        let mut pool = Self {
-            requests: Vec::new(),
-            expectations: Vec::new(),
-            ends: Vec::new(),
-            keys_per_request: per_request,
-            verify: workload.verify,
-        };
+        // No more than are sent.
+        let most = plan.requests_expected().map_or(wanted, |most| usize::try_from(most).unwrap_or(wanted));
+        let wanted = wanted.min(most).max(1);
         let mut drawn: Vec<(Vec<u8>, bool)> = vec![(Vec::new(), false); per_request];
-        while pool.ends.len() < wanted.max(1) {
+        while self.ends.len() < wanted {
+            if self.ends.len().is_multiple_of(PROGRESS_REQUESTS) {
+                progress(self.ends.len(), wanted)?;
+            }
             for (key, absent) in &mut drawn {
                 let present = keys.key(picker.pick(&mut random));
                 *absent = workload.miss > 0.0 && unit(&mut random) < workload.miss;
@@ -136,23 +169,23 @@ impl RequestPool {
                 }
             }
             let named: Vec<&[u8]> = drawn.iter().map(|(key, _)| &key[..]).collect();
-            encode(&plan.target, &named, options, &mut pool.requests);
+            encode(&plan.target, &named, options, &mut self.requests);
             if workload.verify {
                 for (key, absent) in &drawn {
-                    pool.expect(if *absent { None } else { index.get(&key[..]).copied() });
+                    self.expect(if *absent { None } else { index.get(&key[..]).copied() });
                 }
             }
-            if pool.requests.len().max(pool.expectations.len()) > POOL_BYTES_MAX && !pool.ends.is_empty() {
+            if self.requests.len().max(self.expectations.len()) > POOL_BYTES_MAX && !self.ends.is_empty() {
                 break;
             }
             let (Ok(request), Ok(expectation)) =
-                (u32::try_from(pool.requests.len()), u32::try_from(pool.expectations.len()))
+                (u32::try_from(self.requests.len()), u32::try_from(self.expectations.len()))
             else {
                 break;
             };
-            pool.ends.push(RequestEnds { request, expectation });
+            self.ends.push(RequestEnds { request, expectation });
         }
-        pool
+        ControlFlow::Continue(())
     }
 
     fn expect(&mut self, value: Option<&[u8]>) {
@@ -216,12 +249,15 @@ mod tests {
             keys_per_request: 1,
             seed: 1,
             verify: true,
-            requests_max: None,
         }
     }
 
     fn pool(keys: &KeySet, workload: Workload) -> RequestPool {
-        let plan = LoadPlan { workload, ..LoadPlan::new("memcached://h".parse().unwrap()) };
+        pool_of(keys, workload, None)
+    }
+
+    fn pool_of(keys: &KeySet, workload: Workload, requests: Option<u64>) -> RequestPool {
+        let plan = LoadPlan { workload, requests, ..LoadPlan::new("memcached://h".parse().unwrap()) };
         RequestPool::draw(keys, &plan)
     }
 
@@ -268,13 +304,8 @@ mod tests {
     fn absent_keys_come_as_often_as_asked_and_are_never_there() {
         let pairs: Vec<(String, String)> = (0..100).map(|i| (format!("{i:04}"), "v".into())).collect();
         let keys = keys(&pairs.iter().map(|(k, v)| (&k[..], &v[..])).collect::<Vec<_>>());
-        let workload = Workload {
-            miss: 0.25,
-            distribution: KeyDistribution::Uniform,
-            requests_max: Some(10_000),
-            ..sequential()
-        };
-        let pool = pool(&keys, workload);
+        let workload = Workload { miss: 0.25, distribution: KeyDistribution::Uniform, ..sequential() };
+        let pool = pool_of(&keys, workload, Some(10_000));
         assert_eq!(pool.len(), 10_000);
         let mut absent = 0;
         for i in 0..pool.len() {
@@ -291,9 +322,27 @@ mod tests {
         let keys = keys(&[("a", "1"), ("b", "2"), ("c", "3")]);
         let drawn = |seed| {
             let distribution = KeyDistribution::Uniform;
-            pool(&keys, Workload { seed, distribution, requests_max: Some(100), ..sequential() }).requests
+            pool_of(&keys, Workload { seed, distribution, ..sequential() }, Some(100)).requests
         };
         assert_eq!(drawn(1), drawn(1));
         assert_ne!(drawn(1), drawn(2));
+    }
+
+    #[test]
+    fn drawing_tells_how_far_it_is_and_can_be_broken_off() {
+        let keys = keys(&[("a", "1"), ("b", "2")]);
+        let plan = LoadPlan { requests: Some(10_000), ..LoadPlan::new("h:1".parse().unwrap()) };
+        let mut told = Vec::new();
+        let drawn = RequestPool::draw_with(&keys, &plan, |done, of| {
+            told.push((done, of));
+            ControlFlow::Continue(())
+        });
+        assert_eq!(drawn.map(|pool| pool.len()), Some(10_000));
+        assert_eq!(told, [(0, 10_000), (4_096, 10_000), (8_192, 10_000)]);
+        let broken_off = RequestPool::draw_with(&keys, &plan, |done, _| match done {
+            0 => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        });
+        assert!(broken_off.is_none());
     }
 }

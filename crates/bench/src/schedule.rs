@@ -143,13 +143,13 @@ impl Schedule {
         self.next = self.start + whole(after_start);
     }
 
-    /// About how many requests are meant to be sent from the next one up to `end`.
-    pub(crate) fn left_until(&self, end: u64) -> u64 {
+    /// About how many requests are meant to be sent from one at `first` up to `end`.
+    pub(crate) fn count_between(&self, first: u64, end: u64) -> u64 {
         let gap = match &self.gaps {
             Gaps::Constant { rate, each, .. } => SECOND as f64 / rate * *each as f64,
             Gaps::Poisson { mean, .. } => *mean,
         };
-        if self.next >= end { 0 } else { whole(((end - self.next) as f64 / gap).ceil()) }
+        if first >= end { 0 } else { whole(((end - first) as f64 / gap).ceil()) }
     }
 }
 
@@ -171,8 +171,8 @@ mod tests {
     fn constant_arrivals_are_evenly_spaced_from_the_start() {
         let mut schedule = Schedule::new(4.0, Arrivals::Constant, 1_000, (0, 1), 0);
         assert_eq!(times(&mut schedule, 4), [1_000, 250_001_000, 500_001_000, 750_001_000]);
-        assert_eq!(schedule.left_until(2 * SECOND + 1_000), 4);
-        assert_eq!(schedule.left_until(SECOND), 0);
+        assert_eq!(schedule.count_between(schedule.next(), 2 * SECOND + 1_000), 4);
+        assert_eq!(schedule.count_between(schedule.next(), SECOND), 0);
     }
 
     #[test]

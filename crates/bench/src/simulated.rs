@@ -56,6 +56,8 @@ pub(crate) struct Simulation<'a> {
 pub(crate) struct Seen {
     pub(crate) connections: Cell<u64>,
     pub(crate) requests: Cell<u64>,
+    /// When the last one came.
+    pub(crate) last_request: Cell<u64>,
     pub(crate) in_flight_max: Cell<usize>,
 }
 
@@ -156,6 +158,7 @@ impl Transport for Simulation<'_> {
             }
         }
         self.seen.requests.set(self.seen.requests.get() + requests as u64);
+        self.seen.last_request.set(now);
         self.seen.in_flight_max.set(self.seen.in_flight_max.get().max(peer.answers.len()));
         Ok(bytes.len())
     }

@@ -4,10 +4,10 @@
 use std::fmt::Write as _;
 
 use crate::key_distribution::whole;
-use crate::report::{Document, Latency, LatencyDistribution, PhaseTime, Report, Sweep};
+use crate::report::{Document, Ending, Latency, LatencyDistribution, PhaseTime, ProcessUse, Report, Sweep};
+use crate::units::{bytes, short_time, time};
 
-/// Bars of a histogram, and the columns of the longest.
-const BARS: usize = 11;
+/// The columns of a histogram's longest bar.
 const BAR_COLUMNS: usize = 40;
 
 /// A run as text.
@@ -25,7 +25,7 @@ fn write_summary(report: &Report, out: &mut String) -> std::fmt::Result {
         (None, None) => "each sending when it is answered".into(),
     };
     let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    writeln!(out, "{}", parameters.target)?;
+    writeln!(out, "{}, {}", parameters.target, report.started_at)?;
     write!(out, "{}", plural(parameters.connections, "connection"))?;
     if parameters.new_connection {
         write!(out, " at a time, a new one for each request")?;
@@ -33,14 +33,30 @@ fn write_summary(report: &Report, out: &mut String) -> std::fmt::Result {
         write!(out, ", {} requests in flight on each", parameters.pipeline)?;
     }
     writeln!(out, ", {}; {pace}\n", plural(parameters.threads, "thread"))?;
+    if !report.warnings.is_empty() {
+        writeln!(out, "Warning:")?;
+        report.warnings.iter().try_for_each(|warning| writeln!(out, "  {warning}"))?;
+        writeln!(out)?;
+    }
     writeln!(out, "Summary:")?;
     writeln!(out, "  Measured       {:>12.3} s", report.seconds)?;
     writeln!(out, "  Requests/s     {:>12.1}", report.requests_per_second)?;
     if parameters.keys_per_request > 1 {
         writeln!(out, "  Keys/s         {:>12.1}", report.keys_per_second)?;
     }
-    writeln!(out, "  Sent           {:>12} requests, {}", report.sent, bytes(report.bytes_sent))?;
-    writeln!(out, "  Answered       {:>12} requests, {}", report.answers(), bytes(report.bytes_received))?;
+    writeln!(
+        out,
+        "  MB/s           {:>12.3} received, {:.3} sent",
+        mega(report.bytes_received_per_second),
+        mega(report.bytes_sent_per_second)
+    )?;
+    writeln!(out, "  Sent           {:>12} requests, {}", report.sent, bytes(report.bytes_sent as f64))?;
+    writeln!(
+        out,
+        "  Answered       {:>12} requests, {}",
+        report.answers(),
+        bytes(report.bytes_received as f64)
+    )?;
     if let Some(schedule) = &report.schedule {
         writeln!(
             out,
@@ -71,7 +87,12 @@ fn write_summary(report: &Report, out: &mut String) -> std::fmt::Result {
     for (name, latency) in report.latencies() {
         write_timing(name, latency, out)?;
     }
+    if let Some(all_due) = report.schedule.as_ref().and_then(|schedule| schedule.all_due.as_ref()) {
+        writeln!(out, "\nLatency of all requests that were due, with the wait of those never sent:")?;
+        write_column(all_due, out)?;
+    }
     write_phases(report, out)?;
+    write_processes(report, out)?;
     if !report.samples.is_empty() {
         writeln!(out, "\nWhat went wrong first:")?;
         for sample in &report.samples {
@@ -123,57 +144,38 @@ fn write_timing(name: &str, latency: &Latency, out: &mut String) -> std::fmt::Re
             };
             let service = &latency.service;
             row("average", response.mean_us, service.mean_us)?;
+            row("deviation", response.deviation_us, service.deviation_us)?;
             row("fastest", response.min_us, service.min_us)?;
             for (ours, theirs) in response.percentiles.iter().zip(&service.percentiles) {
                 row(&format!("{}%", ours.percent), ours.us, theirs.us)?;
             }
             row("slowest", response.max_us, service.max_us)?;
         }
-        None => {
-            let mut row = |label: &str, us: f64| writeln!(out, "  {label:<9} {:>14}", time(us));
-            row("average", honest.mean_us)?;
-            row("fastest", honest.min_us)?;
-            for percentile in &honest.percentiles {
-                row(&format!("{}%", percentile.percent), percentile.us)?;
-            }
-            row("slowest", honest.max_us)?;
-        }
+        None => write_column(honest, out)?,
     }
     write_bars(honest, out)
 }
 
-/// Bars of equal width in time up to the 99th percentile, and one for all that took longer.
+fn write_column(times: &LatencyDistribution, out: &mut String) -> std::fmt::Result {
+    let mut row = |label: &str, us: f64| writeln!(out, "  {label:<9} {:>14}", time(us));
+    row("average", times.mean_us)?;
+    row("deviation", times.deviation_us)?;
+    row("fastest", times.min_us)?;
+    for percentile in &times.percentiles {
+        row(&format!("{}%", percentile.percent), percentile.us)?;
+    }
+    row("slowest", times.max_us)
+}
+
+/// A bar for each bucket of the histogram.
 fn write_bars(times: &LatencyDistribution, out: &mut String) -> std::fmt::Result {
-    let p99 =
-        times.percentiles.iter().find(|found| found.percent == 99.0).map_or(times.max_us, |found| found.us);
-    let width = (p99 - times.min_us) / (BARS - 1) as f64;
-    if width <= 0.0 {
-        return Ok(());
-    }
-    let up_to = |us: f64| {
-        let after = times.curve.partition_point(|point| point.us <= us);
-        match (times.curve.get(after.wrapping_sub(1)), times.curve.get(after)) {
-            (Some(below), Some(above)) if above.us > below.us => {
-                let part = (us - below.us) / (above.us - below.us);
-                below.count + whole((above.count - below.count) as f64 * part)
-            }
-            (Some(below), _) => below.count,
-            (None, _) => 0,
-        }
-    };
-    let mut bars = Vec::new();
-    let mut before = 0;
-    for i in 1..=BARS {
-        let edge = if i == BARS { times.max_us } else { times.min_us + width * i as f64 };
-        let count = if i == BARS { times.count } else { up_to(edge).max(before) };
-        bars.push((edge, count - before));
-        before = count;
-    }
-    let most = bars.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
+    let most = times.buckets.iter().map(|bucket| bucket.count).max().unwrap_or(0).max(1);
     writeln!(out)?;
-    for (edge, count) in bars {
-        let columns = whole((count as f64 / most as f64 * BAR_COLUMNS as f64).round()) as usize;
-        let line = format!("  {:>10} [{count:>9}] {}", time(edge), "■".repeat(columns));
+    for bucket in &times.buckets {
+        let part = bucket.count as f64 / most as f64;
+        let columns = whole((part * BAR_COLUMNS as f64).round()) as usize;
+        let edge = short_time(bucket.up_to_us);
+        let line = format!("  up to {edge:>7} [{:>9}] {}", bucket.count, "■".repeat(columns));
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
@@ -181,18 +183,64 @@ fn write_bars(times: &LatencyDistribution, out: &mut String) -> std::fmt::Result
 
 fn write_phases(report: &Report, out: &mut String) -> std::fmt::Result {
     let phases = &report.phases;
-    let named =
-        [("connect", phases.connect), ("write", phases.write), ("wait", phases.wait), ("read", phases.read)];
-    writeln!(out, "\nPhases (average, fastest, slowest):")?;
-    if let Some(us) = phases.resolve_us {
-        writeln!(out, "  {:<9} {:>14}, once", "DNS", time(us))?;
+    if phases.total.is_some() {
+        writeln!(out, "\nPhases of a request (average, fastest, slowest), which add up to the total:")?;
     }
-    for (name, phase) in named {
-        if let Some(PhaseTime { mean_us, min_us, max_us }) = phase {
-            writeln!(out, "  {name:<9} {:>14} {:>14} {:>14}", time(mean_us), time(min_us), time(max_us))?;
+    for (name, phase, in_hey) in [
+        ("connect", phases.connect, "for want of a connection; hey: DNS+dialup"),
+        ("write", phases.write, "hey: req write"),
+        ("wait", phases.wait, "for the first byte; hey: resp wait"),
+        ("read", phases.read, "hey: resp read"),
+        ("total", phases.total, "from the actual send"),
+    ] {
+        if let Some(times) = phase {
+            writeln!(out, "  {name:<9} {}  {in_hey}", three_times(times))?;
         }
     }
+    let connections = &report.connections;
+    if let Some(times) = connections.connect {
+        let name = match connections.resolve_us {
+            Some(us) => format!("the name took {}, once", time(us)),
+            None => "no name was looked up".into(),
+        };
+        writeln!(out, "\nConnections, most of them made before the first request:")?;
+        writeln!(out, "  {:<9} {}  {name}", "made in", three_times(times))?;
+    }
     Ok(())
+}
+
+fn three_times(PhaseTime { mean_us, min_us, max_us }: PhaseTime) -> String {
+    format!("{:>12} {:>12} {:>12}", time(mean_us), time(min_us), time(max_us))
+}
+
+fn write_processes(report: &Report, out: &mut String) -> std::fmt::Result {
+    if report.server.is_none() && report.load_tester.is_none() {
+        return Ok(());
+    }
+    writeln!(out, "\nThis machine:")?;
+    if let Some(used) = &report.server {
+        let more = match used.processes {
+            1 => String::new(),
+            processes => format!(", {processes} processes"),
+        };
+        writeln!(out, "  server         {} ({}{more})", process(used), used.command)?;
+    }
+    if let Some(used) = &report.load_tester {
+        writeln!(out, "  load tester    {}", process(used))?;
+    }
+    Ok(())
+}
+
+/// What a process used, in one line.
+pub(crate) fn process(used: &ProcessUse) -> String {
+    let (before, after) = (used.resident_bytes_before as f64, used.resident_bytes as f64);
+    format!(
+        "{:.2} cores, {:.2} s of processor time; {} resident, {} before",
+        used.cpu_cores,
+        used.cpu_seconds,
+        bytes(after),
+        bytes(before)
+    )
 }
 
 /// The runs of a sweep, one a line.
@@ -209,16 +257,14 @@ pub fn sweep_table(document: &Document) -> String {
         out.push('\n');
     };
     line([what, "requests/s", "p50", "p90", "p99", "p99.9", "max", "failed"].map(str::to_owned));
+    let outcome = document.main_outcome();
     for run in &document.runs {
         let step = match document.sweep {
             Some(Sweep::Rate) => run.parameters.rate.unwrap_or_default().to_string(),
             _ => run.parameters.connections.to_string(),
         };
-        let times = run.latencies().first().map(|(_, latency)| latency.honest().clone());
-        let at = |percent: f64| {
-            let found = times.as_ref()?.percentiles.iter().find(|found| found.percent == percent)?;
-            Some(time(found.us))
-        };
+        let times = run.latency(outcome).map(Latency::honest);
+        let at = |percent: f64| Some(time(times?.percentile(percent)?));
         let cell = |text: Option<String>| text.unwrap_or_else(|| "-".into());
         let failed = run.all_failures() + run.outcomes.refused + run.outcomes.wrong;
         line([
@@ -228,27 +274,24 @@ pub fn sweep_table(document: &Document) -> String {
             cell(at(90.0)),
             cell(at(99.0)),
             cell(at(99.9)),
-            cell(times.as_ref().map(|times| time(times.max_us))),
+            cell(times.map(|times| time(times.max_us))),
             failed.to_string(),
         ]);
+    }
+    if outcome != "hits" {
+        out.push_str(&format!("The latencies are those of {outcome}: there were no hits.\n"));
+    }
+    for (number, run) in document.runs.iter().enumerate() {
+        for warning in &run.warnings {
+            out.push_str(&format!("Warning, run {}: {warning}\n", number + 1));
+        }
+    }
+    if document.runs.last().is_some_and(|run| run.ended != Ending::Complete) {
+        out.push_str("The sweep ended there.\n");
     }
     out
 }
 
-/// A time in the unit that suits it.
-pub(crate) fn time(us: f64) -> String {
-    match us {
-        us if us < 1_000.0 => format!("{us:.1} us"),
-        us if us < 1_000_000.0 => format!("{:.3} ms", us / 1e3),
-        us => format!("{:.3} s", us / 1e6),
-    }
-}
-
-fn bytes(bytes: u64) -> String {
-    match bytes as f64 {
-        bytes if bytes < 1e3 => format!("{bytes} B"),
-        bytes if bytes < 1e6 => format!("{:.1} kB", bytes / 1e3),
-        bytes if bytes < 1e9 => format!("{:.1} MB", bytes / 1e6),
-        bytes => format!("{:.1} GB", bytes / 1e9),
-    }
+fn mega(bytes: f64) -> f64 {
+    bytes / 1e6
 }

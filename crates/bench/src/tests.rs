@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::key_distribution::KeyDistribution;
 use crate::key_set::KeySet;
 use crate::plan::{LoadPlan, RETRY, Workload};
-use crate::recorder::{LATE, Recorder, RequestFailure};
+use crate::recorder::{GaveUp, LATE, Recorder, RequestFailure};
 use crate::reply::AnswerKind;
 use crate::requests::RequestPool;
 use crate::schedule::{Arrivals, Pace, SECOND, Think};
@@ -26,8 +26,6 @@ fn plan(connections: usize, pace: Pace) -> LoadPlan {
         keys_per_request: 1,
         seed: 0,
         verify: true,
-        // Not a multiple of any pipeline, so that the pool begins again in the middle of one.
-        requests_max: Some(997),
     };
     LoadPlan {
         connections,
@@ -46,7 +44,9 @@ fn at_rate(rate: f64) -> Pace {
 fn pool(plan: &LoadPlan) -> RequestPool {
     let mut keys = KeySet::new(true);
     keys.push(b"key", b"value");
-    RequestPool::draw(&keys, plan)
+    // Not a multiple of any pipeline, so that the pool begins again in the middle of one.
+    let drawn = LoadPlan { requests: Some(997), pace: Pace::Closed, warm_up: Duration::ZERO, ..plan.clone() };
+    RequestPool::draw(&keys, &drawn)
 }
 
 /// Runs the plan, and gives what was counted, when it began, and how long it took.
@@ -141,7 +141,7 @@ fn a_stall_is_measured_from_when_requests_should_have_been_sent() {
         recorder.late_max,
         expected.iter().map(|[intended, sent, _]| sent - intended).max().unwrap(),
     );
-    assert_eq!((recorder.in_time, recorder.unsent, recorder.cut_off), (10_000, 0, 0));
+    assert_eq!((recorder.in_time(), recorder.unsent.len(), recorder.cut_off), (10_000, 0, 0));
 }
 
 #[test]
@@ -151,20 +151,41 @@ fn a_stall_at_the_end_of_a_run_is_measured_too() {
         simulation.stall = start + 500 * MS..start + 1_500 * MS;
     });
     let hits = recorder.latencies(AnswerKind::Hit).unwrap().response.as_ref().unwrap();
-    assert_eq!((hits.len(), recorder.unsent), (1_000, 0));
+    assert_eq!((hits.len(), recorder.unsent.len()), (502, 498));
     assert_close(hits.max(), SECOND);
-    assert_eq!(recorder.in_time, 500, "the rate is that of the measured time");
+    assert_eq!(recorder.in_time(), 500, "the rate is that of the measured time");
+    // What was due during the stall is not sent after the end, and has waited since.
+    assert_close(recorder.unsent.max(), 497 * MS + MS / 2);
+    assert_close(recorder.unsent.value_at_quantile(0.5), 248 * MS + MS / 2);
 }
 
 #[test]
-fn requests_that_a_slow_server_leaves_no_room_for_are_counted() {
-    let plan = plan(1, at_rate(1_000.0));
-    // 100 answers a second for one second and the two of the timeout, out of 1,000.
-    let (recorder, _, took) = run(&plan, Behaviour::Answers(HIT), 10 * MS, |_, _| {});
-    assert_eq!((recorder.sent, recorder.unsent), (301, 699));
-    assert_eq!((recorder.answers(AnswerKind::Hit), recorder.cut_off), (300, 1));
-    assert_eq!(recorder.in_time, 100);
-    assert_eq!(took, 3 * SECOND);
+fn nothing_is_sent_after_the_end_for_want_of_a_connection_before() {
+    for oversleeps in [0, MS / 50] {
+        let plan = plan(1, at_rate(1_000.0));
+        let mut seen = None;
+        // 100 answers a second, out of 1,000.
+        let (recorder, start, took) = run(&plan, Behaviour::Answers(HIT), 10 * MS, |simulation, _| {
+            simulation.oversleeps = oversleeps;
+            seen = Some(simulation.seen());
+        });
+        let sent = 100 - u64::from(oversleeps > 0);
+        assert!(recorder.sent.abs_diff(sent) <= 1, "{}", recorder.sent);
+        assert_eq!(recorder.sent + recorder.unsent.len(), 1_000);
+        assert_eq!(recorder.answers(AnswerKind::Hit) + recorder.cut_off, recorder.sent);
+        assert!(seen.unwrap().last_request.get() < start + SECOND);
+        assert!(took <= SECOND + 11 * MS, "{took}");
+        assert_close(recorder.unsent.max(), 900 * MS);
+    }
+}
+
+#[test]
+fn what_falls_due_while_a_run_ends_is_sent() {
+    let plan = plan(20, at_rate(1_000.0));
+    let (recorder, ..) = run(&plan, Behaviour::Answers(HIT), MS / 10, |simulation, _| {
+        simulation.oversleeps = 2 * MS;
+    });
+    assert_eq!((recorder.sent, recorder.unsent.len()), (1_000, 0));
 }
 
 #[test]
@@ -172,7 +193,7 @@ fn a_closed_loop_sends_when_it_is_answered() {
     let (recorder, ..) = run(&plan(10, Pace::Closed), Behaviour::Answers(HIT), MS, |_, _| {});
     let hits = recorder.latencies(AnswerKind::Hit).unwrap();
     assert!(hits.response.is_none());
-    assert_eq!((recorder.sent, recorder.in_time, hits.service.len()), (10_000, 10_000, 10_000));
+    assert_eq!((recorder.sent, recorder.in_time(), hits.service.len()), (10_000, 10_000, 10_000));
     assert_close(hits.service.min(), MS);
     assert_close(hits.service.max(), MS);
     assert_eq!((recorder.key_hits, recorder.connections_opened), (10_000, 10));
@@ -218,7 +239,7 @@ fn every_failure_is_counted_under_its_own_name() {
             assert!(recorder.sent > 0);
             assert_eq!(recorder.failures(failure) + recorder.cut_off, recorder.sent, "{failure:?} {pace:?}");
             assert!(recorder.failures(failure) >= 2, "{failure:?} {pace:?}");
-            assert_eq!(recorder.in_time, 0, "{failure:?} {pace:?}");
+            assert_eq!(recorder.in_time(), 0, "{failure:?} {pace:?}");
             assert!(took <= 3 * SECOND, "{failure:?} {pace:?} took {took}");
         }
     }
@@ -267,6 +288,31 @@ fn every_request_can_have_a_connection_of_its_own() {
     assert_eq!(recorder.sent, 2 * 200);
     assert_eq!(seen.unwrap().connections.get(), recorder.sent + 1);
     assert_eq!(recorder.phases.connect.max, 4 * MS);
+    assert_eq!((recorder.phases.connect.min, recorder.phases.write.max), (4 * MS, 0));
+    assert_phases_add_up(&recorder);
+}
+
+/// Asserts that the phases of answered requests are all of their time.
+#[track_caller]
+fn assert_phases_add_up(recorder: &Recorder) {
+    let kinds = [AnswerKind::Hit, AnswerKind::Miss, AnswerKind::Refused, AnswerKind::Wrong];
+    assert_eq!(recorder.phases.requests(), kinds.map(|kind| recorder.answers(kind)).iter().sum::<u64>());
+    let services = kinds.into_iter().filter_map(|kind| recorder.latencies(kind));
+    let all: f64 = services.map(|times| times.service.mean() * times.service.len() as f64).sum();
+    assert!((recorder.phases.sum() as f64 / all - 1.0).abs() < 1e-3, "{} {all}", recorder.phases.sum());
+}
+
+#[test]
+fn requests_on_a_connection_that_was_made_before_have_no_connect_phase() {
+    for (pace, pipeline) in [(Pace::Closed, 1), (Pace::Closed, 16), (at_rate(5_000.0), 4)] {
+        let plan = LoadPlan { pipeline, ..plan(2, pace) };
+        let (recorder, ..) = run(&plan, Behaviour::Answers(HIT), MS, |simulation, _| {
+            simulation.connect = 4 * MS;
+        });
+        assert_eq!(recorder.phases.connect.max, 0, "{pace:?}");
+        assert_eq!((recorder.connecting.count, recorder.connecting.max), (2, 4 * MS));
+        assert_phases_add_up(&recorder);
+    }
 }
 
 #[test]
@@ -291,11 +337,17 @@ fn what_is_sent_to_warm_up_is_not_measured() {
         assert!(recorder.warm_up_requests >= 499, "{}", recorder.warm_up_requests);
         assert_close(recorder.latencies(AnswerKind::Hit).unwrap().service.max(), MS / 2);
         assert!((1_499 * MS..1_501 * MS).contains(&took), "{took}");
+        // Not a byte of it is counted either.
+        assert_eq!(recorder.bytes_sent, recorder.sent * b"get key\r\n".len() as u64);
+        let answers = recorder.answers(AnswerKind::Hit);
+        assert_eq!(recorder.bytes_received, answers * HIT.len() as u64);
+        assert_eq!(recorder.bytes_in_time(), recorder.in_time() * HIT.len() as u64);
+        assert_phases_add_up(&recorder);
     }
 }
 
 #[test]
-fn a_run_that_is_stopped_gives_what_it_has_measured() {
+fn a_run_that_is_stopped_gives_what_it_has_measured_and_says_so() {
     for (pace, sent) in [(Pace::Closed, 600), (at_rate(1_000.0), 301)] {
         let stop = AtomicBool::new(false);
         let (recorder, start, took) =
@@ -306,7 +358,10 @@ fn a_run_that_is_stopped_gives_what_it_has_measured() {
         assert_eq!(recorder.answers(AnswerKind::Hit), recorder.sent);
         assert!(took <= 302 * MS, "{took}");
         assert_eq!(recorder.ended - start, 300 * MS);
+        assert!(recorder.was_stopped);
     }
+    let (recorder, ..) = run(&plan(1, Pace::Closed), Behaviour::Answers(HIT), MS, |_, _| {});
+    assert!(!recorder.was_stopped);
 }
 
 #[test]
@@ -318,7 +373,7 @@ fn what_fell_due_before_a_run_is_stopped_is_sent() {
             simulation.stops_at = (start + 300 * MS, Some(&stop));
         });
     assert_eq!(recorder.ended - start, 300 * MS + MS / 50);
-    assert_eq!((recorder.sent, recorder.unsent), (301, 0));
+    assert_eq!((recorder.sent, recorder.unsent.len()), (301, 0));
 }
 
 #[test]
@@ -360,4 +415,50 @@ fn a_connection_takes_as_long_as_an_answer_may_and_no_longer() {
     let share = ThreadShare { index: 0, threads: 1, connections: 1, requests: None };
     let error = Worker::new(&plan, &pool, clock, simulation, share).open(&never).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+}
+
+#[test]
+fn a_server_that_speaks_something_else_is_recognized_and_left_alone() {
+    use graven_wire::Recognized;
+    use graven_wire::address::Protocol;
+    for (answer, found) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], Recognized::Protocol(Protocol::Http)),
+        (b"-ERR unknown command\r\n", Recognized::Protocol(Protocol::Redis)),
+        (b"\x15\x03\x01\x00\x02\x02\x16\r\n", Recognized::Tls),
+    ] {
+        for pace in [Pace::Closed, at_rate(1_000.0)] {
+            let plan = LoadPlan { duration: Some(Duration::from_secs(10)), ..plan(4, pace) };
+            let mut seen = None;
+            let (recorder, _, took) = run(&plan, Behaviour::Answers(answer), MS, |simulation, _| {
+                seen = Some(simulation.seen());
+            });
+            assert_eq!(recorder.gave_up, Some(GaveUp::Unanswered(Some(found))), "{pace:?}");
+            assert!(took <= 5 * MS, "{took}");
+            assert_eq!(seen.unwrap().connections.get(), 4, "no connection is made again");
+            assert_eq!(recorder.answers(AnswerKind::Hit), 0);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_answers_nothing_is_not_asked_without_end() {
+    for behaviour in [Behaviour::AnswersAndCloses(b""), Behaviour::Answers(b"what?\r\n")] {
+        let plan = LoadPlan { duration: Some(Duration::from_secs(100)), ..plan(10, Pace::Closed) };
+        let mut seen = None;
+        let (recorder, _, took) = run(&plan, behaviour, MS, |simulation, _| {
+            seen = Some(simulation.seen());
+        });
+        assert_eq!(recorder.gave_up, Some(GaveUp::Unanswered(None)));
+        // Ten rounds of ten connections, each begun when the one before is let rest.
+        assert_eq!(seen.unwrap().connections.get(), 100);
+        assert!(took.abs_diff(9 * (RETRY + MS)) < 20 * MS, "{took}");
+    }
+}
+
+#[test]
+fn a_server_that_has_answered_once_is_asked_until_the_end() {
+    let plan = LoadPlan { duration: Some(Duration::from_secs(2)), ..plan(1, Pace::Closed) };
+    let (recorder, _, took) = run(&plan, Behaviour::AnswersAndCloses(HIT), MS, |_, _| {});
+    assert_eq!((recorder.gave_up, recorder.answers(AnswerKind::Hit)), (None, recorder.sent));
+    assert!(recorder.sent > 200 && took <= 2_010 * MS, "{} in {took}", recorder.sent);
 }

@@ -23,6 +23,7 @@ mod sample;
 mod signals;
 mod storage;
 mod table;
+mod target;
 
 use std::process::ExitCode;
 

@@ -216,9 +216,11 @@ fn a_server_that_is_not_there_is_status_2() {
 #[test]
 fn a_server_that_speaks_something_else_is_status_2() {
     for (answer, what) in [
+        (&b"garbage\r\n\r\n"[..], "does not answer in HTTP: Only HTTP/1.0 and HTTP/1.1 are spoken here"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "answers in SSH, not in HTTP; check the port"),
         (
-            &b"SSH-2.0-OpenSSH_9.2\r\n"[..],
-            "does not answer in HTTP: Only HTTP/1.0 and HTTP/1.1 are spoken here",
+            b"\x15\x03\x01\0\x02\x02\x46",
+            "answers in TLS, not in HTTP; TLS is not spoken here; name a port without it",
         ),
         (b"", "closed the connection before it had answered"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfour", "closed the connection before it had answered"),

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use graven_wire::address::Protocol;
+use graven_wire::{Recognized, recognize};
 
 use crate::error::Error;
 use crate::{http, memcached, redis};
@@ -39,10 +40,11 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The error that says that the answer cannot be read.
-    pub(crate) fn malformed(self, reason: impl ToString) -> Error {
+    /// The error that says that `received` cannot be read.
+    pub(crate) fn malformed(self, received: &[u8], reason: impl ToString) -> Error {
         let Self { protocol, name, .. } = self;
-        Error::Malformed { target: name.to_owned(), protocol, reason: reason.to_string() }
+        let found = recognize(received).filter(|found| *found != Recognized::Protocol(protocol));
+        Error::Malformed { target: name.to_owned(), protocol, found, reason: reason.to_string() }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use graven_wire::Decoded;
 use graven_wire::address::Protocol;
 use graven_wire::target::{Handshake, Target};
+use graven_wire::{Decoded, PROBE, Recognized, recognize};
 
 use crate::answer::{self, Answer, Asked, ValuePlace};
 use crate::error::Error;
@@ -28,6 +28,9 @@ impl Default for Timeouts {
         Self { connect: Duration::from_secs(5), read: patient, write: patient }
     }
 }
+
+/// How long a server that has answered nothing is waited for, when it is asked what it speaks.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The least room that a read gets, in bytes.
 const READ_BYTES_MIN: usize = 16 * 1024;
@@ -99,6 +102,23 @@ impl Connection {
                 Decoded::NeedMore => {}
             }
         }
+    }
+
+    /// What the server speaks that closed this connection before it answered anything, where it
+    /// says so on another.
+    pub(crate) fn recognize_server(&self, target: &Target) -> Option<Recognized> {
+        let patience = self.timeouts.read.min(PROBE_PATIENCE);
+        let timeouts = Timeouts { connect: patience, read: patience, write: patience };
+        let mut stream = Stream::open(target.location(), &self.name, timeouts).ok()?;
+        stream.write_all(PROBE).ok()?;
+        let mut answer = [0; 64];
+        let bytes = stream.read(&mut answer).ok()?;
+        recognize(&answer[..bytes]).filter(|found| *found != Recognized::Protocol(self.protocol))
+    }
+
+    /// Whether nothing has been received on it.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.answers == 0 && self.start == self.end
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 use std::{fmt, io};
 
+use graven_wire::Recognized;
 use graven_wire::address::Protocol;
 
 /// Why a lookup could not be made. That the server does not have a key is no error.
@@ -48,6 +49,8 @@ pub enum Error {
         target: String,
         /// The protocol.
         protocol: Protocol,
+        /// What the server speaks instead, where that can be told.
+        found: Option<Recognized>,
         /// What is wrong with it.
         reason: String,
     },
@@ -95,7 +98,10 @@ impl fmt::Display for Error {
             }
             Self::Broken { target, source } => write!(f, "the connection to {target} broke: {source}"),
             Self::Closed { target } => write!(f, "{target} closed the connection before it had answered"),
-            Self::Malformed { target, protocol, reason } => {
+            Self::Malformed { target, protocol, found: Some(found), .. } => {
+                write!(f, "{target} answers in {found}, not in {protocol}")
+            }
+            Self::Malformed { target, protocol, found: None, reason } => {
                 write!(f, "{target} does not answer in {protocol}: {reason}")
             }
             Self::Login { target, said } => write!(f, "{target} refused the login: {said}"),

@@ -24,7 +24,7 @@ pub(crate) fn decode(
             Decoded::Message(response, bytes) => (response, bytes),
             Decoded::NeedMore => return Ok(None),
             Decoded::Invalid(http::Error::Truncated) => return Ok(None),
-            Decoded::Invalid(reason) => return Err(asked.malformed(reason)),
+            Decoded::Invalid(reason) => return Err(asked.malformed(received, reason)),
         };
         // 100 to 199 announce the answer.
         if response.status < 200 {

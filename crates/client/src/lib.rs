@@ -140,12 +140,29 @@ impl Client {
                 }
             }
             match outcome {
-                Err(error) if !self.connection.may_be_stale(&error) => return Err(error.into()),
+                Err(error) if !self.connection.may_be_stale(&error) => {
+                    return Err(self.explain(error).into());
+                }
                 Err(_) => self.connection.end(),
                 Ok(()) => {}
             }
         }
         Ok(())
+    }
+
+    /// A server that closes a connection without a word may speak something else.
+    fn explain(&self, error: Error) -> Error {
+        let may_tell = matches!(error, Error::Closed { .. } | Error::Broken { .. });
+        if !may_tell || !self.connection.is_unanswered() {
+            return error;
+        }
+        match self.connection.recognize_server(&self.target) {
+            Some(found) => {
+                let (target, protocol) = (self.target.to_string(), self.target.protocol());
+                Error::Malformed { target, protocol, found: Some(found), reason: error.to_string() }
+            }
+            None => error,
+        }
     }
 
     /// Fills `requests` with the lookups of the first of `keys`, and says of how many.

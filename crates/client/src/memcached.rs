@@ -15,7 +15,7 @@ pub(crate) fn decode(asked: Asked<'_>, received: &[u8]) -> Result<Option<(Answer
         let (reply, bytes) = match ReplyDecoder::new(limits).decode(&received[passed..]) {
             Decoded::Message(reply, bytes) => (reply, bytes),
             Decoded::NeedMore => return Ok(None),
-            Decoded::Invalid(reason) => return Err(asked.malformed(reason)),
+            Decoded::Invalid(reason) => return Err(asked.malformed(received, reason)),
         };
         passed += bytes;
         match reply {
@@ -24,15 +24,14 @@ pub(crate) fn decode(asked: Asked<'_>, received: &[u8]) -> Result<Option<(Answer
             }
             Reply::Value { key, .. } => {
                 let key = key.escape_ascii();
-                return Err(
-                    asked.malformed(format!("a value of the key {key} came, which was not asked for"))
-                );
+                return Err(asked
+                    .malformed(received, format!("a value of the key {key} came, which was not asked for")));
             }
             Reply::End => return Ok(Some((Answer { value: found, keep_alive: true }, passed))),
             Reply::Error(text) => {
                 return Err(Error::Refused { target: asked.name.to_owned(), text: first_line(text) });
             }
-            _ => return Err(asked.malformed("the reply is of another kind than that of get")),
+            _ => return Err(asked.malformed(received, "the reply is of another kind than that of get")),
         }
     }
 }

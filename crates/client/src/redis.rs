@@ -16,7 +16,7 @@ pub(crate) fn decode(asked: Asked<'_>, received: &[u8]) -> Result<Option<(Answer
     let (reply, bytes) = match ReplyDecoder::new(limits).decode(received) {
         Decoded::Message(reply, bytes) => (reply, bytes),
         Decoded::NeedMore => return Ok(None),
-        Decoded::Invalid(reason) => return Err(asked.malformed(reason)),
+        Decoded::Invalid(reason) => return Err(asked.malformed(received, reason)),
     };
     let value = match reply {
         Reply::Bulk(value) => Some(ValuePlace::of(value, received)),
@@ -24,7 +24,7 @@ pub(crate) fn decode(asked: Asked<'_>, received: &[u8]) -> Result<Option<(Answer
         Reply::Error(text) => {
             return Err(Error::Refused { target: asked.name.to_owned(), text: first_line(text) });
         }
-        _ => return Err(asked.malformed("the reply is of another type than that of GET")),
+        _ => return Err(asked.malformed(received, "the reply is of another type than that of GET")),
     };
     Ok(Some((Answer { value, keep_alive: true }, bytes)))
 }

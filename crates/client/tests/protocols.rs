@@ -113,7 +113,7 @@ fn a_login_that_is_refused_is_an_error_without_the_password() {
 fn an_answer_of_the_wrong_kind_is_an_error() {
     let resp = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
     for (target, request, answer, expected) in [
-        ("redis://HOST", resp, "HTTP/1.1 400 Bad Request\r\n", "does not answer in RESP (Redis)"),
+        ("redis://HOST", resp, "HTTP/1.1 400 Bad Request\r\n", "answers in HTTP, not in RESP (Redis)"),
         ("redis://HOST", resp, ":1\r\n", "the reply is of another type than that of GET"),
         (
             "redis://HOST",
@@ -122,7 +122,8 @@ fn an_answer_of_the_wrong_kind_is_an_error() {
             "answered NOAUTH Authentication required.",
         ),
         ("redis://HOST", resp, "$5\r\nab", "closed the connection before it had answered"),
-        ("memcached://HOST", "get a\r\n", "$1\r\n1\r\n", "does not answer in memcached"),
+        ("memcached://HOST", "get a\r\n", "$1\r\n1\r\n", "answers in RESP (Redis), not in memcached"),
+        ("memcached://HOST", "get a\r\n", "what?\r\n", "does not answer in memcached: the reply is no line"),
         ("memcached://HOST", "get a\r\n", "VALUE b 0 1\r\n1\r\nEND\r\n", "a value of the key b came"),
         (
             "memcached://HOST",
@@ -170,4 +171,18 @@ fn a_unix_socket_is_asked_in_every_protocol() {
     std::fs::remove_file(&path).unwrap();
     let target: Target = format!("unix:{}", path.display()).parse().unwrap();
     assert!(matches!(connect(&target), Err(Error::Connect { .. })));
+}
+
+#[test]
+fn a_server_that_closes_without_a_word_is_asked_what_it_speaks() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target: Target = listener.local_addr().unwrap().to_string().parse().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            drop(listener.accept().unwrap());
+            converse(&mut listener.accept().unwrap().0, &[("PING\r\n", "+PONG\r\n")]);
+        });
+        let error = connect(&target).unwrap().get(b"a").unwrap_err();
+        assert_eq!(error.to_string(), format!("{target} answers in RESP (Redis), not in HTTP"));
+    });
 }

@@ -14,7 +14,7 @@ mod recognize;
 pub mod resp;
 pub mod target;
 
-pub use recognize::{Recognized, recognize};
+pub use recognize::{PROBE, Recognized, recognize};
 
 /// What a decoder made of the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,16 +30,13 @@ impl fmt::Display for Recognized {
 const BYTES_MAX: usize = 16;
 
 /// The beginnings of answers that only memcached gives.
-const MEMCACHED: [&[u8]; 8] = [
-    b"VALUE ",
-    b"END\r\n",
-    b"ERROR\r\n",
-    b"CLIENT_ERROR ",
-    b"SERVER_ERROR ",
-    b"EN\r\n",
-    b"VA ",
-    b"STAT ",
-];
+const MEMCACHED: [&[u8]; 8] =
+    [b"VALUE ", b"END\r\n", b"ERROR\r\n", b"CLIENT_ERROR ", b"SERVER_ERROR ", b"EN\r\n", b"VA ", b"STAT "];
+
+/// What to send to a server that closed a connection without a word: Redis, memcached and HTTP
+/// servers answer it each in their own way, where they may not answer the beginning of another
+/// protocol at all (Redis and memcached do not answer that of HTTP).
+pub const PROBE: &[u8] = b"PING\r\n";
 
 /// What the server speaks that sent `bytes` first; `None` when they may be anything's.
 ///

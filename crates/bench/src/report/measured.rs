@@ -2,13 +2,15 @@
 
 use hdrhistogram::Histogram;
 
+use super::buckets::buckets;
+use super::warnings::warnings;
 use super::{
-    ConnectionCounts, CurvePoint, FailureCounts, KeyCounts, Latency, LatencyByOutcome, LatencyDistribution,
-    Lateness, OutcomeCounts, Parameters, Percentile, PhaseTime, PhaseTimes, Report, TimeSeries, TimeStep,
-    WarmUp,
+    ConnectionCounts, CurvePoint, Ending, FailureCounts, KeyCounts, Latency, LatencyByOutcome,
+    LatencyDistribution, Lateness, OutcomeCounts, Parameters, Percentile, PhaseTime, PhaseTimes, Report,
+    TimeSeries, TimeStep, WarmUp,
 };
 use crate::plan::LoadPlan;
-use crate::recorder::{LATE, LatencyRecorder, PhaseRecorder, RequestFailure};
+use crate::recorder::{GaveUp, LATE, LatencyRecorder, PhaseRecorder, Recorder, RequestFailure};
 use crate::reply::AnswerKind;
 use crate::run::Measured;
 use crate::schedule::{Arrivals, Pace, SECOND};
@@ -23,17 +25,30 @@ const CURVE_POINTS: u32 = 5;
 impl Report {
     /// What a run of `plan` has measured.
     pub(crate) fn new(plan: &LoadPlan, measured: &Measured) -> Self {
-        let Measured { recorder, resolved_in, seconds } = measured;
+        let Measured { recorder, resolved_in, seconds, started_at, server, load_tester } = measured;
         let mut percents: Vec<f64> = PERCENTILES.iter().chain(&plan.percentiles).copied().collect();
         percents.sort_by(f64::total_cmp);
         percents.dedup();
         let latency_of = |kind| recorder.latencies(kind).map(|latencies| latency(latencies, &percents));
         let per_second = |count: u64| if *seconds > 0.0 { count as f64 / seconds } else { 0.0 };
-        Self {
+        let recognized = match recorder.gave_up {
+            Some(GaveUp::Unanswered(found)) => found,
+            _ => None,
+        };
+        let mut report = Self {
             parameters: Parameters::new(plan),
+            started_at: humantime::format_rfc3339_seconds(*started_at).to_string(),
+            ended: match (recorder.gave_up, recorder.was_stopped) {
+                (Some(_), _) => Ending::GaveUp,
+                (None, true) => Ending::CutShort,
+                (None, false) => Ending::Complete,
+            },
+            found_protocol: recognized.map(|found| found.to_string()),
+            recognized,
+            warnings: Vec::new(),
             seconds: *seconds,
-            requests_per_second: per_second(recorder.in_time),
-            keys_per_second: per_second(recorder.keys_in_time),
+            requests_per_second: per_second(recorder.in_time()),
+            keys_per_second: per_second(recorder.keys_in_time()),
             sent: recorder.sent,
             outcomes: OutcomeCounts {
                 hits: recorder.answers(AnswerKind::Hit),
@@ -55,7 +70,8 @@ impl Report {
                 late: recorder.late,
                 threshold_us: micros(LATE),
                 latest_us: micros(recorder.late_max),
-                unsent: recorder.unsent,
+                unsent: recorder.unsent.len(),
+                all_due: all_due(recorder).map(|times| distribution(&times, &percents)),
             }),
             cut_off: recorder.cut_off,
             warm_up: WarmUp { requests: recorder.warm_up_requests, failures: recorder.warm_up_failures },
@@ -63,9 +79,13 @@ impl Report {
                 opened: recorder.connections_opened,
                 failed: recorder.connections_failed,
                 unasked: recorder.connections_unasked,
+                resolve_us: resolved_in.map(|took| took.as_secs_f64() * 1e6),
+                connect: phase(&recorder.connecting, recorder.connecting.count),
             },
             bytes_sent: recorder.bytes_sent,
             bytes_received: recorder.bytes_received,
+            bytes_sent_per_second: per_second(recorder.bytes_sent),
+            bytes_received_per_second: per_second(recorder.bytes_in_time()),
             latency: LatencyByOutcome {
                 hits: latency_of(AnswerKind::Hit),
                 misses: latency_of(AnswerKind::Miss),
@@ -73,16 +93,33 @@ impl Report {
                 wrong: latency_of(AnswerKind::Wrong),
             },
             phases: PhaseTimes {
-                resolve_us: resolved_in.map(|took| took.as_secs_f64() * 1e6),
-                connect: phase(&recorder.phases.connect),
-                write: phase(&recorder.phases.write),
-                wait: phase(&recorder.phases.wait),
-                read: phase(&recorder.phases.read),
+                connect: phase(&recorder.phases.connect, recorder.phases.requests()),
+                write: phase(&recorder.phases.write, recorder.phases.requests()),
+                wait: phase(&recorder.phases.wait, recorder.phases.requests()),
+                read: phase(&recorder.phases.read, recorder.phases.requests()),
+                total: total(recorder),
             },
+            server: server.clone(),
+            load_tester: load_tester.clone(),
             over_time: over_time(&recorder.series),
             samples: recorder.samples.clone(),
-        }
+        };
+        report.warnings = warnings(&report, plan, recorder);
+        report
     }
+}
+
+/// The times of all requests that were due, where some were never sent: of these the time that
+/// they had waited.
+fn all_due(recorder: &Recorder) -> Option<Histogram<u64>> {
+    let answered = KINDS.into_iter().filter_map(|kind| recorder.latencies(kind)?.response.as_ref());
+    (!recorder.unsent.is_empty()).then(|| {
+        answered.fold(recorder.unsent.clone(), |mut all, times| {
+            // All have the same bounds, so nothing is refused.
+            let _ = all.add(times);
+            all
+        })
+    })
 }
 
 impl Parameters {
@@ -150,16 +187,31 @@ fn distribution(times: &Histogram<u64>, percents: &[f64]) -> LatencyDistribution
             .map(|&percent| Percentile { percent, us: micros(times.value_at_quantile(percent / 100.0)) })
             .collect(),
         curve,
+        buckets: buckets(times),
     }
 }
 
-fn phase(phase: &PhaseRecorder) -> Option<PhaseTime> {
-    (phase.count > 0).then(|| PhaseTime {
-        mean_us: phase.sum as f64 / phase.count as f64 / 1e3,
-        min_us: micros(phase.min),
+/// A phase of so many requests; those of which it has no record took none.
+fn phase(phase: &PhaseRecorder, requests: u64) -> Option<PhaseTime> {
+    (requests > 0).then(|| PhaseTime {
+        mean_us: phase.sum as f64 / requests as f64 / 1e3,
+        min_us: if phase.count < requests { 0.0 } else { micros(phase.min) },
         max_us: micros(phase.max),
     })
 }
+
+/// The whole time of requests, which their phases add up to.
+fn total(recorder: &Recorder) -> Option<PhaseTime> {
+    let requests = recorder.phases.requests();
+    let services = || KINDS.into_iter().filter_map(|kind| Some(&recorder.latencies(kind)?.service));
+    (requests > 0).then(|| PhaseTime {
+        mean_us: recorder.phases.sum() as f64 / requests as f64 / 1e3,
+        min_us: services().map(Histogram::min).min().map_or(0.0, micros),
+        max_us: services().map(Histogram::max).max().map_or(0.0, micros),
+    })
+}
+
+const KINDS: [AnswerKind; 4] = [AnswerKind::Hit, AnswerKind::Miss, AnswerKind::Refused, AnswerKind::Wrong];
 
 fn over_time(series: &SeriesRecorder) -> TimeSeries {
     let step_seconds = series.step() as f64 / SECOND as f64;

@@ -1,13 +1,18 @@
 //! What a run came to, as one document: everything that is printed or drawn is taken from it. Its
 //! JSON is described by `docs/bench.schema.json`; times are in microseconds.
 
+mod buckets;
 mod measured;
+mod warnings;
 
+use std::fmt;
+
+use graven_wire::Recognized;
 use serde::{Deserialize, Serialize};
 
 /// The version of the document's form: it grows when a reader of the old one would misread the
 /// new one.
-pub const FORM: u32 = 1;
+pub const FORM: u32 = 2;
 
 /// One run, or the runs of a sweep.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,6 +21,8 @@ pub struct Document {
     pub form: u32,
     /// The program that wrote it, and its version.
     pub generator: String,
+    /// The command line that it was given, without passwords.
+    pub command_line: Vec<String>,
     /// Of the only run, or the highest of a sweep.
     pub requests_per_second: f64,
     /// What grew from run to run.
@@ -39,6 +46,17 @@ pub enum Sweep {
 pub struct Report {
     /// What was asked for.
     pub parameters: Parameters,
+    /// When it began, as RFC 3339 writes it, in UTC.
+    pub started_at: String,
+    /// How it ended.
+    pub ended: Ending,
+    /// What the server speaks, where that is not what was asked for.
+    pub found_protocol: Option<String>,
+    /// The same, while the report is not read from JSON.
+    #[serde(skip)]
+    pub recognized: Option<Recognized>,
+    /// What a reader of the figures must know.
+    pub warnings: Vec<String>,
     /// The measured time.
     pub seconds: f64,
     /// Answers within the measured time, divided by it.
@@ -61,18 +79,48 @@ pub struct Report {
     pub warm_up: WarmUp,
     /// Connections that were made.
     pub connections: ConnectionCounts,
-    /// Bytes of requests.
+    /// Bytes of the requests that are measured.
     pub bytes_sent: u64,
-    /// Bytes of answers.
+    /// Bytes of their answers.
     pub bytes_received: u64,
+    /// Bytes sent, divided by the measured time.
+    pub bytes_sent_per_second: f64,
+    /// Bytes of answers within the measured time, divided by it.
+    pub bytes_received_per_second: f64,
     /// How long answers took.
     pub latency: LatencyByOutcome,
     /// Where that time went.
     pub phases: PhaseTimes,
+    /// What the server used of this machine; `None` where it is not on it, or not to be seen.
+    pub server: Option<ProcessUse>,
+    /// What the load tester used itself.
+    pub load_tester: Option<ProcessUse>,
     /// The run over time.
     pub over_time: TimeSeries,
     /// The first few wrong answers, refusals and errors.
     pub samples: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// As it was meant to.
+    Complete,
+    /// It was stopped from outside before its end.
+    CutShort,
+    /// The server answered nothing that could be understood, or went away.
+    GaveUp,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Complete => "complete",
+            Self::CutShort => "cut short",
+            Self::GaveUp => "gave up",
+        })
+    }
 }
 
 /// What was asked for.
@@ -156,7 +204,7 @@ pub struct FailureCounts {
 }
 
 /// How well the schedule was kept.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Lateness {
     /// Requests sent later than they were meant to be by more than the threshold.
     pub late: u64,
@@ -164,8 +212,13 @@ pub struct Lateness {
     pub threshold_us: f64,
     /// By how much the latest was late.
     pub latest_us: f64,
-    /// Requests that were due and never sent.
+    /// Requests that were due and never sent, for want of a free connection.
     pub unsent: u64,
+    /// Only where there were such requests: every request that was due. Of those that were
+    /// answered, the time from when they were meant to be sent to the answer; of those that were
+    /// never sent, the time that they had waited when the run ended, which is less than they would
+    /// have taken.
+    pub all_due: Option<LatencyDistribution>,
 }
 
 /// What was sent before anything was measured.
@@ -186,6 +239,10 @@ pub struct ConnectionCounts {
     pub failed: u64,
     /// Connections on which something came that was not asked for.
     pub unasked: u64,
+    /// How long the name took to resolve, once, before the run; `None` where there was none.
+    pub resolve_us: Option<f64>,
+    /// How long connections took to be made, whether a request waited for them or not.
+    pub connect: Option<PhaseTime>,
 }
 
 /// How long answers took, by what they said.
@@ -234,6 +291,15 @@ pub struct LatencyDistribution {
     pub percentiles: Vec<Percentile>,
     /// The whole curve, denser towards its end.
     pub curve: Vec<CurvePoint>,
+    /// A histogram whose buckets are as wide as each other on a logarithmic scale.
+    pub buckets: Vec<Bucket>,
+}
+
+impl LatencyDistribution {
+    /// The time that `percent` did not pass, if it is one of the percentiles.
+    pub(crate) fn percentile(&self, percent: f64) -> Option<f64> {
+        self.percentiles.iter().find(|found| found.percent == percent).map(|found| found.us)
+    }
 }
 
 /// A time that this percentage did not pass.
@@ -256,19 +322,45 @@ pub struct CurvePoint {
     pub count: u64,
 }
 
-/// The parts of a request's time.
+/// How many answers took longer than the bucket before says, and at most this time.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Bucket {
+    /// The longest time that counts to it.
+    pub up_to_us: f64,
+    /// How many there were.
+    pub count: u64,
+}
+
+/// What processes used of the machine while they were measured, warm-up not counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProcessUse {
+    /// The name of the first one's command.
+    pub command: String,
+    /// How many there were.
+    pub processes: usize,
+    /// The processor time that they took.
+    pub cpu_seconds: f64,
+    /// The same as a number of cores that were busy all the time.
+    pub cpu_cores: f64,
+    /// Their resident memory when measuring began.
+    pub resident_bytes_before: u64,
+    /// Their resident memory at the end.
+    pub resident_bytes: u64,
+}
+
+/// The parts of the time of answered requests. Their averages add up to that of the total.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct PhaseTimes {
-    /// How long the name took to resolve, once, before the run; `None` where there was none.
-    pub resolve_us: Option<f64>,
-    /// Connecting.
+    /// Waiting for a connection; 0 for requests that had one. hey calls it DNS+dialup.
     pub connect: Option<PhaseTime>,
-    /// Handing the request to the system; requests sent together share it.
+    /// Handing the request to the system; requests sent together share it. hey: req write.
     pub write: Option<PhaseTime>,
-    /// From then until the first byte of the answer.
+    /// From then until the first byte of the answer. hey: resp wait.
     pub wait: Option<PhaseTime>,
-    /// From then until the last byte.
+    /// From then until the last byte. hey: resp read.
     pub read: Option<PhaseTime>,
+    /// From when the request was sent until the last byte.
+    pub total: Option<PhaseTime>,
 }
 
 /// One part of a request's time.
@@ -310,16 +402,32 @@ pub struct TimeStep {
 
 impl Document {
     /// A document of these runs, of which there is at least one.
-    pub fn new(sweep: Option<Sweep>, runs: Vec<Report>) -> Self {
+    pub fn new(
+        generator: impl Into<String>,
+        command_line: Vec<String>,
+        sweep: Option<Sweep>,
+        runs: Vec<Report>,
+    ) -> Self {
         Self {
             form: FORM,
-            generator: concat!("graven ", env!("CARGO_PKG_VERSION")).into(),
+            generator: generator.into(),
+            command_line,
             requests_per_second: runs.iter().map(|run| run.requests_per_second).fold(0.0, f64::max),
             sweep,
             runs,
         }
     }
+
+    /// The name of the outcome whose latencies stand for the runs of a sweep: the first in the
+    /// order of hits, misses, refusals and wrong answers that any of them has.
+    pub(crate) fn main_outcome(&self) -> &'static str {
+        let first = OUTCOMES.into_iter().find(|name| self.runs.iter().any(|run| run.latency(name).is_some()));
+        first.unwrap_or(OUTCOMES[0])
+    }
 }
+
+/// The names of outcomes, in the order in which they are shown.
+const OUTCOMES: [&str; 4] = ["hits", "misses", "refused", "wrong"];
 
 impl Report {
     /// Requests that were answered, whatever the answer said.
@@ -341,15 +449,22 @@ impl Report {
             || self.warm_up.failures > 0
             || self.connections.failed > 0
             || self.connections.unasked > 0
+            || self.ended == Ending::GaveUp
     }
 
     /// Latencies by outcome, each with its name; those that did not happen are left out.
     pub fn latencies(&self) -> Vec<(&'static str, &Latency)> {
+        OUTCOMES.into_iter().filter_map(|name| Some((name, self.latency(name)?))).collect()
+    }
+
+    pub(crate) fn latency(&self, outcome: &str) -> Option<&Latency> {
         let LatencyByOutcome { hits, misses, refused, wrong } = &self.latency;
-        [("hits", hits), ("misses", misses), ("refused", refused), ("wrong", wrong)]
-            .into_iter()
-            .filter_map(|(name, timing)| Some((name, timing.as_ref()?)))
-            .collect()
+        match outcome {
+            "hits" => hits.as_ref(),
+            "misses" => misses.as_ref(),
+            "refused" => refused.as_ref(),
+            _ => wrong.as_ref(),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! One thread of a run: sends what the schedule says on connections that have room, reads the
 //! answers, and counts. It knows time and connections only as [`TimeSource`] and [`Transport`].
 
+mod connect;
 mod fail;
-mod open;
 mod receive;
 mod send;
 
@@ -10,7 +10,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use graven_wire::target::Handshake;
 use hdrhistogram::Histogram;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
@@ -57,10 +59,19 @@ pub(crate) struct Worker<'a, C, T> {
     in_flight: usize,
     /// Requests still to be sent and measured.
     left: u64,
+    handshake: Option<Handshake>,
+    /// Whether any answer could be understood.
+    is_answered: bool,
+    /// Connections that ended before one was.
+    fruitless: usize,
     timeout: u64,
     measured_from: u64,
     end: u64,
     is_stopped: bool,
+    /// Nothing more is sent, for the end has come.
+    is_over: bool,
+    /// When it was last looked at what is due.
+    last_turn: u64,
     /// No request in flight can be overdue before this time.
     deadlines_from: u64,
     last_connected: u64,
@@ -108,10 +119,15 @@ impl<'a, C: TimeSource, T: Transport> Worker<'a, C, T> {
             timers: BinaryHeap::new(),
             in_flight: 0,
             left: share.requests.unwrap_or(u64::MAX),
+            handshake: plan.target.handshake(),
+            is_answered: false,
+            fruitless: 0,
             timeout: u64::try_from(plan.timeout.as_nanos()).unwrap_or(u64::MAX),
             measured_from: 0,
             end: u64::MAX,
             is_stopped: false,
+            is_over: false,
+            last_turn: 0,
             deadlines_from: u64::MAX,
             last_connected: 0,
             recorder: Recorder::new(is_scheduled),
@@ -136,10 +152,13 @@ impl<'a, C: TimeSource, T: Transport> Worker<'a, C, T> {
             let now = self.clock.now();
             self.fire_timers(now);
             self.dispatch(now);
-            // What fell due before is sent, so that it is not counted as what no connection was
-            // free for.
+            // What fell due since the last turn has been sent, even if the end came meanwhile: it
+            // was not for want of a connection.
+            self.last_turn = now;
+            self.is_over |= now >= self.end;
             if !self.is_stopped && stop.load(Ordering::Relaxed) {
                 self.is_stopped = true;
+                self.recorder.was_stopped = true;
                 self.end = self.end.min(now);
             }
             if now >= self.deadlines_from {
@@ -183,7 +202,7 @@ impl<'a, C: TimeSource, T: Transport> Worker<'a, C, T> {
                 let seed = self.plan.workload.seed ^ (self.share.index as u64 + 1).rotate_left(32);
                 let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
                 // Users do not all begin at the same moment.
-                let come = Think { least: std::time::Duration::ZERO, most: think.most };
+                let come = Think { least: Duration::ZERO, most: think.most };
                 for i in 0..self.connections.len() {
                     self.connections[i].waits = true;
                     self.timers.push(Reverse((start + come.draw(&mut random), i)));
@@ -195,14 +214,24 @@ impl<'a, C: TimeSource, T: Transport> Worker<'a, C, T> {
 
     /// When the run ends, whatever is still in flight.
     fn last_moment(&self) -> u64 {
-        self.end.saturating_add(if self.is_stopped { self.timeout.min(STOP_PATIENCE) } else { self.timeout })
+        let patience = match self.recorder.gave_up {
+            Some(_) => 0,
+            None if self.is_stopped => self.timeout.min(STOP_PATIENCE),
+            None => self.timeout,
+        };
+        self.end.saturating_add(patience)
     }
 
     /// Whether there is anything still to be sent.
     pub(super) fn has_more(&self, now: u64) -> bool {
         self.left > 0
+            && !self.is_over
             && match &self.pace {
-                PaceState::Open(schedule) => !self.is_stopped && schedule.next() < self.end,
+                PaceState::Open(schedule) => {
+                    let next = schedule.next();
+                    let is_due_late = now >= self.end && next <= self.last_turn;
+                    !self.is_stopped && next < self.end && !is_due_late
+                }
                 PaceState::Closed | PaceState::Users(..) => now < self.end,
             }
     }
@@ -212,11 +241,13 @@ impl<'a, C: TimeSource, T: Transport> Worker<'a, C, T> {
         if let Some(Reverse((at, _))) = self.timers.peek() {
             until = until.min(*at);
         }
+        if now < self.end {
+            until = until.min(self.end);
+        }
         match &self.pace {
             PaceState::Open(schedule) if !self.free.is_empty() && self.has_more(now) => {
                 until.min(schedule.next())
             }
-            PaceState::Closed | PaceState::Users(..) if now < self.end => until.min(self.end),
             _ => until,
         }
     }
@@ -250,7 +281,9 @@ impl<'a, C: TimeSource, T: Transport> Worker<'a, C, T> {
         if let PaceState::Open(schedule) = &self.pace
             && self.end != u64::MAX
         {
-            self.recorder.unsent = schedule.left_until(self.end).min(self.left);
+            let first = schedule.next().max(self.measured_from);
+            let count = schedule.count_between(first, self.end).min(self.left);
+            self.recorder.never_sent(count, first, self.end);
         }
         let is_complete = self.left == 0 && self.recorder.cut_off == 0;
         self.recorder.ended = if is_complete { self.recorder.last.min(self.end) } else { self.end.min(now) };

@@ -13,13 +13,9 @@ impl<C: TimeSource, T: Transport> Worker<'_, C, T> {
         let i = ready.connection;
         match self.connections[i].state {
             ConnectionState::Closed => return,
-            ConnectionState::Connecting(since) => match self.transport.is_connected(i) {
+            ConnectionState::Connecting(_) | ConnectionState::Greeting(_) => match self.establish(i) {
                 Ok(false) => return,
-                Ok(true) => {
-                    let now = self.clock.now();
-                    self.connected(i, since, now);
-                    self.flush(i, now);
-                }
+                Ok(true) => self.flush(i, self.clock.now()),
                 Err(error) => return self.not_connected(i, &error, self.clock.now()),
             },
             ConnectionState::Open if ready.writable && !self.connections[i].unsent.is_empty() => {
@@ -42,7 +38,6 @@ impl<C: TimeSource, T: Transport> Worker<'_, C, T> {
                 Ok(0) => return self.ended(i),
                 Ok(bytes) => {
                     let now = self.clock.now();
-                    self.recorder.bytes_received += bytes as u64;
                     let connection = &mut self.connections[i];
                     connection.was_read(bytes);
                     if connection.first_byte == 0 {
@@ -76,7 +71,10 @@ impl<C: TimeSource, T: Transport> Worker<'_, C, T> {
             }
             match connection.read_reply(self.pool.expected(asked.item), ended) {
                 ReplyProgress::NeedMore => return true,
-                ReplyProgress::Part(consumed) => connection.consume(consumed),
+                ReplyProgress::Part(consumed) => {
+                    connection.answer_bytes += consumed as u64;
+                    connection.consume(consumed);
+                }
                 ReplyProgress::Answer { checked, consumed, closes } => {
                     self.answered(i, asked, checked, consumed, now);
                     if closes || self.plan.new_connection {
@@ -113,11 +111,13 @@ impl<C: TimeSource, T: Transport> Worker<'_, C, T> {
             let request = self.pool.bytes(self.pool.place(asked.item));
             self.recorder.sample_answer(checked.kind, request, &connection.received()[..consumed]);
         }
-        let first_byte = connection.first_byte;
+        let (first_byte, connected) = (connection.first_byte, connection.connected_at);
+        let bytes = std::mem::take(&mut connection.answer_bytes) + consumed as u64;
         connection.consume(consumed);
         connection.in_flight.pop_front();
         connection.first_byte = if connection.received().is_empty() { 0 } else { now };
         self.in_flight -= 1;
+        self.is_answered = true;
         if asked.intended < self.measured_from {
             self.recorder.warm_up_failures +=
                 u64::from(matches!(checked.kind, AnswerKind::Refused | AnswerKind::Wrong));
@@ -126,7 +126,8 @@ impl<C: TimeSource, T: Transport> Worker<'_, C, T> {
         let InFlight { intended, sent, written, .. } = asked;
         // A part of a request that the system has not taken whole may already have been answered.
         let written = if written == 0 { sent } else { written };
-        self.recorder.answered(checked, Times { intended, sent, written, first_byte, done: now }, self.end);
+        let times = Times { intended, sent, connected, written, first_byte, done: now };
+        self.recorder.answered(checked, bytes, times, self.end);
         if let Some(recent) = &mut self.live {
             recent.times.saturating_record(now - intended);
         }

@@ -59,6 +59,7 @@ impl<C: TimeSource, T: Transport> Worker<'_, C, T> {
     #[inline]
     pub(super) fn push(&mut self, i: usize, intended: u64, now: u64) -> bool {
         let place = self.pool.place(self.next_item);
+        let bytes = place.len();
         let connection = &mut self.connections[i];
         if connection.unsent.is_empty() {
             connection.unsent = place;
@@ -78,6 +79,7 @@ impl<C: TimeSource, T: Transport> Worker<'_, C, T> {
             self.recorder.sent(now - intended);
         } else {
             self.recorder.warm_up_requests += 1;
+            connection.unmeasured += bytes;
         }
         self.deadlines_from = self.deadlines_from.min(now.saturating_add(self.timeout));
         true
@@ -111,7 +113,7 @@ impl<C: TimeSource, T: Transport> Worker<'_, C, T> {
     pub(super) fn flush(&mut self, i: usize, now: u64) {
         let connection = &mut self.connections[i];
         match connection.state {
-            ConnectionState::Connecting(_) => return,
+            ConnectionState::Connecting(_) | ConnectionState::Greeting(_) => return,
             ConnectionState::Open => {}
             ConnectionState::Closed => {
                 match self.transport.connect(i) {
@@ -128,7 +130,9 @@ impl<C: TimeSource, T: Transport> Worker<'_, C, T> {
             match self.transport.write(i, self.pool.bytes(connection.unsent.clone())) {
                 Ok(bytes) => {
                     connection.unsent.start += bytes;
-                    self.recorder.bytes_sent += bytes as u64;
+                    let unmeasured = connection.unmeasured.min(bytes);
+                    connection.unmeasured -= unmeasured;
+                    self.recorder.bytes_sent += (bytes - unmeasured) as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -15,6 +15,7 @@ use crate::failure::{Failure, Outcome, reason};
 use crate::input::Input;
 use crate::pairs;
 use crate::table::{self, Carved};
+use crate::target::{ask_in, serve_there};
 
 /// Print the values of keys, one a line, in the order of the keys
 #[derive(clap::Args)]
@@ -210,13 +211,8 @@ fn explain(error: graven_client::Error) -> Failure {
         Error::Connect { target, source }
             if matches!(source.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) =>
         {
-            let listener = match target.parse::<Target>() {
-                Ok(parsed) => parsed.address().to_listener().to_string(),
-                Err(_) => target.clone(),
-            };
-            format!(
-                "nothing listens on {target}; start a server there with `graven serve FILE --listen {listener}`"
-            )
+            let advice = target.parse().map(|target| format!("; {}", serve_there(&target)));
+            format!("nothing listens on {target}{}", advice.unwrap_or_default())
         }
         Error::Connect { target, source } => format!("cannot connect to {target}: {}", reason(&source)),
         Error::UnknownHost { target, .. } => {
@@ -224,6 +220,10 @@ fn explain(error: graven_client::Error) -> Failure {
         }
         error @ Error::TimedOut { .. } => {
             format!("{error}; check the server and the network, then try again")
+        }
+        Error::Malformed { ref target, found: Some(found), .. } => {
+            let advice = target.parse().map(|target| format!("; {}", ask_in(&target, found)));
+            format!("{error}{}", advice.unwrap_or_default())
         }
         error @ Error::UnaskableKey { .. } => format!("{error}; ask over HTTP or Redis"),
         error => error.to_string(),

@@ -134,7 +134,9 @@ fn headers_that_contradict_themselves_are_refused_by_name() {
             Err(Error::Damaged { .. }) => {}
             Err(Error::Version { .. }) => assert_eq!(at, VERSION_OFFSET),
             Err(Error::Flags { .. }) => assert_eq!(at, FLAGS_OFFSET),
-            Err(Error::Length { .. }) => assert!([FILE_BYTES_OFFSET, SECTION_COUNT_OFFSET].contains(&at), "{what}"),
+            Err(Error::Length { .. }) => {
+                assert!([FILE_BYTES_OFFSET, SECTION_COUNT_OFFSET].contains(&at), "{what}")
+            }
             other => panic!("{what}: {other:?}"),
         }
     }
@@ -318,12 +320,16 @@ fn a_value_that_decodes_to_gigabytes_is_refused_before_it_does() {
     let whole = table(&pairs, Codec::Symbols, Purpose::Ram);
     // One symbol of seven bytes and the escape, with a bit each: a stored byte stands for 56.
     let code = [&[1, 0, 7][..], b"aaaaaaa", &[1, 1]].concat();
-    for (stored_len, len, refused) in
-        [(2048, 56 * 2048, false), (2048, 56 * 2048 - 1, true), (2048, PART_BYTES, true), (100_000_000, PART_BYTES, true)]
-    {
+    for (stored_len, len, refused) in [
+        (2048, 56 * 2048, false),
+        (2048, 56 * 2048 - 1, true),
+        (2048, PART_BYTES, true),
+        (100_000_000, PART_BYTES, true),
+    ] {
         let bucket = page::group(&whole, 0);
         let records = [&whole[bucket], &vec![0; stored_len]].concat();
-        let mut bytes = page::with_sections(&whole, &[(Section::ValueCode, &code), (Section::Records, &records)]);
+        let mut bytes =
+            page::with_sections(&whole, &[(Section::ValueCode, &code), (Section::Records, &records)]);
         let end = page::bucket(&bytes, 0).end;
         let crc = crc32c::crc32c(&bytes[end..end + stored_len]);
         page::put(&mut bytes, end - 16, 4, stored_len as u128);

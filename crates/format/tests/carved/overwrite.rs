@@ -183,7 +183,8 @@ fn the_identity_is_that_of_the_pairs_and_of_how_they_are_stored() {
     let mut other = pairs.clone();
     other.reverse();
     assert_eq!(identity(&other, raw()), first, "the order does not matter");
-    let again: Pairs = [(pairs[7].0.clone(), b"replaced".to_vec())].into_iter().chain(pairs.clone()).collect();
+    let again: Pairs =
+        [(pairs[7].0.clone(), b"replaced".to_vec())].into_iter().chain(pairs.clone()).collect();
     assert_eq!(identity(&again, raw()), first, "nor does a value that was replaced");
     assert_eq!(identity(&pairs, Options { threads: 3, memory_bytes: 1, ..raw() }), first);
     let mut others = vec![

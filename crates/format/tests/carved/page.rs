@@ -78,7 +78,12 @@ pub(crate) fn bucket(bytes: &[u8], bucket: u64) -> Range<usize> {
 pub(crate) fn group(bytes: &[u8], bucket: u64) -> Range<usize> {
     let at = (bucket % LINE_BUCKETS) as usize;
     let first = at - at % group_buckets(bytes);
-    buckets_of_line(bytes, line(bytes, bucket), first, (first + group_buckets(bytes)).min(LINE_BUCKETS as usize))
+    buckets_of_line(
+        bytes,
+        line(bytes, bucket),
+        first,
+        (first + group_buckets(bytes)).min(LINE_BUCKETS as usize),
+    )
 }
 
 /// The bucket that a key belongs to; `None` where no key of the table is written so. The key's number, where it spells one,
@@ -141,8 +146,8 @@ pub(crate) fn group_crc(bytes: &[u8], bucket: u64) -> u32 {
         covered
     };
     let buckets = group_buckets(bytes);
-    let number = bucket / LINE_BUCKETS * (LINE_BUCKETS / buckets as u64)
-        + bucket % LINE_BUCKETS / buckets as u64;
+    let number =
+        bucket / LINE_BUCKETS * (LINE_BUCKETS / buckets as u64) + bucket % LINE_BUCKETS / buckets as u64;
     let identity = integer(bytes, IDENTITY_OFFSET, 8) as u64;
     let mut crc = fold(identity ^ number, MULTIPLIERS[2]) as u32;
     if buckets > 1 {

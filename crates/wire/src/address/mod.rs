@@ -156,6 +156,11 @@ impl Address {
         parse::parse(text, 0)
     }
 
+    /// The same location in another protocol.
+    pub fn with_protocol(&self, protocol: Protocol) -> Self {
+        Self { protocol: Some(protocol), path: String::new(), query: None, ..self.clone() }
+    }
+
     /// Scheme and location alone: what a server that is asked at this address listens on.
     pub fn to_listener(&self) -> Self {
         Self { credentials: None, path: String::new(), query: None, ..self.clone() }

@@ -1,5 +1,7 @@
 //! Responses: written for the server, read for clients.
 
+use std::mem::MaybeUninit;
+
 use super::body::{self, Body, Framing};
 use super::error::Error;
 use super::head::{Facts, error_of, within};
@@ -216,13 +218,15 @@ fn decode_open<'a>(
     limits: &Limits,
 ) -> Decoded<Response<'a>, Error> {
     let visible = within(bytes, limits.head_bytes_max);
-    let mut lines = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut parsed = httparse::Response::new(&mut lines[..limits.headers_max.min(HEADERS_MAX)]);
+    // As most responses have a few headers, room for all of them is not made ready.
+    let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let lines = &mut lines[..limits.headers_max.min(HEADERS_MAX)];
+    let mut parsed = httparse::Response::new(&mut []);
     // A header folded over several lines is obsolete, and a client has to read it all the same
     // (RFC 9112, 5.2).
     let mut reads = httparse::ParserConfig::default();
     reads.allow_obsolete_multiline_headers_in_responses(true);
-    let head_bytes = match reads.parse_response(&mut parsed, visible) {
+    let head_bytes = match reads.parse_response_with_uninit_headers(&mut parsed, visible, lines) {
         Ok(httparse::Status::Complete(head_bytes)) => head_bytes,
         Ok(httparse::Status::Partial) if visible.len() == bytes.len() => return Decoded::NeedMore,
         Ok(httparse::Status::Partial) => return Decoded::Invalid(Error::HeadTooLarge),
