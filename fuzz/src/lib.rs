@@ -4,6 +4,7 @@
 //! so that a case once found stays found. Every decoder promises that it never panics, consumes at least one byte and
 //! never more than there are, and makes the same messages of the same bytes however they arrive.
 
+pub mod address;
 pub mod glob;
 pub mod http;
 pub mod ingest;

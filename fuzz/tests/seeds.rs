@@ -41,6 +41,7 @@ targets! {
     resp_reply: graven_fuzz::resp::reply,
     memcached_request: graven_fuzz::memcached::request,
     memcached_reply: graven_fuzz::memcached::reply,
+    address: graven_fuzz::address::parse,
     glob: graven_fuzz::glob::matches,
     http_request: graven_fuzz::http::request,
     http_response: graven_fuzz::http::response,

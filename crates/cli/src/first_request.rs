@@ -2,7 +2,7 @@
 //! really holds.
 
 use graven_format::Store;
-use graven_server::{Address, Endpoint, Speaks};
+use graven_server::{Endpoint, Location, Speaks};
 use graven_wire::http;
 
 /// Buckets in which a key is looked for. All but a few hold some.
@@ -15,13 +15,13 @@ const ESCAPED_MAX: usize = 200;
 /// no such endpoint, or no key of a length that people type.
 pub(crate) fn curl<'e>(store: &Store, mut endpoints: impl Iterator<Item = &'e Endpoint>) -> Option<String> {
     let endpoint = endpoints.find(|endpoint| matches!(endpoint.speaks, Speaks::Any | Speaks::Http))?;
-    Some(command(&endpoint.address, &some_key(store)?))
+    Some(command(&endpoint.location, &some_key(store)?))
 }
 
 /// The command line, for any shell. `key` is escaped.
-fn command(address: &Address, key: &str) -> String {
-    match address {
-        Address::Tcp(host, port) => {
+fn command(location: &Location, key: &str) -> String {
+    match location {
+        Location::Tcp { host, port } => {
             // Addresses that mean all of this machine's are not ones to connect to.
             let host = match host.as_str() {
                 "0.0.0.0" => "127.0.0.1",
@@ -31,7 +31,7 @@ fn command(address: &Address, key: &str) -> String {
             let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
             format!("curl 'http://{host}:{port}/?key={key}'")
         }
-        Address::Unix(path) => {
+        Location::Unix(path) => {
             let path = path.display().to_string().replace('\'', r"'\''");
             format!("curl --unix-socket '{path}' 'http://localhost/?key={key}'")
         }

@@ -1,15 +1,15 @@
-//! The line that a person sees while a run goes on: how far it is, the rate, the percentiles, and the rate over the last
-//! seconds as a row of bars.
+//! The line that a person sees while a run goes on: how far it is, the rate, the percentiles, and
+//! the rate over the last seconds as a row of bars.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use graven_bench::{Live, LoadPlan};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::{Outcome, cannot_start_thread};
-use crate::load::{Live, Plan};
 
 /// How often the line changes.
 const REDRAW: Duration = Duration::from_millis(500);
@@ -18,15 +18,15 @@ const REDRAW: Duration = Duration::from_millis(500);
 const BARS_MAX: usize = 30;
 
 /// A line on a terminal.
-pub(crate) struct Progress<'a> {
+pub(crate) struct LoadProgress<'a> {
     live: &'a Live,
     bar: ProgressBar,
     rates: VecDeque<f64>,
 }
 
-impl<'a> Progress<'a> {
+impl<'a> LoadProgress<'a> {
     /// A line for a run of `plan`, whose figures are in `live`.
-    pub(crate) fn new(live: &'a Live, plan: &Plan) -> Self {
+    pub(crate) fn new(live: &'a Live, plan: &LoadPlan) -> Self {
         let end = match (plan.duration, plan.requests) {
             (Some(duration), _) => format!(" of {:.0} s", (duration + plan.warm_up).as_secs_f64()),
             (None, Some(requests)) => format!(" for {requests} requests"),
@@ -61,23 +61,23 @@ impl<'a> Progress<'a> {
     }
 
     fn redraw(&mut self, seconds: f64) {
-        let recent = self.live.take_recent();
-        let rate = recent.len() as f64 / seconds;
+        let recent = self.live.take();
+        let rate = recent.answers as f64 / seconds;
         if self.rates.len() == BARS_MAX {
             self.rates.pop_front();
         }
         self.rates.push_back(rate);
-        let ms = |quantile| recent.value_at_quantile(quantile) as f64 / 1e6;
-        let failures = match self.live.failures() {
+        let ms = |nanos: u64| nanos as f64 / 1e6;
+        let failures = match recent.failures {
             0 => String::new(),
             failures => format!("  {failures} failed"),
         };
         let bars = bars(self.rates.make_contiguous());
         self.bar.set_message(format!(
             "{rate:.0}/s  p50 {:.3} ms  p99 {:.3} ms  max {:.3} ms{failures}  {bars}",
-            ms(0.5),
-            ms(0.99),
-            ms(1.0)
+            ms(recent.p50),
+            ms(recent.p99),
+            ms(recent.max)
         ));
     }
 }

@@ -13,7 +13,6 @@ mod first_request;
 mod input;
 mod json_bytes;
 mod lengths;
-mod load;
 mod load_progress;
 mod log;
 mod memory;
@@ -28,6 +27,7 @@ mod sample;
 mod signals;
 mod storage;
 mod table;
+mod target;
 
 use std::process::ExitCode;
 

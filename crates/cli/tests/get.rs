@@ -18,13 +18,15 @@ const TABLE: &[u8] =
     b"colour green\nempty\nspaces  a  b \ncolour blue\na/b%2F+?&= c\nweird\x01\xff \xfe\x00bytes\n";
 
 /// The same table as a file and as a server.
-fn both() -> (tempfile::TempDir, Serving, [String; 3]) {
+fn both() -> (tempfile::TempDir, Serving, [String; 5]) {
     let (directory, path) = file_with(TABLE);
     let serving = Serving::start(&[&path]);
     let targets = [
         path.to_str().unwrap().to_owned(),
         serving.address().to_owned(),
-        format!("http://{}/", serving.address()),
+        format!("HTTP://{}/", serving.address()),
+        format!("http://{}/v1/kv/{{key}}", serving.address()),
+        format!("redis://{}", serving.address()),
     ];
     (directory, serving, targets)
 }
@@ -145,7 +147,7 @@ fn a_target_that_is_neither_file_nor_server_is_status_2() {
     );
     assert_refused(
         &["get", "https://localhost/", "k"],
-        "`https://localhost/` names no server: TLS is not spoken here; use http:// or a proxy that speaks it",
+        "`https://localhost/` is no address that can be used: TLS is not spoken here; use http:// or a proxy that speaks it",
     );
     assert_refused(
         &["get", "nobody.invalid:8000", "k"],
@@ -157,19 +159,94 @@ fn a_target_that_is_neither_file_nor_server_is_status_2() {
 }
 
 #[test]
+fn memcached_gives_the_values_of_the_keys_that_it_can_be_asked_for() {
+    let (_directory, serving, _) = both();
+    let target = format!("memcached://{}", serving.address());
+    let got = run(&["get", &target, "spaces", "none", "empty"]);
+    assert_eq!(got, ended(1, " a  b \n\n", "graven: the key none is not there\n"));
+    assert_refused(
+        &["get", &target, "colour", "a b"],
+        &format!(
+            "{target} cannot be asked for the key a b: memcached has no way to say it; ask over HTTP or Redis"
+        ),
+    );
+}
+
+#[test]
+fn a_unix_socket_is_asked_in_every_protocol() {
+    let (directory, path) = file_with(TABLE);
+    let socket = directory.path().join("socket");
+    let _serving = Serving::start(&[
+        path.as_os_str(),
+        "--listen".as_ref(),
+        format!("unix:{}", socket.display()).as_ref(),
+    ]);
+    for before in ["unix:", "UNIX://", "redis+unix:", "memcached+unix:", "http://unix:"] {
+        assert_eq!(run(&["get", &format!("{before}{}", socket.display()), "colour"]), ended(0, "blue\n", ""));
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_used_is_refused_with_one_that_can() {
+    for (target, problem) in [
+        (
+            "http://h/foo",
+            "the URL does not say where the key goes; write {key} there, as in http://h/foo?key={key}, or leave the path \
+             out",
+        ),
+        (
+            "http://h:1/v1/kv/",
+            "the URL does not say where the key goes; write {key} there, as in http://h:1/v1/kv/{key}, or leave the path \
+             out",
+        ),
+        ("redis://", "the host is missing; write it as in 127.0.0.1:8000"),
+        ("unix:", "the path of the Unix socket is missing; write it as in unix:/run/graven.sock"),
+        ("Memcached+Unix:", "the path of the Unix socket is missing; write it as in unix:/run/graven.sock"),
+        ("redis://h/x", "/x is not the number of a database; write it as in redis://HOST/0, or leave it out"),
+        ("ftp://h", "the scheme ftp is not known; write http, redis, memcached or unix"),
+    ] {
+        let sentence = format!("`{target}` is no address that can be used: {problem}");
+        assert_refused(&["get", target, "k"], &sentence);
+    }
+}
+
+#[test]
+fn the_address_that_is_advised_works() {
+    let (_directory, serving, _) = both();
+    for (refused, advised) in
+        [("/?key=x", "/?key={key}"), ("/v1/kv/", "/v1/kv/{key}"), ("/v1/kv", "/v1/kv/{key}")]
+    {
+        let [refused, advised] = [refused, advised].map(|path| format!("http://{}{path}", serving.address()));
+        assert!(run(&["get", &refused, "colour"]).err.contains(&advised));
+        assert_eq!(run(&["get", &advised, "colour"]), ended(0, "blue\n", ""));
+    }
+}
+
+#[test]
 fn a_server_that_is_not_there_is_status_2() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let sentence =
-        format!("nothing listens on {free}; start a server there with `graven serve FILE --listen {free}`");
-    assert_refused(&["get", &free.to_string(), "k"], &sentence);
+    for (target, listener) in [
+        (free.to_string(), free.to_string()),
+        (format!("http://{free}/{{key}}"), format!("http://{free}")),
+        (format!("redis://:password@{free}/1"), format!("resp://{free}")),
+        ("unix:/nowhere/a.sock".into(), "unix:/nowhere/a.sock".into()),
+    ] {
+        let shown = target.replace("password", "***");
+        let sentence = format!(
+            "nothing listens on {shown}; start a server there with `graven serve FILE --listen {listener}`"
+        );
+        assert_refused(&["get", &target, "k"], &sentence);
+    }
 }
 
 #[test]
 fn a_server_that_speaks_something_else_is_status_2() {
     for (answer, what) in [
+        (&b"garbage\r\n\r\n"[..], "does not answer in HTTP: Only HTTP/1.0 and HTTP/1.1 are spoken here"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "answers in SSH, not in HTTP; check the port"),
         (
-            &b"SSH-2.0-OpenSSH_9.2\r\n"[..],
-            "does not answer in HTTP/1.1: Only HTTP/1.0 and HTTP/1.1 are spoken here",
+            b"\x15\x03\x01\0\x02\x02\x46",
+            "answers in TLS, not in HTTP; TLS is not spoken here; name a port without it",
         ),
         (b"", "closed the connection before it had answered"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfour", "closed the connection before it had answered"),

@@ -247,9 +247,17 @@ fn an_address_of_another_machine_is_named_with_the_next_step() {
 
 #[test]
 fn an_address_that_is_none_is_status_2() {
-    let refused = run(&["serve", example_data().to_str().unwrap(), "--listen", "127.0.0.1"]);
-    assert_eq!(refused.status, Some(2));
-    assert!(refused.err.contains("`127.0.0.1` is no address: the port is missing"), "{}", refused.err);
+    for (address, problem) in [
+        ("127.0.0.1", "the port is missing; write it as in 127.0.0.1:8000"),
+        ("http://127.0.0.1:1/v1", "/v1 is not used here; leave it out"),
+        ("redis://:secret@127.0.0.1:1", "a user or password is not used here; leave it out"),
+        ("resp://127.0.0.1:1?tabel=a", "the parameter tabel is not known here; leave it out"),
+        ("https://127.0.0.1:1", "TLS is not spoken here; use http:// or a proxy that speaks it"),
+    ] {
+        let refused = run(&["serve", example_data().to_str().unwrap(), "--listen", address]);
+        assert_eq!(refused.status, Some(2));
+        assert!(refused.err.contains(&format!("'--listen <ADDRESS>': {problem}\n")), "{}", refused.err);
+    }
 }
 
 #[test]

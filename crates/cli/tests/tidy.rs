@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// Which crates of the workspace a crate may name, its tests included. `docs/ARCHITECTURE.md` says why.
-const EDGES: [(&str, &[&str]); 8] = [
+const EDGES: [(&str, &[&str]); 9] = [
     ("graven-format", &[]),
     ("graven-ingest", &["graven-format"]),
     ("graven-wire", &[]),
+    ("graven-bench", &["graven-wire"]),
     ("graven-blocks", &["graven-format"]),
     ("graven-catalog", &["graven-format"]),
     ("graven-server", &["graven-blocks", "graven-catalog", "graven-format", "graven-wire"]),
@@ -18,6 +19,7 @@ const EDGES: [(&str, &[&str]); 8] = [
     (
         "graven",
         &[
+            "graven-bench",
             "graven-catalog",
             "graven-client",
             "graven-format",

@@ -1,12 +1,15 @@
-//! One TCP connection: bytes out, answers in, and whether there is more to be had from it.
+//! One connection: bytes out, answers in, and whether there is more to be had from it.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use graven_wire::address::Protocol;
+use graven_wire::target::{Handshake, Target};
+use graven_wire::{Decoded, PROBE, Recognized, recognize};
+
+use crate::answer::{self, Answer, Asked, ValuePlace};
 use crate::error::Error;
-use crate::http::{self, Answer};
-use crate::target::Target;
+use crate::stream::Stream;
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +29,16 @@ impl Default for Timeouts {
     }
 }
 
+/// How long a server that has answered nothing is waited for, when it is asked what it speaks.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The least room that a read gets, in bytes.
 const READ_BYTES_MIN: usize = 16 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
+    protocol: Protocol,
     timeouts: Timeouts,
     name: String,
     /// Room for answers; those that came and were not handed out are in `start..end`.
@@ -46,7 +53,7 @@ pub(crate) struct Connection {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// No answer has told yet.
+    /// No answer has said yet whether the server keeps it open.
     Unknown,
     KeepsOpen,
     /// The server has closed it, or will.
@@ -56,43 +63,76 @@ enum State {
 impl Connection {
     pub(crate) fn open(target: &Target, timeouts: Timeouts) -> Result<Self, Error> {
         let name = target.to_string();
-        let addresses = (target.host(), target.port())
-            .to_socket_addrs()
-            .map_err(|source| Error::UnknownHost { target: name.clone(), source })?;
-        let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in addresses {
-            match TcpStream::connect_timeout(&address, timeouts.connect)
-                .and_then(|stream| prepare(stream, timeouts))
-            {
-                Ok(stream) => {
-                    return Ok(Self {
-                        stream,
-                        timeouts,
-                        name,
-                        room: Vec::new(),
-                        start: 0,
-                        end: 0,
-                        whole: Vec::new(),
-                        answers: 0,
-                        state: State::Unknown,
-                    });
+        let stream = Stream::open(target.location(), &name, timeouts)?;
+        let protocol = target.protocol();
+        // Only HTTP servers close a connection after an answer.
+        let state = if protocol == Protocol::Http { State::Unknown } else { State::KeepsOpen };
+        let mut connection = Self {
+            stream,
+            protocol,
+            timeouts,
+            name,
+            room: Vec::new(),
+            start: 0,
+            end: 0,
+            whole: Vec::new(),
+            answers: 0,
+            state,
+        };
+        if let Some(handshake) = target.handshake() {
+            connection.shake_hands(&handshake)?;
+        }
+        Ok(connection)
+    }
+
+    fn shake_hands(&mut self, handshake: &Handshake) -> Result<(), Error> {
+        self.send(handshake.request())?;
+        loop {
+            match handshake.read(&self.room[self.start..self.end]) {
+                Decoded::Message((), bytes) => {
+                    self.start += bytes;
+                    return Ok(());
                 }
-                Err(error) => failed = error,
+                Decoded::Invalid(refused) => {
+                    return Err(Error::Login { target: self.name.clone(), said: refused.said });
+                }
+                Decoded::NeedMore if self.read_some()? == 0 => {
+                    return Err(Error::Closed { target: self.name.clone() });
+                }
+                Decoded::NeedMore => {}
             }
         }
-        Err(Error::Connect { target: name, source: failed })
+    }
+
+    /// What the server speaks that closed this connection before it answered anything, where it
+    /// says so on another.
+    pub(crate) fn recognize_server(&self, target: &Target) -> Option<Recognized> {
+        let patience = self.timeouts.read.min(PROBE_PATIENCE);
+        let timeouts = Timeouts { connect: patience, read: patience, write: patience };
+        let mut stream = Stream::open(target.location(), &self.name, timeouts).ok()?;
+        stream.write_all(PROBE).ok()?;
+        let mut answer = [0; 64];
+        let bytes = stream.read(&mut answer).ok()?;
+        recognize(&answer[..bytes]).filter(|found| *found != Recognized::Protocol(self.protocol))
+    }
+
+    /// Whether nothing has been received on it.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.answers == 0 && self.start == self.end
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.stream.write_all(bytes).map_err(|error| self.failed(error, self.timeouts.write))
     }
 
-    /// The next answer: the value, or `None` when the server does not have the key.
-    pub(crate) fn receive(&mut self) -> Result<Option<&[u8]>, Error> {
+    /// The next answer, to the lookup of `key`: the value, or `None` when the server does not
+    /// have it.
+    pub(crate) fn receive(&mut self, key: &[u8]) -> Result<Option<&[u8]>, Error> {
         let mut ended = false;
         let (answer, bytes) = loop {
             let received = &self.room[self.start..self.end];
-            if let Some(answer) = http::decode_answer(received, ended, &self.name, &mut self.whole)? {
+            let asked = Asked { protocol: self.protocol, name: &self.name, key };
+            if let Some(answer) = answer::decode(asked, received, ended, &mut self.whole)? {
                 break answer;
             }
             if ended {
@@ -106,8 +146,8 @@ impl Connection {
         self.state = if answer.keep_alive && !ended { State::KeepsOpen } else { State::Over };
         Ok(match answer {
             Answer { value: None, .. } => None,
-            Answer { value: Some(http::Value::Whole), .. } => Some(&self.whole),
-            Answer { value: Some(http::Value::At(range)), .. } => {
+            Answer { value: Some(ValuePlace::Whole), .. } => Some(&self.whole),
+            Answer { value: Some(ValuePlace::At(range)), .. } => {
                 Some(&self.room[from + range.start..from + range.end])
             }
         })
@@ -150,7 +190,8 @@ impl Connection {
         self.state == State::Over
     }
 
-    /// Whether `error` is how a connection ends that served before and was closed since, so that a new one may do better.
+    /// Whether `error` is how a connection ends that served before and was closed since, so that
+    /// a new one may do better.
     pub(crate) fn may_be_stale(&self, error: &Error) -> bool {
         self.answers > 0
             && self.start == self.end
@@ -160,11 +201,4 @@ impl Connection {
     pub(crate) fn end(&mut self) {
         self.state = State::Over;
     }
-}
-
-fn prepare(stream: TcpStream, timeouts: Timeouts) -> io::Result<TcpStream> {
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(timeouts.read))?;
-    stream.set_write_timeout(Some(timeouts.write))?;
-    Ok(stream)
 }

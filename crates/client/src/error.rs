@@ -3,17 +3,13 @@
 use std::time::Duration;
 use std::{fmt, io};
 
+use graven_wire::Recognized;
+use graven_wire::address::Protocol;
+
 /// Why a lookup could not be made. That the server does not have a key is no error.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The text names no server.
-    BadTarget {
-        /// The text.
-        text: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
     /// The host's name has no address.
     UnknownHost {
         /// The server.
@@ -47,14 +43,41 @@ pub enum Error {
         /// The server.
         target: String,
     },
-    /// What came back is not HTTP, or passes a limit.
+    /// What came back is no answer in the target's protocol, or passes a limit.
     Malformed {
         /// The server.
         target: String,
+        /// The protocol.
+        protocol: Protocol,
+        /// What the server speaks instead, where that can be told.
+        found: Option<Recognized>,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: String,
     },
-    /// The server answered, but with neither a value nor 404.
+    /// The server did not agree to the user, the password or the database.
+    Login {
+        /// The server.
+        target: String,
+        /// What it said, escaped where it is not printable.
+        said: String,
+    },
+    /// The protocol has no way to ask for this key.
+    UnaskableKey {
+        /// The server.
+        target: String,
+        /// The protocol.
+        protocol: Protocol,
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// A Redis or memcached answered with an error.
+    Refused {
+        /// The server.
+        target: String,
+        /// The error, escaped where it is not printable.
+        text: String,
+    },
+    /// An HTTP server answered with neither a value nor 404.
     Status {
         /// The server.
         target: String,
@@ -68,7 +91,6 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadTarget { text, reason } => write!(f, "`{text}` names no server: {reason}"),
             Self::UnknownHost { target, source } => write!(f, "the host of {target} is not known: {source}"),
             Self::Connect { target, source } => write!(f, "cannot connect to {target}: {source}"),
             Self::TimedOut { target, waited } => {
@@ -76,7 +98,18 @@ impl fmt::Display for Error {
             }
             Self::Broken { target, source } => write!(f, "the connection to {target} broke: {source}"),
             Self::Closed { target } => write!(f, "{target} closed the connection before it had answered"),
-            Self::Malformed { target, reason } => write!(f, "{target} does not answer in HTTP/1.1: {reason}"),
+            Self::Malformed { target, protocol, found: Some(found), .. } => {
+                write!(f, "{target} answers in {found}, not in {protocol}")
+            }
+            Self::Malformed { target, protocol, found: None, reason } => {
+                write!(f, "{target} does not answer in {protocol}: {reason}")
+            }
+            Self::Login { target, said } => write!(f, "{target} refused the login: {said}"),
+            Self::UnaskableKey { target, protocol, key } => {
+                let start = key[..key.len().min(40)].escape_ascii();
+                write!(f, "{target} cannot be asked for the key {start}: {protocol} has no way to say it")
+            }
+            Self::Refused { target, text } => write!(f, "{target} answered {text}"),
             Self::Status { target, status, text } => write!(f, "{target} answered {status}: {text}"),
         }
     }

@@ -1,49 +1,16 @@
-//! Lookups as HTTP/1.1: `GET PATH?key=K` out, 200 with the value or 404 in.
-
-use std::ops::Range;
+//! Answers in HTTP/1.1: 200 with the value, or 404.
 
 use graven_wire::Decoded;
-use graven_wire::http::{self, Limits, Method, RequestHead};
+use graven_wire::http::{self, Limits, Method};
 
 use crate::ANSWER_BYTES_MAX;
+use crate::answer::{Answer, Asked, ValuePlace, first_line};
 use crate::error::Error;
-use crate::target::Target;
 
-/// What came back for a lookup.
-pub(crate) struct Answer {
-    /// `None` when the server does not have the key.
-    pub(crate) value: Option<Value>,
-    pub(crate) keep_alive: bool,
-}
-
-/// Where the value is.
-pub(crate) enum Value {
-    /// In the bytes that were decoded.
-    At(Range<usize>),
-    /// Put together in the room that was given.
-    Whole,
-}
-
-pub(crate) fn encode_lookup(target: &Target, key: &[u8], out: &mut Vec<u8>) {
-    let mut escaped = [target.path().as_bytes(), b"?key="].concat();
-    http::escape(key, &mut escaped);
-    let head = RequestHead {
-        method: "GET",
-        target: &escaped,
-        host: target.authority(),
-        close: false,
-        headers: &[],
-        body: None,
-    };
-    http::encode_request(&head, out);
-}
-
-/// The first answer in `received` and the bytes it takes, or `None` when it is not whole. `ended` says that the server has
-/// closed the connection, `name` what to call it in errors.
-pub(crate) fn decode_answer(
+pub(crate) fn decode(
+    asked: Asked<'_>,
     received: &[u8],
     ended: bool,
-    name: &str,
     whole: &mut Vec<u8>,
 ) -> Result<Option<(Answer, usize)>, Error> {
     let limits = Limits { body_bytes_max: ANSWER_BYTES_MAX, ..Limits::default() };
@@ -57,9 +24,7 @@ pub(crate) fn decode_answer(
             Decoded::Message(response, bytes) => (response, bytes),
             Decoded::NeedMore => return Ok(None),
             Decoded::Invalid(http::Error::Truncated) => return Ok(None),
-            Decoded::Invalid(reason) => {
-                return Err(Error::Malformed { target: name.to_owned(), reason: reason.message() });
-            }
+            Decoded::Invalid(reason) => return Err(asked.malformed(received, reason)),
         };
         // 100 to 199 announce the answer.
         if response.status < 200 {
@@ -72,31 +37,23 @@ pub(crate) fn decode_answer(
             status => {
                 let mut text = Vec::new();
                 response.body.append_to(&mut text);
-                return Err(Error::Status { target: name.to_owned(), status, text: first_line(&text) });
+                let target = asked.name.to_owned();
+                return Err(Error::Status { target, status, text: first_line(&text) });
             }
         };
         return Ok(Some((Answer { value, keep_alive: response.keep_alive }, passed + bytes)));
     }
 }
 
-fn value_in(received: &[u8], body: &http::Body<'_>, whole: &mut Vec<u8>) -> Value {
+fn value_in(received: &[u8], body: &http::Body<'_>, whole: &mut Vec<u8>) -> ValuePlace {
     let mut pieces = body.pieces();
     match (pieces.next(), pieces.next()) {
-        (None, _) => Value::At(0..0),
-        (Some(only), None) => {
-            let start = only.as_ptr().addr() - received.as_ptr().addr();
-            Value::At(start..start + only.len())
-        }
+        (None, _) => ValuePlace::At(0..0),
+        (Some(only), None) => ValuePlace::of(only, received),
         _ => {
             whole.clear();
             body.append_to(whole);
-            Value::Whole
+            ValuePlace::Whole
         }
     }
-}
-
-/// Enough of an error's body to tell what it is about.
-fn first_line(text: &[u8]) -> String {
-    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    line[..line.len().min(200)].trim_ascii().escape_ascii().to_string()
 }

@@ -1,13 +1,13 @@
 //! Where a server listens, and what it speaks there, as people write it.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::error::Error;
+use graven_wire::address::{Address, AddressError, AddressProblem, Location, Protocol};
 
-/// A place to listen on: `127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` or `unix:PATH`, with `http://`, `resp://` or
-/// `memcached://` before it to speak only that.
+/// A place to listen on: `127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` or `unix:PATH`; with a
+/// scheme (`http://`, `redis://` or `resp://`, `memcached://`, `redis+unix:` and so on) to speak
+/// only that, on its usual port if none is given.
 ///
 /// ```
 /// use graven_server::{Endpoint, Speaks};
@@ -15,14 +15,14 @@ use crate::error::Error;
 /// let endpoint: Endpoint = "http://127.0.0.1:8000".parse()?;
 /// assert_eq!(endpoint.speaks, Speaks::Http);
 /// assert_eq!(endpoint.to_string(), "http://127.0.0.1:8000");
-/// # Ok::<(), graven_server::Error>(())
+/// # Ok::<(), graven_wire::address::AddressError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The protocols that are spoken there.
     pub speaks: Speaks,
-    /// The address.
-    pub address: Address,
+    /// Where.
+    pub location: Location,
 }
 
 /// What an endpoint speaks.
@@ -39,62 +39,75 @@ pub enum Speaks {
     Memcached,
 }
 
-/// The address of an endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// A TCP host (a name, or an address without brackets) and port.
-    Tcp(String, u16),
-    /// The path of a Unix socket.
-    Unix(PathBuf),
+impl FromStr for Endpoint {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let address = Address::to_listen(text)?;
+        match unusable(&address) {
+            Some(problem) => Err(AddressError::new(text, problem)),
+            None => Ok(Self { speaks: address.protocol.into(), location: address.location }),
+        }
+    }
 }
 
-const SCHEMES: [(&str, Speaks); 3] =
-    [("http://", Speaks::Http), ("resp://", Speaks::Resp), ("memcached://", Speaks::Memcached)];
-
-impl FromStr for Endpoint {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let bad = |reason| Error::BadEndpoint { endpoint: text.to_owned(), reason };
-        let scheme = SCHEMES.iter().find_map(|(scheme, speaks)| Some((text.strip_prefix(scheme)?, *speaks)));
-        let (rest, speaks) = scheme.unwrap_or((text, Speaks::Any));
-        if let Some(path) = rest.strip_prefix("unix:") {
-            return match path {
-                "" => Err(bad("the path of the Unix socket is missing")),
-                path => Ok(Self { speaks, address: Address::Unix(PathBuf::from(path)) }),
-            };
-        }
-        if rest.contains("://") {
-            return Err(bad("the scheme is not http, resp or memcached"));
-        }
-        // Addresses are pasted from URLs.
-        let rest = if speaks == Speaks::Any { rest } else { rest.strip_suffix('/').unwrap_or(rest) };
-        let (host, port) = rest.rsplit_once(':').ok_or_else(|| bad("the port is missing"))?;
-        let port = port.parse().map_err(|_| bad("the port is not a number from 0 to 65535"))?;
-        let host = match host.strip_prefix('[') {
-            Some(inner) => inner.strip_suffix(']').ok_or_else(|| bad("a bracket is not closed"))?,
-            None if host.contains(':') => {
-                return Err(bad("an IPv6 address needs brackets, as in [::1]:8000"));
-            }
-            None => host,
+/// What an address says that a listener has no use for.
+fn unusable(address: &Address) -> Option<AddressProblem> {
+    let Address { protocol, is_tls, credentials, path, query, .. } = address;
+    if *is_tls {
+        let (scheme, plain) = match protocol {
+            Some(Protocol::Redis) => ("rediss", "redis"),
+            _ => ("https", "http"),
         };
-        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || "/?#@[]".contains(c)) {
-            return Err(bad("the host is missing or malformed"));
+        return Some(AddressProblem::TlsUnsupported { scheme, plain });
+    }
+    if credentials.is_some() {
+        return Some(AddressProblem::UnusableCredentials);
+    }
+    // Addresses are pasted from URLs, which end in a slash.
+    if !matches!(path.as_str(), "" | "/") {
+        return Some(AddressProblem::UnusablePath { found: path.clone() });
+    }
+    query.as_ref().map(|query| {
+        let name = query.split(['=', '&']).next().unwrap_or_default().to_owned();
+        AddressProblem::UnknownParameter { name }
+    })
+}
+
+impl From<Option<Protocol>> for Speaks {
+    fn from(protocol: Option<Protocol>) -> Self {
+        match protocol {
+            None => Self::Any,
+            Some(Protocol::Http) => Self::Http,
+            Some(Protocol::Redis) => Self::Resp,
+            Some(Protocol::Memcached) => Self::Memcached,
         }
-        Ok(Self { speaks, address: Address::Tcp(host.to_owned(), port) })
+    }
+}
+
+impl Speaks {
+    /// The only protocol that is spoken, if there is one.
+    pub fn only(self) -> Option<Protocol> {
+        match self {
+            Self::Any => None,
+            Self::Http => Some(Protocol::Http),
+            Self::Resp => Some(Protocol::Redis),
+            Self::Memcached => Some(Protocol::Memcached),
+        }
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((scheme, _)) = SCHEMES.iter().find(|(_, speaks)| *speaks == self.speaks) {
-            f.write_str(scheme)?;
-        }
-        match &self.address {
-            Address::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Address::Tcp(host, port) => write!(f, "{host}:{port}"),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
+        let address = Address {
+            protocol: self.speaks.only(),
+            is_tls: false,
+            credentials: None,
+            location: self.location.clone(),
+            path: String::new(),
+            query: None,
+        };
+        address.fmt(f)
     }
 }
 
@@ -104,38 +117,43 @@ mod tests {
 
     #[test]
     fn every_form_of_an_endpoint_reads_and_writes_back() {
-        for text in [
-            "127.0.0.1:8000",
-            "[::1]:8000",
-            "localhost:0",
-            "http://127.0.0.1:8000",
-            "resp://[::]:6379",
-            "memcached://0.0.0.0:11211",
-            "unix:/run/graven.sock",
-            "http://unix:graven.sock",
+        for (text, speaks, written) in [
+            ("127.0.0.1:8000", Speaks::Any, "127.0.0.1:8000"),
+            ("[::1]:8000", Speaks::Any, "[::1]:8000"),
+            ("localhost:0", Speaks::Any, "localhost:0"),
+            ("127.0.0.1:8000/", Speaks::Any, "127.0.0.1:8000"),
+            ("HTTP://127.0.0.1:8000", Speaks::Http, "http://127.0.0.1:8000"),
+            ("http://[::1]:80/", Speaks::Http, "http://[::1]:80"),
+            ("http://localhost", Speaks::Http, "http://localhost:80"),
+            ("resp://[::]:0", Speaks::Resp, "resp://[::]:0"),
+            ("redis://localhost", Speaks::Resp, "resp://localhost:6379"),
+            ("memcached://0.0.0.0:11211", Speaks::Memcached, "memcached://0.0.0.0:11211"),
+            ("unix:/run/graven.sock", Speaks::Any, "unix:/run/graven.sock"),
+            ("http://unix:graven.sock", Speaks::Http, "http+unix:graven.sock"),
+            ("redis+unix:/run/graven.sock", Speaks::Resp, "resp+unix:/run/graven.sock"),
         ] {
-            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
+            let endpoint: Endpoint = text.parse().unwrap();
+            assert_eq!((endpoint.speaks, endpoint.to_string().as_str()), (speaks, written), "{text}");
+            assert_eq!(written.parse::<Endpoint>(), Ok(endpoint), "{text}");
         }
-        assert_eq!("http://[::1]:80/".parse::<Endpoint>().unwrap().to_string(), "http://[::1]:80");
     }
 
     #[test]
-    fn a_bad_endpoint_is_refused_with_its_reason() {
-        for (text, reason) in [
-            ("127.0.0.1", "the port is missing"),
-            ("127.0.0.1:", "the port is not a number from 0 to 65535"),
-            ("127.0.0.1:65536", "the port is not a number from 0 to 65535"),
-            ("::1:8000", "an IPv6 address needs brackets, as in [::1]:8000"),
-            ("[::1:8000", "a bracket is not closed"),
-            (":8000", "the host is missing or malformed"),
-            ("a b:1", "the host is missing or malformed"),
-            ("https://a:1", "the scheme is not http, resp or memcached"),
-            ("unix:", "the path of the Unix socket is missing"),
+    fn a_bad_endpoint_is_refused_with_what_was_found() {
+        use AddressProblem as P;
+        for (text, problem) in [
+            ("127.0.0.1", P::MissingPort { host: "127.0.0.1".into() }),
+            ("127.0.0.1:65536", P::BadPort { found: "65536".into(), least: 0 }),
+            ("a b:1", P::BadHost { host: "a b".into(), found: ' ' }),
+            ("https://a:1", P::TlsUnsupported { scheme: "https", plain: "http" }),
+            ("rediss://a:1", P::TlsUnsupported { scheme: "rediss", plain: "redis" }),
+            ("redis://:password@a:1", P::UnusableCredentials),
+            ("http://a:1/v1/kv", P::UnusablePath { found: "/v1/kv".into() }),
+            ("resp://a:1?tabel=b", P::UnknownParameter { name: "tabel".into() }),
+            ("unix:/a?b", P::UnknownParameter { name: "b".into() }),
+            ("unix:", P::MissingSocketPath),
         ] {
-            let Err(Error::BadEndpoint { reason: got, endpoint }) = text.parse::<Endpoint>() else {
-                panic!("{text} was accepted")
-            };
-            assert_eq!((endpoint.as_str(), got), (text, reason));
+            assert_eq!(text.parse::<Endpoint>().map_err(|error| error.problem), Err(problem), "{text}");
         }
     }
 }

@@ -6,13 +6,6 @@ use std::{fmt, io};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The text is no endpoint.
-    BadEndpoint {
-        /// The text.
-        endpoint: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
     /// The host's name has no address.
     UnknownHost {
         /// The endpoint that names it.
@@ -75,7 +68,6 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadEndpoint { endpoint, reason } => write!(f, "`{endpoint}` is no address: {reason}"),
             Self::UnknownHost { endpoint, source } => {
                 write!(f, "the host of {endpoint} has no address: {source}")
             }

@@ -67,9 +67,10 @@ mod turn;
 
 use std::sync::Arc;
 
-pub use endpoint::{Address, Endpoint, Speaks};
+pub use endpoint::{Endpoint, Speaks};
 pub use error::Error;
 pub use graven_blocks::DiskReads;
+pub use graven_wire::address::Location;
 pub use listener::Listener;
 pub use options::{
     LimitOptions, NetworkOptions, NotAnOrigin, Options, Origin, StorageOptions, TimeoutOptions,

@@ -9,11 +9,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use graven_wire::address::Location;
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, TcpKeepalive, Type};
 
-use crate::endpoint::{Address, Endpoint, Speaks};
+use crate::endpoint::{Endpoint, Speaks};
 use crate::error::Error;
 use crate::fast_open;
 use crate::options::Options;
@@ -55,8 +56,8 @@ impl Listener {
         let backlog = i32::try_from(options.network.backlog).unwrap_or(i32::MAX);
         let fast_open_max = options.network.fast_open_max;
         let speaks = endpoint.speaks;
-        match &endpoint.address {
-            Address::Tcp(host, port) => {
+        match &endpoint.location {
+            Location::Tcp { host, port } => {
                 let addresses = (host.as_str(), *port)
                     .to_socket_addrs()
                     .map_err(|source| Error::UnknownHost { endpoint: endpoint.to_string(), source })?;
@@ -64,15 +65,15 @@ impl Listener {
                 for address in addresses {
                     match bind_tcp(address, backlog, fast_open_max, options.timeouts.keep_alive) {
                         Ok((socket, bound)) => {
-                            let address = Address::Tcp(bound.ip().to_string(), bound.port());
-                            return Ok(Self { endpoint: Endpoint { speaks, address }, socket });
+                            let location = Location::Tcp { host: bound.ip().to_string(), port: bound.port() };
+                            return Ok(Self { endpoint: Endpoint { speaks, location }, socket });
                         }
                         Err(error) => failed = error,
                     }
                 }
                 Err(Error::listen(endpoint, failed))
             }
-            Address::Unix(path) => match bind_unix(path, backlog) {
+            Location::Unix(path) => match bind_unix(path, backlog) {
                 Ok(socket) => Ok(Self { endpoint: endpoint.clone(), socket }),
                 Err(error) => Err(Error::listen(endpoint, error)),
             },

@@ -36,11 +36,16 @@
 //!   further ones can make a message [`Decoded::Invalid`], with the reason as a value.
 //! - Each limit is a field of a `Limits` with a default, and has a reason of its own.
 
+pub mod address;
 mod decimal;
 pub mod glob;
 pub mod http;
 pub mod memcached;
+mod recognize;
 pub mod resp;
+pub mod target;
+
+pub use recognize::{PROBE, Recognized, recognize};
 
 /// What a decoder made of the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -45,8 +45,8 @@ fn a_browser_without_a_network_shows_every_plot_and_complains_of_nothing() {
     let keys = example_data();
     for (further, plots) in [
         (&["--rate", "2000", "--miss", "0.2"][..], 3),
-        (&["--sweep", "rate=2000,4000"], 2),
-        (&["--sweep", "connections=1,2"], 2),
+        (&["--sweep", "rate=2000,4000"], 3),
+        (&["--sweep", "connections=1,2"], 3),
     ] {
         let page = directory.path().join("page.html");
         let asks = ["bench", serving.address(), "--keys", keys.to_str().unwrap(), "-n", "300", "--html"];

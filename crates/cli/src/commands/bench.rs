@@ -1,29 +1,33 @@
 //! `graven bench`: asks a server for your own keys and says how fast it is, and how bad the tail.
 
-use std::fs::File;
-use std::io::{self, BufReader, IsTerminal, Write};
+mod explain;
+mod files;
+mod invocation;
+mod keys;
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use graven_ingest::{Format, ReadOptions};
+use graven_bench::{
+    Arrivals, Document, Ending, FORM, KeyDistribution, Live, LoadPlan, Pace, RATE_MAX, RATE_MIN, Report,
+    RequestPool, Sweep, TIME_MAX, Target, Think, Workload,
+};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::console::warn;
 use crate::failure::{Failure, Outcome, reason};
-use crate::input;
-use crate::load::{
-    self, Arrivals, CONNECTIONS_MAX, Document, Draw, Keys, Language, Live, Manner, PIPELINE_MAX, Pace, Plan,
-    Pool, Report, Spread, Sweep, THREADS_MAX, Target, Think,
-};
-use crate::load_progress::Progress;
-use crate::output::Output;
+use crate::load_progress::LoadProgress;
 use crate::quantity::{self, Misread};
 use crate::signals::stop_on_signals;
-use crate::table::{self, Carved, Table};
+use crate::target::{ask_in, target};
+use explain::{explain, refuse};
 
 /// Measure how fast a server answers for your own keys
 ///
@@ -31,14 +35,15 @@ use crate::table::{self, Carved, Table};
 #[derive(clap::Args)]
 #[command(
     after_long_help = "Exit status: 0 when the run was made; 1 when, under --verify, anything at all went wrong; 2 when it \
-    could not be made, or nothing was answered. docs/BENCHMARKING.md explains every figure and has recipes."
+    could not be made, nothing was answered, or a file could not be written; 128 + N when signal N cut it short (130 \
+    for ^C). docs/BENCHMARKING.md explains every figure and has recipes."
 )]
 pub(crate) struct Arguments {
     /// The server: HOST:PORT for HTTP, redis://HOST:PORT, memcached://HOST:PORT, or a URL
     ///
-    /// HOST:PORT (HTTP), `http://HOST:PORT/PATH?key={key}`, `redis://HOST[:PORT]`, `memcached://HOST[:PORT]`, or
-    /// [redis+|memcached+]unix:PATH
-    #[arg(required_unless_present = "compare")]
+    /// HOST:PORT (HTTP), `http://HOST:PORT/PATH?key={key}`, `redis://HOST[:PORT]`,
+    /// `memcached://HOST[:PORT]`, or [redis+|memcached+]unix:PATH
+    #[arg(required_unless_present = "compare", value_parser = target)]
     target: Option<Target>,
     /// The keys: a table, or a list with one a line; `-` is standard input
     ///
@@ -65,15 +70,17 @@ pub(crate) struct Arguments {
     /// Latencies are measured from when each request was meant to be sent.
     #[arg(long, value_name = "PER_SECOND", value_parser = rate, conflicts_with = "users", help_heading = LOAD)]
     rate: Option<f64>,
-    /// How the requests of --rate, or of a sweep of rates, are spread over time [default: constant]
+    /// How the requests of --rate, or of a sweep of rates, are spread over time [default:
+    /// constant]
     #[arg(long, value_enum, help_heading = LOAD, hide_short_help = true)]
     arrivals: Option<Spacing>,
     /// Send for this long before anything is measured
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration, help_heading = LOAD, hide_short_help = true)]
     warmup: Duration,
-    /// Which keys are asked for how often: uniform, zipf:S, sequential, or hot:P/Q (P% of the requests to Q% of the keys)
+    /// Which keys are asked for how often: uniform, zipf:S, sequential, or hot:P/Q (P% of the
+    /// requests to Q% of the keys)
     #[arg(long, value_name = "HOW", default_value = "uniform", help_heading = REQUESTS, hide_short_help = true)]
-    dist: Spread,
+    dist: KeyDistribution,
     /// The part of the keys that are certain not to be there, from 0 to 1
     #[arg(long, value_name = "PART", default_value = "0", value_parser = part, help_heading = REQUESTS, hide_short_help = true)]
     miss: f64,
@@ -95,7 +102,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PEOPLE", value_parser = quantity::positive, conflicts_with = "connections", requires = "think", help_heading = LOAD, hide_short_help = true)]
     users: Option<NonZeroUsize>,
     /// How long people wait: a TIME, or a range as 1s..5s
-    #[arg(long, value_name = "TIME", requires = "users", help_heading = LOAD, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", requires = "users", value_parser = think, help_heading = LOAD, hide_short_help = true)]
     think: Option<Think>,
     /// How long an answer may take
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout, help_heading = LOAD, hide_short_help = true)]
@@ -148,17 +155,11 @@ enum Steps {
     Rates(Vec<f64>),
 }
 
-/// Runs of a sweep, and keys of a request.
+/// Runs of a sweep.
 const STEPS_MAX: usize = 100;
-const MGET_MAX: usize = 10_000;
 
-/// The longest time that any flag takes, and the shortest in which an answer can come.
-const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The shortest time in which an answer can come.
 const TIMEOUT_MIN: Duration = Duration::from_micros(1);
-
-/// The fewest and the most requests a second that can be asked for.
-const RATE_MIN: f64 = 0.001;
-const RATE_MAX: f64 = 1e9;
 
 /// How many connections there are unless something else is said.
 const CONNECTIONS: usize = 50;
@@ -174,56 +175,100 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         return Err(Failure::new("a target and --keys FILE are needed; see `graven bench --help`"));
     };
     let plan = plan(arguments, target)?;
-    let pool = draw(&plan, path)?;
+    files::check(arguments, path)?;
     // A signal ends the run, and what was measured is printed.
     let stop = Arc::default();
     stop_on_signals(&stop)?;
-    let document = measure(arguments, &plan, &pool, &stop)?;
-    write_files(arguments, &document)?;
-    print(arguments, &document)?;
+    let signal = remember_signal()?;
+    let pool = match keys::draw(&drawn_plan(arguments, &plan), path, &stop) {
+        Err(_) if is_set(&stop) => return Ok(stopped(&signal)),
+        drawn => drawn?,
+    };
+    let (document, unmeasured) = match measure(arguments, &plan, &pool, &stop) {
+        Err(_) if is_set(&stop) => return Ok(stopped(&signal)),
+        measured => measured?,
+    };
+    // The summary comes first: whatever may happen to a file, it has been seen.
+    let printed = print(arguments, &document);
+    let mut failures = files::write(arguments, &document);
+    failures.extend(printed.err());
+    failures.extend(unmeasured);
+    if let Some(last) = failures.pop() {
+        failures.iter().for_each(warn);
+        return Err(last);
+    }
+    conclude(arguments, target, &document, &signal)
+}
+
+/// The exit status, once everything is printed and written.
+fn conclude(
+    arguments: &Arguments,
+    target: &Target,
+    document: &Document,
+    signal: &AtomicUsize,
+) -> Outcome<ExitCode> {
+    let ending = document.runs.last().map(|run| run.ended);
+    if ending == Some(Ending::CutShort) {
+        return Ok(status_of(signal));
+    }
+    if arguments.json {
+        let warnings = document.runs.iter().flat_map(|run| &run.warnings);
+        warnings.for_each(warn);
+    }
+    if let Some(found) = document.runs.iter().find_map(|run| run.recognized) {
+        let asked_in = target.protocol();
+        let advice = ask_in(target, found);
+        return Err(Failure::new(format!("{target} answers in {found}, not in {asked_in}; {advice}")));
+    }
     let answered: u64 = document.runs.iter().map(Report::answers).sum();
-    if answered == 0 && !stop.load(Ordering::Relaxed) {
+    if answered == 0 {
         return Err(Failure::new(format!("{target} answered nothing; what it did instead stands above")));
     }
     let is_bad = arguments.verify && document.runs.iter().any(Report::went_wrong);
     Ok(if is_bad { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-fn plan(arguments: &Arguments, target: &Target) -> Outcome<Plan> {
+/// What people are told whose signal came before anything was measured.
+const STOPPED_EARLY: &str = "stopped by a signal before anything was measured";
+
+/// The exit status of a process that was stopped before anything was measured.
+fn stopped(signal: &AtomicUsize) -> ExitCode {
+    warn(STOPPED_EARLY);
+    status_of(signal)
+}
+
+fn is_set(stop: &AtomicBool) -> bool {
+    stop.load(Ordering::Relaxed)
+}
+
+/// The number of the last signal that came, 0 before.
+fn remember_signal() -> Outcome<Arc<AtomicUsize>> {
+    let last = Arc::new(AtomicUsize::new(0));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register_usize(signal, Arc::clone(&last), signal.unsigned_abs() as usize)
+            .map_err(|error| Failure::new(format!("cannot watch for signals: {}", reason(&error))))?;
+    }
+    Ok(last)
+}
+
+/// What a shell gives for a process that a signal has ended.
+fn status_of(signal: &AtomicUsize) -> ExitCode {
+    ExitCode::from(u8::try_from(128 + signal.load(Ordering::Relaxed)).unwrap_or(u8::MAX))
+}
+
+fn plan(arguments: &Arguments, target: &Target) -> Outcome<LoadPlan> {
     refuse_contradictions(arguments)?;
     let connections = arguments.users.or(arguments.connections).map_or(CONNECTIONS, NonZeroUsize::get);
-    let largest = match &arguments.sweep {
-        Some(Steps::Connections(steps)) => steps.iter().copied().max().unwrap_or(connections),
-        _ => connections,
-    };
-    for (what, value, most) in [
-        ("connections", largest, CONNECTIONS_MAX),
-        ("--threads", arguments.threads.get(), THREADS_MAX),
-        ("--pipeline", arguments.pipeline.get(), PIPELINE_MAX),
-        ("--mget", arguments.mget.get(), MGET_MAX),
-    ] {
-        if value > most {
-            return Err(Failure::new(format!("{value} is too much for {what}; at most {most} are possible")));
-        }
-    }
-    if arguments.mget.get() > 1 && !target.takes_many() {
-        return Err(Failure::new(format!(
-            "{target} asks for one key at a time; --mget needs HOST:PORT, whose /v1/mget is asked, or another language"
-        )));
-    }
-    if !arguments.headers.is_empty() && target.language != Language::Http {
-        return Err(Failure::new(format!("{target} is not asked over HTTP; leave -H out")));
-    }
     let pace = match (arguments.rate, arguments.think) {
         (Some(rate), _) => Pace::Open { rate, arrivals: arrivals(arguments) },
         (None, Some(think)) => Pace::Users(think),
         (None, None) => Pace::Closed,
     };
     let is_endless = arguments.duration.is_none() && arguments.requests.is_none();
-    Ok(Plan {
+    let plan = LoadPlan {
         target: target.clone(),
         connections,
-        threads: arguments.threads.get().min(connections),
+        threads: arguments.threads.get(),
         pipeline: arguments.pipeline.get(),
         duration: arguments.duration.or(is_endless.then_some(DURATION)),
         requests: arguments.requests,
@@ -232,15 +277,49 @@ fn plan(arguments: &Arguments, target: &Target) -> Outcome<Plan> {
         timeout: arguments.timeout,
         new_connection: arguments.new_connection,
         headers: arguments.headers.clone(),
-        draw: Draw {
-            spread: arguments.dist,
+        workload: Workload {
+            distribution: arguments.dist,
             miss: arguments.miss,
             keys_per_request: arguments.mget.get(),
             seed: arguments.seed,
             verify: arguments.verify,
-            requests_max: if arguments.warmup.is_zero() { arguments.requests } else { None },
         },
-    })
+        percentiles: arguments.percentiles.clone(),
+    };
+    // Every step of a sweep before the first is made.
+    for plan in std::iter::once(&plan).chain(&steps_of(arguments, &plan).1) {
+        plan.check().map_err(|error| refuse(target, &error))?;
+    }
+    Ok(plan)
+}
+
+/// The plan that requests are drawn for: of a sweep, the one that sends the most.
+fn drawn_plan(arguments: &Arguments, plan: &LoadPlan) -> LoadPlan {
+    let (_, plans) = steps_of(arguments, plan);
+    let most = plans.into_iter().max_by_key(|plan| plan.requests_expected().unwrap_or(u64::MAX));
+    most.unwrap_or_else(|| plan.clone())
+}
+
+/// The runs of a sweep, or the only one.
+fn steps_of(arguments: &Arguments, plan: &LoadPlan) -> (Option<Sweep>, Vec<LoadPlan>) {
+    let threads = |connections: usize| plan.threads.min(connections);
+    match &arguments.sweep {
+        None => (None, vec![LoadPlan { threads: threads(plan.connections), ..plan.clone() }]),
+        Some(Steps::Connections(steps)) => {
+            let at = |&connections: &usize| LoadPlan {
+                connections,
+                threads: threads(connections),
+                ..plan.clone()
+            };
+            (Some(Sweep::Connections), steps.iter().map(at).collect())
+        }
+        Some(Steps::Rates(rates)) => {
+            let arrivals = arrivals(arguments);
+            let threads = threads(plan.connections);
+            let at = |&rate: &f64| LoadPlan { pace: Pace::Open { rate, arrivals }, threads, ..plan.clone() };
+            (Some(Sweep::Rate), rates.iter().map(at).collect())
+        }
+    }
 }
 
 /// Refuses flags of which one would do nothing.
@@ -263,125 +342,38 @@ fn arrivals(arguments: &Arguments) -> Arrivals {
     arguments.arrivals.unwrap_or(Spacing::Constant).into()
 }
 
-fn draw(plan: &Plan, path: &Path) -> Outcome<Pool> {
-    let mut keys = read_keys(path, plan.draw.verify)?;
-    keys.retain(|key| plan.target.takes(key));
-    if keys.passed_over() > 0 {
-        warn(format_args!(
-            "{} keys are not asked for: the limits are in docs/BENCHMARKING.md",
-            keys.passed_over()
-        ));
-    }
-    if keys.len() == 0 {
-        return Err(Failure::new(format!(
-            "{} holds no key that can be asked for; write one key, or one `key value` pair, a line into it",
-            path.display()
-        )));
-    }
-    if plan.draw.verify && !keys.has_values() {
-        return Err(Failure::new(format!(
-            "{} holds keys without values, so --verify has nothing to compare with; give it `key value` pairs",
-            path.display()
-        )));
-    }
-    let manner = Manner {
-        headers: &plan.headers,
-        close: plan.new_connection && plan.target.language == Language::Http,
-    };
-    Ok(Pool::draw(&keys, &plan.target, manner, &plan.draw))
-}
-
-/// The keys of a carved file, or of text.
-fn read_keys(path: &Path, values_wanted: bool) -> Outcome<Keys> {
-    let mut keys = Keys::new(values_wanted);
-    match Table::open(path)? {
-        Table::Carved(Carved { name, store }) => {
-            for pair in store.iter() {
-                let (key, value) = pair.map_err(|error| table::explain(&name, &error))?;
-                keys.push(&key, &value);
-            }
-        }
-        Table::Text(text) => {
-            // A list of keys is text, whatever else its lines look like.
-            let format = Format::of(path).unwrap_or(Format::Data);
-            let options = ReadOptions { format: Some(format), ..ReadOptions::default() };
-            input::for_each_pair(text, &options, |pair| keys.push(pair.key, pair.value))?;
-        }
-    }
-    Ok(keys)
-}
-
-fn measure(arguments: &Arguments, plan: &Plan, pool: &Pool, stop: &AtomicBool) -> Outcome<Document> {
-    let (sweep, plans) = match &arguments.sweep {
-        None => (None, vec![plan.clone()]),
-        Some(Steps::Connections(steps)) => {
-            let at = |&connections: &usize| {
-                let threads = arguments.threads.get().min(connections);
-                Plan { connections, threads, ..plan.clone() }
-            };
-            (Some(Sweep::Connections), steps.iter().map(at).collect())
-        }
-        Some(Steps::Rates(rates)) => {
-            let arrivals = arrivals(arguments);
-            let at = |&rate: &f64| Plan { pace: Pace::Open { rate, arrivals }, ..plan.clone() };
-            (Some(Sweep::Rate), rates.iter().map(at).collect())
-        }
-    };
-    let mut runs = Vec::new();
+fn measure(
+    arguments: &Arguments,
+    plan: &LoadPlan,
+    pool: &RequestPool,
+    stop: &AtomicBool,
+) -> Outcome<(Document, Option<Failure>)> {
+    let (sweep, plans) = steps_of(arguments, plan);
+    let mut runs: Vec<Report> = Vec::new();
+    let mut unmeasured = None;
     for plan in &plans {
         let live = io::stderr().is_terminal().then(Live::new);
-        let progress = live.as_ref().map(|live| Progress::new(live, plan));
-        let measured = match progress {
-            Some(progress) => progress.follow(|| load::run(plan, pool, stop, live.as_ref()))?,
-            None => load::run(plan, pool, stop, None),
+        let progress = live.as_ref().map(|live| LoadProgress::new(live, plan));
+        let report = match progress {
+            Some(progress) => progress.follow(|| graven_bench::run(plan, pool, stop, live.as_ref()))?,
+            None => graven_bench::run(plan, pool, stop, None),
         };
-        let measured = measured.map_err(|error| explain(&plan.target, error))?;
-        runs.push(Report::new(plan, &measured, &arguments.percentiles));
-        if stop.load(Ordering::Relaxed) {
+        match report {
+            Ok(report) => runs.push(report),
+            Err(error) if runs.is_empty() => return Err(explain(&plan.target, error)),
+            // What the steps before have measured is not lost with a server that has gone away.
+            Err(error) => {
+                unmeasured = Some(explain(&plan.target, error));
+                break;
+            }
+        }
+        if runs.last().is_some_and(|run| run.ended != Ending::Complete) {
             break;
         }
     }
-    Ok(Document::new(sweep, runs))
-}
-
-fn explain(target: &Target, error: load::Error) -> Failure {
-    Failure::new(match error {
-        load::Error::UnknownHost(error) => {
-            format!("the host of {target} is not known ({}); check its spelling", reason(&error))
-        }
-        load::Error::Unconnected(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            format!("nothing listens on {target}; start a server there, as with `graven serve FILE`")
-        }
-        load::Error::Unconnected(error) => {
-            format!("cannot connect to {target}: {}; check the address and the server", reason(&error))
-        }
-        load::Error::System(error) => format!("the run had to be given up: {}", reason(&error)),
-    })
-}
-
-fn write_files(arguments: &Arguments, document: &Document) -> Outcome<()> {
-    if let Some(path) = &arguments.csv {
-        write_file(path, |out| load::write_csv(document, out))?;
-    }
-    if let Some(path) = &arguments.html {
-        write_file(path, |out| out.write_all(load::page(document).as_bytes()))?;
-    }
-    if let Some(path) = &arguments.hgrm {
-        // Of a sweep the last run, which is where the load was highest.
-        let timings = document.runs.last().map(Report::timings).unwrap_or_default();
-        match timings.first() {
-            Some((_, timing)) => write_file(path, |out| load::write_hgrm(timing.honest(), out))?,
-            None => warn(format_args!("{} is not written, for nothing was answered", path.display())),
-        }
-    }
-    Ok(())
-}
-
-fn write_file(path: &Path, write: impl FnOnce(&mut Output) -> io::Result<()>) -> Outcome<()> {
-    let mut output = Output::create(path)?;
-    write(&mut output)
-        .and_then(|()| Ok(output.finish()?))
-        .map_err(|error| Failure::new(format!("cannot write {}: {}", path.display(), reason(&error))))
+    let generator = concat!("graven ", env!("CARGO_PKG_VERSION"));
+    let document = Document::new(generator, invocation::invocation(), sweep, runs);
+    Ok((document, unmeasured.filter(|_| !is_set(stop))))
 }
 
 fn print(arguments: &Arguments, document: &Document) -> Outcome<()> {
@@ -389,9 +381,9 @@ fn print(arguments: &Arguments, document: &Document) -> Outcome<()> {
         let json = serde_json::to_string_pretty(document);
         json.map_err(|error| Failure::new(format!("cannot write JSON: {error}")))? + "\n"
     } else if document.sweep.is_some() {
-        load::sweep_table(document)
+        graven_bench::sweep_table(document)
     } else {
-        document.runs.iter().map(load::summary).collect()
+        document.runs.iter().map(graven_bench::summary).collect()
     };
     match io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever read the pipe has had enough.
@@ -408,7 +400,7 @@ fn compare(files: &[PathBuf]) -> Outcome<ExitCode> {
     };
     let documents = [read_document(a)?, read_document(b)?];
     let names = [a, b].map(|path| path.display().to_string());
-    let table = load::compare([&names[0], &names[1]], [&documents[0], &documents[1]])
+    let table = graven_bench::compare([&names[0], &names[1]], [&documents[0], &documents[1]])
         .ok_or_else(|| Failure::new("one of the two documents holds no run"))?;
     match io::stdout().lock().write_all(table.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -420,17 +412,19 @@ fn compare(files: &[PathBuf]) -> Outcome<ExitCode> {
 
 fn read_document(path: &Path) -> Outcome<Document> {
     let name = path.display();
-    let file = File::open(path).map_err(|error| {
+    let text = fs::read_to_string(path).map_err(|error| {
         let advice = "make it with `graven bench … --json > FILE`";
-        Failure::new(format!("cannot open {name}: {}; {advice}", reason(&error)))
+        Failure::new(format!("cannot read {name}: {}; {advice}", reason(&error)))
     })?;
-    let document: Document = serde_json::from_reader(BufReader::new(file))
-        .map_err(|error| Failure::new(format!("{name} is no document of `graven bench --json`: {error}")))?;
-    if document.form != load::FORM {
-        let (theirs, ours) = (document.form, load::FORM);
-        return Err(Failure::new(format!("{name} has form {theirs}, and this graven reads form {ours}")));
+    // A document of another form lacks members, or has others.
+    let form = serde_json::from_str(&text).ok().and_then(|text: serde_json::Value| text["form"].as_u64());
+    if let Some(theirs) = form.filter(|form| *form != u64::from(FORM)) {
+        return Err(Failure::new(format!(
+            "{name} has form {theirs}, and this graven reads form {FORM}; make it anew with `graven bench … --json`"
+        )));
     }
-    Ok(document)
+    serde_json::from_str(&text)
+        .map_err(|error| Failure::new(format!("{name} is no document of `graven bench --json`: {error}")))
 }
 
 impl From<Spacing> for Arrivals {
@@ -440,6 +434,17 @@ impl From<Spacing> for Arrivals {
             Spacing::Poisson => Self::Poisson,
         }
     }
+}
+
+fn think(text: &str) -> Result<Think, String> {
+    let (least, most) = text.split_once("..").unwrap_or((text, text));
+    let [least, most] = [least, most].map(|text| duration(text).map_err(|error| error.to_string()));
+    let think = Think { least: least?, most: most? };
+    if think.least > think.most {
+        let turned = Think { least: think.most, most: think.least };
+        return Err(format!("the shorter time comes first, as in {turned}"));
+    }
+    Ok(think)
 }
 
 fn rate(text: &str) -> Result<f64, Misread> {
@@ -455,11 +460,11 @@ fn percent(text: &str) -> Result<f64, Misread> {
 }
 
 fn duration(text: &str) -> Result<Duration, Misread> {
-    quantity::time(text, Duration::ZERO..=DURATION_MAX)
+    quantity::time(text, Duration::ZERO..=TIME_MAX)
 }
 
 fn timeout(text: &str) -> Result<Duration, Misread> {
-    quantity::time(text, TIMEOUT_MIN..=DURATION_MAX)
+    quantity::time(text, TIMEOUT_MIN..=TIME_MAX)
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

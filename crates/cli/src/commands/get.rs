@@ -18,6 +18,7 @@ use crate::input;
 use crate::json_bytes;
 use crate::output::{self, STANDARD_OUTPUT, Stop};
 use crate::table::{self, Carved};
+use crate::target::{ask_in, serve_there};
 
 /// Print the values of keys, one a line, in the order of the keys
 #[derive(clap::Args)]
@@ -31,8 +32,9 @@ pub(crate) struct Arguments {
     /// Drop spaces and tabs around the keys and values of a text
     #[arg(long)]
     trim: bool,
-    /// A server as HOST:PORT or `http://HOST:PORT/`, or the path of a file; what exists as a file
-    /// is a file
+    /// A server as HOST:PORT (HTTP), `http://HOST:PORT/PATH/{key}`, `redis://HOST[:PORT]`,
+    /// `memcached://HOST[:PORT]` or [redis+|memcached+]unix:PATH, or the path of a file; what
+    /// exists as a file is a file
     target: OsString,
     /// The keys; `-` alone reads them from standard input, one a line
     #[arg(value_name = "KEY", required = true)]
@@ -129,7 +131,7 @@ impl Table {
                 let client = Client::connect(&server, Timeouts::default()).map_err(explain)?;
                 Ok(Self::Server(Box::new(client)))
             }
-            Err(error) if text.contains("://") => Err(Failure::new(error.to_string())),
+            Err(error) if names_a_scheme(&text) => Err(Failure::new(error.to_string())),
             Err(_) => Err(Failure::new(format!(
                 "{text} is neither a file here nor a server; name a file that exists, or HOST:PORT as in 127.0.0.1:8000"
             ))),
@@ -167,6 +169,12 @@ impl Table {
             }
         }
     }
+}
+
+/// Whether `text` can only be meant as an address.
+fn names_a_scheme(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.contains("://") || text.starts_with("unix:") || text.contains("+unix:")
 }
 
 /// Where values and the names of missing keys go.
@@ -234,9 +242,12 @@ fn look_up_lines(table: &mut Table, answers: &mut Answers<'_, impl Write>) -> Re
 fn explain(error: graven_client::Error) -> Failure {
     use graven_client::Error;
     Failure::new(match error {
-        Error::Connect { target, source } if source.kind() == io::ErrorKind::ConnectionRefused => format!(
-            "nothing listens on {target}; start a server there with `graven serve FILE --listen {target}`"
-        ),
+        Error::Connect { target, source }
+            if matches!(source.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) =>
+        {
+            let advice = target.parse().map(|target| format!("; {}", serve_there(&target)));
+            format!("nothing listens on {target}{}", advice.unwrap_or_default())
+        }
         Error::Connect { target, source } => format!("cannot connect to {target}: {}", reason(&source)),
         Error::UnknownHost { target, .. } => {
             format!("the host of {target} is not known; check its spelling")
@@ -244,6 +255,11 @@ fn explain(error: graven_client::Error) -> Failure {
         error @ Error::TimedOut { .. } => {
             format!("{error}; check the server and the network, then try again")
         }
+        Error::Malformed { ref target, found: Some(found), .. } => {
+            let advice = target.parse().map(|target| format!("; {}", ask_in(&target, found)));
+            format!("{error}{}", advice.unwrap_or_default())
+        }
+        error @ Error::UnaskableKey { .. } => format!("{error}; ask over HTTP or Redis"),
         error => error.to_string(),
     })
 }

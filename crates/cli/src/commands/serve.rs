@@ -10,7 +10,7 @@ use std::time::Instant;
 use graven_catalog::{Catalog, TableName, VersionName};
 use graven_format::{Storage, Store};
 use graven_ingest::ReadOptions;
-use graven_server::{Address, Endpoint, Error, Listener, Options};
+use graven_server::{Endpoint, Error, Listener, Location, Options};
 
 use crate::carve;
 use crate::console::count;
@@ -165,19 +165,18 @@ fn load(name: &str, store: &Store) {
 
 fn listen(endpoint: &Endpoint, options: &Options) -> Outcome<Listener> {
     Listener::bind(endpoint, options).map_err(|error| {
-        let advice = match (&error, &endpoint.address) {
-            (Error::AddressInUse { .. }, Address::Tcp(host, port)) => {
-                let next = Endpoint {
-                    address: Address::Tcp(host.clone(), port.checked_add(1).unwrap_or(0)),
-                    ..endpoint.clone()
-                };
+        let advice = match (&error, &endpoint.location) {
+            (Error::AddressInUse { .. }, Location::Tcp { host, port }) => {
+                let port = port.checked_add(1).unwrap_or(0);
+                let next =
+                    Endpoint { location: Location::Tcp { host: host.clone(), port }, ..endpoint.clone() };
                 format!("stop that process, or try `--listen {next}`")
             }
-            (Error::AddressInUse { .. }, Address::Unix(_)) => {
+            (Error::AddressInUse { .. }, Location::Unix(_)) => {
                 "stop that process, or name another path".into()
             }
-            (Error::PermissionDenied { .. }, Address::Tcp(..)) => "try a port above 1023".into(),
-            (Error::PermissionDenied { .. }, Address::Unix(_)) => {
+            (Error::PermissionDenied { .. }, Location::Tcp { .. }) => "try a port above 1023".into(),
+            (Error::PermissionDenied { .. }, Location::Unix(_)) => {
                 "name a path in a directory of your own".into()
             }
             (Error::AddressNotAvailable { .. }, _) => {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{ArgMatches, Command, ValueEnum};
-use graven_server::{Address, DiskReads, Endpoint, Options, Speaks, StorageOptions};
+use graven_server::{DiskReads, Endpoint, Location, Options, Speaks, StorageOptions};
+use graven_wire::address::AddressError;
 use graven_wire::http::HEADERS_MAX;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -51,7 +52,8 @@ enum DiskReadsName {
 
 impl Default for ServeOptions {
     fn default() -> Self {
-        let listen = Endpoint { speaks: Speaks::Any, address: Address::Tcp("127.0.0.1".into(), 8000) };
+        let location = Location::Tcp { host: "127.0.0.1".into(), port: 8000 };
+        let listen = Endpoint { speaks: Speaks::Any, location };
         Self {
             duplicates: None,
             trim: false,
@@ -111,7 +113,8 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
             value_name: "ADDRESS",
             read: |options, texts| {
                 let endpoints = texts.iter().map(|text| text.parse::<Endpoint>());
-                options.listen = endpoints.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+                let endpoints = endpoints.collect::<Result<_, AddressError>>();
+                options.listen = endpoints.map_err(|error| error.problem.to_string())?;
                 Ok(())
             },
             show: |options| options.listen.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(" "),

@@ -58,7 +58,9 @@ fn the_schema_turns_down_what_is_no_document() {
     let serving = Serving::start(&[example_data()]);
     let sound = document(serving.address(), &["-n", "100"]);
     for (path, value) in [
-        ("/form", json!(2)),
+        ("/form", json!(1)),
+        ("/runs/0/ended", json!("somehow")),
+        ("/runs/0/warnings", json!("none")),
         ("/requests_per_second", json!("fast")),
         ("/runs", json!([])),
         ("/runs/0/outcomes/hits", json!(-1)),
@@ -126,9 +128,9 @@ fn the_page_of_a_sweep_plots_latency_against_rate() {
     let further = ["-n", "200", "--sweep", "rate=2000,4000,8000", "--html", html.to_str().unwrap()];
     document(serving.address(), &further);
     let page = fs::read_to_string(html).unwrap();
-    assert_page(&page, 2);
+    assert_page(&page, 3);
     assert!(page.contains(r#"aria-label="Latency against rate""#));
-    assert_eq!(page.matches("<circle").count(), 9, "three curves of three points");
+    assert_eq!(page.matches("<circle").count(), 9 + 3, "three curves of three points, and one");
 }
 
 /// Asserts that `page` shows `plots`, and that it needs nothing but itself.
@@ -183,6 +185,13 @@ fn two_runs_are_compared_side_by_side() {
         [format!("{one:.1}"), format!("{seven:.1}"), format!("{:.3}", seven / one)]
     );
 
+    let old = directory.path().join("old.json");
+    fs::write(&old, r#"{"form": 1, "generator": "graven 0.1.0", "runs": []}"#).unwrap();
+    let old = old.to_str().unwrap();
+    assert_refused(
+        &["bench", "--compare", &a, old],
+        &format!("{old} has form 1, and this graven reads form 2; make it anew with `graven bench … --json`"),
+    );
     let other = directory.path().join("other.json");
     fs::write(&other, "{}").unwrap();
     let other = other.to_str().unwrap();

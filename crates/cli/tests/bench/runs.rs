@@ -109,7 +109,7 @@ fn an_interrupt_prints_what_was_measured_so_far() {
     }
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let ended = child.wait_with_output().unwrap();
-    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(ended.status.code(), Some(130));
     let document: Value = serde_json::from_slice(&ended.stdout).unwrap();
     let run = &document["runs"][0];
     assert!(run["outcomes"]["hits"].as_u64().unwrap() >= 49, "{run}");
@@ -132,7 +132,7 @@ fn what_cannot_be_measured_is_refused_with_a_sentence() {
     for (arguments, sentence) in [
         (
             &[&closed[..], "--keys", data][..],
-            format!("nothing listens on {closed}; start a server there, as with `graven serve FILE`"),
+            format!("nothing listens on {closed}; start a server there with `graven serve FILE --listen {closed}`"),
         ),
         (
             &[&closed, "--keys", list, "--verify"],
@@ -149,7 +149,7 @@ fn what_cannot_be_measured_is_refused_with_a_sentence() {
         (
             &["http://h/{key}", "--keys", data, "--mget", "2"],
             "http://h/{key} asks for one key at a time; --mget needs HOST:PORT, whose /v1/mget is asked, or another \
-             language"
+             protocol"
                 .into(),
         ),
         (

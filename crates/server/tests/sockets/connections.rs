@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Stream, serve, serve_from_everywhere, socket_path, table, threads};
-use graven_server::{Address, Error, Listener, Options};
+use graven_server::{Error, Listener, Location, Options};
 
 const ASK: &[u8] = b"GET /?key=k HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -343,8 +343,8 @@ fn a_shutdown_waits_no_longer_than_its_bound() {
 #[test]
 fn nothing_is_accepted_after_a_shutdown() {
     let address =
-        serve(&one_pair(), &threads(1), &["127.0.0.1:0"], |server| server.endpoints[0].address.clone());
-    let Address::Tcp(host, port) = address else { panic!("a TCP address") };
+        serve(&one_pair(), &threads(1), &["127.0.0.1:0"], |server| server.endpoints[0].location.clone());
+    let Location::Tcp { host, port } = address else { panic!("a TCP address") };
     assert_eq!(TcpStream::connect((host, port)).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use graven_catalog::Catalog;
 use graven_format::{Builder, Duplicates, Purpose, Storage, Store};
-use graven_server::{Address, DiskReads, Endpoint, Listener, Options, Shutdown, run};
+use graven_server::{DiskReads, Endpoint, Listener, Location, Options, Shutdown, run};
 
 /// Nothing in these tests takes this long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -116,15 +116,15 @@ pub(crate) enum Stream {
 
 impl Stream {
     pub(crate) fn connect(endpoint: &Endpoint) -> Self {
-        match &endpoint.address {
-            Address::Tcp(host, port) => {
+        match &endpoint.location {
+            Location::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).expect("connected");
                 stream.set_nodelay(true).expect("an option");
                 stream.set_read_timeout(Some(PATIENCE)).expect("an option");
                 stream.set_write_timeout(Some(PATIENCE)).expect("an option");
                 Self::Tcp(stream)
             }
-            Address::Unix(path) => {
+            Location::Unix(path) => {
                 let stream = UnixStream::connect(path).expect("connected");
                 stream.set_read_timeout(Some(PATIENCE)).expect("an option");
                 stream.set_write_timeout(Some(PATIENCE)).expect("an option");

@@ -1,5 +1,7 @@
 //! Responses: written for the server, read for clients.
 
+use std::mem::MaybeUninit;
+
 use super::body::{self, Body, Framing};
 use super::error::Error;
 use super::head::{Facts, error_of, within};
@@ -177,7 +179,8 @@ pub fn encode_response(head: &ResponseHead<'_>, body: &[u8], out: &mut Vec<u8>) 
     out.extend_from_slice(body);
 }
 
-/// One whole response, borrowed from the bytes it came in.
+/// One whole response, borrowed from the bytes it came in. A header that was folded over several
+/// lines keeps its line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Response<'a> {
     /// The status code. One from 100 to 199 announces another response to the same request.
@@ -215,9 +218,15 @@ fn decode_open<'a>(
     limits: &Limits,
 ) -> Decoded<Response<'a>, Error> {
     let visible = within(bytes, limits.head_bytes_max);
-    let mut lines = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut parsed = httparse::Response::new(&mut lines[..limits.headers_max.min(HEADERS_MAX)]);
-    let head_bytes = match parsed.parse(visible) {
+    // As most responses have a few headers, room for all of them is not made ready.
+    let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let lines = &mut lines[..limits.headers_max.min(HEADERS_MAX)];
+    let mut parsed = httparse::Response::new(&mut []);
+    // A header folded over several lines is obsolete, and a client has to read it all the same
+    // (RFC 9112, 5.2).
+    let mut reads = httparse::ParserConfig::default();
+    reads.allow_obsolete_multiline_headers_in_responses(true);
+    let head_bytes = match reads.parse_response_with_uninit_headers(&mut parsed, visible, lines) {
         Ok(httparse::Status::Complete(head_bytes)) => head_bytes,
         Ok(httparse::Status::Partial) if visible.len() == bytes.len() => return Decoded::NeedMore,
         Ok(httparse::Status::Partial) => return Decoded::Invalid(Error::HeadTooLarge),
@@ -251,7 +260,10 @@ fn understand<'a>(
             5 if name.eq_ignore_ascii_case("allow") => allow = allow.or(Some(value)),
             10 if name.eq_ignore_ascii_case("connection") => facts.connection(value),
             12 if name.eq_ignore_ascii_case("content-type") => content_type = content_type.or(Some(value)),
-            14 if name.eq_ignore_ascii_case("content-length") => facts.content_length(value)?,
+            // The white space around a value may hold line ends.
+            14 if name.eq_ignore_ascii_case("content-length") => {
+                facts.content_length(value.trim_ascii())?;
+            }
             17 if name.eq_ignore_ascii_case("transfer-encoding") => facts.transfer_encoding(value),
             _ => {}
         }

@@ -1,0 +1,79 @@
+//! A stream to a server, over TCP or a Unix socket, that waits no longer than it is told.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+
+use graven_wire::address::Location;
+
+use crate::connection::Timeouts;
+use crate::error::Error;
+
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// Connects to the first address of `location` that takes the connection; `name` is what
+    /// errors call it.
+    pub(crate) fn open(location: &Location, name: &str, timeouts: Timeouts) -> Result<Self, Error> {
+        let cannot = |source| Error::Connect { target: name.to_owned(), source };
+        match location {
+            Location::Unix(path) => {
+                UnixStream::connect(path).and_then(|stream| prepare_unix(stream, timeouts)).map_err(cannot)
+            }
+            Location::Tcp { host, port } => {
+                let addresses = (host.as_str(), *port)
+                    .to_socket_addrs()
+                    .map_err(|source| Error::UnknownHost { target: name.to_owned(), source })?;
+                let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+                for address in addresses {
+                    match TcpStream::connect_timeout(&address, timeouts.connect)
+                        .and_then(|stream| prepare_tcp(stream, timeouts))
+                    {
+                        Ok(stream) => return Ok(stream),
+                        Err(error) => failed = error,
+                    }
+                }
+                Err(cannot(failed))
+            }
+        }
+    }
+}
+
+fn prepare_tcp(stream: TcpStream, timeouts: Timeouts) -> io::Result<Stream> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(timeouts.read))?;
+    stream.set_write_timeout(Some(timeouts.write))?;
+    Ok(Stream::Tcp(stream))
+}
+
+fn prepare_unix(stream: UnixStream, timeouts: Timeouts) -> io::Result<Stream> {
+    stream.set_read_timeout(Some(timeouts.read))?;
+    stream.set_write_timeout(Some(timeouts.write))?;
+    Ok(Stream::Unix(stream))
+}
+
+impl Read for Stream {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(room),
+            Self::Unix(stream) => stream.read(room),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
