@@ -2,7 +2,7 @@
 //!
 //! A [`Catalog`] holds tables. A thread that answers holds a [`Snapshot`] of them, looks at the catalog's
 //! [generation](Catalog::generation) once a turn, which is one load of a number, and takes a new snapshot when the number has
-//! changed. What began with a version holds on to it, and ends with it. Where versions come from is a [root](root).
+//! changed. What began with a version holds on to it, and ends with it. Where versions come from is a [root].
 //!
 //! ```
 //! use graven_catalog::Catalog;

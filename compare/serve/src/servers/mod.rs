@@ -331,7 +331,7 @@ mod tests {
             ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0", "7.0.15"),
             ("memcached 1.6.18\n", "1.6.18"),
             ("nginx version: nginx/1.22.1\n", "1.22.1"),
-            ("graven 0.1.0", "0.1.0"),
+            ("graven 0.2.0", "0.2.0"),
         ] {
             assert_eq!(version_in(said).as_deref(), Some(version));
         }

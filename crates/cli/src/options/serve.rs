@@ -162,7 +162,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         "Connections whose first request comes with the opening packet (TCP Fast Open)",
         Value::Count(|options| &mut options.server.network.fast_open_max, 0..=u32::MAX as u64),
     )
-    .more("As many may wait until their clients have proved who they are; 0 turns it off"),
+    .more("As many may wait until their clients have proved their addresses; 0 turns it off"),
     common(
         Storage,
         "storage",
@@ -193,7 +193,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         "Memory for a table that is on disk",
         Value::Size(|options| &mut options.server.storage.cache_bytes, ANY),
     )
-    .more("What was read is kept there for the next who asks; 0 keeps nothing"),
+    .more("What was read is kept there for later lookups; 0 keeps nothing"),
     rare(
         Storage,
         "disk-reads",
@@ -232,7 +232,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
     rare(
         Limits,
         "max-output",
-        "Answers that wait for one connection's peer; at this many its further requests wait",
+        "Answers that wait for one connection; at this many its further requests wait",
         Value::Size(|options| &mut options.server.limits.output_bytes_max, SOME),
     ),
     rare(
