@@ -114,7 +114,7 @@ impl BitField {
         bytes[..held].copy_from_slice(&behind[..held]);
         let number = (u128::from_be_bytes(bytes) << (self.offset % 8) >> (128 - self.width)) as u64;
         let unused = 64 - self.width;
-        if self.signed { ((number << unused) as i64) >> unused } else { number as i64 }
+        if self.signed { (number << unused).cast_signed() >> unused } else { number.cast_signed() }
     }
 }
 
