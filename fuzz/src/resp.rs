@@ -2,8 +2,8 @@
 
 use graven_wire::Decoded;
 use graven_wire::resp::{
-    Args, Command, Items, Limits, Reply, ReplyDecoder, ReplyLimits, Request, RequestDecoder, Version, reply,
-    request as command,
+    Args, ClientTopic, Command, Items, Known, Limits, Reply, ReplyDecoder, ReplyLimits, Request,
+    RequestDecoder, Version, count_bits, find_bit, reply, request as command,
 };
 
 use crate::pieces::same_in_pieces;
@@ -31,8 +31,14 @@ pub fn request(input: &[u8]) {
 fn understood(args: Args<'_>) -> String {
     assert!(args.len() > 0, "a command has a name");
     assert_eq!(args.len(), args.count(), "as many arguments as announced");
+    if let Ok(keys) = Known::keys_of(args) {
+        assert!(!keys.is_empty() && keys.iter().all(|key| { args }.any(|arg| arg == *key)));
+    }
     match Command::parse(args) {
-        Ok(command) => format!("{command:?}"),
+        Ok(command) => {
+            check_parts(command);
+            format!("{command:?}")
+        }
         Err(refusal) => {
             let mut out = Vec::new();
             refusal.encode(&mut out);
@@ -40,6 +46,30 @@ fn understood(args: Args<'_>) -> String {
             assert!(line.starts_with(b"-") && !line.contains(&b'\r') && !line.contains(&b'\n'));
             String::from_utf8_lossy(&out).into_owned()
         }
+    }
+}
+
+/// What is read from a command later is there as it was when it was understood.
+fn check_parts(command: Command<'_>) {
+    let value = b"\x00\xff some value of a few bytes\x80";
+    assert!(!command.name().is_empty());
+    match command {
+        Command::BitCount { part: Ok(part), .. } | Command::BitPos { part: Ok(part), .. } => {
+            let bits = part.bits(value.len());
+            assert!(bits.start <= bits.end && bits.end <= value.len() as u64 * 8, "{bits:?}");
+            assert!(count_bits(value, bits.clone()) <= bits.end - bits.start);
+            for bit in [true, false] {
+                assert!(find_bit(value, bits.clone(), bit).is_none_or(|found| bits.contains(&found)));
+            }
+        }
+        Command::BitFieldRo { fields, .. } => fields.for_each(|field| drop(field.read(value))),
+        Command::Client(ClientTopic::Kill(filter)) => {
+            assert!(filter.conditions().count() > 0, "a condition that was understood is not there");
+        }
+        Command::Client(ClientTopic::Tracking(tracking)) => {
+            assert!(!tracking.on || tracking.broadcast || tracking.prefixes().count() == 0);
+        }
+        _ => {}
     }
 }
 

@@ -326,7 +326,7 @@ fn bits_are_counted_and_found_as_one_by_one() {
             }
         }
     }
-    for outside in [0..u64::MAX, u64::MAX - 3..u64::MAX, 5..3] {
+    for outside in [0..u64::MAX, u64::MAX - 3..u64::MAX, 9..9] {
         count_bits(&value, outside.clone());
         find_bit(&value, outside, true);
     }

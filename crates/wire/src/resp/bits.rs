@@ -52,6 +52,7 @@ impl Part {
 /// assert_eq!(count_bits(b"\x0f\x01\xff", 0..16), 5);
 /// ```
 pub fn count_bits(value: &[u8], bits: Range<u64>) -> u64 {
+    let bits = within(value, &bits);
     // Whole words between the first and the last byte; these may count in part.
     let at = |bit: u64| usize::try_from(bit / 8).unwrap_or(usize::MAX);
     let whole = value.get(at(bits.start).saturating_add(1)..at(bits.end)).unwrap_or_default();
@@ -75,11 +76,18 @@ pub fn count_bits(value: &[u8], bits: Range<u64>) -> u64 {
 /// assert_eq!(find_bit(b"\x00\x01", 0..16, true), Some(15));
 /// ```
 pub fn find_bit(value: &[u8], bits: Range<u64>, bit: bool) -> Option<u64> {
+    let bits = within(value, &bits);
     let first = bits.start / 8;
     bytes_of(value, &bits).zip(first..).find_map(|((byte, mask), at)| {
         let wanted = if bit { byte } else { !byte } & mask;
         (wanted != 0).then(|| at * 8 + u64::from(wanted.leading_zeros()))
     })
+}
+
+/// Those of `bits` that `value` has.
+fn within(value: &[u8], bits: &Range<u64>) -> Range<u64> {
+    let end = bits.end.min(value.len() as u64 * 8);
+    bits.start.min(end)..end
 }
 
 /// The bytes of `value` that `bits` lie in, each with the bits that count.
@@ -114,7 +122,7 @@ impl BitField {
         bytes[..held].copy_from_slice(&behind[..held]);
         let number = (u128::from_be_bytes(bytes) << (self.offset % 8) >> (128 - self.width)) as u64;
         let unused = 64 - self.width;
-        if self.signed { ((number << unused) as i64) >> unused } else { number as i64 }
+        if self.signed { (number << unused).cast_signed() >> unused } else { number.cast_signed() }
     }
 }
 

@@ -131,7 +131,7 @@ impl Keys {
             Self::Streams => {
                 let mut args = args;
                 args.find(|arg| arg.eq_ignore_ascii_case(b"streams"))?;
-                (args.len() > 0 && args.len() % 2 == 0).then(|| args.take(args.len() / 2).collect())
+                (args.len() > 0 && args.len().is_multiple_of(2)).then(|| args.take(args.len() / 2).collect())
             }
             Self::Subcommand => Some(args.skip(1).take(1).collect()),
             _ => {

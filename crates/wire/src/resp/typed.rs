@@ -186,14 +186,13 @@ fn random<'b>(args: Args<'b>, with: &[u8]) -> Parsed<'b> {
             "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
         ));
     }
-    match args.at(2) {
-        None => {}
-        Some(option) if args.len() == 3 && option.eq_ignore_ascii_case(with) => {
-            if count.unsigned_abs() > i64::MAX as u64 / 2 {
-                return Err(Refusal::Fixed("ERR value is out of range"));
-            }
+    if let Some(option) = args.at(2) {
+        if args.len() > 3 || !option.eq_ignore_ascii_case(with) {
+            return Err(Refusal::Syntax);
         }
-        Some(_) => return Err(Refusal::Syntax),
+        if count.unsigned_abs() > i64::MAX as u64 / 2 {
+            return Err(Refusal::Fixed("ERR value is out of range"));
+        }
     }
     first(args, Missing::EmptyArray)
 }

@@ -74,8 +74,8 @@ impl TrackingState {
                     .to_vec());
             }
         }
-        let before = self.0.take();
-        let mut prefixes = before.map_or_else(Vec::new, |tracked| tracked.prefixes);
+        // What is refused changes nothing.
+        let mut prefixes = self.0.as_ref().map_or_else(Vec::new, |tracked| tracked.prefixes.clone());
         let known = prefixes.len();
         for prefix in tracking.prefixes() {
             let overlaps = |other: &&Vec<u8>| other.starts_with(prefix) || prefix.starts_with(other);

@@ -28,7 +28,7 @@ const SECTIONS: [&str; 10] = [
 pub(super) fn info<R>(responder: &Responder<'_, R>, wanted: &[&[u8]]) -> String {
     let is = |section: &[u8], name: &str| section.eq_ignore_ascii_case(name.as_bytes());
     let is_all = |section: &&[u8]| ["all", "default", "everything"].iter().any(|all| is(section, all));
-    let everything = wanted.is_empty() || wanted.iter().any(|section| is_all(section));
+    let everything = wanted.is_empty() || wanted.iter().any(is_all);
     let mut text = String::new();
     for name in SECTIONS {
         if !everything && !wanted.iter().any(|section| is(section, name)) {
