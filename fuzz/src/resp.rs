@@ -62,7 +62,7 @@ fn check_parts(command: Command<'_>) {
                 assert!(find_bit(value, bits.clone(), bit).is_none_or(|found| bits.contains(&found)));
             }
         }
-        Command::BitFieldRo { fields, .. } => fields.for_each(|field| drop(field.read(value))),
+        Command::BitFieldRo { fields, .. } => fields.for_each(|field| _ = field.read(value)),
         Command::Client(ClientTopic::Kill(filter)) => {
             assert!(filter.conditions().count() > 0, "a condition that was understood is not there");
         }
