@@ -1,5 +1,5 @@
-//! Carved tables: whatever bytes are opened, they are answered from or refused; and what is carved of any pairs answers as
-//! a `BTreeMap` of them does.
+//! Carved tables: whatever bytes are opened, they are answered from or refused; and what is carved
+//! of any pairs answers as a `BTreeMap` of them does.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -46,8 +46,9 @@ static TABLES: LazyLock<Vec<(Vec<u8>, Pairs)>> = LazyLock::new(|| {
     ]
 });
 
-/// The first byte chooses: the rest is the file, or says how to change one of [`TABLES`], whose checksums are then made
-/// right again: that of the records only where the byte's highest bit is clear, so that lookups check for themselves.
+/// The first byte chooses: the rest is the file, or says how to change one of [`TABLES`], whose
+/// checksums are then made right again: that of the records only where the byte's highest bit is
+/// clear, so that lookups check for themselves.
 pub fn open(input: &[u8]) {
     let Some((&choice, rest)) = input.split_first() else { return };
     let table = TABLES.get(usize::from(choice & 0x0F));
@@ -110,8 +111,8 @@ fn ask_everything(bytes: &[u8], pairs: &Pairs) {
     assert!(verified.is_err() || listed == store.len());
 }
 
-/// The first byte says how to build, the second what keys are; then come pairs: a length of the key, a length of the value
-/// and how often it is repeated, then both.
+/// The first byte says how to build, the second what keys are; then come pairs: a length of the
+/// key, a length of the value and how often it is repeated, then both.
 pub fn model(input: &[u8]) {
     let [how, kind, rest @ ..] = input else { return };
     let codec = [

@@ -1,18 +1,28 @@
-//! What one lookup in memory costs: alone, and in batches as a server meets them. `lookup_cost FILE.graven KEYS.data [ROUNDS]`
+//! What one lookup in memory costs: alone, and in batches as a server meets them. `lookup_cost
+//! FILE.graven KEYS.data [ROUNDS [memory|file|mapped|disk]]`: from the table in memory, from its
+//! file before it is loaded, from a mapping, or from disk.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use graven_format::{Batch, Store};
+use graven_format::{Batch, Storage, Store};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(file), Some(text)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: lookup_cost FILE.graven KEYS.data [ROUNDS]".into());
+        return Err("usage: lookup_cost FILE.graven KEYS.data [ROUNDS [STORAGE]]".into());
     };
     let rounds: usize = arguments.next().map_or(Ok(3), |rounds| rounds.parse())?;
-    let store = Store::open(file.as_ref())?;
-    store.load()?;
+    let storage = arguments.next().unwrap_or_else(|| "memory".into());
+    let store = match storage.as_str() {
+        "memory" | "file" => Store::open(file.as_ref())?,
+        "mapped" => Store::open_as(file.as_ref(), Storage::Mapped)?,
+        "disk" => Store::open_as(file.as_ref(), Storage::Disk)?,
+        other => return Err(format!("{other} is no storage: memory, file, mapped or disk").into()),
+    };
+    if storage == "memory" {
+        store.load()?;
+    }
     let text = std::fs::read(text)?;
     let mut keys: Vec<&[u8]> = text
         .split(|&byte| byte == b'\n')
@@ -20,7 +30,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .collect();
     keys.retain(|key| !key.is_empty());
     shuffle(&mut keys);
-    // One behind the other in the order in which they are asked for, or the keys' own misses would be measured.
+    // One behind the other in the order in which they are asked for, or the keys' own misses would
+    // be measured.
     let asked = keys.concat();
     let mut rest = &asked[..];
     for key in &mut keys {

@@ -1,12 +1,14 @@
-//! A bucket: a few records in columns, so that one comparison over the tags finds the one that a key has.
+//! A bucket: a few records in columns, so that one comparison over the tags finds the one that a
+//! key has.
 //!
-//! `count | tags | wide words | fields | keys | values`. The fields are a string of bits: in a narrow bucket a word a
-//! value, then what buckets and tags leave of numeric keys, or the lengths of others. A wide bucket has words of 16 bits
-//! instead, which say in what form each value is, and where a value lies that is too long.
+//! `count | tags | wide words | fields | keys | values`. The fields are a string of bits: in a
+//! narrow bucket a word a value, then what buckets and tags leave of numeric keys, or the lengths
+//! of others. A wide bucket has words of 16 bits instead, which say in what form each value is,
+//! and where a value lies that is too long.
 
 use std::ops::Range;
 
-use crate::codec::{Spread, load};
+use crate::codec::load;
 use crate::cpu::{Cpu, LANES, lanes};
 use crate::error::Problem;
 use crate::key::Place;
@@ -30,11 +32,12 @@ pub(crate) struct BucketShape {
     pub(crate) word_bits: u32,
     /// What is added to a word that is a length.
     pub(crate) word_base: u32,
-    /// Values that lie in the section of shared values: so many of the highest words of a narrow bucket are their numbers.
+    /// Values that lie in the section of shared values: so many of the highest words of a narrow
+    /// bucket are their numbers.
     pub(crate) shared: u32,
     /// Bits that a byte of a packed value takes; 0 where values are stored in bytes.
     pub(crate) symbol_bits: u32,
-    spread: Spread,
+    sums: Sums,
 }
 
 /// How a value is stored. On disk: never change a number.
@@ -47,7 +50,8 @@ pub(crate) enum Form {
     Raw = 1,
     /// Through the codec of long values.
     Long = 2,
-    /// In a bucket, a number of a shared value; elsewhere, through the codec of long values without the dictionary.
+    /// In a bucket, a number of a shared value; elsewhere, through the codec of long values
+    /// without the dictionary.
     Apart = 3,
 }
 
@@ -124,6 +128,53 @@ impl LargeReference {
     }
 }
 
+/// Words that are summed at a time.
+const EIGHT: usize = 8;
+
+/// Sums eight words of a narrow bucket, which lie in one word of the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sums {
+    /// Whether they can be summed so: they are lengths, and their bits are none, or three to
+    /// eight.
+    hold: bool,
+    /// The bits of a word, and of every other of eight.
+    word: u64,
+    even: u64,
+    bits: u32,
+    /// Adds four numbers of twice the bits, in the highest of them.
+    times: u64,
+    shift: u32,
+    sum: u64,
+}
+
+impl Sums {
+    fn new(bits: u32, are_lengths: bool) -> Self {
+        let hold = are_lengths && (bits == 0 || (3..=8).contains(&bits));
+        if !hold {
+            return Self::default();
+        }
+        let ones = |bits: u32| u64::MAX.unbounded_shr(64 - bits);
+        let every_other = |ones: u64| (0..4).fold(0, |all, i| all | ones << (2 * i * bits));
+        Self {
+            hold,
+            word: ones(bits),
+            even: every_other(ones(bits)),
+            bits,
+            times: every_other(1),
+            shift: 6 * bits,
+            sum: ones(2 * bits),
+        }
+    }
+
+    /// The sum of the eight words that are the lowest bits of `words`. With three bits and more,
+    /// it has no more than twice the bits of one.
+    #[inline(always)]
+    fn of(&self, words: u64) -> usize {
+        let pairs = (words & self.even) + (words >> self.bits & self.even);
+        (pairs.wrapping_mul(self.times) >> self.shift & self.sum) as usize
+    }
+}
+
 /// What the plan or the header says of all buckets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Widths {
@@ -152,7 +203,7 @@ impl BucketShape {
             word_base: widths.word_base,
             shared: widths.shared.min(1 << word_bits),
             symbol_bits: widths.symbol_bits,
-            spread: if word_bits <= 8 { Spread::new(word_bits) } else { Spread::default() },
+            sums: Sums::new(word_bits, widths.shared == 0),
         }
     }
 
@@ -239,8 +290,8 @@ impl BucketShape {
         }
     }
 
-    /// Opens the bucket that is the first `len` of `bytes`; those behind may be loaded. Every range is checked, so that a
-    /// file made to deceive costs an error and no more.
+    /// Opens the bucket that is the first `len` of `bytes`; those behind may be loaded. Every
+    /// range is checked, so that a file made to deceive costs an error and no more.
     #[inline(always)]
     pub(crate) fn open<'a, C: Cpu>(
         &'a self,
@@ -406,35 +457,9 @@ impl<'a, C: Cpu> Bucket<'a, C> {
     }
 
     /// The word of record `i` of a narrow bucket.
-    #[inline(always)]
     fn word(&self, i: usize) -> u32 {
         let bits = self.shape.word_bits;
         self.field(8 * self.words + i * bits as usize, bits) as u32
-    }
-
-    /// The lengths of the values before that of record `i` in a narrow bucket, together.
-    #[inline(always)]
-    fn lengths_before(&self, i: usize) -> usize {
-        let bits = self.shape.word_bits as usize;
-        if self.shape.shared > 0 || bits > 8 {
-            return self.lengths_one_by_one(i);
-        }
-        // Eight words take as many bytes as one has bits.
-        let mut sum = 0;
-        for (eight, from) in (0..i).step_by(8).enumerate() {
-            let word = load(self.bytes, self.words + eight * bits);
-            let lanes =
-                self.shape.spread.apply(word) & u64::MAX.unbounded_shr((64 - 8 * (i - from).min(8)) as u32);
-            const EVEN: u64 = 0x00FF_00FF_00FF_00FF;
-            sum += ((lanes & EVEN) + (lanes >> 8 & EVEN)).wrapping_mul(0x0001_0001_0001_0001) >> 48;
-        }
-        sum as usize + i * self.shape.word_base as usize
-    }
-
-    #[inline(never)]
-    fn lengths_one_by_one(&self, i: usize) -> usize {
-        let (base, shared) = (self.shape.word_base, self.shape.shared_from());
-        (0..i).map(|j| self.word(j)).filter(|&word| word < shared).map(|word| (word + base) as usize).sum()
     }
 
     /// Where the stored value of record `i` lies in the bucket, or behind the buckets of its line.
@@ -443,17 +468,47 @@ impl<'a, C: Cpu> Bucket<'a, C> {
         if self.wide {
             return self.wide_value(i);
         }
-        let word = self.word(i);
-        if self.shape.shared > 0 && word >= self.shape.shared_from() {
-            return Ok(ValuePlace::Shared(word - self.shape.shared_from()));
+        let sums = &self.shape.sums;
+        if i >= EIGHT || !sums.hold {
+            return self.later_value(i);
         }
-        let len = (word + self.shape.word_base) as usize;
-        let before = self.lengths_before(i);
+        let words = load(self.bytes, self.words);
+        let at = i as u32 * self.shape.word_bits;
+        let base = self.shape.word_base as usize;
+        let len = (words >> at & sums.word) as usize + base;
+        self.place(sums.of(words & ((1 << at) - 1)) + i * base, len)
+    }
+
+    /// As [`Self::value`], of a record that is not among the first of a narrow bucket, or of a
+    /// table whose words are not lengths of few bits.
+    #[inline(never)]
+    fn later_value(&self, i: usize) -> Result<ValuePlace, Problem> {
+        let (base, shared) = (self.shape.word_base as usize, self.shape.shared_from());
+        let word = self.word(i);
+        if word >= shared {
+            return Ok(ValuePlace::Shared(word - shared));
+        }
+        let before = if self.shape.sums.hold {
+            // Eight words take as many bytes as one has bits.
+            let (bits, behind) = (self.shape.word_bits, i % EIGHT);
+            let sum = |eight| self.shape.sums.of(load(self.bytes, self.words + eight * bits as usize));
+            let last = load(self.bytes, self.words + i / EIGHT * bits as usize);
+            let first = last & ((1 << (behind as u32 * bits)) - 1);
+            (0..i / EIGHT).map(sum).sum::<usize>() + self.shape.sums.of(first) + i * base
+        } else {
+            (0..i).map(|j| self.word(j)).filter(|&word| word < shared).map(|word| word as usize + base).sum()
+        };
+        self.place(before, word as usize + base)
+    }
+
+    /// The place of a value of `len` bytes in a narrow bucket, behind `before` bytes of others.
+    #[inline(always)]
+    fn place(&self, before: usize, len: usize) -> Result<ValuePlace, Problem> {
         let symbol_bits = self.shape.symbol_bits as usize;
         if symbol_bits > 0 {
-            let start = self.values() + before * symbol_bits;
-            self.check_end((start + len * symbol_bits).div_ceil(8))?;
-            return Ok(ValuePlace::Packed { bit: start, len });
+            let bit = self.values() + before * symbol_bits;
+            self.check_end((bit + len * symbol_bits).div_ceil(8))?;
+            return Ok(ValuePlace::Packed { bit, len });
         }
         let start = self.values() / 8 + before;
         self.check_end(start + len)?;
@@ -530,4 +585,21 @@ pub(crate) enum ValuePlace {
     Shared(u32),
     /// Behind the buckets of its line.
     Large(LargeReference),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_words_of_every_width_are_summed() {
+        for bits in [0, 3, 4, 5, 6, 7, 8_u32] {
+            let sums = Sums::new(bits, true);
+            for words in [u64::MAX, 0x0123_4567_89AB_CDEF, 0x5555_5555_5555_5555, 1, 0] {
+                let word = |i: u32| words.unbounded_shr(i * bits) & u64::MAX.unbounded_shr(64 - bits);
+                assert_eq!(sums.of(words) as u64, (0..8).map(word).sum(), "{bits} bits of {words:x}");
+            }
+        }
+        assert!(!Sums::new(2, true).hold && !Sums::new(9, true).hold && !Sums::new(6, false).hold);
+    }
 }

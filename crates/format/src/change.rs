@@ -9,15 +9,15 @@ use crate::store::Store;
 
 /// What has become of the file of a table since it was opened.
 ///
-/// A file that is served must be replaced, never written to: a table that is in memory does not mind, and no other gives a
-/// wrong answer, but what was overwritten is lost to it.
+/// A file that is served must be replaced, never written to: a table that is in memory does not
+/// mind, and no other gives a wrong answer, but what was overwritten is lost to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
     /// Its size or the time of its last change is another: it was written to or cut.
     Contents,
-    /// Its bytes were not written to as far as its times say, but its status was changed: it was renamed or linked, its
-    /// owner or mode are others, or its times were set.
+    /// Its bytes were not written to as far as its times say, but its status was changed: it was
+    /// renamed or linked, its owner or mode are others, or its times were set.
     Status,
     /// Its path names another file by now.
     Replaced,

@@ -1,4 +1,5 @@
-//! A file that is read piece by piece, past the page cache where the file system allows that, with its index in memory.
+//! A file that is read piece by piece, past the page cache where the file system allows that, with
+//! its index in memory.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -31,7 +32,8 @@ impl Disk {
     pub(crate) fn of(file: File, len: u64, index_start: usize, index: Region) -> io::Result<Self> {
         if let Some(direct) = reopen_direct(&file) {
             for alignment in ALIGNMENTS {
-                // The kernel says no where it has to be read in larger sectors, or cannot be read past the cache at all.
+                // The kernel says no where it has to be read in larger sectors, or cannot be read
+                // past the cache at all.
                 if read_aligned(&direct, 0..1, alignment, &mut Vec::new()).is_ok() {
                     return Ok(Self { file: Arc::new(direct), len, alignment, index_start, index });
                 }
@@ -79,9 +81,11 @@ impl Disk {
     }
 }
 
-/// The same file, opened for reads past the page cache; `None` where the system has no way to that.
+/// The same file, opened for reads past the page cache; `None` where the system has no way to
+/// that.
 ///
-/// The path could name another file by now, so the descriptor itself is opened again, and compared by device and inode.
+/// The path could name another file by now, so the descriptor itself is opened again, and compared
+/// by device and inode.
 fn reopen_direct(file: &File) -> Option<File> {
     let flags = OFlags::DIRECT.bits().cast_signed();
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -90,7 +94,8 @@ fn reopen_direct(file: &File) -> Option<File> {
     ((ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())).then_some(direct)
 }
 
-/// Reads `range`, and what of the sectors that it touches is not in it, and leaves the range alone in `scratch`.
+/// Reads `range`, and what of the sectors that it touches is not in it, and leaves the range alone
+/// in `scratch`.
 fn read_aligned(file: &File, range: Range<usize>, alignment: usize, scratch: &mut Vec<u8>) -> io::Result<()> {
     let skip = range.start % alignment;
     let len = (skip + range.len()).next_multiple_of(alignment);

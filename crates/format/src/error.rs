@@ -68,7 +68,8 @@ pub enum Error {
         /// What is wrong.
         problem: Problem,
     },
-    /// A key came a second time, and [`Duplicates::Error`](crate::Duplicates::Error) was asked for.
+    /// A key came a second time, and [`Duplicates::Error`](crate::Duplicates::Error) was asked
+    /// for.
     DuplicateKey {
         /// The key.
         key: Vec<u8>,

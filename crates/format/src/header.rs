@@ -1,4 +1,5 @@
-//! The header and the directory: the first bytes of a carved file, which say what it is and where its sections lie.
+//! The header and the directory: the first bytes of a carved file, which say what it is and where
+//! its sections lie.
 
 use crate::checksum::crc32c;
 use crate::codec::Codec;
@@ -135,8 +136,8 @@ impl Header {
         bytes
     }
 
-    /// What follows from how the table is made, from the contents of its small sections, `small`, and from its pairs, of
-    /// which `pairs` is the sum of [`crate::checksum::pair`].
+    /// What follows from how the table is made, from the contents of its small sections, `small`,
+    /// and from its pairs, of which `pairs` is the sum of [`crate::checksum::pair`].
     pub(crate) fn identity_of(&self, small: &[(Section, &[u8])], pairs: u64) -> u64 {
         let mut bytes = self.to_bytes();
         // What follows from the pairs, or from where things lie.
@@ -151,7 +152,8 @@ impl Header {
         xxhash_rust::xxh3::xxh3_64_with_seed(&bytes, pairs)
     }
 
-    /// Reads the header of a file of `file_bytes` bytes, which begins with `start`, and checks every field of it.
+    /// Reads the header of a file of `file_bytes` bytes, which begins with `start`, and checks
+    /// every field of it.
     pub(crate) fn from_bytes(start: &[u8], file_bytes: u64) -> Result<Self, Error> {
         if start.get(..MAGIC.len()) != Some(&MAGIC[..]) {
             return Err(Error::NotCarved);
@@ -321,7 +323,8 @@ impl Header {
         Ok(())
     }
 
-    /// Checks that the sections are known or optional, come once, follow each other and end where the file does.
+    /// Checks that the sections are known or optional, come once, follow each other and end where
+    /// the file does.
     fn check_directory(&self) -> Result<(), Error> {
         let mut end = (HEADER_BYTES + self.sections.len() * SECTION_BYTES) as u64;
         for (i, entry) in self.sections.iter().enumerate() {
@@ -368,7 +371,7 @@ const GROUP_SIZES: [u64; 6] = [1, 2, 4, 7, 14, 28];
 const KEY_CODECS: [u64; 3] = [Codec::Raw as u64, Codec::Huffman as u64, Codec::Symbols as u64];
 const VALUE_CODECS: [u64; 4] =
     [Codec::Raw as u64, Codec::Huffman as u64, Codec::Symbols as u64, Codec::Packed as u64];
-const LONG_CODECS: [u64; 1] = [Codec::Raw as u64];
+const LONG_CODECS: [u64; 2] = [Codec::Raw as u64, Codec::Zstd as u64];
 
 fn damaged(offset: usize, problem: Problem) -> Error {
     Error::Damaged { section: "header", offset: offset as u64, problem }

@@ -20,7 +20,8 @@ pub(crate) enum Home {
     Doubtful(Region),
     /// In a file, until all of it is in memory and was checked.
     File { file: File, len: u64, memory: OnceLock<Region> },
-    /// In a file that is mapped. Its bytes may change between two looks, so they are copied before they are checked.
+    /// In a file that is mapped. Its bytes may change between two looks, so they are copied before
+    /// they are checked.
     Mapped(Mapping),
     /// On disk, for good.
     Disk(Disk),
@@ -73,8 +74,16 @@ impl Home {
         }
     }
 
-    /// The bytes of `range`, and behind them as many of the next as a reader may touch; from a file they come into
-    /// `scratch`.
+    /// The whole file, where it is mapped.
+    pub(crate) fn mapped_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Mapped(mapping) => Some(mapping.bytes()),
+            _ => None,
+        }
+    }
+
+    /// The bytes of `range`, and behind them as many of the next as a reader may touch; from a
+    /// file they come into `scratch`.
     pub(crate) fn read<'s>(
         &'s self,
         range: Range<usize>,
@@ -132,8 +141,8 @@ impl Home {
         Ok(())
     }
 
-    /// As [`Self::read`], for sequential readers: what has to be read is read into `window` with `ahead` bytes of what
-    /// comes next.
+    /// As [`Self::read`], for sequential readers: what has to be read is read into `window` with
+    /// `ahead` bytes of what comes next.
     pub(crate) fn read_ahead<'s>(
         &'s self,
         range: Range<usize>,

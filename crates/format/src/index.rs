@@ -1,7 +1,8 @@
 //! Where the buckets lie: one cache line for every 28 of them.
 //!
-//! A line says where its first bucket begins and, relative to that and in units that the line chooses, where each of its
-//! buckets ends, so that one load finds both ends of a bucket: 18.3 bits a bucket.
+//! A line says where its first bucket begins and, relative to that and in units that the line
+//! chooses, where each of its buckets ends, so that one load finds both ends of a bucket: 18.3
+//! bits a bucket.
 
 use std::ops::Range;
 
@@ -87,8 +88,8 @@ fn end_of(line: &Line, at: usize) -> u64 {
     u64::from(u16::from_le_bytes([line[offset], line[offset + 1]]))
 }
 
-/// Where the bucket that is number `at` of `line` lies in the section of records. The start is never behind the end, and
-/// neither is beyond 2^49.
+/// Where the bucket that is number `at` of `line` lies in the section of records. The start is
+/// never behind the end, and neither is beyond 2^49.
 #[inline(always)]
 pub(crate) fn range(line: &Line, at: usize, groups: Groups) -> Range<u64> {
     let (base, shift) = (base(line), shift(line));
@@ -108,13 +109,17 @@ pub(crate) fn group(line: &Line, at: usize, groups: Groups) -> Range<u64> {
     base + (start << shift)..base + (end << shift)
 }
 
-/// The bytes of a line that the checks of its groups cover, where they are of more than one bucket.
-pub(crate) fn checked(line: &Line) -> &[u8] {
-    &line[LINE_SHIFT_OFFSET..]
+/// What of a line the checks of its groups cover, where they are of more than one bucket.
+pub(crate) fn checked(line: &Line) -> Line {
+    // But for the base, which moves with what comes before.
+    let mut covered = *line;
+    covered[..LINE_BASE_BYTES].fill(0);
+    covered
 }
 
-/// A line for buckets of these lengths, at most 28, the first of which begins at `base`; and where each begins behind its
-/// predecessor's end, which is later than that end where the line has to count in larger units.
+/// A line for buckets of these lengths, at most 28, the first of which begins at `base`; and where
+/// each begins behind its predecessor's end, which is later than that end where the line has to
+/// count in larger units.
 pub(crate) fn encode(base: u64, lengths: &[u32]) -> (Line, Vec<u64>) {
     debug_assert!(base < 1 << (8 * LINE_BASE_BYTES) && lengths.len() <= LINE_BUCKETS as usize);
     let shift = (0..=LINE_SHIFT_MAX)

@@ -1,4 +1,5 @@
-//! What a carved table says of itself: read from its header, so in the same time whatever its size.
+//! What a carved table says of itself: read from its header, so in the same time whatever its
+//! size.
 
 use crate::codec::Codec;
 use crate::key::KeyKind;
@@ -28,6 +29,8 @@ pub struct Info {
     pub stored_key_bytes: u64,
     /// How values are stored.
     pub value_codec: Codec,
+    /// How long values are stored, where they have a codec of their own.
+    pub long_codec: Option<Codec>,
     /// Bytes of all values as they were given.
     pub value_bytes: u64,
     /// Bytes of all values as they are stored.
@@ -73,12 +76,14 @@ impl Info {
         (self.pairs > 0).then(|| index as f64 * 8.0 / self.pairs as f64)
     }
 
-    /// The part of the values' bytes that their codec saves, from 0 to 1; below 0 where it makes them longer.
+    /// The part of the values' bytes that their codec saves, from 0 to 1; below 0 where it makes
+    /// them longer.
     pub fn value_gain(&self) -> f64 {
         gain(self.value_bytes, self.stored_value_bytes)
     }
 
-    /// The part of the keys' bytes that their prefix and codec save; `None` where keys are numbers.
+    /// The part of the keys' bytes that their prefix and codec save; `None` where keys are
+    /// numbers.
     pub fn key_gain(&self) -> Option<f64> {
         (self.key_kind == KeyKind::Bytes).then(|| gain(self.key_bytes, self.stored_key_bytes))
     }
@@ -115,6 +120,7 @@ impl Store {
             key_bytes: header.key_bytes,
             stored_key_bytes: header.stored_key_bytes,
             value_codec: header.value_codec,
+            long_codec: (header.long_codec != Codec::Raw).then_some(header.long_codec),
             value_bytes: header.value_bytes,
             stored_value_bytes: header.stored_value_bytes,
             buckets: self.buckets(),

@@ -1,9 +1,12 @@
-//! Where everything lies in a carved file: the one copy of the layout. `docs/FORMAT.md` is the page; a test holds the
-//! two together. These numbers are on disk: never change them, add new ones under a new version.
+//! Where everything lies in a carved file: the one copy of the layout. `docs/FORMAT.md` is the
+//! page; a test holds the two together. These numbers are on disk: never change them, add new ones
+//! under a new version.
 //!
-//! All integers are little-endian and of fixed width; all offsets count bytes from the start of the file.
+//! All integers are little-endian and of fixed width; all offsets count bytes from the start of
+//! the file.
 
-/// The first eight bytes of every carved file. The last two catch transfers that rewrite line ends.
+/// The first eight bytes of every carved file. The last two catch transfers that rewrite line
+/// ends.
 pub const MAGIC: [u8; 8] = *b"graven\r\n";
 /// The version of the format that this crate writes and reads.
 pub const VERSION: u32 = 2;
@@ -77,7 +80,8 @@ pub const SHARDS_OFFSET: usize = SHARD_OFFSET + 4;
 pub const HEADER_CRC_OFFSET: usize = HEADER_BYTES - 4;
 const _: () = assert!(SHARDS_OFFSET + 4 <= HEADER_CRC_OFFSET);
 
-/// Bytes of one section's entry in the directory: name `[u8; 8]`, offset `u64`, length `u64`, CRC-32C `u32`, flags `u32`.
+/// Bytes of one section's entry in the directory: name `[u8; 8]`, offset `u64`, length `u64`,
+/// CRC-32C `u32`, flags `u32`.
 pub const SECTION_BYTES: usize = 32;
 /// Where an entry has the section's offset.
 pub const ENTRY_START: usize = 8;
@@ -87,7 +91,8 @@ pub const ENTRY_LENGTH: usize = 16;
 pub const ENTRY_CRC: usize = 24;
 /// Where an entry has its flags.
 pub const ENTRY_FLAGS: usize = 28;
-/// The flag of a section without which the table cannot be read rightly: a reader that does not know it refuses the file.
+/// The flag of a section without which the table cannot be read rightly: a reader that does not
+/// know it refuses the file.
 pub const SECTION_REQUIRED: u32 = 1;
 /// The most sections.
 pub const SECTIONS_MAX: usize = 24;
@@ -110,7 +115,8 @@ pub enum Section {
     Shared = 4,
     /// Where the buckets lie.
     Index = 5,
-    /// The buckets: those of a line of the index, then the values that are too long to lie in them, then the next line's.
+    /// The buckets: those of a line of the index, then the values that are too long to lie in
+    /// them, then the next line's.
     Records = 6,
 }
 
@@ -129,7 +135,8 @@ impl Section {
         Self::Records,
     ];
 
-    /// The name that messages and `graven info` use, and the directory, there filled up with zeros.
+    /// The name that messages and `graven info` use, and the directory, there filled up with
+    /// zeros.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Prefix => "prefix",
@@ -147,7 +154,8 @@ impl Section {
         !matches!(self, Self::Index | Self::Records)
     }
 
-    /// The most bytes that it may have: sections that are held in memory while the table is open are small.
+    /// The most bytes that it may have: sections that are held in memory while the table is open
+    /// are small.
     pub const fn bytes_max(self) -> u64 {
         match self {
             Self::Prefix => PREFIX_BYTES_MAX as u64,
@@ -161,7 +169,8 @@ impl Section {
 
 /// The longest common beginning that is taken out of the keys.
 pub const PREFIX_BYTES_MAX: usize = 255;
-/// The most bytes of a codec's table: 16,383 symbols of seven bytes with two lengths, a count and a last length.
+/// The most bytes of a codec's table: 16,383 symbols of seven bytes with two lengths, a count and
+/// a last length.
 pub const CODE_BYTES_MAX: u64 = 2 + 16_383 * 9 + 1;
 /// The most bytes of the dictionary of long values.
 pub const DICTIONARY_BYTES_MAX: u64 = 1 << 20;
@@ -176,7 +185,8 @@ pub const LINE_BUCKETS: u64 = 28;
 pub const LINE_BASE_BYTES: usize = 6;
 /// Where a line keeps the `u16` whose low five bits are the shift of its ends.
 pub const LINE_SHIFT_OFFSET: usize = LINE_BASE_BYTES;
-/// Where the `u16` ends of a line's buckets begin, relative to its base and in units of `1 << shift` bytes.
+/// Where the `u16` ends of a line's buckets begin, relative to its base and in units of `1 <<
+/// shift` bytes.
 pub const LINE_ENDS_OFFSET: usize = LINE_SHIFT_OFFSET + 2;
 /// The largest shift.
 pub const LINE_SHIFT_MAX: u32 = 31;
@@ -192,18 +202,22 @@ pub const TAG_BITS: u32 = 8;
 pub const VALUE_WORD_BITS_MAX: u8 = 14;
 /// The most bits of a key's length in a bucket.
 pub const KEY_LENGTH_BITS_MAX: u8 = 24;
-/// Bits of the length in the word of a value in a wide bucket; the two above them are the value's form.
+/// Bits of the length in the word of a value in a wide bucket; the two above them are the value's
+/// form.
 pub const WIDE_LENGTH_BITS: u32 = 14;
-/// The most that [`INLINE_MAX_OFFSET`] can say: the longest value that a wide word has a length for.
+/// The most that [`INLINE_MAX_OFFSET`] can say: the longest value that a wide word has a length
+/// for.
 pub const INLINE_MAX_MOST: u32 = (1 << WIDE_LENGTH_BITS) - 1;
 /// The word in a wide bucket of a value that lies elsewhere.
 pub const LARGE_WORD: u16 = 0xFFFF;
-/// Bytes that stand for a value too long for its bucket: offset from the base of its line `i64`, stored bytes `u32`, bytes
-/// `u32`, CRC-32C `u32`, form `u8`, three zeros.
+/// Bytes that stand for a value too long for its bucket: offset from the base of its line `i64`,
+/// stored bytes `u32`, bytes `u32`, CRC-32C `u32`, form `u8`, three zeros.
 pub const LARGE_REFERENCE_BYTES: usize = 24;
-/// Bytes of a value that is longer than this lie in parts of so many, each stored, and checked, on its own.
+/// Bytes of a value that is longer than this lie in parts of so many, each stored, and checked, on
+/// its own.
 pub const PART_BYTES: usize = 128 * 1024;
-/// Bytes that are said of each part before the first: where it ends, in bytes from the first `u32`, and its CRC-32C `u32`.
+/// Bytes that are said of each part before the first: where it ends, in bytes from the first
+/// `u32`, and its CRC-32C `u32`.
 pub const PART_ENTRY_BYTES: usize = 8;
 
 /// The longest bucket, in bytes: what a lookup may have to read.

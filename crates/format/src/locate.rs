@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::bucket::Bucket;
 use crate::checksum::group_seed;
-use crate::cpu::Cpu;
+use crate::cpu::{self, Cpu};
 use crate::error::{Error, Problem};
 use crate::home::Window;
 use crate::index::{self, Groups, Line};
@@ -35,7 +35,8 @@ impl Store {
         self.in_file(index::range(line, index::line_of(bucket).1, self.groups), bucket)
     }
 
-    /// Where the group of a bucket lies in the file, by its line of the index: what has to be read to check it.
+    /// Where the group of a bucket lies in the file, by its line of the index: what has to be read
+    /// to check it.
     pub(crate) fn group_by(&self, line: &Line, bucket: u64) -> Result<Range<usize>, Error> {
         let group = self.in_file(index::group(line, index::line_of(bucket).1, self.groups), bucket)?;
         let (most, found) = (BUCKET_BYTES_MAX as u64, group.len() as u64);
@@ -76,17 +77,16 @@ impl Store {
         bytes.first_chunk().copied().ok_or_else(|| self.beyond_records(bucket, u64::MAX))
     }
 
-    /// Whether `group`, which is that of a bucket, has the check that it had when it was carved for this table; the bytes
-    /// behind its first `len` are loaded but do not count.
+    /// Whether `group`, which is that of a bucket, has the check that it had when it was carved
+    /// for this table; the bytes behind its first `len` are loaded but do not count.
     pub(crate) fn check_group(
         &self,
-        cpu: impl Cpu,
         bucket: u64,
         line: &Line,
         group: &[u8],
         len: usize,
     ) -> Result<(), Problem> {
-        check_group(cpu, self.header.identity, self.groups, bucket, line, group, len)
+        check_group(self.header.identity, self.groups, bucket, line, group, len)
     }
 
     /// A bucket that was not checked before: its line, its group, and what it rests on, checked.
@@ -116,7 +116,7 @@ impl Store {
         check: bool,
     ) -> Result<Bucket<'s, C>, Problem> {
         if check {
-            self.check_group(cpu, number, line, group, len)?;
+            self.check_group(number, line, group, len)?;
         }
         let at = index::line_of(number).1;
         let (bucket, whole) = (index::range(line, at, self.groups), index::group(line, at, self.groups));
@@ -127,8 +127,7 @@ impl Store {
 }
 
 /// As [`Store::check_group`], of a table that has this identity and these groups.
-pub(crate) fn check_group(
-    cpu: impl Cpu,
+fn check_group(
     identity: u64,
     groups: Groups,
     bucket: u64,
@@ -144,27 +143,16 @@ pub(crate) fn check_group(
         return Err(Problem::Short { what: "a group of buckets", least, found });
     };
     let expected = u32::from_le_bytes(*stored);
-    let found = group_crc(cpu, identity, groups, bucket, line, rest, len - GROUP_CRC_BYTES);
+    let found = group_crc(identity, groups, bucket, line, &rest[..len - GROUP_CRC_BYTES]);
     if expected == found { Ok(()) } else { Err(Problem::Checksum { expected, found }) }
 }
 
-/// The check of the group that a bucket is in, of whose bytes behind the check `rest` has the first `len`, and others that
-/// may be loaded.
+/// The check of the group that a bucket is in, of whose bytes `rest` are those behind the check.
 #[inline(always)]
-pub(crate) fn group_crc(
-    cpu: impl Cpu,
-    identity: u64,
-    groups: Groups,
-    bucket: u64,
-    line: &Line,
-    rest: &[u8],
-    len: usize,
-) -> u32 {
-    let mut crc = !group_seed(identity, groups.number(bucket));
-    if !groups.are_buckets() {
-        // Where a group has several buckets, it is the line that says which is which.
-        let ends = index::checked(line);
-        crc = cpu.crc32c_words(crc, ends, ends.len());
-    }
-    !cpu.crc32c_words(crc, rest, len)
+pub(crate) fn group_crc(identity: u64, groups: Groups, bucket: u64, line: &Line, rest: &[u8]) -> u32 {
+    let seed = group_seed(identity, groups.number(bucket));
+    // Where a group has several buckets, it is the line that says which is which.
+    let covered = index::checked(line);
+    let head = if groups.are_buckets() { &[][..] } else { &covered };
+    cpu::check(seed, head, rest)
 }

@@ -15,15 +15,22 @@ use crate::error::{Error, Problem};
 use crate::key::Place;
 use crate::layout::Section;
 use crate::limits::VALUE_BYTES_MAX;
-use crate::region::Region;
+use crate::region::{Region, prefetch_line, prefetch_lines};
 use crate::store::{Store, damaged};
 
-/// Keys of a batch whose waits for memory overlap: more than a processor core can wait for at a time.
+/// Keys of a batch whose waits for memory overlap: more than a processor core can wait for at a
+/// time.
 const OVERLAP: usize = 32;
 
-/// Buckets of a batch that are asked for ahead of the one that is looked into: enough for their waits to overlap, and so few
-/// that the core has room to ask for them without waiting for the ones before.
+/// Buckets of a batch that are asked for ahead of the one that is looked into: enough for their
+/// waits to overlap, and so few that the core has room to ask for them without waiting for the
+/// ones before.
 const LEAD: usize = 8;
+
+/// The same of groups of a mapping, each of which has more bytes; and the most of it that is asked
+/// for.
+const MAPPED_LEAD: usize = 2;
+const ASKED_BYTES_MAX: usize = 2048;
 
 /// What a lookup found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +39,14 @@ pub enum Found {
     Missing,
     /// The value was appended to the caller's room, of which it is this range.
     Copied(Range<usize>),
-    /// The value lies in the table's memory as it is: this range of [`Store::memory`], for as long as the store lives.
+    /// The value lies in the table's memory as it is: this range of [`Store::memory`], for as long
+    /// as the store lives.
     InTable(Range<usize>),
 }
 
 impl Found {
-    /// The value, in the `room` that it was brought into or in the memory of the `store` that was asked.
+    /// The value, in the `room` that it was brought into or in the memory of the `store` that was
+    /// asked.
     ///
     /// # Panics
     /// When `room` or `store` is another.
@@ -57,7 +66,8 @@ pub struct Batch {
     decoded_bytes_max: usize,
     places: Vec<Option<(Place, Range<usize>)>>,
     bytes: Vec<u8>,
-    /// How much of `bytes` the values take where they are copied as they are; there may be older bytes behind.
+    /// How much of `bytes` the values take where they are copied as they are; there may be older
+    /// bytes behind.
     used: usize,
     found: Vec<Found>,
     rooms: Rooms,
@@ -70,8 +80,9 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// A batch that ends early when the values that had to be decoded come to more than `decoded_bytes_max` bytes: behind the
-    /// large value, or the few smaller ones decoded together, that passed the bound. By default, none does.
+    /// A batch that ends early when the values that had to be decoded come to more than
+    /// `decoded_bytes_max` bytes: behind the large value, or the few smaller ones decoded
+    /// together, that passed the bound. By default, none does.
     pub fn bounded(decoded_bytes_max: usize) -> Self {
         Self {
             decoded_bytes_max,
@@ -109,8 +120,8 @@ impl Batch {
         &self.bytes
     }
 
-    /// The value of the `i`th key of the batch, or `None` when the table does not hold that key. `store` is the one that was
-    /// asked.
+    /// The value of the `i`th key of the batch, or `None` when the table does not hold that key.
+    /// `store` is the one that was asked.
     ///
     /// # Panics
     /// When the batch had no `i`th key, or another store was asked.
@@ -121,8 +132,9 @@ impl Batch {
 }
 
 impl Store {
-    /// Appends the value of `key` to `value`; `false`, and nothing appended, when the table does not hold the key. Takes the
-    /// same time whatever the number of pairs, and in memory waits for memory twice.
+    /// Appends the value of `key` to `value`; `false`, and nothing appended, when the table does
+    /// not hold the key. Takes the same time whatever the number of pairs, and in memory waits for
+    /// memory twice.
     ///
     /// # Errors
     /// When the table is damaged where the key would lie, or its file cannot be read.
@@ -174,9 +186,10 @@ impl Store {
         self.look_up_on(Portable, key, room)
     }
 
-    /// Answers `keys` into `batch`, whose former answers are dropped: all of them, unless the batch is
-    /// [bounded](Batch::bounded), and one at least. The memory that the answers lie in is asked for
-    /// before the first is read, so that the waits overlap. Values are copied but for those that [`Self::find`] would not copy.
+    /// Answers `keys` into `batch`, whose former answers are dropped: all of them, unless the
+    /// batch is [bounded](Batch::bounded), and one at least. The memory that the answers lie in is
+    /// asked for before the first is read, so that the waits overlap. Values are copied but for
+    /// those that [`Self::find`] would not copy.
     ///
     /// # Errors
     /// When the table is damaged where one of the keys would lie, or its file cannot be read.
@@ -248,6 +261,9 @@ impl Store {
             batch.bytes.clear();
         }
         let Some(region) = self.home.memory() else {
+            if let Some(mapped) = self.home.mapped_bytes() {
+                return self.get_many_mapped(cpu, mapped, keys, batch);
+            }
             for key in keys {
                 let found = self.look_up(key, &mut batch.bytes)?;
                 batch.found.push(found);
@@ -277,6 +293,51 @@ impl Store {
             }
             if batch.found.len() < before + keys.len() {
                 break;
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Self::get_many_on`], from a mapping: what has to be read is asked for ahead, too.
+    #[inline(never)]
+    fn get_many_mapped(
+        &self,
+        cpu: impl Cpu,
+        mapped: &[u8],
+        keys: &[&[u8]],
+        batch: &mut Batch,
+    ) -> Result<(), Error> {
+        for keys in keys.chunks(OVERLAP) {
+            batch.places.clear();
+            for key in keys {
+                let place = self.keys.order(cpu, key).map(|order| self.keys.place(order));
+                if let Some(place) = place {
+                    prefetch_line(mapped, self.line_offset(place.bucket));
+                }
+                batch.places.push(place.map(|place| (place, 0..0)));
+            }
+            // A line is read again when its bucket's turn has come: it may be another by then.
+            let ask = |place: Option<&Option<(Place, Range<usize>)>>| {
+                let Some(Some((place, _))) = place else { return };
+                let line = self.line(place.bucket);
+                let group = line.and_then(|line| self.group_by(&line, place.bucket));
+                if let Ok(group) = group {
+                    prefetch_lines(mapped, group.start, group.len().min(ASKED_BYTES_MAX));
+                }
+            };
+            (0..MAPPED_LEAD).for_each(|i| ask(batch.places.get(i)));
+            for (i, key) in keys.iter().enumerate() {
+                ask(batch.places.get(i + MAPPED_LEAD));
+                let start = batch.bytes.len();
+                let found = match batch.places[i].clone() {
+                    Some((place, _)) => self.get_checked(cpu, place, key, &mut batch.bytes)?,
+                    None => false,
+                };
+                let range = start..batch.bytes.len();
+                batch.found.push(if found { Found::Copied(range) } else { Found::Missing });
+                if batch.bytes.len() > batch.decoded_bytes_max {
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -448,7 +509,8 @@ impl Store {
     }
 }
 
-/// Room that is used again by all lookups of a thread that have to read, so that they need not ask for memory.
+/// Room that is used again by all lookups of a thread that have to read, so that they need not ask
+/// for memory.
 fn with_scratch<T>(look: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     /// Room above this many bytes is given back.
     const KEPT_BYTES: usize = 1 << 20;
@@ -465,7 +527,8 @@ fn with_scratch<T>(look: impl FnOnce(&mut Vec<u8>) -> T) -> T {
 
 /// How values that need no decoder come into the room of a batch.
 trait Bring {
-    /// Brings the value to `bytes` from `start` on, and says where it ends there; `None` where it is in another form.
+    /// Brings the value to `bytes` from `start` on, and says where it ends there; `None` where it
+    /// is in another form.
     fn bring<C: Cpu>(
         &self,
         cpu: C,
@@ -524,11 +587,12 @@ impl Bring for Unpack<'_> {
     }
 }
 
-/// Copies the first `len` of `stored` to `bytes` from `start` on, which grow where they have to, and says where the copy ends.
+/// Copies the first `len` of `stored` to `bytes` from `start` on, which grow where they have to,
+/// and says where the copy ends.
 ///
-/// Short values are copied in one block of fixed size, because a length that has just been loaded is a branch that cannot be
-/// predicted; and over bytes that are there, because growing a `Vec` by so few costs a call: 45 instructions of 1,220 for a
-/// request of a pipeline.
+/// Short values are copied in one block of fixed size, because a length that has just been loaded
+/// is a branch that cannot be predicted; and over bytes that are there, because growing a `Vec` by
+/// so few costs a call: 45 instructions of 1,220 for a request of a pipeline.
 #[inline(always)]
 fn copy_to(bytes: &mut Vec<u8>, start: usize, stored: &[u8], len: usize) -> usize {
     const BLOCK_BYTES: usize = 64;

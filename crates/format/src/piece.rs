@@ -1,5 +1,6 @@
-//! Lookups in a table on disk, apart from the reading: which piece of the file an answer lies in, and the answer from that
-//! piece once somebody has read it. So who asks decides how it is read, and how many pieces at a time.
+//! Lookups in a table on disk, apart from the reading: which piece of the file an answer lies in,
+//! and the answer from that piece once somebody has read it. So who asks decides how it is read,
+//! and how many pieces at a time.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use crate::layout::{Section, TAIL_BYTES};
 use crate::store::{Store, damaged};
 use crate::stored::Large;
 
-/// A piece of the file that one read fetches: a bucket, with those that share its check where several do, or a value too
-/// long for its bucket.
+/// A piece of the file that one read fetches: a bucket, with those that share its check where
+/// several do, or a value too long for its bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Piece {
     start: u64,
@@ -30,8 +31,8 @@ enum Kind {
 }
 
 impl Piece {
-    /// Where it begins, in bytes from the start of the file; in a file that is whole, what begins at one place has the same
-    /// bytes.
+    /// Where it begins, in bytes from the start of the file; in a file that is whole, what begins
+    /// at one place has the same bytes.
     pub fn start(&self) -> u64 {
         self.start
     }
@@ -52,7 +53,8 @@ impl Piece {
     }
 }
 
-/// Which bytes of the file to read for a piece: more than its own where the disk is read in whole sectors.
+/// Which bytes of the file to read for a piece: more than its own where the disk is read in whole
+/// sectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Where to begin, in bytes from the start of the file.
@@ -88,7 +90,8 @@ pub enum Looked {
 }
 
 impl Store {
-    /// The file of a table that is on disk, to read pieces from; `None` where lookups need no reading.
+    /// The file of a table that is on disk, to read pieces from; `None` where lookups need no
+    /// reading.
     pub fn disk(&self) -> Option<&Arc<File>> {
         match &self.home {
             Home::Disk(disk) => Some(disk.file()),
@@ -101,7 +104,8 @@ impl Store {
         self.header.section(Section::Index).len
     }
 
-    /// The piece that the answer to `key` lies in, from memory alone; `None` when the table cannot hold such a key.
+    /// The piece that the answer to `key` lies in, from memory alone; `None` when the table cannot
+    /// hold such a key.
     ///
     /// # Errors
     /// When the index says what it cannot say.
@@ -110,7 +114,8 @@ impl Store {
         self.bucket_piece(self.keys.place(order).bucket).map(Some)
     }
 
-    /// The piece that is bucket number `bucket`, from memory alone; `None` beyond [`Self::buckets`].
+    /// The piece that is bucket number `bucket`, from memory alone; `None` beyond
+    /// [`Self::buckets`].
     ///
     /// # Errors
     /// As [`Self::piece`].
@@ -137,7 +142,8 @@ impl Store {
     /// The block of `piece`, whose bytes `read` begins with; those behind do not count.
     ///
     /// # Errors
-    /// [`Error::Read`] when these are fewer bytes than the piece has, [`Error::Damaged`] when they are not what was carved.
+    /// [`Error::Read`] when these are fewer bytes than the piece has, [`Error::Damaged`] when they
+    /// are not what was carved.
     pub fn block(&self, piece: &Piece, read: &[u8]) -> Result<Block, Error> {
         let Some(bytes) = read.get(..piece.len()) else {
             let source = std::io::ErrorKind::UnexpectedEof.into();
@@ -150,7 +156,7 @@ impl Store {
         match piece.kind {
             Kind::Bucket(number) => {
                 let line = self.line(number)?;
-                self.check_group(Portable, number, &line, &block, piece.len()).map_err(at)?;
+                self.check_group(number, &line, &block, piece.len()).map_err(at)?;
             }
             Kind::Value(reference) => {
                 let large = Large { start: piece.start as usize, reference };
@@ -173,7 +179,8 @@ impl Store {
         self.block(piece, self.home.read(range, &mut scratch)?)
     }
 
-    /// Calls `each` with every key of the bucket that `piece` is, whose block is `block`; a piece that is a value has none.
+    /// Calls `each` with every key of the bucket that `piece` is, whose block is `block`; a piece
+    /// that is a value has none.
     ///
     /// # Errors
     /// As [`Self::look`]; keys before the damage were given.
@@ -185,7 +192,8 @@ impl Store {
         self.each_key(&bucket, number, each).map_err(at)
     }
 
-    /// What `block`, which is that of `piece`, says about `key`; a value that is found is appended to `value`.
+    /// What `block`, which is that of `piece`, says about `key`; a value that is found is appended
+    /// to `value`.
     ///
     /// # Errors
     /// [`Error::Damaged`] when the block says what no builder writes.

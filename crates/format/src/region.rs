@@ -6,8 +6,9 @@ use std::os::unix::fs::FileExt;
 
 use memmap2::MmapMut;
 
-/// Memory of a fixed size of its own mapping, which the system may back with huge pages: a lookup touches one random
-/// place, and with small pages the walk to it costs as much as the place itself.
+/// Memory of a fixed size of its own mapping, which the system may back with huge pages: a lookup
+/// touches one random place, and with small pages the walk to it costs as much as the place
+/// itself.
 #[derive(Debug)]
 pub(crate) struct Region {
     map: MmapMut,
@@ -59,14 +60,16 @@ impl Region {
 /// Bytes that one load brings into the cache.
 const CACHE_LINE_BYTES: usize = 64;
 
-/// Cache lines that are asked for whatever the length: most buckets of a table that was carved for memory take no more.
+/// Cache lines that are asked for whatever the length: most buckets of a table that was carved for
+/// memory take no more.
 const LINES_AT_ONCE: usize = 4;
 
 impl Region {
     /// Asks for the cache lines of `len` bytes from `start` on, without waiting for them.
     ///
-    /// A loop that ends where the range does would be a branch on a length that has just been loaded, which cannot be
-    /// predicted: the first lines are asked for without one, the last of them again where there are fewer.
+    /// A loop that ends where the range does would be a branch on a length that has just been
+    /// loaded, which cannot be predicted: the first lines are asked for without one, the last of
+    /// them again where there are fewer.
     #[inline(always)]
     pub(crate) fn prefetch(&self, start: usize, len: usize) {
         let last = (start + len).saturating_sub(1);
@@ -82,15 +85,26 @@ impl Region {
 
     /// Asks for the cache line that holds the byte at `at`.
     #[inline(always)]
-    #[allow(unsafe_code)]
     pub(crate) fn prefetch_line(&self, at: usize) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a prefetch changes nothing but the cache and faults on no address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.map.as_ptr().wrapping_add(at).cast()) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = at;
+        prefetch_line(&self.map, at);
     }
+}
+
+/// Asks for the cache line that holds the byte at `at`, without waiting for it.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(crate) fn prefetch_line(bytes: &[u8], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch changes nothing but the cache and faults on no address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (bytes, at);
+}
+
+/// Asks for the cache lines of `len` bytes from `start` on.
+pub(crate) fn prefetch_lines(bytes: &[u8], start: usize, len: usize) {
+    (start..start + len).step_by(CACHE_LINE_BYTES).for_each(|at| prefetch_line(bytes, at));
 }

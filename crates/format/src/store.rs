@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::bucket::{BucketShape, Widths};
 use crate::change::Origin;
 use crate::checksum::crc32c;
-use crate::codec::{Alphabet, Codec, Decoder, SymbolTable, Values};
+use crate::codec::{Alphabet, Codec, Decoder, LongDecoder, SymbolTable, Values};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::X86;
 use crate::disk::Disk;
@@ -21,28 +21,31 @@ use crate::key::{KeyKind, KeyMap};
 use crate::layout::Section;
 use crate::region::Region;
 
-/// An index larger than this is checked before there is memory taken for it: a sparse file may say that it has any size.
+/// An index larger than this is checked before there is memory taken for it: a sparse file may say
+/// that it has any size.
 const INDEX_BYTES_DOUBTED: u64 = 64 << 20;
 
 /// Where the bytes of a carved file are while it answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Storage {
-    /// In memory of the process, once [`Store::load`] has brought them there; until then lookups read the file. What is in
-    /// memory was checked once and is not checked again.
+    /// In memory of the process, once [`Store::load`] has brought them there; until then lookups
+    /// read the file. What is in memory was checked once and is not checked again.
     #[default]
     Memory,
-    /// In the system's page cache, for as long as the system keeps them there. Every lookup copies its bucket and checks it,
-    /// so that a file which is damaged or cut while it is served costs typed errors.
+    /// In the system's page cache, for as long as the system keeps them there. Every lookup copies
+    /// its bucket and checks it, so that a file which is damaged or cut while it is served costs
+    /// typed errors.
     Mapped,
-    /// On disk. The index alone is in memory, and was checked. Lookups read one piece of the file each, past the page cache
-    /// where the file system allows that; see [`Store::piece`] for readers that wait for many at a time.
+    /// On disk. The index alone is in memory, and was checked. Lookups read one piece of the file
+    /// each, past the page cache where the file system allows that; see [`Store::piece`] for
+    /// readers that wait for many at a time.
     Disk,
 }
 
 /// A table that is complete: it only answers.
 ///
-/// No answer is wrong whatever happened to the bytes: those in memory were all checked when they were loaded, and those
-/// that are read from a file are checked as they are read.
+/// No answer is wrong whatever happened to the bytes: those in memory were all checked when they
+/// were loaded, and those that are read from a file are checked as they are read.
 #[derive(Debug)]
 pub struct Store {
     serial: u64,
@@ -63,12 +66,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the carved file at `path`, which takes the same time whatever its size. It answers from the file until
-    /// [`Self::load`] has brought it into memory.
+    /// Opens the carved file at `path`, which takes the same time whatever its size. It answers
+    /// from the file until [`Self::load`] has brought it into memory.
     ///
     /// # Errors
-    /// [`Error::NotCarved`] when the file is something else, [`Error::Io`] when it cannot be read, and the other errors when
-    /// it is not whole.
+    /// [`Error::NotCarved`] when the file is something else, [`Error::Io`] when it cannot be read,
+    /// and the other errors when it is not whole.
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::open_as(path, Storage::Memory)
     }
@@ -76,7 +79,8 @@ impl Store {
     /// As [`Self::open`], for a file that is kept in `storage`.
     ///
     /// # Errors
-    /// As [`Self::open`], and [`Error::Damaged`] when the file is to stay on disk and its index is not whole.
+    /// As [`Self::open`], and [`Error::Damaged`] when the file is to stay on disk and its index is
+    /// not whole.
     pub fn open_as(path: &Path, storage: Storage) -> Result<Self, Error> {
         let file = File::open(path).map_err(|source| Error::Io { doing: "open the file", source })?;
         let mut store = Self::from_file(file, storage)?;
@@ -84,8 +88,8 @@ impl Store {
         Ok(store)
     }
 
-    /// As [`Self::open_as`], for a file that is open. Header, index and records all come from this file, whatever is at its
-    /// path by now.
+    /// As [`Self::open_as`], for a file that is open. Header, index and records all come from this
+    /// file, whatever is at its path by now.
     ///
     /// # Errors
     /// As [`Self::open_as`].
@@ -103,7 +107,8 @@ impl Store {
     /// The same file, the very one that is open, kept in `storage` from now on.
     ///
     /// # Errors
-    /// As [`Self::open_as`], and [`Error::Io`] for a table that was not opened from a file, or is kept elsewhere already.
+    /// As [`Self::open_as`], and [`Error::Io`] for a table that was not opened from a file, or is
+    /// kept elsewhere already.
     pub fn keep_in(self, storage: Storage) -> Result<Self, Error> {
         match self.home {
             Home::File { file, .. } => {
@@ -175,7 +180,7 @@ impl Store {
         let key_decoder = read_code(header.key_codec, &small(Section::KeyCode)?, &header, Section::KeyCode)?;
         let code = small(Section::ValueCode)?;
         let at = header.section(Section::ValueCode).offset as usize;
-        let values = match header.value_codec {
+        let mut values = match header.value_codec {
             Codec::Packed => {
                 let alphabet = Alphabet::new(&code);
                 let alphabet = alphabet.ok_or_else(|| damaged(Section::ValueCode, at, Problem::Codec))?;
@@ -185,6 +190,14 @@ impl Store {
                 Values { decoder: read_code(codec, &code, &header, Section::ValueCode)?, ..Values::default() }
             }
         };
+        let dictionary = small(Section::Dictionary)?;
+        if header.long_codec == Codec::Zstd {
+            values.long = LongDecoder::new(&dictionary);
+        }
+        if values.long.is_none() && (header.long_codec == Codec::Zstd || !dictionary.is_empty()) {
+            let at = header.section(Section::Dictionary).offset as usize;
+            return Err(damaged(Section::Dictionary, at, Problem::Codec));
+        }
         header.keys.prefix = prefix;
         let keys = KeyMap::new(header.keys.clone(), header.seed, header.bucket_bits);
         let buckets = BucketShape::new(Widths {
@@ -218,12 +231,14 @@ impl Store {
         })
     }
 
-    /// Brings the whole file into memory and checks it, after which lookups neither read the file nor check again. Lookups
-    /// go on meanwhile, on other threads. A table that is in memory is left as it is.
+    /// Brings the whole file into memory and checks it, after which lookups neither read the file
+    /// nor check again. Lookups go on meanwhile, on other threads. A table that is in memory is
+    /// left as it is.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file cannot be read or there is no memory, [`Error::Damaged`] when it is not whole; the table
-    /// then goes on answering from the file, with errors for what is damaged.
+    /// [`Error::Io`] when the file cannot be read or there is no memory, [`Error::Damaged`] when
+    /// it is not whole; the table then goes on answering from the file, with errors for what is
+    /// damaged.
     pub fn load(&self) -> Result<(), Error> {
         let Home::File { memory, .. } = &self.home else { return Ok(()) };
         if memory.get().is_some() {
@@ -250,8 +265,8 @@ impl Store {
         self.serial
     }
 
-    /// What tells this table from every other: the same for the same pairs, options and release, whatever the order in which
-    /// the pairs came.
+    /// What tells this table from every other: the same for the same pairs, options and release,
+    /// whatever the order in which the pairs came.
     pub fn identity(&self) -> u64 {
         self.header.identity
     }
@@ -271,8 +286,9 @@ impl Store {
         self.header.file_bytes
     }
 
-    /// The table's bytes in memory, which stay as and where they are; none unless [`Self::is_loaded`]. A value that is
-    /// [`Found::InTable`](crate::Found::InTable) is a part of them.
+    /// The table's bytes in memory, which stay as and where they are; none unless
+    /// [`Self::is_loaded`]. A value that is [`Found::InTable`](crate::Found::InTable) is a part of
+    /// them.
     pub fn memory(&self) -> &[u8] {
         self.home.memory().map(Region::bytes).unwrap_or_default()
     }

@@ -74,8 +74,8 @@ impl Store {
         self.append_key(bucket, i, key)
     }
 
-    /// A value that is not in its bucket in the codec of the values, in memory: left there if it is large and stored as it
-    /// is, else appended.
+    /// A value that is not in its bucket in the codec of the values, in memory: left there if it
+    /// is large and stored as it is, else appended.
     #[inline(never)]
     #[allow(clippy::too_many_arguments)]
     pub(crate) fn other_in<C: Cpu>(
@@ -121,11 +121,16 @@ impl Store {
             ValuePlace::Other(Form::Raw, inside) => {
                 append(None, bucket.bytes_from(inside.start), inside.len(), inside.len(), out)
             }
+            ValuePlace::Other(Form::Long, inside) => {
+                let stored = bucket.bytes_from(inside.start).get(..inside.len());
+                self.values.append_long(stored.ok_or(Problem::Codec)?, out)
+            }
             ValuePlace::Other(..) | ValuePlace::Shared(_) | ValuePlace::Large(_) => Err(Problem::Codec),
         }
     }
 
-    /// Appends the value of record `i` of a bucket that was read and checked; its group begins at `start` in the file.
+    /// Appends the value of record `i` of a bucket that was read and checked; its group begins at
+    /// `start` in the file.
     pub(crate) fn append_value<C: Cpu>(
         &self,
         cpu: C,

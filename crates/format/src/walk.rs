@@ -47,12 +47,12 @@ impl Store {
         1 << self.header.bucket_bits
     }
 
-    /// Calls `each` with every pair of one bucket, in an order that is always the same for a file. Going through all
-    /// buckets gives every pair once.
+    /// Calls `each` with every pair of one bucket, in an order that is always the same for a file.
+    /// Going through all buckets gives every pair once.
     ///
     /// # Errors
-    /// When the bucket is damaged or cannot be read; pairs before the damage were given. `bucket` beyond
-    /// [`Self::buckets`] has no pairs.
+    /// When the bucket is damaged or cannot be read; pairs before the damage were given. `bucket`
+    /// beyond [`Self::buckets`] has no pairs.
     pub fn scan(&self, bucket: u64, mut each: impl FnMut(Entry<'_>)) -> Result<(), Error> {
         if bucket >= self.buckets() {
             return Ok(());
@@ -64,7 +64,8 @@ impl Store {
         .map(drop)
     }
 
-    /// Calls `each` with every key of one bucket, in the order of [`Self::scan`]; no value is fetched.
+    /// Calls `each` with every key of one bucket, in the order of [`Self::scan`]; no value is
+    /// fetched.
     ///
     /// # Errors
     /// As [`Self::scan`].
@@ -122,8 +123,8 @@ impl Store {
         })
     }
 
-    /// Checks every byte: all checksums, that every key lies once and where a lookup would find it, and that pairs, keys and
-    /// values are as many and as long as the header says.
+    /// Checks every byte: all checksums, that every key lies once and where a lookup would find
+    /// it, and that pairs, keys and values are as many and as long as the header says.
     ///
     /// # Errors
     /// The first damage, by the order of the file.
@@ -131,8 +132,9 @@ impl Store {
         self.verify_with(|_, _| {})
     }
 
-    /// As [`Self::verify`], calling `told` every now and then with how many bytes were checked and how many there are to
-    /// check. Some are checked twice, so that there are more than the file has.
+    /// As [`Self::verify`], calling `told` every now and then with how many bytes were checked and
+    /// how many there are to check. Some are checked twice, so that there are more than the file
+    /// has.
     ///
     /// # Errors
     /// As [`Self::verify`].
@@ -160,8 +162,8 @@ impl Store {
                 told(index.len + (walk.end as u64).saturating_sub(records.offset), total);
             }
         }
-        // Checksums of buckets cover all that lookups use, so damage is found there first, where it is; a section's own
-        // checksum covers the rest.
+        // Checksums of buckets cover all that lookups use, so damage is found there first, where
+        // it is; a section's own checksum covers the rest.
         whole?;
         self.check_section(Section::Records, |done| told(index.len + records.len + done, total))?;
         let header = &self.header;
@@ -253,7 +255,8 @@ impl Store {
         Ok(())
     }
 
-    /// Calls `each` with the pairs of a bucket, and with where their keys are stored, and says how many there were.
+    /// Calls `each` with the pairs of a bucket, and with where their keys are stored, and says how
+    /// many there were.
     fn walk_bucket(
         &self,
         number: u64,

@@ -1,4 +1,5 @@
-//! The text reader held against a naive one that was written from `docs/TEXT.md` alone, and its limits.
+//! The text reader held against a naive one that was written from `docs/TEXT.md` alone, and its
+//! limits.
 
 use std::io::{self, Cursor, Read};
 
@@ -7,7 +8,8 @@ use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// A pair with its line, or the number of a line that begins with a separator or has a key that is too long.
+/// A pair with its line, or the number of a line that begins with a separator or has a key that is
+/// too long.
 type Read1 = Result<(u64, Vec<u8>, Vec<u8>), u64>;
 
 /// What the text says, byte by byte, until the first bad line.
@@ -79,7 +81,8 @@ fn read(source: impl Read) -> Vec<Read1> {
     }
 }
 
-/// Gives its bytes in pieces of these lengths, over and over, and is interrupted before each, as a pipe may be.
+/// Gives its bytes in pieces of these lengths, over and over, and is interrupted before each, as a
+/// pipe may be.
 struct Pieces<'a> {
     rest: &'a [u8],
     lengths: &'a [usize],

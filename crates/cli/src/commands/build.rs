@@ -74,6 +74,12 @@ enum CodecName {
     /// As many bits a byte as values of few different bytes need: digits, hexadecimal, base64,
     /// letters
     Packed,
+    /// zstd with a trained dictionary: values of some hundred bytes and more
+    Zstd,
+    /// What makes the file smallest, whatever decoding costs
+    Smallest,
+    /// What answers fastest: values as they are
+    Fastest,
 }
 
 /// [`Purpose`] as the command line spells it.
@@ -213,6 +219,9 @@ impl From<CodecName> for CodecChoice {
             CodecName::Huffman => Self::Fixed(Codec::Huffman),
             CodecName::Symbols => Self::Fixed(Codec::Symbols),
             CodecName::Packed => Self::Fixed(Codec::Packed),
+            CodecName::Zstd => Self::Fixed(Codec::Zstd),
+            CodecName::Smallest => Self::Smallest,
+            CodecName::Fastest => Self::Fastest,
         }
     }
 }

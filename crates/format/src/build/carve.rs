@@ -8,7 +8,6 @@ use crate::build::record::{self, Unplaced};
 use crate::build::survey::Totals;
 use crate::checksum::pair;
 use crate::codec::{Decoder, Values};
-use crate::cpu::Portable;
 use crate::error::{Error, Problem};
 use crate::index::{self, Line};
 use crate::key::Order;
@@ -158,7 +157,7 @@ pub(crate) fn seal(plan: &Plan, identity: u64, first: u64, line: &Line, records:
         }
         let (check, rest) = records[group].split_at_mut(GROUP_CRC_BYTES);
         let bucket = first + at as u64;
-        let crc = group_crc(Portable, identity, plan.groups, bucket, line, rest, rest.len());
+        let crc = group_crc(identity, plan.groups, bucket, line, rest);
         check.copy_from_slice(&crc.to_le_bytes());
     }
 }

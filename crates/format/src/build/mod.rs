@@ -421,11 +421,11 @@ fn partition(
 ) -> Result<Encodings, Error> {
     let pass = Mutex::new(pass);
     let key_encoder = plan.key_table.as_ref().map(Encoder::new);
-    let value_encoder = plan.value_encoder();
     let encodings = on_threads(threads, |failed| {
         let mut chunk = Chunk::default();
         let mut records = vec![Vec::new(); partitions.len()];
         let (mut key, mut value) = (Vec::new(), Vec::new());
+        let mut value_encoder = plan.value_encoder();
         let mut encodings = Encodings::default();
         loop {
             progress.check()?;

@@ -21,10 +21,15 @@ pub enum Duplicates {
 /// How values are to be stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CodecChoice {
-    /// As a sample shows best: the codec that makes it smallest, if that saves at least a twentieth of it; between two
-    /// that are within a fiftieth of each other, the one that decodes faster.
+    /// As a sample shows best: the codec that makes it smallest, if that saves at least a
+    /// twentieth of it; between two that are within a fiftieth of each other, the one that decodes
+    /// faster.
     #[default]
     Auto,
+    /// What makes it smallest, whatever the time that decoding takes.
+    Smallest,
+    /// What answers fastest: values as they are.
+    Fastest,
     /// This one.
     Fixed(Codec),
 }
@@ -35,7 +40,8 @@ pub enum Purpose {
     /// To lie in memory: buckets of about four records, because a lookup reads all of its bucket.
     #[default]
     Ram,
-    /// To lie on disk: buckets that fill a page, because a lookup costs one read whatever it reads.
+    /// To lie on disk: buckets that fill a page, because a lookup costs one read whatever it
+    /// reads.
     Disk,
 }
 
@@ -49,12 +55,13 @@ pub struct Options {
     pub codec: CodecChoice,
     /// What the table is built for.
     pub purpose: Purpose,
-    /// Records in a bucket on average, within a factor of the square root of two, from 1 to [`BUCKET_RECORDS_MAX`]; `None`
-    /// leaves it to the purpose.
+    /// Records in a bucket on average, within a factor of the square root of two, from 1 to
+    /// [`BUCKET_RECORDS_MAX`]; `None` leaves it to the purpose.
     pub bucket_records: Option<u16>,
     /// What happens when a key comes more than once.
     pub duplicates: Duplicates,
-    /// Bytes of memory that the build may use; what does not fit is written to unnamed temporary files.
+    /// Bytes of memory that the build may use; what does not fit is written to unnamed temporary
+    /// files.
     pub memory_bytes: u64,
     /// Where temporary files go: best beside the output, which needs the room as well.
     pub temporary_dir: PathBuf,

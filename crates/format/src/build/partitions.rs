@@ -1,5 +1,6 @@
-//! Pairs on their way from the order of the input to the order of the file: in partitions, each a run of whole lines of
-//! the index, in memory as long as they fit, then in an unnamed temporary file.
+//! Pairs on their way from the order of the input to the order of the file: in partitions, each a
+//! run of whole lines of the index, in memory as long as they fit, then in an unnamed temporary
+//! file.
 
 use std::fs::File;
 use std::io;
@@ -50,7 +51,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Partitions {
-    /// `count` empty partitions that may take `memory_bytes` of memory; a temporary file goes into `beside`.
+    /// `count` empty partitions that may take `memory_bytes` of memory; a temporary file goes into
+    /// `beside`.
     pub(crate) fn new(count: usize, memory_bytes: u64, beside: &Path) -> Self {
         let partitions = (0..count).map(|_| Mutex::default()).collect();
         let bytes = AtomicU64::new(0);
@@ -61,8 +63,8 @@ impl Partitions {
         self.partitions.len()
     }
 
-    /// Takes the records of block number `block`, those of each partition in the vector of its number, and leaves the
-    /// vectors empty.
+    /// Takes the records of block number `block`, those of each partition in the vector of its
+    /// number, and leaves the vectors empty.
     pub(crate) fn add(&self, block: u64, records: &mut [Vec<u8>]) -> Result<(), Error> {
         for (partition, records) in self.partitions.iter().zip(records) {
             if !records.is_empty() {

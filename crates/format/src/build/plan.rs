@@ -1,12 +1,15 @@
 //! What a table will look like, decided from what the survey learnt.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::encode::ValueEncoder;
 use super::options::{BUCKET_RECORDS_MAX, CodecChoice, Duplicates, Options, Purpose};
 use super::survey::{Survey, Totals};
 use crate::bucket::{BucketShape, Widths};
-use crate::codec::{ALPHABET_MAX, Alphabet, Codec, Decoder, Encoder, SymbolTable, Values, train};
+use crate::codec::{
+    ALPHABET_MAX, Alphabet, Codec, Decoder, Encoder, LongDecoder, LongDictionary, PLAIN_BYTES_MIN,
+    SymbolTable, Values, train,
+};
 use crate::header::Header;
 use crate::index::{self, Groups};
 use crate::key::{KeyKind, KeyMap};
@@ -20,9 +23,9 @@ const RAM_BUCKET_RECORDS: u64 = 4;
 const DISK_BUCKET_BYTES: u64 = 3072;
 
 /// Buckets that share a check in a table that is to lie in memory, where only lookups that read a
-/// file or a mapping check: a check takes 0.15 bytes a pair instead of 1.05, and a lookup from a
-/// mapping reads a kilobyte instead of 140 bytes.
-const RAM_GROUP_BUCKETS: u8 = 7;
+/// file or a mapping check: a check takes 0.26 bytes a pair instead of 1.05, and a lookup from a
+/// mapping reads half a kilobyte instead of 140 bytes.
+const RAM_GROUP_BUCKETS: u8 = 4;
 
 /// The longest stored value that lies inside a bucket in memory: a lookup reads its whole bucket.
 const RAM_INLINE_MAX: u32 = 512;
@@ -72,6 +75,7 @@ pub(crate) struct Plan {
     pub(crate) value_codec: Codec,
     pub(crate) value_table: Option<SymbolTable>,
     pub(crate) alphabet: Option<Alphabet>,
+    pub(crate) long: Option<Arc<LongDictionary>>,
     /// Lines of the index in a partition; fewer in the last.
     pub(crate) partition_lines: u64,
     /// The identity as it is if no key comes twice; [`Self::settle`] sets it.
@@ -116,6 +120,8 @@ pub(crate) struct Basis {
     /// What they come to where the table is not small.
     key_codec: Codec,
     value_codec: Codec,
+    /// Bytes of the dictionary of long values, where one is tried.
+    dictionary_bytes: Option<usize>,
     bucket_records: u64,
     bucket_bits: u8,
 }
@@ -126,6 +132,8 @@ pub(crate) struct Drafts<'s> {
     options: &'s Options,
     keys: Trained,
     values: Trained,
+    /// The dictionary for long values, where they are stored through zstd.
+    long: Option<Arc<LongDictionary>>,
 }
 
 impl<'s> Drafts<'s> {
@@ -135,14 +143,25 @@ impl<'s> Drafts<'s> {
         let stems: Vec<&[u8]> = survey.sample.keys().into_iter().map(|key| &key[prefix..]).collect();
         let key_choice = match options.codec {
             _ if survey.keys.shape().kind != KeyKind::Bytes => CodecChoice::Fixed(Codec::Raw),
-            CodecChoice::Fixed(Codec::Raw) => CodecChoice::Fixed(Codec::Raw),
+            CodecChoice::Fixed(Codec::Raw) | CodecChoice::Fastest => CodecChoice::Fixed(Codec::Raw),
             _ => CodecChoice::Auto,
         };
+        let sample = survey.sample.values();
+        let mut values = Trained::new(options.codec, &sample, totals.value_bytes);
+        let price = Price::of(options);
+        values.price = Some(price);
+        let long = LongChoice::new(options.codec, &sample, totals)
+            .filter(|long| {
+                options.codec == CodecChoice::Fixed(Codec::Zstd)
+                    || long.cost(price) < values.cost_of_choice(totals.value_bytes)
+            })
+            .and_then(|long| long.dictionary(&sample, options.codec));
         Self {
             survey,
             options,
             keys: Trained::new(key_choice, &stems, totals.key_bytes),
-            values: Trained::new(options.codec, &survey.sample.values(), totals.value_bytes),
+            values,
+            long: long.map(Arc::new),
         }
     }
 
@@ -170,6 +189,7 @@ impl<'s> Drafts<'s> {
             trained_values: trained_on(&self.values.lengths, totals.value_bytes),
             key_codec: self.keys.choose(totals.key_bytes),
             value_codec: self.values.choose(totals.value_bytes),
+            dictionary_bytes: LongChoice::wished(self.options.codec, self.values.given, totals),
             bucket_records,
             bucket_bits: bucket_bits(pairs, bucket_records).min(widest.min(BUCKET_BITS_MAX.into()) as u8),
         }
@@ -179,7 +199,8 @@ impl<'s> Drafts<'s> {
     /// which is smallest.
     pub(crate) fn candidates(&self) -> Vec<(Codec, Codec)> {
         let basis = self.basis(&self.survey.totals);
-        if self.options.codec != CodecChoice::Auto || !basis.is_small {
+        let smallest = matches!(self.options.codec, CodecChoice::Auto | CodecChoice::Smallest);
+        if !smallest || !basis.is_small {
             return vec![(basis.key_codec, basis.value_codec)];
         }
         let mut candidates = vec![(Codec::Raw, Codec::Raw)];
@@ -206,9 +227,15 @@ impl<'s> Drafts<'s> {
             Purpose::Ram => (RAM_INLINE_MAX, RAM_GROUP_BUCKETS),
             Purpose::Disk => (DISK_INLINE_MAX, 1),
         };
-        let encoder =
-            ValueEncoder::new(value_table.as_ref().map(Encoder::new), alphabet.as_ref(), inline_max);
-        let (word_bits, word_base) = words(&encoder, &sample, bucket_records, alphabet.is_some());
+        let long = self.long.clone();
+        let mut encoder = ValueEncoder::new(
+            value_table.as_ref().map(Encoder::new),
+            alphabet.as_ref(),
+            long.as_ref().and_then(|long| long.encoder()),
+            inline_max,
+        );
+        let (word_bits, word_base) = words(&mut encoder, &sample, bucket_records, alphabet.is_some());
+        drop(encoder);
         let widths = Widths {
             count_width: if bucket_records > 32 { 2 } else { 1 },
             numeric: self.is_numeric(),
@@ -240,6 +267,7 @@ impl<'s> Drafts<'s> {
             value_codec,
             value_table,
             alphabet,
+            long: self.long.clone(),
             partition_lines: lines.div_ceil(partitions),
             keys,
             identity: 0,
@@ -274,7 +302,7 @@ impl Plan {
             keys: self.keys.shape().clone(),
             key_codec: self.key_codec,
             value_codec: self.value_codec,
-            long_codec: Codec::Raw,
+            long_codec: if self.long.is_some() { Codec::Zstd } else { Codec::Raw },
             key_length_bits: self.widths.key_bits,
             value_word_bits: self.widths.word_bits,
             count_width: self.widths.count_width,
@@ -300,7 +328,7 @@ impl Plan {
             (Section::Prefix, self.keys.shape().prefix.clone()),
             (Section::KeyCode, table(&self.key_table)),
             (Section::ValueCode, code.unwrap_or_else(|| table(&self.value_table))),
-            (Section::Dictionary, Vec::new()),
+            (Section::Dictionary, self.long.as_ref().map_or_else(Vec::new, |long| long.bytes().to_vec())),
             (Section::Shared, Vec::new()),
         ]
     }
@@ -309,6 +337,7 @@ impl Plan {
         ValueEncoder::new(
             self.value_table.as_ref().map(Encoder::new),
             self.alphabet.as_ref(),
+            self.long.as_ref().and_then(|long| long.encoder()),
             self.inline_max,
         )
     }
@@ -318,6 +347,7 @@ impl Plan {
         self.values.get_or_init(|| Values {
             decoder: self.value_table.as_ref().and_then(|table| Decoder::new(self.value_codec, table)),
             alphabet: self.alphabet.clone(),
+            long: self.long.as_ref().and_then(|long| LongDecoder::new(long.bytes())),
         })
     }
 }
@@ -325,7 +355,7 @@ impl Plan {
 /// The bits of a value's word in a narrow bucket, and what is added to it, that make buckets like
 /// those of `sample` smallest. A value that has no such word makes its bucket wide, with sixteen
 /// bits a value.
-fn words(encoder: &ValueEncoder<'_>, sample: &[&[u8]], bucket_records: u64, packed: bool) -> (u8, u32) {
+fn words(encoder: &mut ValueEncoder<'_>, sample: &[&[u8]], bucket_records: u64, packed: bool) -> (u8, u32) {
     let mut counts = vec![0_u64; 1 << WORD_BITS_MAX];
     let mut stored = Vec::new();
     for value in sample {
@@ -337,7 +367,8 @@ fn words(encoder: &ValueEncoder<'_>, sample: &[&[u8]], bucket_records: u64, pack
     }
     let total = (sample.len() as f64).max(1.0);
     let mut best = (f64::INFINITY, 0, 0);
-    for bits in 0..=WORD_BITS_MAX {
+    // One and two are summed slowly, and save little.
+    for bits in (0..=WORD_BITS_MAX).filter(|bits| !(1..3).contains(bits)) {
         let window = 1_usize << bits;
         let mut inside: u64 = counts[..window].iter().sum();
         // Of windows that hold as many the first: a table has shorter values than its sample, and
@@ -406,6 +437,130 @@ fn trained_on(lengths: &[usize], total: u64) -> usize {
     enough.map_or(lengths.len(), |at| at + 1)
 }
 
+/// What a nanosecond of decoding costs, in bytes of the file: the cost model of `auto`.
+///
+/// A table in memory is looked up in some 250 ns, so that 32 ns are an eighth of a lookup, and a
+/// byte some 3% of a record of the reference pairs. From disk a lookup takes some 50 µs, and a
+/// byte costs as much there.
+#[derive(Clone, Copy, Debug)]
+struct Price {
+    /// Nanoseconds that cost as much as a byte; 0 where they cost nothing.
+    nanoseconds_a_byte: u64,
+}
+
+impl Price {
+    fn of(options: &Options) -> Self {
+        let nanoseconds_a_byte = match (options.codec, options.purpose) {
+            (CodecChoice::Smallest, _) => 0,
+            (_, Purpose::Ram) => 32,
+            (_, Purpose::Disk) => 512,
+        };
+        Self { nanoseconds_a_byte }
+    }
+
+    /// What decoding values of `total` bytes costs, by what was measured of each codec.
+    fn of_bytes(self, codec: Codec, total: u64) -> u64 {
+        let picoseconds = match codec {
+            Codec::Raw => 0,
+            Codec::Packed => 300,
+            Codec::Huffman => 3500,
+            Codec::Symbols => 2500,
+            Codec::Zstd => 1200,
+        };
+        self.of_nanoseconds((u128::from(total) * picoseconds / 1000) as u64)
+    }
+
+    fn of_nanoseconds(self, nanoseconds: u64) -> u64 {
+        nanoseconds.checked_div(self.nanoseconds_a_byte).unwrap_or(0)
+    }
+}
+
+/// Nanoseconds that zstd takes for a value of no length.
+const ZSTD_NANOSECONDS: u64 = 400;
+
+/// Values whose mean is shorter are not tried with zstd.
+const LONG_MEAN_BYTES_MIN: u64 = 100;
+
+/// Bytes of a dictionary: one part in so many of the values, within these bounds. A sample of less
+/// than eight times as much teaches it nothing.
+const DICTIONARY_PART: u64 = 128;
+const DICTIONARY_BYTES: std::ops::RangeInclusive<u64> = (4 << 10)..=(256 << 10);
+
+/// How hard zstd tries: for the smallest table, and otherwise.
+const LEVEL_SMALLEST: i32 = 19;
+const LEVEL: i32 = 12;
+
+/// What zstd with a dictionary makes of the values of a table.
+struct LongChoice {
+    pairs: u64,
+    total: u64,
+    stored: u64,
+    dictionary_bytes: usize,
+}
+
+impl LongChoice {
+    /// Trains a dictionary on three of four values of the sample and tries it on the others;
+    /// `None` where that is not worth trying.
+    fn new(choice: CodecChoice, sample: &[&[u8]], totals: &Totals) -> Option<Self> {
+        let given = sample.iter().map(|text| text.len() as u64).sum();
+        let dictionary_bytes = Self::wished(choice, given, totals)?;
+        let part = |wanted: fn(usize) -> bool| {
+            let some = sample.iter().enumerate().filter(move |(i, _)| wanted(*i));
+            some.map(|(_, text)| *text).collect::<Vec<&[u8]>>()
+        };
+        let (learnt, tried) = (part(|i| i % 4 != 3), part(|i| i % 4 == 3));
+        let dictionary = LongDictionary::train(&learnt, dictionary_bytes, LEVEL)
+            .map_or_else(|| LongDictionary::new(Vec::new(), LEVEL), Some)?;
+        let mut encoder = dictionary.encoder()?;
+        let (mut stored, mut all, mut of) = (Vec::new(), 0_u64, 0_u64);
+        for text in &tried {
+            stored.clear();
+            encoder.encode(text, true, &mut stored).then_some(())?;
+            all += stored.len().min(text.len()) as u64;
+            of += text.len() as u64;
+        }
+        let stored = u128::from(all) * u128::from(totals.value_bytes) / u128::from(of.max(1));
+        Some(Self { pairs: totals.pairs, total: totals.value_bytes, stored: stored as u64, dictionary_bytes })
+    }
+
+    /// How large a dictionary is tried, for values of which a sample of `given` bytes is known;
+    /// `None` where none is.
+    fn wished(choice: CodecChoice, given: u64, totals: &Totals) -> Option<usize> {
+        let wanted = match choice {
+            CodecChoice::Auto | CodecChoice::Smallest => {
+                totals.value_bytes >= LONG_MEAN_BYTES_MIN * totals.pairs.max(1)
+            }
+            CodecChoice::Fixed(codec) => codec == Codec::Zstd,
+            CodecChoice::Fastest => false,
+        };
+        if !wanted || totals.value_bytes == 0 {
+            return None;
+        }
+        // Values that any decoder is to read have no dictionary.
+        if totals.value_bytes / totals.pairs.max(1) >= PLAIN_BYTES_MIN as u64 {
+            return Some(0);
+        }
+        let wished = (totals.value_bytes / DICTIONARY_PART)
+            .clamp(*DICTIONARY_BYTES.start(), *DICTIONARY_BYTES.end())
+            .min(given / 8);
+        Some(wished as usize)
+    }
+
+    fn cost(&self, price: Price) -> u64 {
+        self.stored
+            + self.dictionary_bytes as u64
+            + price.of_bytes(Codec::Zstd, self.total)
+            + price.of_nanoseconds(ZSTD_NANOSECONDS * self.pairs)
+    }
+
+    /// The dictionary for all values, trained on the whole sample.
+    fn dictionary(&self, sample: &[&[u8]], choice: CodecChoice) -> Option<LongDictionary> {
+        let level = if choice == CodecChoice::Smallest { LEVEL_SMALLEST } else { LEVEL };
+        LongDictionary::train(sample, self.dictionary_bytes, level)
+            .map_or_else(|| LongDictionary::new(Vec::new(), level), Some)
+    }
+}
+
 /// The codecs of keys or of values, trained on a sample of them.
 struct Trained {
     choice: CodecChoice,
@@ -415,6 +570,10 @@ struct Trained {
     given: u64,
     codecs: Vec<TrainedCodec>,
     alphabet: Option<Alphabet>,
+    /// What the sample takes packed, and what the alphabet takes.
+    packed: Option<(u64, u64)>,
+    /// What decoding costs; `None` for keys, where a codec has to save a part of them.
+    price: Option<Price>,
 }
 
 /// A codec and what it makes of what it was trained on.
@@ -430,7 +589,8 @@ impl Trained {
         let lengths: Vec<usize> = sample.iter().map(|text| text.len()).collect();
         let wanted = match choice {
             CodecChoice::Fixed(codec) => vec![codec],
-            CodecChoice::Auto => vec![Codec::Packed, Codec::Huffman, Codec::Symbols],
+            CodecChoice::Fastest => vec![],
+            CodecChoice::Auto | CodecChoice::Smallest => vec![Codec::Packed, Codec::Huffman, Codec::Symbols],
         };
         let alphabet = if wanted.contains(&Codec::Packed) { alphabet(sample) } else { None };
         let sample = &sample[..trained_on(&lengths, total)];
@@ -448,13 +608,31 @@ impl Trained {
             })
         });
         let given = sample.iter().map(|text| text.len() as u64).sum();
-        Self { choice, codecs: trained.collect(), lengths, given, alphabet }
+        // What is packed is rounded up to a byte where it lies in a wide bucket alone.
+        let packed = alphabet.as_ref().map(|alphabet| {
+            let mut packed = Vec::new();
+            let bits = |text: &&[u8]| {
+                packed.clear();
+                if alphabet.pack(text, &mut packed) {
+                    text.len() as u64 * u64::from(alphabet.bits())
+                } else {
+                    8 * text.len() as u64 + 64
+                }
+            };
+            (sample.iter().map(bits).sum::<u64>().div_ceil(8), alphabet.bytes().len() as u64)
+        });
+        Self { choice, codecs: trained.collect(), lengths, given, alphabet, packed, price: None }
     }
 
     /// The codec that the choice comes to for data of `total` bytes.
     fn choose(&self, total: u64) -> Codec {
-        if let CodecChoice::Fixed(codec) = self.choice {
-            return codec;
+        match self.choice {
+            CodecChoice::Fixed(Codec::Zstd) | CodecChoice::Fastest => return Codec::Raw,
+            CodecChoice::Fixed(codec) => return codec,
+            CodecChoice::Auto | CodecChoice::Smallest => {}
+        }
+        if let Some(price) = self.price {
+            return self.cheapest(price, total).1;
         }
         // What a codec saves of the sample, it saves of all; its table is paid once.
         let share =
@@ -469,6 +647,27 @@ impl Trained {
             }
         }
         best.1
+    }
+
+    /// The codec that costs least for values of `total` bytes, with what it costs.
+    fn cheapest(&self, price: Price, total: u64) -> (u64, Codec) {
+        let share =
+            |bytes: u64| (u128::from(bytes) * u128::from(total) / u128::from(self.given.max(1))) as u64;
+        let mut best = (total, Codec::Raw);
+        let packed = self.packed.map(|(stored, alphabet)| (Codec::Packed, stored, alphabet));
+        let trained = self.codecs.iter().map(|trained| (trained.codec, trained.stored, trained.table_bytes));
+        for (codec, stored, table) in packed.into_iter().chain(trained) {
+            let cost = share(stored) + table + price.of_bytes(codec, total);
+            if cost < best.0 {
+                best = (cost, codec);
+            }
+        }
+        best
+    }
+
+    /// What the codec that the choice comes to costs for values of `total` bytes.
+    fn cost_of_choice(&self, total: u64) -> u64 {
+        self.price.map_or(total, |price| self.cheapest(price, total).0)
     }
 
     /// A codec with what it needs; raw where there is nothing that it could be trained on.

@@ -9,8 +9,8 @@ use crate::error::Error;
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Stage {
-    /// Reading all pairs, to learn what they have in common; counted in bytes of input. How many there are is not known
-    /// while this goes on.
+    /// Reading all pairs, to learn what they have in common; counted in bytes of input. How many
+    /// there are is not known while this goes on.
     #[default]
     Read = 0,
     /// Putting them into hash order; counted in bytes of input.

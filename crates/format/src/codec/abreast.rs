@@ -1,5 +1,5 @@
-//! Several values decoded in step: each step of one waits for the step before it, so that the processor does the others'
-//! meanwhile.
+//! Several values decoded in step: each step of one waits for the step before it, so that the
+//! processor does the others' meanwhile.
 
 use std::ops::Range;
 
@@ -25,7 +25,8 @@ impl Default for Rooms {
     }
 }
 
-/// A stored value: its first byte begins `bytes`, `len` of them count, and those behind may be loaded.
+/// A stored value: its first byte begins `bytes`, `len` of them count, and those behind may be
+/// loaded.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StoredValue<'a> {
     pub(crate) bytes: &'a [u8],
@@ -33,8 +34,8 @@ pub(crate) struct StoredValue<'a> {
 }
 
 impl Decoder {
-    /// Appends what each of `stored` stands for, at most `most` bytes each (which are many), and says where each lies in `out`; of malformed
-    /// ones, which the first is.
+    /// Appends what each of `stored` stands for, at most `most` bytes each (which are many), and
+    /// says where each lies in `out`; of malformed ones, which the first is.
     #[inline(always)]
     pub(crate) fn decode_abreast(
         &self,
@@ -67,9 +68,11 @@ impl<E: Entry, const ENTRIES: usize> Windows<E, ENTRIES> {
             let mut windows = [0; ABREAST];
             for i in 0..ABREAST {
                 let StoredValue { bytes, len } = stored[i];
-                // Where bits behind the end were taken, which is refused below, it is of no matter what is filled.
+                // Where bits behind the end were taken, which is refused below, it is of no matter
+                // what is filled.
                 let left = (len * 8).wrapping_sub(at[i]).cast_signed().min(63).cast_unsigned();
-                // The highest bit is set, so that the zeros before it tell how many bits were taken.
+                // The highest bit is set, so that the zeros before it tell how many bits were
+                // taken.
                 let filled = u64::MAX.wrapping_shl(left as u32);
                 windows[i] = load(bytes, at[i] / 8) >> (at[i] % 8) | filled;
                 // As the loop's end has it; this spares the checks of the steps.
@@ -97,7 +100,8 @@ impl<E: Entry, const ENTRIES: usize> Windows<E, ENTRIES> {
             let start = out.len();
             copy_short(&rooms[i], given[i], out);
             let whole = match (stored[i].len * 8).checked_sub(at[i]) {
-                // Fewer bits than these are what fills the last byte, once no symbol begins in them.
+                // Fewer bits than these are what fills the last byte, once no symbol begins in
+                // them.
                 Some(left) => {
                     left == 0
                         || stopped[i] && left < 8
@@ -120,8 +124,8 @@ impl<E: Entry, const ENTRIES: usize> Windows<E, ENTRIES> {
     }
 }
 
-/// Appends the first `len` of `room`; most values are copied in blocks of fixed size, because a length that has just been
-/// found is a branch that cannot be predicted.
+/// Appends the first `len` of `room`; most values are copied in blocks of fixed size, because a
+/// length that has just been found is a branch that cannot be predicted.
 #[inline(always)]
 fn copy_short(room: &[u8; ROOM_BYTES + SPILL_BYTES], len: usize, out: &mut Vec<u8>) {
     let start = out.len();

@@ -1,16 +1,17 @@
-//! Lengths and codes of a length-limited Huffman code: package-merge (Larmore and Hirschberg, 1990), canonical codes.
+//! Lengths and codes of a length-limited Huffman code: package-merge (Larmore and Hirschberg,
+//! 1990), canonical codes.
 
 /// The lengths of an optimal prefix code for `weights` with no code longer than `limit` bits.
 ///
-/// There must be at least two weights and at most `1 << limit`. Of symbols that weigh the same, the last has the longest
-/// code.
+/// There must be at least two weights and at most `1 << limit`. Of symbols that weigh the same,
+/// the last has the longest code.
 pub(crate) fn code_lengths(weights: &[u64], limit: u32) -> Vec<u8> {
     debug_assert!(weights.len() >= 2 && weights.len() <= 1 << limit);
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_by_key(|&symbol| (weights[symbol], std::cmp::Reverse(symbol)));
 
-    // Each level holds the leaves merged with the pairs of the level below; what counts of an entry is its weight and
-    // whether it is a leaf.
+    // Each level holds the leaves merged with the pairs of the level below; what counts of an
+    // entry is its weight and whether it is a leaf.
     let mut levels: Vec<Vec<bool>> = Vec::new();
     let mut below: Vec<u64> = Vec::new();
     for _ in 0..limit {
@@ -43,8 +44,8 @@ pub(crate) fn code_lengths(weights: &[u64], limit: u32) -> Vec<u8> {
     lengths
 }
 
-/// The canonical codes that go with `lengths`, first bit lowest; `None` when the lengths leave codes unused or use some
-/// twice.
+/// The canonical codes that go with `lengths`, first bit lowest; `None` when the lengths leave
+/// codes unused or use some twice.
 pub(crate) fn canonical_codes(lengths: &[u8], limit: u32) -> Option<Vec<u32>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&symbol| (lengths[symbol], symbol));

@@ -23,14 +23,14 @@ impl Decoder {
     /// The decoder of `codec` with `table`; `None` for those that have none.
     pub(crate) fn new(codec: Codec, table: &SymbolTable) -> Option<Self> {
         match codec {
-            Codec::Raw | Codec::Packed => None,
+            Codec::Raw | Codec::Packed | Codec::Zstd => None,
             Codec::Huffman => Some(Self::Narrow(Windows::new(table))),
             Codec::Symbols => Some(Self::Wide(Windows::new(table))),
         }
     }
 
-    /// Appends what the first `stored` bytes of `bytes` stand for, at most `most` bytes; the bytes behind them are loaded
-    /// but do not count. A stored byte can stand for 56.
+    /// Appends what the first `stored` bytes of `bytes` stand for, at most `most` bytes; the bytes
+    /// behind them are loaded but do not count. A stored byte can stand for 56.
     #[inline(always)]
     pub(crate) fn decode(
         &self,
@@ -46,13 +46,14 @@ impl Decoder {
     }
 }
 
-/// What the next bits stand for: how many of them are taken, and the bytes that they give. Where none is taken, the escape
-/// comes next.
+/// What the next bits stand for: how many of them are taken, and the bytes that they give. Where
+/// none is taken, the escape comes next.
 pub(crate) trait Entry: Copy + Default {
     /// Bytes that an entry can give.
     const GIVEN_MAX: usize;
 
-    /// An entry that takes `taken` bits, at most 31, and gives the lowest `given` bytes of `bytes`.
+    /// An entry that takes `taken` bits, at most 31, and gives the lowest `given` bytes of
+    /// `bytes`.
     fn new(taken: u32, given: usize, bytes: u64) -> Self;
 
     fn taken(self) -> u32;
@@ -63,8 +64,9 @@ pub(crate) trait Entry: Copy + Default {
     fn bytes(self) -> [u8; 8];
 }
 
-/// An [`Entry`] of half a word, so that a table of 4,096 leaves half of a core's first cache to others: in the highest two
-/// bits how many bytes it gives, in the six below how many bits it takes.
+/// An [`Entry`] of half a word, so that a table of 4,096 leaves half of a core's first cache to
+/// others: in the highest two bits how many bytes it gives, in the six below how many bits it
+/// takes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Half(u32);
 
@@ -91,7 +93,8 @@ impl Entry for Half {
     }
 }
 
-/// An [`Entry`] of a word: in the highest three bits how many bytes it gives, in the five below how many bits it takes.
+/// An [`Entry`] of a word: in the highest three bits how many bytes it gives, in the five below
+/// how many bits it takes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Word(u64);
 
@@ -118,7 +121,8 @@ impl Entry for Word {
     }
 }
 
-/// A table that finds, from the next bits, all symbols that lie wholly in them; it has an entry for each value of the bits.
+/// A table that finds, from the next bits, all symbols that lie wholly in them; it has an entry
+/// for each value of the bits.
 #[derive(Clone, Debug)]
 pub(crate) struct Windows<E, const ENTRIES: usize> {
     entries: Box<[E; ENTRIES]>,
@@ -163,7 +167,8 @@ impl<E: Entry, const ENTRIES: usize> Windows<E, ENTRIES> {
         self.decode_from(0, bytes, stored, out.len() + most, out)
     }
 
-    /// Appends what the bits of the first `stored` bytes from bit `at` on stand for, until `out` has at most `most` bytes.
+    /// Appends what the bits of the first `stored` bytes from bit `at` on stand for, until `out`
+    /// has at most `most` bytes.
     #[inline(always)]
     pub(super) fn decode_from(
         &self,
@@ -191,8 +196,8 @@ impl<E: Entry, const ENTRIES: usize> Windows<E, ENTRIES> {
         }
     }
 
-    /// Takes the symbols of [`STEPS`] windows, fewer where the end or an escape comes first, and says where it stopped and
-    /// whether that was why.
+    /// Takes the symbols of [`STEPS`] windows, fewer where the end or an escape comes first, and
+    /// says where it stopped and whether that was why.
     #[inline(always)]
     fn steps(&self, bytes: &[u8], mut at: usize, end: usize, out: &mut Vec<u8>) -> (usize, bool) {
         let mut window = load(bytes, at / 8) >> (at % 8) | u64::MAX.unbounded_shl((end - at).min(64) as u32);

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::SymbolTable;
 use super::bits::BitWriter;
 
-/// Bytes that are spelled at a time: spelling takes sixteen times as much memory, and no symbol crosses the seam.
+/// Bytes that are spelled at a time: spelling takes sixteen times as much memory, and no symbol
+/// crosses the seam.
 const PIECE_BYTES: usize = 1 << 16;
 
 /// A code and its length.
@@ -15,7 +16,8 @@ struct Code {
     bits: u32,
 }
 
-/// Symbols that begin with the same two bytes, or that one byte, with what choosing among them needs.
+/// Symbols that begin with the same two bytes, or that one byte, with what choosing among them
+/// needs.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     bytes: u64,
@@ -29,7 +31,8 @@ struct Candidate {
 pub(crate) struct Encoder {
     /// For each byte its own code, or the escape with the byte behind it.
     single: Box<[Code; 256]>,
-    /// For each two bytes the range of the candidates that begin with them; empty where every symbol is one byte.
+    /// For each two bytes the range of the candidates that begin with them; empty where every
+    /// symbol is one byte.
     ranges: Vec<(u32, u32)>,
     candidates: Vec<Candidate>,
 }
@@ -84,8 +87,8 @@ impl Encoder {
         writer.finish(out);
     }
 
-    /// The symbols of the cheapest spelling of `bytes`: how long each is, and its code. Shortest path from the end to the
-    /// start, one step a byte.
+    /// The symbols of the cheapest spelling of `bytes`: how long each is, and its code. Shortest
+    /// path from the end to the start, one step a byte.
     fn cheapest(&self, bytes: &[u8]) -> impl Iterator<Item = (u8, Code)> {
         let mut best: Vec<(u32, u8, Code)> = vec![(0, 0, Code::default()); bytes.len() + 1];
         for at in (0..bytes.len()).rev() {

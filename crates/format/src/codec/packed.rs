@@ -1,5 +1,5 @@
-//! Values of few different bytes: each byte takes as many bits as tell those apart, and a whole vector of them is unpacked
-//! at a time.
+//! Values of few different bytes: each byte takes as many bits as tell those apart, and a whole
+//! vector of them is unpacked at a time.
 
 use super::bits::load;
 use super::spread::Spread;
@@ -20,7 +20,8 @@ pub(crate) struct Alphabet {
     pub(crate) bytes: [u8; ALPHABET_MAX],
     /// How eight packed bytes are moved apart.
     pub(crate) spread: Spread,
-    /// Of sixteen bytes that hold sixteen packed ones, those that hold the first eight, and those that hold the others.
+    /// Of sixteen bytes that hold sixteen packed ones, those that hold the first eight, and those
+    /// that hold the others.
     pub(crate) places: [u8; 16],
 }
 
@@ -78,12 +79,14 @@ impl Alphabet {
         numbers.to_le_bytes().map(|number| self.bytes[usize::from(number) % ALPHABET_MAX])
     }
 
-    /// Appends the `len` bytes that are packed from bit `bit` of `bytes` on; zeros stand for what is behind its end.
+    /// Appends the `len` bytes that are packed from bit `bit` of `bytes` on; zeros stand for what
+    /// is behind its end.
     #[inline(always)]
     pub(crate) fn unpack(&self, cpu: impl Cpu, bytes: &[u8], bit: usize, len: usize, out: &mut Vec<u8>) {
         let start = out.len();
         let step = UNPACKED * self.bits as usize;
-        // Most values take two vectors at most, and those are filled without a branch on the length.
+        // Most values take two vectors at most, and those are filled without a branch on the
+        // length.
         out.extend_from_slice(&cpu.unpack(self, bytes, bit));
         out.extend_from_slice(&cpu.unpack(self, bytes, bit + step));
         for at in (2 * UNPACKED..len).step_by(UNPACKED) {

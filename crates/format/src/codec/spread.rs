@@ -1,7 +1,7 @@
 //! Moving the numbers of a string of bits apart, eight at a time, each into a byte of its own.
 
-/// How eight numbers of up to eight bits, one behind the other, are moved apart: in three steps, each of which parts every
-/// run of numbers into two.
+/// How eight numbers of up to eight bits, one behind the other, are moved apart: in three steps,
+/// each of which parts every run of numbers into two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Spread {
     pub(crate) steps: [Step; 3],

@@ -20,8 +20,8 @@ impl Symbol {
     }
 }
 
-/// Symbols with their codes. The code behind the last symbol's is all ones: it stands before a byte that is none of the
-/// symbols, and where it meets the end of the stored bytes it is the end.
+/// Symbols with their codes. The code behind the last symbol's is all ones: it stands before a
+/// byte that is none of the symbols, and where it meets the end of the stored bytes it is the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SymbolTable {
     pub(crate) symbols: Vec<Symbol>,
@@ -32,21 +32,22 @@ pub(crate) struct SymbolTable {
 }
 
 impl SymbolTable {
-    /// The best code of `codec` for symbols that come so often, of which there are at least one and fewer than its window
-    /// has values.
+    /// The best code of `codec` for symbols that come so often, of which there are at least one
+    /// and fewer than its window has values.
     pub(crate) fn from_weights(codec: Codec, mut weighted: Vec<(Symbol, u64)>) -> Self {
         weighted.sort_unstable();
         let mut weights: Vec<u64> = weighted.iter().map(|&(_, weight)| weight.max(1)).collect();
         weights.push(0);
         let lengths = code_lengths(&weights, codec.window_bits());
         let symbols = weighted.into_iter().map(|(symbol, _)| symbol).collect();
-        // The escape weighs least and comes last, so it has the last of the longest codes: all ones.
+        // The escape weighs least and comes last, so it has the last of the longest codes: all
+        // ones.
         let codes = canonical_codes(&lengths, codec.window_bits()).unwrap_or_default();
         Self { symbols, lengths, codes }
     }
 
-    /// Appends the table: the number of symbols `u16`; for each its length `u8`, its bytes, and its code's length `u8`;
-    /// and the length of the escape's code `u8`.
+    /// Appends the table: the number of symbols `u16`; for each its length `u8`, its bytes, and
+    /// its code's length `u8`; and the length of the escape's code `u8`.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&(self.symbols.len() as u16).to_le_bytes());
         for (symbol, &bits) in self.symbols.iter().zip(&self.lengths) {

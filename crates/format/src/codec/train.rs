@@ -5,17 +5,18 @@ use std::collections::HashMap;
 use super::symbols::Symbol;
 use super::{Codec, Encoder, SYMBOL_BYTES_MAX, SymbolTable};
 
-/// How many symbols a table of strings has at most: enough that more do not pay, and few enough that codes stay within
-/// the window with room to differ.
+/// How many symbols a table of strings has at most: enough that more do not pay, and few enough
+/// that codes stay within the window with room to differ.
 const SYMBOLS_MAX: usize = 4096;
 
-/// How often the sample is spelled and the symbols are chosen anew. Symbols can double in length each time.
+/// How often the sample is spelled and the symbols are chosen anew. Symbols can double in length
+/// each time.
 const ROUNDS: usize = 8;
 
 /// The table of `codec` for data like `sample`; `None` for those that need none.
 pub(crate) fn train(codec: Codec, sample: &[&[u8]]) -> Option<SymbolTable> {
     match codec {
-        Codec::Raw | Codec::Packed => None,
+        Codec::Raw | Codec::Packed | Codec::Zstd => None,
         Codec::Huffman => Some(SymbolTable::from_weights(codec, bytes(sample))),
         Codec::Symbols => Some(strings(sample)),
     }
@@ -33,8 +34,8 @@ fn bytes(sample: &[&[u8]]) -> Vec<(Symbol, u64)> {
     symbols
 }
 
-/// Grows strings from bytes: each round spells the sample with what there is, counts the symbols and the neighbours that
-/// fit into one, and keeps those that save most.
+/// Grows strings from bytes: each round spells the sample with what there is, counts the symbols
+/// and the neighbours that fit into one, and keeps those that save most.
 fn strings(sample: &[&[u8]]) -> SymbolTable {
     let mut table = SymbolTable::from_weights(Codec::Symbols, bytes(sample));
     for round in 0..ROUNDS {
@@ -60,8 +61,8 @@ fn strings(sample: &[&[u8]]) -> SymbolTable {
     table
 }
 
-/// The symbols that save most: every byte of the sample, and the strings for which count times (bits spelled in bytes less
-/// bits as one symbol) is greatest.
+/// The symbols that save most: every byte of the sample, and the strings for which count times
+/// (bits spelled in bytes less bits as one symbol) is greatest.
 fn choose(counts: HashMap<Symbol, u64>, total: u64, sample: &[&[u8]]) -> Vec<(Symbol, u64)> {
     let bytes = bytes(sample);
     let byte_total: u64 = bytes.iter().map(|&(_, count)| count).sum();
@@ -87,11 +88,12 @@ fn choose(counts: HashMap<Symbol, u64>, total: u64, sample: &[&[u8]]) -> Vec<(Sy
     singles.chain(ranked.iter().map(|&(_, symbol, count)| (symbol, count))).collect()
 }
 
-/// The logarithm to base 2 of a number above 0, in parts of 65,536. In whole numbers, because the standard library's may
-/// differ from machine to machine, and with it the bytes of the file.
+/// The logarithm to base 2 of a number above 0, in parts of 65,536. In whole numbers, because the
+/// standard library's may differ from machine to machine, and with it the bytes of the file.
 fn log2(number: u64) -> i64 {
     let whole = number.ilog2();
-    // The number over its highest bit, from 1 to 2, with 31 bits behind the point. Each squaring gives a bit.
+    // The number over its highest bit, from 1 to 2, with 31 bits behind the point. Each squaring
+    // gives a bit.
     let mut part = if whole <= 31 { number << (31 - whole) } else { number >> (whole - 31) };
     let mut bits = i64::from(whole);
     for _ in 0..16 {

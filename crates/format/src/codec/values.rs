@@ -1,6 +1,6 @@
 //! Everything that turns what is stored of a value into the value.
 
-use super::{Alphabet, Decoder};
+use super::{Alphabet, Decoder, LongDecoder};
 use crate::bucket::Form;
 use crate::cpu::{Cpu, Portable};
 use crate::error::Problem;
@@ -13,6 +13,8 @@ pub(crate) struct Values {
     pub(crate) decoder: Option<Decoder>,
     /// The same, where they are packed.
     pub(crate) alphabet: Option<Alphabet>,
+    /// Of long values.
+    pub(crate) long: Option<LongDecoder>,
 }
 
 impl Values {
@@ -33,7 +35,8 @@ impl Values {
         (len * bits).div_ceil(8)
     }
 
-    /// Appends the value whose stored bytes, in the values' codec, are the first `len` of `stored`.
+    /// Appends the value whose stored bytes, in the values' codec, are the first `len` of
+    /// `stored`.
     #[inline(always)]
     pub(crate) fn append_main(&self, stored: &[u8], len: usize, value: &mut Vec<u8>) -> Result<(), Problem> {
         append(self.decoder.as_ref(), stored, len, VALUE_BYTES_MAX, value)
@@ -52,6 +55,15 @@ impl Values {
         let alphabet = self.alphabet.as_ref().ok_or(Problem::Codec)?;
         alphabet.unpack(cpu, stored, bit, len, value);
         Ok(())
+    }
+
+    /// Appends the value that `stored`, in its bucket through the codec of long values, stands
+    /// for.
+    #[inline(never)]
+    pub(crate) fn append_long(&self, stored: &[u8], value: &mut Vec<u8>) -> Result<(), Problem> {
+        let decoder = self.long.as_ref().ok_or(Problem::Codec)?;
+        let len = decoder.length(stored).ok_or(Problem::Codec)?;
+        if decoder.decode(stored, true, len, value) { Ok(()) } else { Err(Problem::Codec) }
     }
 
     /// Appends the `len` bytes that the first `stored_len` of `stored` stand for, in `form`.
@@ -73,7 +85,12 @@ impl Values {
             }
             Form::Main => append(self.decoder.as_ref(), stored, stored_len, len, value)?,
             Form::Raw => append(None, stored, stored_len, len, value)?,
-            Form::Long | Form::Apart => return Err(Problem::Codec),
+            Form::Long | Form::Apart => {
+                let decoder = self.long.as_ref().ok_or(Problem::Codec)?;
+                if !decoder.decode(&stored[..stored_len], form == Form::Long, len, value) {
+                    return Err(Problem::Codec);
+                }
+            }
         }
         if value.len() - start == len {
             return Ok(());
@@ -112,8 +129,8 @@ pub(crate) fn append(
     }
 }
 
-/// Appends the first `len` of `stored`. Short values are copied in one block of fixed size, because a length that has just
-/// been loaded is a branch that cannot be predicted.
+/// Appends the first `len` of `stored`. Short values are copied in one block of fixed size,
+/// because a length that has just been loaded is a branch that cannot be predicted.
 #[inline(always)]
 fn copy(stored: &[u8], len: usize, out: &mut Vec<u8>) {
     match stored.first_chunk::<64>() {

@@ -1,7 +1,8 @@
-//! The few inner steps of a lookup that a processor's own instructions do several times faster, behind one trait.
+//! The few inner steps of a lookup that a processor's own instructions do several times faster,
+//! behind one trait.
 //!
-//! A lookup is compiled once for each implementation, and the store picks one when it is opened. Both give the same
-//! answers on all bytes; tests hold them against each other.
+//! A lookup is compiled once for each implementation, and the store picks one when it is opened.
+//! Both give the same answers on all bytes; tests hold them against each other.
 
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -12,6 +13,9 @@ pub(crate) use portable::Portable;
 pub(crate) use x86::X86;
 
 use crate::codec::{Alphabet, UNPACKED};
+
+/// Lanes of a check.
+pub(crate) const CHECK_LANES: usize = 4;
 
 /// Bytes of tags that are looked at at a time.
 pub(crate) const LANES: usize = 16;
@@ -24,14 +28,11 @@ pub(crate) trait Cpu: Copy {
     /// The bits of `number` under `mask`, moved together.
     fn gather(self, number: u64, mask: u64) -> u64;
 
-    /// CRC-32C of the first `len` of `bytes` and as many zeros as make a multiple of eight, continued from `before`
-    /// without the inversions at both ends.
-    fn crc32c_words(self, before: u32, bytes: &[u8], len: usize) -> u32;
-
     /// A bit for each lane that equals `tag`, the lowest for the first.
     fn equal(self, lanes: [u8; LANES], tag: u8) -> u32;
 
-    /// The bytes that are packed from bit `bit` of `bytes` on; zeros stand for what is behind its end.
+    /// The bytes that are packed from bit `bit` of `bytes` on; zeros stand for what is behind its
+    /// end.
     fn unpack(self, alphabet: &Alphabet, bytes: &[u8], bit: usize) -> [u8; UNPACKED];
 }
 
@@ -50,4 +51,27 @@ fn last_lanes(bytes: &[u8]) -> [u8; LANES] {
     let mut lanes = [0; LANES];
     lanes[..bytes.len()].copy_from_slice(bytes);
     lanes
+}
+
+/// The check of `head`, which has a multiple of 32 bytes, and of `bytes`: words of eight bytes,
+/// the last filled up with zeros, are dealt out to four lanes in turn; the CRC-32C of each, the
+/// first continued from `seed`, are sixteen bytes, whose CRC-32C it is. Four, because a processor
+/// can begin one a cycle, and ends it three later.
+pub(crate) fn check(seed: u32, head: &[u8], bytes: &[u8]) -> u32 {
+    debug_assert_eq!(head.len() % (8 * CHECK_LANES), 0);
+    #[cfg(target_arch = "x86_64")]
+    if let Some(check) = x86::checked(seed, head, bytes) {
+        return check;
+    }
+    portable::check(seed, head, bytes)
+}
+
+/// The check that has these lanes.
+#[inline(always)]
+fn check_of_lanes(lanes: [u32; CHECK_LANES]) -> u32 {
+    let mut bytes = [0; 4 * CHECK_LANES];
+    for (bytes, lane) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(lanes) {
+        *bytes = lane.to_le_bytes();
+    }
+    crc32c::crc32c(&bytes)
 }

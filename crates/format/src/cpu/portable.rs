@@ -1,6 +1,6 @@
 //! The inner steps in plain Rust, for every processor.
 
-use super::{Cpu, LANES};
+use super::{CHECK_LANES, Cpu, LANES, check_of_lanes};
 use crate::codec::{Alphabet, UNPACKED};
 use crate::key::digits;
 
@@ -28,13 +28,6 @@ impl Cpu for Portable {
     }
 
     #[inline(always)]
-    fn crc32c_words(self, before: u32, bytes: &[u8], len: usize) -> u32 {
-        let padding = [0; 8];
-        let inverted = crc32c::crc32c_append(!before, &bytes[..len]);
-        !crc32c::crc32c_append(inverted, &padding[..len.next_multiple_of(8) - len])
-    }
-
-    #[inline(always)]
     fn equal(self, lanes: [u8; LANES], tag: u8) -> u32 {
         lanes.iter().enumerate().fold(0, |mask, (i, &lane)| mask | u32::from(lane == tag) << i)
     }
@@ -47,4 +40,16 @@ impl Cpu for Portable {
         }
         unpacked
     }
+}
+
+/// As [`super::check`].
+pub(super) fn check(seed: u32, head: &[u8], bytes: &[u8]) -> u32 {
+    let mut lanes = [seed, 0, 0, 0];
+    for (i, word) in head.chunks(8).chain(bytes.chunks(8)).enumerate() {
+        let mut padded = [0; 8];
+        padded[..word.len()].copy_from_slice(word);
+        let lane = &mut lanes[i % CHECK_LANES];
+        *lane = crc32c::crc32c_append(*lane, &padded);
+    }
+    check_of_lanes(lanes)
 }

@@ -1,12 +1,14 @@
-//! The inner steps with the instructions that x86-64 processors have had since 2013 (AVX2, BMI2, SSE4.2).
+//! The inner steps with the instructions that x86-64 processors have had since 2013 (AVX2, BMI2,
+//! SSE4.2).
 //!
-//! A UUID's 36 bytes are parsed in some forty instructions where plain code takes four times as many; that decides whether
-//! the waits for memory of two lookups overlap, because the processor looks only a few hundred instructions ahead.
+//! A UUID's 36 bytes are parsed in some forty instructions where plain code takes four times as
+//! many; that decides whether the waits for memory of two lookups overlap, because the processor
+//! looks only a few hundred instructions ahead.
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::*;
 
-use super::{Cpu, LANES};
+use super::{CHECK_LANES, Cpu, LANES};
 use crate::codec::{Alphabet, UNPACKED};
 
 /// A processor that was seen to have the instructions: only [`X86::detect`] makes one.
@@ -32,11 +34,38 @@ const UUID_BYTES: usize = 36;
 /// Where the dashes of a UUID are.
 const DASHES: i32 = 1 << 8 | 1 << 13 | 1 << 18 | 1 << 23;
 
+/// As [`super::check`], where this processor can do it.
+pub(super) fn checked(seed: u32, head: &[u8], bytes: &[u8]) -> Option<u32> {
+    // SAFETY: called where the processor has SSE4.2.
+    is_x86_feature_detected!("sse4.2").then(|| unsafe { check(seed, head, bytes) })
+}
+
+/// Compiled for the processor as a whole: a call for each check, and none for a word.
+#[target_feature(enable = "sse4.2")]
+fn check(seed: u32, head: &[u8], bytes: &[u8]) -> u32 {
+    let mut lanes = [!seed, !0, !0, !0].map(u64::from);
+    let step = |lanes: &mut [u64; CHECK_LANES], block: &[u8; 8 * CHECK_LANES]| {
+        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+            *lane = _mm_crc32_u64(*lane, u64::from_le_bytes(*word));
+        }
+    };
+    head.as_chunks().0.iter().for_each(|block| step(&mut lanes, block));
+    let (blocks, rest) = bytes.as_chunks();
+    blocks.iter().for_each(|block| step(&mut lanes, block));
+    for (lane, word) in lanes.iter_mut().zip(rest.chunks(8)) {
+        let mut padded = [0; 8];
+        padded[..word.len()].copy_from_slice(word);
+        *lane = _mm_crc32_u64(*lane, u64::from_le_bytes(padded));
+    }
+    super::check_of_lanes(lanes.map(|lane| !(lane as u32)))
+}
+
 impl Cpu for X86 {
     #[inline(always)]
     fn parse_uuid(self, text: &[u8]) -> Option<u128> {
         let text: &[u8; UUID_BYTES] = text.try_into().ok()?;
-        // SAFETY: `self` says that the processor has AVX2; the loads are of bytes 0..16, 16..32 and 20..36 of the 36.
+        // SAFETY: `self` says that the processor has AVX2; the loads are of bytes 0..16, 16..32
+        // and 20..36 of the 36.
         unsafe {
             let first = _mm_loadu_si128(text.as_ptr().cast());
             let middle = _mm_loadu_si128(text.as_ptr().add(16).cast());
@@ -87,27 +116,6 @@ impl Cpu for X86 {
     }
 
     #[inline(always)]
-    fn crc32c_words(self, before: u32, bytes: &[u8], len: usize) -> u32 {
-        let words = len.next_multiple_of(8);
-        let Some(padded) = bytes.get(..words) else {
-            return super::Portable.crc32c_words(before, bytes, len);
-        };
-        let whole = len / 8;
-        let mut crc = u64::from(before);
-        let (words, _) = padded.as_chunks::<8>();
-        for word in &words[..whole] {
-            // SAFETY: `self` says that the processor has SSE4.2.
-            crc = unsafe { _mm_crc32_u64(crc, u64::from_le_bytes(*word)) };
-        }
-        if let Some(last) = words.get(whole) {
-            let kept = u64::from_le_bytes(*last) & (u64::MAX >> (64 - 8 * (len % 8)));
-            // SAFETY: as above.
-            crc = unsafe { _mm_crc32_u64(crc, kept) };
-        }
-        crc as u32
-    }
-
-    #[inline(always)]
     fn equal(self, lanes: [u8; LANES], tag: u8) -> u32 {
         // SAFETY: SSE2 is part of every x86_64; the load is of the whole array.
         unsafe {
@@ -119,13 +127,15 @@ impl Cpu for X86 {
     #[inline(always)]
     fn unpack(self, alphabet: &Alphabet, bytes: &[u8], bit: usize) -> [u8; UNPACKED] {
         let bits = alphabet.bits() as usize;
-        // Two loads of sixteen bytes, each with what sixteen bytes are packed into: the second begins with the seventeenth's.
+        // Two loads of sixteen bytes, each with what sixteen bytes are packed into: the second
+        // begins with the seventeenth's.
         let Some(bytes) = bytes.get(bit / 8..bit / 8 + 2 * bits + 16) else {
             return super::Portable.unpack(alphabet, bytes, bit);
         };
         let mut unpacked = [0; UNPACKED];
-        // SAFETY: `self` says that the processor has AVX2. The loads are of 16 bytes from 0 and from `2 * bits` on, which
-        // `bytes` has, of the 16 places, and of the alphabet's 64 bytes in four parts; the store is to all of `unpacked`.
+        // SAFETY: `self` says that the processor has AVX2. The loads are of 16 bytes from 0 and
+        // from `2 * bits` on, which `bytes` has, of the 16 places, and of the alphabet's 64 bytes
+        // in four parts; the store is to all of `unpacked`.
         unsafe {
             let first = _mm_loadu_si128(bytes.as_ptr().cast());
             let second = _mm_loadu_si128(bytes.as_ptr().add(2 * bits).cast());
@@ -198,11 +208,18 @@ mod tests {
     }
 
     #[test]
-    fn both_have_the_same_checksum_of_every_length() {
-        let Some((x86, portable)) = both() else { return };
-        let bytes: Vec<u8> = (0..100_u8).map(|i| i.wrapping_mul(7)).collect();
+    fn both_have_the_same_check_of_every_length() {
+        if both().is_none() {
+            return;
+        }
+        let bytes: Vec<u8> = (0..200_u8).map(|i| i.wrapping_mul(7)).collect();
         for len in 0..=bytes.len() {
-            assert_eq!(x86.crc32c_words(9, &bytes, len), portable.crc32c_words(9, &bytes, len), "{len}");
+            for head in [&bytes[..0], &bytes[..32], &bytes[..64]] {
+                let found = checked(9, head, &bytes[..len]);
+                let expected = super::super::portable::check(9, head, &bytes[..len]);
+                assert_eq!(found, Some(expected), "{len}");
+                assert_ne!(found, checked(10, head, &bytes[..len]), "{len}");
+            }
         }
     }
 }

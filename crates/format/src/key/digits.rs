@@ -1,5 +1,5 @@
-//! Keys that are numbers written out: UUIDs, fixed-length hexadecimal, decimal. Only the canonical spelling of a number
-//! counts, so that a number and its text name each other.
+//! Keys that are numbers written out: UUIDs, fixed-length hexadecimal, decimal. Only the canonical
+//! spelling of a number counts, so that a number and its text name each other.
 
 /// Bytes of a UUID's text.
 pub(crate) const UUID_BYTES: usize = 36;
@@ -7,8 +7,8 @@ pub(crate) const UUID_BYTES: usize = 36;
 const LOW: u64 = 0x0F0F_0F0F_0F0F_0F0F;
 const ONE: u64 = 0x0101_0101_0101_0101;
 
-/// The eight nibbles that eight lower-case hexadecimal digits stand for, one a byte, and whether they all were digits: a
-/// word that is 0 where they were.
+/// The eight nibbles that eight lower-case hexadecimal digits stand for, one a byte, and whether
+/// they all were digits: a word that is 0 where they were.
 #[inline(always)]
 fn nibbles(text: u64) -> (u64, u64) {
     let letter = (text >> 6) & ONE;

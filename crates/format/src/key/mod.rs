@@ -1,8 +1,10 @@
-//! What a key is to the file: which bucket it falls into, and what of it is left to be stored there.
+//! What a key is to the file: which bucket it falls into, and what of it is left to be stored
+//! there.
 //!
-//! Keys that spell numbers (UUIDs, hexadecimal, decimal) are turned into those numbers, the bits that all keys share are
-//! taken out, and the rest is permuted: the high bits choose the bucket, the low bits are stored, and together they are
-//! the key. Other keys are hashed, and stored whole.
+//! Keys that spell numbers (UUIDs, hexadecimal, decimal) are turned into those numbers, the bits
+//! that all keys share are taken out, and the rest is permuted: the high bits choose the bucket,
+//! the low bits are stored, and together they are the key. Other keys are hashed, and stored
+//! whole.
 
 pub(crate) mod digits;
 mod gather;
@@ -78,8 +80,8 @@ enum Spelled {
     Bytes(u64),
 }
 
-/// The order of records in the file. For numeric keys it is the permuted number, and names the key; for others it is the
-/// hash of the key, in `high`.
+/// The order of records in the file. For numeric keys it is the permuted number, and names the
+/// key; for others it is the hash of the key, in `high`.
 pub(crate) type Order = Halves;
 
 /// Turns keys into places and back: a [`KeyShape`] with a seed and a number of buckets.
@@ -104,7 +106,8 @@ impl KeyMap {
         let (high_bits, low_bits) = if shape.kind == KeyKind::Bytes {
             (64, 0)
         } else {
-            // The bucket is the beginning of the high half, which is the larger one where it must be.
+            // The bucket is the beginning of the high half, which is the larger one where it must
+            // be.
             let high = gather.width().div_ceil(2).max(bucket_bits.min(gather.width()));
             (high, gather.width() - high)
         };
@@ -131,7 +134,8 @@ impl KeyMap {
         self.rest_bits
     }
 
-    /// The order of `key`; `None` when no key of this shape is spelled so, and the table therefore cannot hold it.
+    /// The order of `key`; `None` when no key of this shape is spelled so, and the table therefore
+    /// cannot hold it.
     #[inline(always)]
     pub(crate) fn order(&self, cpu: impl Cpu, key: &[u8]) -> Option<Order> {
         let number = if self.shape.kind == KeyKind::Uuid && self.shape.prefix.is_empty() {
@@ -148,7 +152,8 @@ impl KeyMap {
         Some(self.permutation.forward(self.gather.gather(cpu, number)))
     }
 
-    /// The number that a key other than a plain UUID spells, or its hash. Apart, so that the path of a UUID stays short.
+    /// The number that a key other than a plain UUID spells, or its hash. Apart, so that the path
+    /// of a UUID stays short.
     #[inline(never)]
     fn other_number(&self, key: &[u8]) -> Option<Spelled> {
         let key = key.strip_prefix(self.shape.prefix.as_slice())?;

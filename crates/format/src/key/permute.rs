@@ -1,8 +1,10 @@
-//! An invertible mixing of the numbers of up to 128 bits: a Feistel network of three rounds over two halves.
+//! An invertible mixing of the numbers of up to 128 bits: a Feistel network of three rounds over
+//! two halves.
 //!
-//! Because it is invertible, a number's place in hash order and what is left of it name the number exactly, so nothing
-//! but the remainder is stored (quotienting, as in Cleary's compact hashing, 1984). Feistel networks are permutations
-//! whatever their round function (Luby and Rackoff, 1988); the round function here is one folded multiplication.
+//! Because it is invertible, a number's place in hash order and what is left of it name the number
+//! exactly, so nothing but the remainder is stored (quotienting, as in Cleary's compact hashing,
+//! 1984). Feistel networks are permutations whatever their round function (Luby and Rackoff,
+//! 1988); the round function here is one folded multiplication.
 
 /// Odd constants with irregular bits, one a round. On disk by their effect: never change.
 const MULTIPLIERS: [u64; 3] = [0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F, 0xD6E8_FEB8_6659_FD93];
@@ -24,7 +26,8 @@ pub(crate) struct Halves {
 }
 
 impl Permutation {
-    /// The permutation of numbers whose halves have so many bits, at most 64 each, that `seed` chooses.
+    /// The permutation of numbers whose halves have so many bits, at most 64 each, that `seed`
+    /// chooses.
     pub(crate) fn new(high_bits: u32, low_bits: u32, seed: u64) -> Self {
         let key = |round: u64| fold(seed ^ MULTIPLIERS[2], MULTIPLIERS[0].wrapping_mul(2 * round + 1));
         Self {
@@ -60,8 +63,8 @@ impl Permutation {
     }
 }
 
-/// The two halves of a 128-bit product, folded together; the low half's high bits are good, the high half's low bits are
-/// good, and their sum spreads every input bit over all output bits.
+/// The two halves of a 128-bit product, folded together; the low half's high bits are good, the
+/// high half's low bits are good, and their sum spreads every input bit over all output bits.
 #[inline(always)]
 pub(crate) fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);

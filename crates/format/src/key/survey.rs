@@ -7,7 +7,8 @@ use crate::layout::PREFIX_BYTES_MAX;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeySurvey {
     first: Option<Vec<u8>>,
-    /// The bytes of the first key that cannot be part of a number: what stands before its last run of digits.
+    /// The bytes of the first key that cannot be part of a number: what stands before its last run
+    /// of digits.
     stem: usize,
     /// How many bytes of the first key all keys begin with.
     common: usize,
@@ -56,8 +57,8 @@ impl Numbers {
 }
 
 impl KeySurvey {
-    /// Sees a key. Numbers are looked for in whole keys, and after what all keys seen so far begin with up to the last
-    /// byte that is not a digit.
+    /// Sees a key. Numbers are looked for in whole keys, and after what all keys seen so far begin
+    /// with up to the last byte that is not a digit.
     #[inline]
     pub(crate) fn see(&mut self, key: &[u8]) {
         self.longest = self.longest.max(key.len());
@@ -107,7 +108,8 @@ impl KeySurvey {
                 first[..other.common.min(first.len())].iter().zip(mine).take_while(|(a, b)| a == b).count();
             self.common = self.common.min(common);
         }
-        // Both looked for numbers behind their own first key's stem; only where those agree do both speak of the same.
+        // Both looked for numbers behind their own first key's stem; only where those agree do
+        // both speak of the same.
         self.uuid.merge(other.uuid);
         self.hex.merge(other.hex);
         self.decimal.merge(other.decimal);

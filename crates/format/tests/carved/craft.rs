@@ -1,5 +1,5 @@
-//! Files made to deceive: every checksum is right and what it covers is not. They cost a typed error at most: no panic, no
-//! more memory than the file and one value take, no endless loop.
+//! Files made to deceive: every checksum is right and what it covers is not. They cost a typed
+//! error at most: no panic, no more memory than the file and one value take, no endless loop.
 
 use std::process::Command;
 
@@ -399,8 +399,9 @@ fn an_index_of_gigabytes_in_a_small_sparse_file_takes_no_memory() {
 
 #[test]
 fn files_made_to_deceive_take_little_memory() {
-    // The tests of this file again, in a process that is given 3 GiB of addresses: less than any of the lengths that
-    // those files name, and enough for the largest value beside itself while it grows.
+    // The tests of this file again, in a process that is given 3 GiB of addresses: less than any
+    // of the lengths that those files name, and enough for the largest value beside itself while
+    // it grows.
     let output = Command::new("sh")
         .args(["-c", "ulimit -v 3145728 && exec \"$0\" --test-threads 1 --skip take_little_memory craft::"])
         .arg(std::env::current_exe().unwrap())

@@ -1,11 +1,13 @@
-//! Files of every kind of key and every codec, damaged at every bit and cut at every byte: what they answer is right or a
-//! typed error, and `verify` finds the damage.
+//! Files of every kind of key and every codec, damaged at every bit and cut at every byte: what
+//! they answer is right or a typed error, and `verify` finds the damage.
 //!
-//! A lookup reads the header and the small sections when the file is opened, then one line of the index and the group of
-//! buckets that share a check, and a value that lies behind the buckets of that line. A flip therefore concerns: in the
-//! header or a small section, the opening; in the index, the keys of the 28 buckets of that line; in a group, the keys of its
-//! buckets; between buckets, the keys of that line whose values lie there; between sections, nothing. Other keys are answered from bytes that did not change. So for every flip the keys that it
-//! concerns are asked, absent ones among them, and some that it does not.
+//! A lookup reads the header and the small sections when the file is opened, then one line of the
+//! index and the group of buckets that share a check, and a value that lies behind the buckets of
+//! that line. A flip therefore concerns: in the header or a small section, the opening; in the
+//! index, the keys of the 28 buckets of that line; in a group, the keys of its buckets; between
+//! buckets, the keys of that line whose values lie there; between sections, nothing. Other keys
+//! are answered from bytes that did not change. So for every flip the keys that it concerns are
+//! asked, absent ones among them, and some that it does not.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -35,7 +37,8 @@ struct Table {
 
 impl Table {
     fn new(keys: Keys, codec: Codec) -> Self {
-        // The file is written to more than half a million times: in memory where the system has such a place.
+        // The file is written to more than half a million times: in memory where the system has
+        // such a place.
         let memory = Path::new("/dev/shm");
         let dir = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap();
         let path = dir.path().join("table");
@@ -128,8 +131,9 @@ impl Table {
         }
     }
 
-    /// Flips every bit in the file under an open table, and asks for the keys that the flip concerns: all of them at one
-    /// flip in 32, one at each other flip, by turns, so that a bucket's flips come round to each of its keys many times.
+    /// Flips every bit in the file under an open table, and asks for the keys that the flip
+    /// concerns: all of them at one flip in 32, one at each other flip, by turns, so that a
+    /// bucket's flips come round to each of its keys many times.
     fn every_flip_in_the_file(&self) {
         let store = Store::open(&self.path).unwrap();
         let (concerned, mut value) = (self.concerned(), Vec::new());
@@ -163,7 +167,8 @@ impl Table {
             .for_each(|i| assert!(self.ask(&store, i, &mut value, &|| "when whole".to_owned())));
     }
 
-    /// Flips a bit of every byte in memory, another bit in each byte and the next, and has the damage found.
+    /// Flips a bit of every byte in memory, another bit in each byte and the next, and has the
+    /// damage found.
     fn a_flip_of_every_byte_in_memory(&self) {
         let (concerned, mut value) = (self.concerned(), Vec::new());
         let mut bytes = self.bytes.clone();
@@ -230,7 +235,8 @@ fn is_right_or_an_error_after_any_damage(keys: Keys, kind: KeyKind, codec: Codec
     assert!(table.bytes.len() >= FILE_BYTES_MIN);
     assert_eq!(table.bytes[KEY_KIND_OFFSET], kind as u8);
     assert!(table.bytes[GROUP_BUCKETS_OFFSET] > 1);
-    assert_eq!(table.bytes[VALUE_CODEC_OFFSET], codec as u8);
+    let long = codec == Codec::Zstd;
+    assert_eq!(table.bytes[if long { LONG_CODEC_OFFSET } else { VALUE_CODEC_OFFSET }], codec as u8);
     let held = |bucket: &Vec<usize>| bucket.iter().any(|&i| table.asked[i].1.is_some());
     assert!(table.of_bucket.iter().filter(|bucket| held(bucket)).count() > table.of_bucket.len() / 2);
     table.every_cut();
@@ -253,6 +259,7 @@ tables! {
     damaged_uuids_with_symbol_values_never_lie: Uuid7, Uuid, Symbols;
     damaged_uuids_with_packed_values_never_lie: Uuid4, Uuid, Packed;
     damaged_bytes_with_packed_values_never_lie: Urls, Bytes, Packed;
+    damaged_uuids_with_zstd_values_never_lie: Uuid4, Uuid, Zstd;
     damaged_hexadecimals_with_raw_values_never_lie: Hex32, Hex, Raw;
     damaged_hexadecimals_with_huffman_values_never_lie: Hex8, Hex, Huffman;
     damaged_hexadecimals_with_symbol_values_never_lie: Hex8, Hex, Symbols;

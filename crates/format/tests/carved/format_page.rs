@@ -1,4 +1,5 @@
-//! `docs/FORMAT.md` held against the code: its table of fields, its numbers, and its worked example.
+//! `docs/FORMAT.md` held against the code: its table of fields, its numbers, and its worked
+//! example.
 
 use std::collections::BTreeMap;
 

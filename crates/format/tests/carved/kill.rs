@@ -1,4 +1,5 @@
-//! A build that is killed at any moment leaves the file that was there, or the new one, whole, and nothing else.
+//! A build that is killed at any moment leaves the file that was there, or the new one, whole, and
+//! nothing else.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
@@ -13,11 +14,13 @@ use crate::samples::{Keys, Values, pairs};
 /// Kills of builds that replace a file, and of builds that make the first.
 const KILLS: u32 = 100;
 
-/// The directory that the test of this name is to build in, when it is the build that will be killed.
+/// The directory that the test of this name is to build in, when it is the build that will be
+/// killed.
 const DIR: &str = "GRAVEN_TEST_BUILD_IN";
 
 fn build(dir: &std::path::Path) {
-    // The input is spooled and the records are spilled: there are temporary files of both kinds to be left behind.
+    // The input is spooled and the records are spilled: there are temporary files of both kinds to
+    // be left behind.
     let options = Options {
         memory_bytes: 200_000,
         temporary_dir: dir.into(),

@@ -1,4 +1,5 @@
-//! The carved file from outside: held against a model, damaged, killed while it is made, and read by its page alone.
+//! The carved file from outside: held against a model, damaged, killed while it is made, and read
+//! by its page alone.
 
 mod choice;
 mod craft;

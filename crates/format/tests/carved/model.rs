@@ -1,4 +1,5 @@
-//! Carved tables held against a `BTreeMap`: every way to ask, every kind of key and value, every option.
+//! Carved tables held against a `BTreeMap`: every way to ask, every kind of key and value, every
+//! option.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +15,10 @@ use tempfile::TempDir;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
-const CODECS: [CodecChoice; 5] = [
+const CODECS: [CodecChoice; 8] = [
+    CodecChoice::Smallest,
+    CodecChoice::Fastest,
+    CodecChoice::Fixed(Codec::Zstd),
     CodecChoice::Fixed(Codec::Packed),
     CodecChoice::Auto,
     CodecChoice::Fixed(Codec::Raw),

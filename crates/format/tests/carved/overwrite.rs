@@ -1,5 +1,5 @@
-//! Tables that are served while somebody writes over their file, cuts it, or puts another in its place: what is answered is
-//! right, or an error.
+//! Tables that are served while somebody writes over their file, cuts it, or puts another in its
+//! place: what is answered is right, or an error.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -19,8 +19,8 @@ const PAIRS: u64 = 5_000;
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// The same keys with other values in every edition; the values have lengths that do not tell the editions apart. In every
-/// other edition some keys are others.
+/// The same keys with other values in every edition; the values have lengths that do not tell the
+/// editions apart. In every other edition some keys are others.
 fn edition(number: u64) -> Pairs {
     let mut random = Random(1);
     (0..PAIRS)
@@ -96,8 +96,8 @@ impl Files {
     }
 }
 
-/// Serves the first edition from `storage` while things happen to its file, and holds every answer against it. Returns how
-/// many answers were values or misses, and how many were errors.
+/// Serves the first edition from `storage` while things happen to its file, and holds every answer
+/// against it. Returns how many answers were values or misses, and how many were errors.
 fn serve(storage: Storage, purpose: Purpose) -> (usize, usize) {
     let (files, pairs) = (Files::new(purpose), edition(0));
     let absent = edition(1);

@@ -1,5 +1,6 @@
-//! A carved file read by its page, `docs/FORMAT.md`, alone: where everything lies, where a key belongs, and how to give
-//! bytes that were changed the checksums they would have. It calls nothing of the crate but names of the layout.
+//! A carved file read by its page, `docs/FORMAT.md`, alone: where everything lies, where a key
+//! belongs, and how to give bytes that were changed the checksums they would have. It calls
+//! nothing of the crate but names of the layout.
 
 use std::ops::Range;
 
@@ -17,7 +18,8 @@ pub(crate) fn put(bytes: &mut [u8], at: usize, width: usize, number: u128) {
     bytes[at..at + width].copy_from_slice(&number.to_le_bytes()[..width]);
 }
 
-/// Where the entry of the directory begins that describes a section; that of nothing where it has none.
+/// Where the entry of the directory begins that describes a section; that of nothing where it has
+/// none.
 pub(crate) fn section_field(bytes: &[u8], section: Section) -> usize {
     let mut name = section.name().as_bytes().to_vec();
     name.resize(ENTRY_START, 0);
@@ -86,8 +88,8 @@ pub(crate) fn group(bytes: &[u8], bucket: u64) -> Range<usize> {
     )
 }
 
-/// The bucket that a key belongs to; `None` where no key of the table is written so. The key's number, where it spells one,
-/// is `number`.
+/// The bucket that a key belongs to; `None` where no key of the table is written so. The key's
+/// number, where it spells one, is `number`.
 pub(crate) fn bucket_of(bytes: &[u8], key: &[u8], number: Option<u128>) -> Option<u64> {
     let bits = integer(bytes, BUCKET_BITS_OFFSET, 1) as u32;
     let seed = integer(bytes, SEED_OFFSET, 8) as u64;
@@ -127,7 +129,8 @@ fn permute(number: u128, high_bits: u32, low_bits: u32, seed: u64) -> (u64, u64)
     (high, low)
 }
 
-/// The number that a UUID, a hexadecimal or a decimal key spells behind the prefix, by the kind in the header.
+/// The number that a UUID, a hexadecimal or a decimal key spells behind the prefix, by the kind in
+/// the header.
 pub(crate) fn number_of(bytes: &[u8], key: &[u8]) -> Option<u128> {
     let text = std::str::from_utf8(key.get(prefix(bytes).len()..)?).ok()?;
     match bytes[KEY_KIND_OFFSET] {
@@ -140,21 +143,23 @@ pub(crate) fn number_of(bytes: &[u8], key: &[u8]) -> Option<u128> {
 
 /// The check of the group of a bucket.
 pub(crate) fn group_crc(bytes: &[u8], bucket: u64) -> u32 {
-    let padded = |bytes: &[u8]| {
-        let mut covered = bytes.to_vec();
-        covered.resize(covered.len().next_multiple_of(8), 0);
-        covered
-    };
     let buckets = group_buckets(bytes);
     let number =
         bucket / LINE_BUCKETS * (LINE_BUCKETS / buckets as u64) + bucket % LINE_BUCKETS / buckets as u64;
     let identity = integer(bytes, IDENTITY_OFFSET, 8) as u64;
-    let mut crc = fold(identity ^ number, MULTIPLIERS[2]) as u32;
+    let mut covered = Vec::new();
     if buckets > 1 {
         let line = line(bytes, bucket);
-        crc = crc32c::crc32c_append(crc, &padded(&bytes[line + LINE_SHIFT_OFFSET..line + LINE_BYTES]));
+        covered.extend_from_slice(&bytes[line..line + LINE_BYTES]);
+        covered[..LINE_BASE_BYTES].fill(0);
     }
-    crc32c::crc32c_append(crc, &padded(&bytes[group(bytes, bucket)][GROUP_CRC_BYTES..]))
+    covered.extend_from_slice(&bytes[group(bytes, bucket)][GROUP_CRC_BYTES..]);
+    covered.resize(covered.len().next_multiple_of(8), 0);
+    let mut lanes = [fold(identity ^ number, MULTIPLIERS[2]) as u32, 0, 0, 0];
+    for (i, word) in covered.chunks(8).enumerate() {
+        lanes[i % 4] = crc32c::crc32c_append(lanes[i % 4], word);
+    }
+    crc32c::crc32c(&lanes.map(u32::to_le_bytes).concat())
 }
 
 /// Gives every group that lies inside the file its check.

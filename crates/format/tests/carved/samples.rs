@@ -1,5 +1,5 @@
-//! Tables to try things on: keys of every kind and values of every sort, the same for the same seed, and the bytes that are
-//! carved of them.
+//! Tables to try things on: keys of every kind and values of every sort, the same for the same
+//! seed, and the bytes that are carved of them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
