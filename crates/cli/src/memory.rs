@@ -7,6 +7,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Cursor, Write};
+use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[global_allocator]
@@ -18,7 +19,23 @@ static ENDS: AtomicBool = AtomicBool::new(false);
 /// Says whether an allocation that fails from here on ends the process with a sentence.
 pub(crate) fn end_without(ends: bool) {
     ENDS.store(ends, Ordering::Relaxed);
+    if ends {
+        let otherwise = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            // Where a new thread gets no stack for its signals, Rust panics before the thread has begun.
+            let message = info.payload().downcast_ref::<String>().map(String::as_str);
+            let is_for_memory =
+                message.is_some_and(|message| message.contains("allocate an alternative stack"));
+            if is_for_memory {
+                end(SIGNAL_STACK_BYTES);
+            }
+            otherwise(info);
+        }));
+    }
 }
+
+/// About what Rust asks for so that a thread can be told of a signal.
+const SIGNAL_STACK_BYTES: usize = 8192;
 
 /// The system's allocator.
 struct Explaining;
