@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -40,43 +40,52 @@ fn commands() -> (TempDir, Vec<Vec<String>>) {
     )
 }
 
-/// What a shell makes of `script`, in which `graven` with `arguments` is `"$@"`.
-fn shell(script: &str, arguments: &[String]) -> Ended {
-    let graven = env!("CARGO_BIN_EXE_graven");
-    Command::new("bash").args(["-c", script, "sh", graven]).args(arguments).output().unwrap().into()
+fn command(arguments: &[String]) -> Command {
+    let mut command = graven();
+    command.args(arguments);
+    command
+}
+
+/// A device that takes nothing, as a full disk.
+fn full() -> fs::File {
+    fs::File::options().write(true).open("/dev/full").unwrap()
 }
 
 #[test]
 fn whoever_has_read_enough_is_no_failure() {
     let (_directory, commands) = commands();
-    for command in commands {
-        let usual = run(&command).status;
-        let ended =
-            shell(r#"{ "$@"; echo "status $?" >&3; } 3>&1 >&1 | { exec <&-; sleep 0; } 3>&1"#, &command);
-        assert!(!ended.err.contains("panicked"), "{command:?}: {}", ended.err);
-        let ended = shell(r#"("$@"; exit $?) | true; exit ${PIPESTATUS[0]}"#, &command);
-        assert!(ended.status == usual || ended.status == Some(0), "{command:?}: {ended:?}");
-        assert!(!ended.err.contains("panicked"), "{command:?}: {}", ended.err);
+    for words in commands {
+        let usual = run(&words).status;
+        // What reads is gone before the first byte, and after the first one.
+        for bytes in [0, 1] {
+            let (mut reader, writer) = io::pipe().unwrap();
+            let child = command(&words).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+            reader.read_exact(&mut vec![0; bytes]).unwrap();
+            drop(reader);
+            let ended: Ended = child.wait_with_output().unwrap().into();
+            assert!(ended.status == usual || ended.status == Some(0), "{words:?}: {ended:?}");
+            assert!(!ended.err.contains("panicked"), "{words:?}: {}", ended.err);
+        }
     }
 }
 
 #[test]
 fn a_standard_output_that_is_full_is_a_failure_with_a_sentence() {
     let (_directory, commands) = commands();
-    for command in commands {
+    for words in commands {
         // What clap prints is not worth a sentence.
-        if command.iter().any(|word| word.starts_with("--help") || word == "--version") {
+        if words.iter().any(|word| word.starts_with("--help") || word == "--version") {
             continue;
         }
-        let ended = shell(r#""$@" >/dev/full"#, &command);
-        assert_eq!(ended.status, Some(2), "{command:?}: {}", ended.err);
+        let ended: Ended = command(&words).stdout(full()).output().unwrap().into();
+        assert_eq!(ended.status, Some(2), "{words:?}: {}", ended.err);
         let sentence = "cannot write to standard output: no space left on device\n";
         assert!(
             ended.err.starts_with("graven: ") && ended.err.ends_with(sentence),
-            "{command:?}: {}",
+            "{words:?}: {}",
             ended.err
         );
-        assert_eq!(ended.err.contains("is in its place, but"), command[0] == "build", "{}", ended.err);
+        assert_eq!(ended.err.contains("is in its place, but"), words[0] == "build", "{}", ended.err);
     }
 }
 
@@ -85,12 +94,12 @@ fn a_standard_error_that_is_full_changes_nothing() {
     let (_directory, commands) = commands();
     let nowhere = ["info", "nowhere"].map(str::to_owned).to_vec();
     let missing = ["get", example_data().to_str().unwrap(), "none"].map(str::to_owned).to_vec();
-    for command in commands.into_iter().chain([nowhere, missing]) {
-        let usual = run(&command);
-        let ended = shell(r#""$@" 2>/dev/full"#, &command);
-        assert_eq!(ended.status, usual.status, "{command:?}");
-        if command[0] == "get" {
-            assert_eq!(ended.out, usual.out, "{command:?}");
+    for words in commands.into_iter().chain([nowhere, missing]) {
+        let usual = run(&words);
+        let ended: Ended = command(&words).stderr(full()).output().unwrap().into();
+        assert_eq!(ended.status, usual.status, "{words:?}");
+        if words[0] == "get" {
+            assert_eq!(ended.out, usual.out, "{words:?}");
         }
     }
 }
@@ -109,7 +118,7 @@ fn a_server_whose_log_cannot_be_written_goes_on() {
         .args(["serve", "--listen", "127.0.0.1:0"])
         .arg(&table)
         .stdout(Stdio::piped())
-        .stderr(fs::File::options().write(true).open("/dev/full").unwrap())
+        .stderr(full())
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -142,7 +151,10 @@ fn a_build_that_gets_too_little_memory_says_so() {
     let command = ["build", text.to_str().unwrap(), "-o", output.to_str().unwrap()].map(str::to_owned);
     let mut refused = 0;
     for kibibytes in (16_000..60_000).step_by(2000) {
-        let ended = shell(&format!(r#"ulimit -v {kibibytes}; exec "$@""#), &command);
+        let script = format!("ulimit -v {kibibytes}; exec \"$0\" \"$@\"");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_graven")]).args(&command);
+        let ended: Ended = shell.output().unwrap().into();
         match ended.status {
             Some(0) => fs::write(&output, "old").unwrap(),
             Some(2) => {
