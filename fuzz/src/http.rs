@@ -9,13 +9,14 @@ const LIMITS: Limits = Limits { head_bytes_max: 400, headers_max: 8, body_bytes_
 /// The request decoder, targets and escapes.
 pub fn request(input: &[u8]) {
     same_in_pieces(input, || {
-        let mut remembers = http::RequestDecoder::new(LIMITS);
+        let mut remembers = http::RequestDecoder::new(LIMITS, http::Hosts::any());
         move |bytes: &[u8]| {
             let decoded = http::decode_request(bytes, &LIMITS);
             assert_eq!(remembers.decode(bytes), decoded, "a decoder that knows other requests");
             assert_eq!(remembers.decode(bytes), decoded, "a decoder that knows this one");
             decoded.map(|request| {
                 check_body(request.body);
+                check_lists(&request);
                 let (path, query) = http::split_target(request.target);
                 check_escapes(path, Place::Path);
                 if let Some(key) = query.and_then(|query| http::find_parameter(query, b"key")) {
@@ -29,6 +30,16 @@ pub fn request(input: &[u8]) {
             })
         }
     });
+}
+
+/// Lists are read whatever they hold.
+fn check_lists(request: &http::Request<'_>) {
+    if let Some(accept) = request.accept {
+        assert!(accept.quality_of("application/json") <= 1000);
+    }
+    if let Some(tags) = request.if_none_match {
+        let _ = tags.name(b"\"tag\"");
+    }
 }
 
 fn body(body: Body<'_>) -> Vec<u8> {

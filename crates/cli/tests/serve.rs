@@ -6,9 +6,10 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::{
@@ -177,7 +178,7 @@ fn a_signal_lets_a_request_in_flight_finish_and_accepts_no_more() {
     let serving = Serving::start(&[&path]);
     let address = serving.address().to_owned();
     let mut stream = TcpStream::connect(&address).unwrap();
-    stream.write_all(b"GET /?key=a HTTP/1.1\r\nHost: a\r\n\r\nGET /?key=a HT").unwrap();
+    stream.write_all(b"GET /?key=a HTTP/1.1\r\nHost: localhost\r\n\r\nGET /?key=a HT").unwrap();
     // The first answer shows that the server holds the beginning of the second request.
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut first = Vec::new();
@@ -190,7 +191,7 @@ fn a_signal_lets_a_request_in_flight_finish_and_accepts_no_more() {
     while TcpStream::connect(&address).is_ok() {
         std::thread::yield_now();
     }
-    stream.write_all(b"TP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    stream.write_all(b"TP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut second = String::new();
     reader.read_to_string(&mut second).unwrap();
     assert!(second.starts_with("HTTP/1.1 200 ") && second.ends_with("\r\n\r\n1"), "{second}");
@@ -204,7 +205,7 @@ fn a_second_signal_ends_it_at_once() {
     let address = serving.address().to_owned();
     // A request that never comes to its end keeps the server draining.
     let mut stream = TcpStream::connect(&address).unwrap();
-    stream.write_all(b"GET /?key=a HTTP/1.1\r\nHost: a\r\n\r\nGET").unwrap();
+    stream.write_all(b"GET /?key=a HTTP/1.1\r\nHost: localhost\r\n\r\nGET").unwrap();
     stream.read_exact(&mut [0]).unwrap();
     serving.signal(Signal::INT);
     while TcpStream::connect(&address).is_ok() {
@@ -342,6 +343,99 @@ fn a_file_that_this_user_may_not_read_is_named_with_the_next_step() {
         format!("{path} may not be read by this user; allow it with `chmod a+r {path}` or run as its owner");
     assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("graven: {sentence}\n"));
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// A server that reads its table from a pipe which says nothing yet, and the path of its Unix socket, which it answers on.
+fn waiting_for_its_table(directory: &Path) -> (Child, PathBuf) {
+    let socket = directory.join("graven.sock");
+    let child = graven()
+        .args(["serve", "-", "--listen", &format!("unix:{}", socket.display())])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while UnixStream::connect(&socket).is_err() {
+        std::thread::yield_now();
+    }
+    (child, socket)
+}
+
+/// Sends `request` over a connection of its own and gives the whole answer.
+fn ask_at(socket: &Path, request: &str) -> String {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn while_a_text_loads_the_server_lives_and_says_that_it_loads() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut child, socket) = waiting_for_its_table(directory.path());
+    let get = "GET /?key=a HTTP/1.0\r\n\r\n";
+    let loading = ask_at(&socket, get);
+    assert!(loading.starts_with("HTTP/1.1 503 ") && loading.contains("\r\nRetry-After: 1\r\n"), "{loading}");
+    assert!(ask_at(&socket, "GET /healthz HTTP/1.0\r\n\r\n").ends_with("\r\n\r\nok"));
+    assert!(ask_at(&socket, "GET a\r\nQUIT\r\n").starts_with("-LOADING "));
+    assert!(ask_at(&socket, "get a\r\nquit\r\n").starts_with("SERVER_ERROR "));
+
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"a 1\nb 2").unwrap();
+    assert_eq!(ask_at(&socket, get), loading, "half a text answers nothing");
+    drop(stdin);
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.next().unwrap().starts_with("loaded standard input: 2 pairs, "));
+    assert_eq!(said.next().unwrap(), format!("listening on unix:{}", socket.display()));
+    assert!(ask_at(&socket, get).ends_with("\r\n\r\n1"));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_text_that_cannot_be_loaded_ends_the_server_with_one_sentence() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut child, socket) = waiting_for_its_table(directory.path());
+    // It is told that it is over, and does not wait for this one.
+    let mut idle = UnixStream::connect(&socket).unwrap();
+    child.stdin.take().unwrap().write_all(b"a 1\n b\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let reason = "standard input:2: the line begins with a separator; a key must come first";
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("graven: {reason}\n"));
+    assert_eq!((output.status.code(), output.stdout), (Some(2), Vec::new()));
+    assert_eq!(idle.read(&mut [0]).unwrap(), 0);
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_signal_ends_a_server_that_loads_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut child, _socket) = waiting_for_its_table(directory.path());
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+}
+
+#[test]
+fn a_host_that_is_refused_is_told_the_flag_that_allows_it() {
+    let (_directory, path) = file_with(b"a 1\n");
+    let request = "GET /?key=a HTTP/1.1\r\nHost: graven.example:80\r\nConnection: close\r\n\r\n";
+    let path = path.to_str().unwrap();
+    let refused = ask(Serving::start(&[path]).address(), request);
+    let (_, flag) = refused.split_once("start the server with `").unwrap();
+    let flag: Vec<&str> = flag.strip_suffix('`').unwrap().split(' ').collect();
+    assert!(refused.starts_with("HTTP/1.1 421 "), "{refused}");
+    let allowed = ask(Serving::start(&[path, flag[0], flag[1]]).address(), request);
+    assert!(allowed.starts_with("HTTP/1.1 200 "), "{allowed}");
+}
+
+#[test]
+fn values_carry_the_content_type_that_was_said() {
+    let (_directory, path) = file_with(b"a {\"b\":1}\n");
+    let serving = Serving::start(&[path.to_str().unwrap(), "--content-type", "application/json"]);
+    let answer = ask(serving.address(), "GET /?key=a HTTP/1.0\r\n\r\n");
+    assert!(answer.contains("\r\nContent-Type: application/json\r\n"), "{answer}");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::counters::Counters;
-use crate::endpoint::Speaks;
 use crate::journal::Journal;
+use crate::listener::ListenerRules;
 use crate::system::{System, Wake};
 
 /// How long no connection is accepted after the system had no descriptor or memory left for one.
@@ -19,7 +19,7 @@ const ACCEPTS_PER_TURN: usize = 256;
 /// Connections on their way to a loop.
 #[derive(Debug)]
 pub(crate) struct Inbox<S> {
-    queue: Mutex<Vec<(S, Speaks)>>,
+    queue: Mutex<Vec<(S, ListenerRules)>>,
     waker: Arc<dyn Wake>,
 }
 
@@ -34,13 +34,13 @@ impl<S> Inbox<S> {
     }
 
     /// What came since the last call.
-    pub(crate) fn take(&self) -> Vec<(S, Speaks)> {
+    pub(crate) fn take(&self) -> Vec<(S, ListenerRules)> {
         std::mem::take(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Hands a connection to the loop, and wakes it.
-    pub(crate) fn put(&self, stream: S, speaks: Speaks) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push((stream, speaks));
+    pub(crate) fn put(&self, stream: S, rules: ListenerRules) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push((stream, rules));
         self.waker.wake();
     }
 }
@@ -83,7 +83,7 @@ impl Acceptor {
         counters: &Counters,
         now: Instant,
         journal: &mut Journal,
-    ) -> Vec<(S::Stream, Speaks)> {
+    ) -> Vec<(S::Stream, ListenerRules)> {
         let mut own = Vec::new();
         if self.paused_until.is_some_and(|until| now < until) {
             return own;
@@ -95,8 +95,8 @@ impl Acceptor {
             }
             for _ in 0..ACCEPTS_PER_TURN {
                 match system.accept(i) {
-                    Ok((stream, speaks)) => {
-                        own.extend(self.place::<S>(stream, speaks, inboxes, counters, now, journal));
+                    Ok((stream, rules)) => {
+                        own.extend(self.place::<S>(stream, rules, inboxes, counters, now, journal));
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.may_have_some[i] = false;
@@ -119,12 +119,12 @@ impl Acceptor {
     fn place<S: System>(
         &mut self,
         stream: S::Stream,
-        speaks: Speaks,
+        rules: ListenerRules,
         inboxes: &[Inbox<S::Stream>],
         counters: &Counters,
         now: Instant,
         journal: &mut Journal,
-    ) -> Option<(S::Stream, Speaks)> {
+    ) -> Option<(S::Stream, ListenerRules)> {
         // Connections that each loop has or is about to get.
         let loads = counters.connections.iter().map(|open| open.load(Ordering::Relaxed));
         // Whoever accepts is the first loop.
@@ -140,9 +140,9 @@ impl Acceptor {
         counters.connections[least].fetch_add(1, Ordering::Relaxed);
         loop_counters.connections_opened.add(1);
         if least == 0 {
-            return Some((stream, speaks));
+            return Some((stream, rules));
         }
-        inboxes[least].put(stream, speaks);
+        inboxes[least].put(stream, rules);
         None
     }
 }

@@ -7,9 +7,9 @@ use crate::answer::{Farewell, Next, Responder, Session, Slot};
 use crate::buffered::Buffered;
 use crate::clients::Client;
 use crate::clock::{Clock, TICK, ticks_of};
-use crate::endpoint::Speaks;
 use crate::input::Input;
 use crate::journal::Journal;
+use crate::listener::ListenerRules;
 use crate::options::Options;
 use crate::output::Output;
 use crate::system::{Stream, System};
@@ -138,8 +138,14 @@ impl Timeouts {
 }
 
 impl<S: Stream> Connection<S> {
-    pub(crate) fn new(stream: S, speaks: Speaks, client: Arc<Client>, options: &Options, ticks: u32) -> Self {
-        let session = Session::new(speaks, &client, options);
+    pub(crate) fn new(
+        stream: S,
+        rules: ListenerRules,
+        client: Arc<Client>,
+        options: &Options,
+        ticks: u32,
+    ) -> Self {
+        let session = Session::new(rules, &client, options);
         Self {
             stream,
             client,

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 use graven_blocks::{Cache, Fetcher};
-use graven_catalog::{Catalog, Version};
+use graven_catalog::{Catalog, TableState, Version};
+use graven_wire::http::Hosts;
 use slab::Slab;
 
 use crate::accept::{Acceptor, Inbox};
@@ -20,9 +21,9 @@ use crate::clients::Clients;
 use crate::clock::{Clock, TICK};
 use crate::connection::{Connection, Outcome, Shared, Timeouts};
 use crate::counters::Counters;
-use crate::endpoint::Speaks;
 use crate::error::Error;
 use crate::journal::Journal;
+use crate::listener::ListenerRules;
 use crate::options::{Options, StorageOptions};
 use crate::shutdown::Shutdown;
 use crate::system::{Event, Stream, System};
@@ -46,6 +47,8 @@ pub(crate) struct Common<'a, S: System> {
     pub(crate) buffered: &'a Buffered,
     pub(crate) catalog: &'a Catalog,
     pub(crate) options: &'a Options,
+    /// The hosts under which requests may be sent, where a listener checks that.
+    pub(crate) hosts: &'a Hosts,
     pub(crate) shutdown: &'a Shutdown,
 }
 
@@ -67,8 +70,8 @@ pub(crate) struct EventLoop<'a, S: System> {
     connections: Slab<Connection<S::Stream>>,
     shared: Shared<'a, S>,
     turns: Turns,
-    /// The version that answers, and the catalog's generation when it was taken.
-    version: Arc<Version>,
+    /// The version that answers, if there is one, and the catalog's generation when it was taken.
+    version: Option<Arc<Version>>,
     generation: u64,
     events: Vec<Event>,
     /// Connections with news, in the order in which they get their turns.
@@ -96,6 +99,11 @@ impl Drop for EndsAll<'_> {
     }
 }
 
+/// The version of the default table that answers, if there is one.
+fn default_version(catalog: &Catalog) -> Option<Arc<Version>> {
+    catalog.snapshot().default_table().and_then(TableState::current).cloned()
+}
+
 impl<'a, S: System> EventLoop<'a, S> {
     pub(crate) fn new(
         system: S,
@@ -103,13 +111,14 @@ impl<'a, S: System> EventLoop<'a, S> {
         common: Common<'a, S>,
         acceptor: Option<Acceptor>,
     ) -> Result<Self, Error> {
-        let Common { options, counters, clients, buffered, catalog, .. } = common;
+        let Common { options, hosts, counters, clients, buffered, catalog, .. } = common;
         let clock = Clock::start(&system);
         let now = clock.now();
         let generation = catalog.generation();
-        let version = catalog.current();
-        let responder =
-            Responder::new(Arc::clone(version.store()), options, counters, &counters.loops[i], clients);
+        let version = default_version(catalog);
+        let store = version.as_ref().map(|version| version.store());
+        let responder = Responder::new(store, options, hosts, counters, &counters.loops[i], clients)
+            .map_err(|error| Error::doing("make an empty table")(std::io::Error::other(error)))?;
         let shared = Shared {
             system,
             responder,
@@ -139,7 +148,7 @@ impl<'a, S: System> EventLoop<'a, S> {
             drained_at: None,
         };
         event_loop.shared.responder.set_date(event_loop.shared.clock.date());
-        event_loop.prepare_reads().map_err(Error::doing("prepare reads of the table"))?;
+        event_loop.take_version().map_err(Error::doing("prepare reads of the table"))?;
         Ok(event_loop)
     }
 
@@ -224,18 +233,19 @@ impl<'a, S: System> EventLoop<'a, S> {
             return;
         }
         self.generation = generation;
-        self.version = self.common.catalog.current();
-        self.shared.responder.set_store(Arc::clone(self.version.store()));
-        if let Err(error) = self.prepare_reads() {
+        self.version = default_version(self.common.catalog);
+        if let Err(error) = self.take_version() {
             let what = "reads of the new version block the loop, for it could not be prepared for them";
             self.shared.journal.trouble(self.shared.clock.now(), &error, what);
         }
     }
 
-    /// Makes what reads of a table on disk need, if the version that answers is the first that needs it.
-    fn prepare_reads(&mut self) -> std::io::Result<()> {
+    /// Has the version answer, if there is one. Makes what reads of a table on disk need, if it is the first that needs it.
+    fn take_version(&mut self) -> std::io::Result<()> {
         let Common { options, counters, .. } = self.common;
-        let store = self.version.store();
+        let Some(version) = &self.version else { return Ok(()) };
+        let store = version.store();
+        self.shared.responder.set_store(Arc::clone(store));
         if store.disk().is_none() || self.shared.responder.lookups().fetcher().is_some() {
             return Ok(());
         }
@@ -366,18 +376,18 @@ impl<'a, S: System> EventLoop<'a, S> {
 
     /// Takes in the connections that the first loop has handed over.
     fn welcome(&mut self) {
-        for (stream, speaks) in self.common.inboxes[self.i].take() {
-            self.admit(stream, speaks);
+        for (stream, rules) in self.common.inboxes[self.i].take() {
+            self.admit(stream, rules);
         }
     }
 
-    fn admit(&mut self, stream: S::Stream, speaks: Speaks) {
+    fn admit(&mut self, stream: S::Stream, rules: ListenerRules) {
         let entry = self.connections.vacant_entry();
         let token = entry.key();
         let ticks = self.shared.clock.ticks();
         let now = self.shared.clock.now();
         let client = self.common.clients.admit(self.i, stream.ends(), stream.descriptor(), now);
-        let connection = entry.insert(Connection::new(stream, speaks, client, self.common.options, ticks));
+        let connection = entry.insert(Connection::new(stream, rules, client, self.common.options, ticks));
         if let Err(error) = self.shared.system.watch(connection.stream(), token) {
             let what = "a connection cannot be watched";
             self.shared.journal.trouble(self.shared.clock.now(), &error, what);
@@ -395,8 +405,8 @@ impl<'a, S: System> EventLoop<'a, S> {
         }
         let Common { inboxes, counters, .. } = self.common;
         let own = acceptor.accept(&mut self.shared.system, inboxes, counters, now, &mut self.shared.journal);
-        for (stream, speaks) in own {
-            self.admit(stream, speaks);
+        for (stream, rules) in own {
+            self.admit(stream, rules);
         }
     }
 

@@ -73,14 +73,15 @@ pub use graven_blocks::DiskReads;
 pub use graven_wire::address::Location;
 pub use listener::Listener;
 pub use options::{
-    LimitOptions, NetworkOptions, NotAnOrigin, Options, Origin, StorageOptions, TimeoutOptions,
+    ContentType, HostName, LimitOptions, NetworkOptions, NotAContentType, NotAHostName, NotAnOrigin, Options,
+    Origin, StorageOptions, TimeoutOptions,
 };
 pub use shutdown::Shutdown;
 
 use graven_catalog::Catalog;
 
 /// Answers lookups in the table of `catalog` on `listeners` until `shutdown` is triggered and the connections have drained,
-/// or [`TimeoutOptions::drain`] has passed. When the catalog switches to another version, requests that come later are
+/// or [`TimeoutOptions::drain`] has passed. While the table has no version, requests that need one are told so. When the catalog switches to another version, requests that come later are
 /// answered from that, and those under way from the version with which they began.
 ///
 /// The calling thread becomes the first event loop, the one that accepts; the others are threads of their own.

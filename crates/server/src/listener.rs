@@ -2,7 +2,7 @@
 //! anything is started.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -24,7 +24,18 @@ use crate::os::Socket;
 #[derive(Debug)]
 pub struct Listener {
     endpoint: Endpoint,
+    /// The host as it was written, where it was not an address.
+    name: Option<String>,
+    rules: ListenerRules,
     socket: Listening,
+}
+
+/// What holds for the connections that come in by a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListenerRules {
+    pub(crate) speaks: Speaks,
+    /// Whether HTTP requests must be for one of the server's hosts.
+    pub(crate) checks_host: bool,
 }
 
 #[derive(Debug)]
@@ -56,6 +67,9 @@ impl Listener {
         let backlog = i32::try_from(options.network.backlog).unwrap_or(i32::MAX);
         let fast_open_max = options.network.fast_open_max;
         let speaks = endpoint.speaks;
+        // Pages of anywhere can have a browser on this machine ask it; elsewhere whoever is asked is known by many names.
+        let hosts_are_known = !options.network.allow_hosts.is_empty();
+        let rules = |is_loopback| ListenerRules { speaks, checks_host: is_loopback || hosts_are_known };
         match &endpoint.location {
             Location::Tcp { host, port } => {
                 let addresses = (host.as_str(), *port)
@@ -66,7 +80,9 @@ impl Listener {
                     match bind_tcp(address, backlog, fast_open_max, options.timeouts.keep_alive) {
                         Ok((socket, bound)) => {
                             let location = Location::Tcp { host: bound.ip().to_string(), port: bound.port() };
-                            return Ok(Self { endpoint: Endpoint { speaks, location }, socket });
+                            let name = host.parse::<IpAddr>().is_err().then(|| host.clone());
+                            let rules = rules(bound.ip().to_canonical().is_loopback());
+                            return Ok(Self { endpoint: Endpoint { speaks, location }, name, rules, socket });
                         }
                         Err(error) => failed = error,
                     }
@@ -74,7 +90,9 @@ impl Listener {
                 Err(Error::listen(endpoint, failed))
             }
             Location::Unix(path) => match bind_unix(path, backlog) {
-                Ok(socket) => Ok(Self { endpoint: endpoint.clone(), socket }),
+                Ok(socket) => {
+                    Ok(Self { endpoint: endpoint.clone(), name: None, rules: rules(false), socket })
+                }
                 Err(error) => Err(Error::listen(endpoint, error)),
             },
         }
@@ -86,8 +104,13 @@ impl Listener {
         &self.endpoint
     }
 
-    pub(crate) fn speaks(&self) -> Speaks {
-        self.endpoint.speaks
+    /// The host as it was written, where it was a name.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    pub(crate) fn rules(&self) -> ListenerRules {
+        self.rules
     }
 
     pub(crate) fn accept(&self) -> io::Result<Socket> {

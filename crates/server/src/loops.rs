@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use graven_catalog::{Catalog, Subscription};
+use graven_wire::http::Hosts;
 
 use crate::accept::{Acceptor, Inbox};
 use crate::buffered::Buffered;
@@ -12,7 +13,7 @@ use crate::counters::Counters;
 use crate::error::Error;
 use crate::event_loop::{Common, EventLoop};
 use crate::listener::Listener;
-use crate::options::Options;
+use crate::options::{HostName, Options};
 use crate::os::{Os, Socket};
 use crate::shutdown::Shutdown;
 use crate::system::{System, Wake};
@@ -33,6 +34,12 @@ pub(crate) fn run(
         systems.push(system);
         inboxes.push(Inbox::<Socket>::new(waker));
     }
+    let names = listeners.iter().filter_map(Listener::name);
+    let allowed = options.network.allow_hosts.iter().map(HostName::as_str);
+    let hosts = match listeners.iter().any(|listener| listener.rules().checks_host) {
+        true => Hosts::only(names.chain(allowed)),
+        false => Hosts::any(),
+    };
     systems[0].listen(listeners).map_err(Error::doing("watch a listener"))?;
     let mut acceptor = Some(Acceptor::new(systems[0].listeners(), options.limits.connections_max));
     let counters = Counters::new(options.threads.get());
@@ -40,7 +47,10 @@ pub(crate) fn run(
     let clients = Clients::new(inboxes.iter().map(|inbox| Arc::clone(inbox.waker())));
     let woken = Woken::by(catalog, shutdown, &inboxes);
     let (threads, listening) = (options.threads, listening.join(" "));
-    tracing::info!(threads, listening, pairs = catalog.current().store().len(), "serving");
+    match pairs(catalog) {
+        Some(pairs) => tracing::info!(threads, listening, pairs, "serving"),
+        None => tracing::debug!(threads, listening, "serving, and the table has no version yet"),
+    }
 
     let common = Common {
         inboxes: &inboxes,
@@ -49,6 +59,7 @@ pub(crate) fn run(
         buffered: &buffered,
         catalog,
         options,
+        hosts: &hosts,
         shutdown,
     };
     let result = thread::scope(|scope| {
@@ -84,8 +95,16 @@ pub(crate) fn run(
         result
     });
     drop(woken);
-    tracing::info!("stopped");
+    if pairs(catalog).is_some() {
+        tracing::info!("stopped");
+    }
     result
+}
+
+/// Pairs in the default table; `None` while that has no version.
+fn pairs(catalog: &Catalog) -> Option<u64> {
+    let snapshot = catalog.snapshot();
+    Some(snapshot.default_table()?.current()?.store().len())
 }
 
 /// The loops are woken by the shutdown handle and by the catalog's switches, for as long as they run.

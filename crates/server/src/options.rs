@@ -47,6 +47,17 @@ pub struct NetworkOptions {
     /// Whose pages may read HTTP answers in a browser (CORS); then `OPTIONS` is answered, too. Default:
     /// `None`, no page but those of the server's own origin, of which there are none.
     pub allow_origin: Option<Origin>,
+    /// Names under which HTTP requests may be sent, besides `localhost`, IP addresses and the names that
+    /// are listened on; a request for another `Host` gets 421. It keeps web pages from reading the table
+    /// by having their own name point here (DNS rebinding). With none, only listeners on loopback
+    /// addresses look at the `Host`, else all do. Requests without one, `/healthz` and `/readyz` are
+    /// answered whatever it is. Default: none.
+    pub allow_hosts: Vec<HostName>,
+    /// What a client is told besides whose `Host` is refused: how whoever runs the server allows it.
+    /// `{host}` stands for the host. Default: nothing.
+    pub host_advice: String,
+    /// What HTTP says of values (`Content-Type`). Default: `text/plain`.
+    pub content_type: ContentType,
 }
 
 /// What a request, a connection and all connections together may take.
@@ -165,6 +176,90 @@ impl FromStr for Origin {
     }
 }
 
+/// The name of a host, without scheme and port. `*.example.org` is every name below `example.org`, `*` every name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(String);
+
+impl HostName {
+    /// The name as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A text that is no name of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAHostName;
+
+impl fmt::Display for NotAHostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a host is a name without scheme and port such as graven.example.org, *.example.org, or *",
+        )
+    }
+}
+
+impl std::error::Error for NotAHostName {}
+
+impl FromStr for HostName {
+    type Err = NotAHostName;
+
+    fn from_str(text: &str) -> Result<Self, NotAHostName> {
+        let name = text.strip_prefix("*.").unwrap_or(text);
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_');
+        let is_host = text == "*" || (starts_well && name.bytes().all(is_name));
+        if is_host { Ok(Self(text.to_owned())) } else { Err(NotAHostName) }
+    }
+}
+
+/// A media type, such as `application/json` or `text/plain; charset=utf-8`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentType(String);
+
+impl ContentType {
+    /// The type as it is written in a header.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for ContentType {
+    fn default() -> Self {
+        Self("text/plain".to_owned())
+    }
+}
+
+/// A text that is no media type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAContentType;
+
+impl fmt::Display for NotAContentType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a content type is two words with a slash between them such as application/json")
+    }
+}
+
+impl std::error::Error for NotAContentType {}
+
+impl FromStr for ContentType {
+    type Err = NotAContentType;
+
+    fn from_str(text: &str) -> Result<Self, NotAContentType> {
+        let is_token = |word: &str| {
+            let is_mark = |byte: &u8| b"!#$%&'*+-.^_`|~".contains(byte);
+            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || is_mark(&byte))
+        };
+        let (media_type, parameters) = text.split_once(';').map_or((text, ""), |(kind, rest)| (kind, rest));
+        let is_type = media_type
+            .trim_end()
+            .split_once('/')
+            .is_some_and(|(main, sub)| is_token(main) && is_token(sub) && main != "*" && sub != "*");
+        let is_printable = parameters.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        if is_type && is_printable { Ok(Self(text.to_owned())) } else { Err(NotAContentType) }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -179,7 +274,14 @@ impl Default for Options {
 
 impl Default for NetworkOptions {
     fn default() -> Self {
-        Self { backlog: 4096, fast_open_max: 0, allow_origin: None }
+        Self {
+            backlog: 4096,
+            fast_open_max: 0,
+            allow_origin: None,
+            allow_hosts: Vec::new(),
+            host_advice: String::new(),
+            content_type: ContentType::default(),
+        }
     }
 }
 
@@ -226,6 +328,48 @@ impl Default for StorageOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_a_name_without_scheme_and_port() {
+        for (host, is_one) in [
+            ("graven", true),
+            ("graven.example.org", true),
+            ("graven_1.example.org.", true),
+            ("10.0.0.1", true),
+            ("*", true),
+            ("*.example.org", true),
+            ("", false),
+            ("*.", false),
+            ("*example.org", false),
+            ("a.*.org", false),
+            (".example.org", false),
+            ("http://a", false),
+            ("a:80", false),
+            ("a/b", false),
+            ("a b", false),
+            ("a\r\nb", false),
+        ] {
+            assert_eq!(host.parse::<HostName>().is_ok(), is_one, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_content_type_is_two_words_with_a_slash_and_parameters() {
+        for (content_type, is_one) in [
+            ("application/json", true),
+            ("text/plain; charset=utf-8", true),
+            ("image/svg+xml", true),
+            ("text", false),
+            ("text/", false),
+            ("/plain", false),
+            ("*/*", false),
+            ("text/a b", false),
+            ("text/plain\r\nX: y", false),
+            ("text/plain; a=\u{e4}", false),
+        ] {
+            assert_eq!(content_type.parse::<ContentType>().is_ok(), is_one, "{content_type}");
+        }
+    }
 
     #[test]
     fn an_origin_is_a_scheme_and_a_host_or_a_star() {

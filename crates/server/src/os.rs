@@ -13,8 +13,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::clients::Ends;
-use crate::endpoint::Speaks;
-use crate::listener::Listener;
+use crate::listener::{Listener, ListenerRules};
 use crate::system::{Event, Stream, System, Wake};
 
 /// Events taken from the kernel at once.
@@ -195,9 +194,9 @@ impl System for Os {
         self.listeners.len()
     }
 
-    fn accept(&mut self, listener: usize) -> io::Result<(Socket, Speaks)> {
+    fn accept(&mut self, listener: usize) -> io::Result<(Socket, ListenerRules)> {
         let listener = &self.listeners[listener];
-        Ok((listener.accept()?, listener.speaks()))
+        Ok((listener.accept()?, listener.rules()))
     }
 
     fn stop_listening(&mut self) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use graven_blocks::BlockReader;
 
 use crate::clients::Ends;
-use crate::endpoint::Speaks;
+use crate::listener::ListenerRules;
 
 /// A stream to one peer that never blocks.
 pub(crate) trait Stream: Debug {
@@ -82,8 +82,8 @@ pub(crate) trait System: Sized {
     /// How many listeners there are.
     fn listeners(&self) -> usize;
 
-    /// Takes a connection that waits at a listener, and what is spoken there.
-    fn accept(&mut self, listener: usize) -> io::Result<(Self::Stream, Speaks)>;
+    /// Takes a connection that waits at a listener, and what holds there.
+    fn accept(&mut self, listener: usize) -> io::Result<(Self::Stream, ListenerRules)>;
 
     /// Closes the listeners.
     fn stop_listening(&mut self);

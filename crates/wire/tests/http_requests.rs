@@ -2,8 +2,8 @@
 
 use graven_wire::Decoded;
 use graven_wire::http::{
-    Error, Limits, Method, Request, RequestDecoder, RequestHead, Version, decode_request, encode_request,
-    expects_continue,
+    Error, Hosts, Limits, Method, Request, RequestDecoder, RequestHead, Version, decode_request,
+    encode_request, expects_continue,
 };
 
 /// Decodes everything in `bytes`, offered in two pieces cut at `cut`: a line for each message, then how it ended.
@@ -234,13 +234,120 @@ fn only_a_waiting_client_with_a_whole_head_expects_continue() {
 }
 
 #[test]
+fn lines_of_one_name_are_one_list_wherever_they_stand() {
+    let bytes = b"GET /a HTTP/1.1\r\nAccept: a/b;q=0.5,c/d\r\nHost: x\r\nIF-NONE-MATCH:\"1\"\r\naccept:\r\nX-Accept: e/f\r\n\
+                  ACCEPT:\t g/h \r\nif-none-match: W/\"2\" , \"3\"\r\n\r\n";
+    let mut remembers = RequestDecoder::new(Limits::default(), Hosts::any());
+    for _ in 0..2 {
+        let Decoded::Message(request, _) = remembers.decode(bytes) else { panic!() };
+        let accept = request.accept.unwrap();
+        let wanted = ["a/b", "c/d", "e/f", "g/h"].map(|kind| accept.quality_of(kind));
+        assert_eq!(wanted, [500, 1000, 0, 1000]);
+        let tags = request.if_none_match.unwrap();
+        let named = ["\"1\"", "\"2\"", "\"3\"", "\"4\""].map(|tag| tags.name(tag.as_bytes()));
+        assert_eq!(named, [true, true, true, false]);
+    }
+}
+
+/// A request with these lines of one header.
+fn with_lines(name: &str, lines: &[&str]) -> Vec<u8> {
+    let lines: String = lines.iter().map(|value| format!("{name}: {value}\r\n")).collect();
+    format!("GET / HTTP/1.1\r\n{H}{lines}\r\n").into_bytes()
+}
+
+#[test]
+fn an_accept_is_read_with_its_weights_and_parameters() {
+    for (lines, json, lines_of_json) in [
+        (&["*/*"][..], 1000, 1000),
+        (&["application/json"], 1000, 0),
+        (&["application/x-ndjson-foo"], 0, 0),
+        (&["x-application/x-ndjson"], 0, 0),
+        (&["application/x-ndjson;q=0"], 0, 0),
+        (&["application/x-ndjson; Q=0.000, */*"], 1000, 0),
+        (&["application/*;q=0.3, application/x-ndjson"], 300, 1000),
+        (&["application/x-ndjson, application/*;q=0.3"], 300, 1000),
+        (&["*/*;q=0.1", "APPLICATION/X-NDJSON;charset=utf-8;q=0.25"], 100, 250),
+        (&["application/json;x=\"a, application/x-ndjson;q=1\";q=0.5"], 500, 0),
+        (&["text/html, */*;q=1.5"], 0, 0),
+        (&["text/html, */*;q=.5"], 0, 0),
+        (&["text/html, */*;q=0.1234"], 0, 0),
+        (&["text/html, */*;q=1.001"], 0, 0),
+        (&["", ",", ";q=1"], 0, 0),
+    ] {
+        let bytes = with_lines("Accept", lines);
+        let Decoded::Message(request, _) = decode_request(&bytes, &Limits::default()) else { panic!() };
+        let quality = |kind| request.accept.unwrap().quality_of(kind);
+        assert_eq!(
+            (quality("application/json"), quality("application/x-ndjson")),
+            (json, lines_of_json),
+            "{lines:?}"
+        );
+    }
+}
+
+#[test]
+fn an_if_none_match_names_whole_tags() {
+    for (lines, names) in [
+        (&["\"a\""][..], true),
+        (&["W/\"a\""], true),
+        (&["\"b\",\"a\""], true),
+        (&["\"b\"", "\"a\""], true),
+        (&["*"], true),
+        (&["\"b\"", "*"], true),
+        (&["\"*\""], false),
+        (&["\"b,*,c\""], false),
+        (&["\"b,\"a\",c\""], false),
+        (&["w/\"a\""], false),
+        (&["a"], false),
+        (&[""], false),
+    ] {
+        let bytes = with_lines("If-None-Match", lines);
+        let Decoded::Message(request, _) = decode_request(&bytes, &Limits::default()) else { panic!() };
+        assert_eq!(request.if_none_match.unwrap().name(b"\"a\""), names, "{lines:?}");
+    }
+}
+
+#[test]
+fn a_request_for_another_host_is_told_apart_whether_its_head_is_known_or_not() {
+    let hosts = Hosts::only(["Graven.example", "*.inner.example"]);
+    let mut remembers = RequestDecoder::new(Limits::default(), hosts);
+    for (target, host, misdirected_to) in [
+        ("/", "localhost:8000", None),
+        ("/", "127.0.0.1", None),
+        ("/", "[::1]:8000", None),
+        ("/", "192.0.2.1:80", None),
+        ("/", "graven.EXAMPLE.:8000", None),
+        ("/", "a.inner.example", None),
+        ("/", "", None),
+        ("/", ":80", None),
+        ("/", "evil.example", Some("evil.example")),
+        ("/", "evil.example:8000", Some("evil.example:8000")),
+        ("/", "localhost.evil.example", Some("localhost.evil.example")),
+        ("/", "127.0.0.1.evil.example", Some("127.0.0.1.evil.example")),
+        ("/", "inner.example", Some("inner.example")),
+        ("/", "evilgraven.example", Some("evilgraven.example")),
+        ("/", "127.1", Some("127.1")),
+        ("http://localhost/", "evil.example", Some("evil.example")),
+        ("http://evil.example:80?key=a", "localhost", Some("evil.example:80")),
+        ("http://localhost@evil.example/", "localhost", Some("localhost@evil.example")),
+        ("http://localhost/", "localhost", None),
+    ] {
+        let bytes = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        for _ in 0..2 {
+            let Decoded::Message(request, _) = remembers.decode(bytes.as_bytes()) else { panic!("{host}") };
+            assert_eq!(request.misdirected_to, misdirected_to.map(str::as_bytes), "{target} of {host}");
+        }
+    }
+    let Decoded::Message(request, _) = remembers.decode(b"GET / HTTP/1.0\r\n\r\n") else { panic!() };
+    assert_eq!(request.misdirected_to, None);
+}
+
+#[test]
 fn headers_that_answers_depend_on_are_handed_over() {
-    let bytes =
-        format!("GET / HTTP/1.1\r\n{H}IF-none-match: \"a\" \r\naccept: a/b\r\nOrigin: http://o\r\n\r\n");
+    let bytes = format!("GET / HTTP/1.1\r\n{H}IF-none-match: \"a\" \r\naccept: a/b\r\n\r\n");
     let Decoded::Message(request, _) = decode_request(bytes.as_bytes(), &Limits::default()) else { panic!() };
-    assert_eq!(request.if_none_match, Some(&b"\"a\""[..]));
-    assert_eq!(request.accept, Some(&b"a/b"[..]));
-    assert_eq!(request.origin, Some(&b"http://o"[..]));
+    assert!(request.if_none_match.unwrap().name(b"\"a\""));
+    assert_eq!(request.accept.unwrap().quality_of("a/b"), 1000);
 }
 
 #[test]
@@ -258,7 +365,7 @@ fn an_encoded_request_reads_back() {
     let Decoded::Message(request, consumed) = decode_request(&out, &Limits::default()) else { panic!() };
     assert_eq!(consumed, out.len());
     assert_eq!(describe(&request), "Post /v1/mget 1.1 closes [hello]");
-    assert_eq!((request.method, request.accept), (Method::Post, Some(&b"a/b"[..])));
+    assert_eq!((request.method, request.accept.unwrap().quality_of("a/b")), (Method::Post, 1000));
 }
 
 #[test]
@@ -278,7 +385,7 @@ fn a_decoder_that_remembers_headers_reads_what_one_that_does_not_reads() {
         b"\r\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n",
     ];
     let limits = Limits { head_bytes_max: 90, ..Limits::default() };
-    let mut remembers = RequestDecoder::new(limits);
+    let mut remembers = RequestDecoder::new(limits, Hosts::any());
     let mut read = 0;
     for first in heads {
         for second in heads {

@@ -37,9 +37,14 @@ fn the_first_key_parameter_wins() {
 }
 
 #[test]
-fn a_parameter_without_a_value_is_empty_and_one_with_another_name_is_none() {
-    assert_eq!(key_of("key="), Some(Ok(Vec::new())));
-    assert_eq!(key_of("key"), Some(Ok(Vec::new())));
+fn a_parameter_without_a_value_or_with_another_name_is_none() {
+    for query in ["key=", "key", "key=&", "key=&key", "&key=&x=a", "k%65y="] {
+        assert_eq!(key_of(query), None, "{query}");
+    }
+    for query in ["key=&key=a", "key&key=a&key=b", "key=&k%65y=a", "&&key=a&key="] {
+        assert_eq!(key_of(query), Some(Ok(b"a".to_vec())), "{query}");
+    }
+    assert_eq!(key_of("key=+"), Some(Ok(b" ".to_vec())));
     assert_eq!(key_of("Key=a"), None);
     assert_eq!(key_of("keys=a&ke=y"), None);
     assert_eq!(key_of(""), None);

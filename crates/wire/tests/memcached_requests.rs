@@ -23,6 +23,7 @@ fn describe(request: Request<'_>) -> String {
         Request::Version => "version".to_owned(),
         Request::Verbosity { noreply } => format!("verbosity{}", if noreply { " noreply" } else { "" }),
         Request::Stats { topic } => format!("stats <{}>", topic.escape_ascii()),
+        Request::ListKeys(listing) => format!("{:?} {}", listing.form, listing.keys_max),
         Request::Quit => "quit".to_owned(),
         Request::Write { noreply } => format!("write{}", if noreply { " noreply" } else { "" }),
         // In how many pieces a data block is thrown away depends on how it arrives.
@@ -69,6 +70,19 @@ fn reads_mean_the_same_however_they_are_cut() {
             &["stats <>", "stats <settings>", "stats <detail on>"],
         ),
         (b"quit\r\nquit x\r\n", &["quit", "quit"]),
+        (
+            b"lru_crawler metadump all\r\nlru_crawler  metadump hash x\r\nlru_crawler metadump 3,1\r\n",
+            &[
+                "Metadump 18446744073709551615",
+                "Metadump 18446744073709551615",
+                "Metadump 18446744073709551615",
+            ],
+        ),
+        (b"lru_crawler metadump 2\r\nstats cachedump 0 0\r\n", &["Metadump 0", "Cachedump 0"]),
+        (
+            b"stats cachedump 1 0\r\nstats cachedump 1 7 x\r\nstats cachedump 63 7\r\n",
+            &["Cachedump 18446744073709551615", "Cachedump 7", "Cachedump 0"],
+        ),
     ] {
         check(bytes, messages, 0);
     }
@@ -126,6 +140,34 @@ fn mistakes_have_the_words_of_memcached_and_end_with_their_line() {
         ("delete", "ERROR"),
         ("incr foo", "ERROR"),
         ("touch foo", "ERROR"),
+        ("lru_crawler", "ERROR"),
+        ("lru_crawler x", "ERROR"),
+        ("lru_crawler metadump", "ERROR"),
+        ("lru_crawler metadump x", "BADCLASS invalid class id"),
+        ("lru_crawler metadump 1,64", "BADCLASS invalid class id"),
+        ("lru_crawler metadump 0", "BADCLASS invalid class id"),
+        ("lru_crawler mgdump all", "ERROR"),
+        ("lru_crawler crawl", "ERROR"),
+        ("lru_crawler crawl all", "CLIENT_ERROR lru crawler disabled"),
+        ("lru_crawler enable", "CLIENT_ERROR lru crawler disabled"),
+        ("lru", "ERROR"),
+        ("lru mode flat", "ERROR"),
+        ("slabs", "ERROR"),
+        ("slabs x", "ERROR"),
+        ("slabs automove", "ERROR"),
+        ("slabs automove 1", "CLIENT_ERROR slab reassignment disabled"),
+        ("slabs reassign 1 2", "CLIENT_ERROR slab reassignment disabled"),
+        ("watch", "CLIENT_ERROR watch commands not allowed"),
+        ("watch fetchers", "CLIENT_ERROR watch commands not allowed"),
+        ("shutdown", "ERROR: shutdown not enabled"),
+        ("stats cachedump", "CLIENT_ERROR bad command line"),
+        ("stats cachedump 1", "CLIENT_ERROR bad command line"),
+        ("stats cachedump x y", "CLIENT_ERROR bad command line format"),
+        ("stats cachedump 64 0", "CLIENT_ERROR Illegal slab id"),
+        ("stats detail", "CLIENT_ERROR usage: stats detail on|off|dump"),
+        ("stats detail x", "CLIENT_ERROR usage: stats detail on|off|dump"),
+        ("posts", "ERROR"),
+        ("hosts: a", "ERROR"),
     ] {
         check(format!("{line}\r\nmn\r\n").as_bytes(), &[answer, "mn"], 0);
     }
@@ -195,9 +237,47 @@ fn what_ends_the_connection_is_named() {
     is(b"ms a 5\r\n12345\r\nmn\r\n", &["write", "mn"], Ok(0));
     is(b"ms a 6\r\n", &[], Err(Invalid::DataTooLarge));
     is(b"ms a 9999\r\n", &[], Err(Invalid::DataTooLarge));
+    let browser = Limits { line_bytes_max: 40, ..limits };
+    for line in ["POST / HTTP/1.1", "post", "  Host: x", "HOST:", "host:\tx"] {
+        let bytes = format!("mn\r\n{line}\r\nmn\r\n");
+        let expected = Outcome::new(&["mn"], Err(Invalid::HttpRequest));
+        check_every_cut(bytes.as_bytes(), &expected, |cuts| run(browser, bytes.as_bytes(), cuts));
+    }
+    assert_eq!(Invalid::HttpRequest.answer(), b"");
     assert_eq!(Invalid::BinaryProtocol.answer(), b"");
     assert_eq!(Invalid::LineTooLong.answer(), b"CLIENT_ERROR line too long\r\n");
     assert_eq!(Invalid::DataTooLarge.answer(), b"SERVER_ERROR object too large for cache\r\n");
+}
+
+#[test]
+fn keys_are_told_in_the_two_forms_of_memcached() {
+    let long = [b'k'; 251];
+    let keys: [&[u8]; 7] =
+        [b"a%20b", "schl\u{fc}ssel".as_bytes(), b"a b", b"a\nb", b"\x7f", &long[..250], &long];
+    let told = |line: &[u8]| {
+        let Decoded::Message(Request::ListKeys(listing), _) =
+            RequestDecoder::new(Limits::default()).decode(line)
+        else {
+            panic!()
+        };
+        let mut out = Vec::new();
+        for key in keys {
+            let before = out.len();
+            assert_eq!(listing.tell(key, 4, 9, &mut out), out.len() > before);
+        }
+        String::from_utf8(out).unwrap()
+    };
+    let k = "k".repeat(250);
+    assert_eq!(
+        told(b"lru_crawler metadump all\r\n"),
+        [("a%2520b", 9), ("schl%C3%BCssel", 14), ("a%20b", 7), ("a%0Ab", 7), ("%7F", 5), (&k, 254)]
+            .map(|(key, size)| format!("key={key} exp=-1 la=0 cas=9 fetch=no cls=1 size={size}\n"))
+            .concat()
+    );
+    assert_eq!(
+        told(b"stats cachedump 1 0\r\n"),
+        ["a%20b", "schl\u{fc}ssel", &k].map(|key| format!("ITEM {key} [4 b; 0 s]\r\n")).concat()
+    );
 }
 
 #[test]

@@ -187,3 +187,20 @@ proptest! {
         prop_assert_eq!(run(limits, &bytes, ends), run(limits, &bytes, []));
     }
 }
+
+#[test]
+fn an_http_request_ends_the_connection_without_an_answer_before_its_body_is_read() {
+    for line in ["POST / HTTP/1.1", "post", " Host: a", "hOST:", "host:\ta"] {
+        let bytes = format!("PING\r\n{line}\r\nPING\r\n");
+        let mut decoder = RequestDecoder::new(Limits::default());
+        assert!(matches!(decoder.decode(bytes.as_bytes()), Decoded::Message(Request::Inline(_), 6)));
+        assert_eq!(decoder.decode(&bytes.as_bytes()[6..]), Decoded::Invalid(Invalid::HttpRequest), "{line}");
+    }
+    let mut out = Vec::new();
+    Invalid::HttpRequest.encode(&mut out);
+    assert!(out.is_empty());
+    for line in ["POSTS\r\n", "Host :\r\n", "Hosts:\r\n", "GET / HTTP/1.1\r\n"] {
+        let decoded = RequestDecoder::new(Limits::default()).decode(line.as_bytes());
+        assert!(matches!(decoded, Decoded::Message(Request::Inline(_), _)), "{line}");
+    }
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::programs::started;
-use crate::support::{Serving, example_data, run};
+use crate::support::{Serving, example_data, example_pairs, run};
 
 /// What Chromium has of a page: its elements after they were laid out, and what the page had it write on its console.
 struct Opened {
@@ -36,6 +36,34 @@ fn open(page: &Path) -> Opened {
     let complaints = said.lines().filter(|line| line.contains(":CONSOLE") && line.contains(&source));
     let complaints = complaints.map(str::to_owned).collect();
     Opened { elements: String::from_utf8(output.stdout).unwrap(), complaints }
+}
+
+/// What Chromium shows of a URL when every name leads to this machine.
+fn rebound(url: &str) -> String {
+    let profile = tempfile::tempdir().unwrap();
+    let output = Command::new("chromium")
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .args(["--disable-dev-shm-usage", "--host-resolver-rules=MAP * 127.0.0.1", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(url)
+        .stdin(Stdio::null())
+        .output();
+    String::from_utf8(started("chromium", "chromium", output).stdout).unwrap()
+}
+
+#[test]
+fn a_page_whose_name_is_made_to_point_here_reads_nothing() {
+    let serving = Serving::start(&[example_data()]);
+    let (key, value) = &example_pairs()[0];
+    let (_, port) = serving.address().split_once(':').unwrap();
+    let elements = rebound(&format!("http://localhost:{port}/?key={key}"));
+    assert!(elements.contains(value.as_str()), "{elements}");
+    let elements = rebound(&format!("http://evil.example:{port}/?key={key}"));
+    assert!(
+        elements.contains("not asked as `evil.example`") && !elements.contains(value.as_str()),
+        "{elements}"
+    );
 }
 
 #[test]

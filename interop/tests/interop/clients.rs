@@ -53,6 +53,29 @@ fn curl_gets_the_documented_status_for_everything_else() {
 }
 
 #[test]
+fn curl_that_was_led_here_by_another_name_reads_nothing() {
+    let serving = Serving::start(&[example_data()]);
+    let (key, value) = &example_pairs()[0];
+    let (_, port) = serving.address().split_once(':').unwrap();
+    for (host, expected) in [("evil.example", None), ("localhost", Some(value)), ("127.0.0.1", Some(value))] {
+        // As a resolver does it that was told so by whoever owns the name.
+        let resolve = format!("{host}:{port}:127.0.0.1");
+        for path in ["/?key=", "/v1/kv/"] {
+            let url = format!("http://{host}:{port}{path}{key}");
+            let output = curl(&["--resolve", &resolve, "--write-out", "\n%{http_code}", &url]);
+            let text = String::from_utf8(output.stdout).unwrap();
+            match expected {
+                Some(value) => assert_eq!(text, format!("{value}\n200")),
+                None => {
+                    assert!(text.ends_with("\n421") && !text.contains(value.as_str()), "{text}");
+                    assert!(text.contains("`--allow-host evil.example`"), "{text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn curl_gets_all_ten_thousand_values_over_one_connection() {
     let serving = Serving::start(&[example_data()]);
     let pairs = example_pairs();

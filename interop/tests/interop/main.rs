@@ -6,6 +6,8 @@ mod browser;
 mod clients;
 mod csv_reader;
 mod differential;
+mod load_balancer;
+mod memcached_clients;
 mod other_servers;
 mod programs;
 mod redis_tools;

@@ -1,13 +1,14 @@
 //! `graven serve`: opens or carves a table and puts it on the network until it is told to stop.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use graven_catalog::{Catalog, TableName, VersionName};
+use graven_catalog::{Catalog, TableId, TableName, VersionName};
 use graven_format::{Storage, Store};
 use graven_ingest::ReadOptions;
 use graven_server::{Endpoint, Error, Listener, Location, Options};
@@ -48,25 +49,88 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         .map(|endpoint| listen(endpoint, &options.server))
         .collect::<Outcome<Vec<_>>>()?;
     let signals = ServerSignals::watch(reload)?;
-    let table = Loaded::from(path, options)?;
-    signals.serving();
-    announce(&table, &listeners);
     let wanted = options.server.limits.connections_max;
     let connections = descriptors::allow(wanted);
     if connections < wanted as u64 {
         tracing::debug!("the system allows {connections} connections; `ulimit -n` raises that");
     }
     let catalog = Catalog::empty();
-    let id = catalog.add(TableName::of_file(path));
-    let version = VersionName::of_identity(table.store.identity());
-    catalog.switch_to(id, version, table.store);
+    let start = Start {
+        path: path.clone(),
+        options: options.clone(),
+        endpoints: listeners.iter().map(|listener| listener.endpoint().clone()).collect(),
+        signals: signals.clone(),
+        catalog: Arc::clone(&catalog),
+        table: catalog.add(TableName::of_file(path)),
+        began: Instant::now(),
+    };
+    // A carved file is open in a moment, in which clients wait to be accepted. While anything else is read, they are
+    // told that it is.
+    let loading = match (!comes_slowly(path)).then(|| Table::open(path)).transpose()? {
+        Some(Table::Carved(carved)) => {
+            start.finish(Loaded::from(Table::Carved(carved), options, start.began)?);
+            None
+        }
+        table => Some(start.load(table)?),
+    };
     graven_server::run(listeners, &catalog, &options.server, &signals.shutdown).map_err(
         |error| match error {
             Error::Thread { source } => cannot_start_thread(&source),
             error => Failure::new(format!("cannot serve any longer: {error}")),
         },
     )?;
+    if let Some(loading) = loading {
+        // The server stops when loading has failed, or at a signal once it has not.
+        loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether `path` is a pipe or the like, of which nobody knows when the first byte comes.
+fn comes_slowly(path: &Path) -> bool {
+    path == Path::new("-") || fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir())
+}
+
+/// What there is to do until the table answers.
+struct Start {
+    path: PathBuf,
+    options: ServeOptions,
+    endpoints: Vec<Endpoint>,
+    signals: ServerSignals,
+    catalog: Arc<Catalog>,
+    table: TableId,
+    began: Instant,
+}
+
+impl Start {
+    /// Loads the table, which is opened first where it is not open, on a thread of its own. If that fails, the server stops.
+    fn load(self, table: Option<Table>) -> Outcome<JoinHandle<Outcome<()>>> {
+        let load = move || {
+            let table = table.map_or_else(|| Table::open(&self.path), Ok);
+            match table.and_then(|table| Loaded::from(table, &self.options, self.began)) {
+                Ok(loaded) => {
+                    let (threads, pairs) = (self.options.server.threads, loaded.store.len());
+                    let listening: Vec<String> = self.endpoints.iter().map(Endpoint::to_string).collect();
+                    tracing::info!(threads, listening = listening.join(" "), pairs, "serving");
+                    self.finish(loaded);
+                    Ok(())
+                }
+                Err(failure) => {
+                    self.signals.shutdown.trigger();
+                    Err(failure)
+                }
+            }
+        };
+        thread::Builder::new().name("carve".into()).spawn(load).map_err(|error| cannot_start_thread(&error))
+    }
+
+    /// Has the table answer from now on.
+    fn finish(&self, table: Loaded) {
+        self.signals.serving();
+        let version = VersionName::of_identity(table.store.identity());
+        self.catalog.switch_to(self.table, version, Arc::clone(&table.store));
+        announce(&table, &self.endpoints);
+    }
 }
 
 /// A table that can answer, and what is said of it.
@@ -76,9 +140,8 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn from(path: &Path, options: &ServeOptions) -> Outcome<Self> {
-        let started = Instant::now();
-        match (Table::open(path)?, options.duplicates) {
+    fn from(table: Table, options: &ServeOptions, started: Instant) -> Outcome<Self> {
+        match (table, options.duplicates) {
             (Table::Carved(carved), None) => Self::opened(carved, options, started),
             (Table::Carved(Carved { name, .. }), Some(_)) => Err(Failure::new(format!(
                 "{name} is a carved file, which has no duplicates; leave --duplicates to `graven build`"
@@ -195,15 +258,15 @@ fn reload() {
 
 /// What there is, where it can be asked, and how. A standard output that nobody reads is no reason
 /// not to serve.
-fn announce(table: &Loaded, listeners: &[Listener]) {
+fn announce(table: &Loaded, endpoints: &[Endpoint]) {
     let mut out = io::stdout().lock();
     for line in &table.said {
         let _ = writeln!(out, "{line}");
     }
-    for listener in listeners {
-        let _ = writeln!(out, "listening on {}", listener.endpoint());
+    for endpoint in endpoints {
+        let _ = writeln!(out, "listening on {endpoint}");
     }
-    if let Some(curl) = first_request::curl(&table.store, listeners.iter().map(Listener::endpoint)) {
+    if let Some(curl) = first_request::curl(&table.store, endpoints.iter()) {
         let _ = writeln!(out, "try: {curl}");
     }
     let _ = out.flush();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{ArgMatches, Command, ValueEnum};
-use graven_server::{DiskReads, Endpoint, Location, Options, Speaks, StorageOptions};
+use graven_server::{DiskReads, Endpoint, HostName, Location, Options, Speaks, StorageOptions};
 use graven_wire::address::AddressError;
 use graven_wire::http::HEADERS_MAX;
 use tracing_subscriber::filter::LevelFilter;
@@ -54,6 +54,8 @@ impl Default for ServeOptions {
     fn default() -> Self {
         let location = Location::Tcp { host: "127.0.0.1".into(), port: 8000 };
         let listen = Endpoint { speaks: Speaks::Any, location };
+        let mut server = Options::default();
+        server.network.host_advice = HOST_ADVICE.into();
         Self {
             duplicates: None,
             trim: false,
@@ -61,10 +63,13 @@ impl Default for ServeOptions {
             storage: None,
             log: LevelFilter::INFO,
             log_format: LogFormat::Text,
-            server: Options::default(),
+            server,
         }
     }
 }
+
+/// What an HTTP client is told whose `Host` is refused.
+const HOST_ADVICE: &str = "to have it answered, start the server with `--allow-host {host}`";
 
 const ANY: RangeInclusive<u64> = 0..=u64::MAX;
 /// Where 0 would mean that nothing works.
@@ -149,6 +154,43 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         },
     )
     .more("An origin is a scheme and a host, such as https://example.org"),
+    rare(
+        Network,
+        "allow-host",
+        "A name by which HTTP clients may ask, besides localhost, IP addresses and those of --listen",
+        Value::Texts {
+            value_name: "NAME",
+            read: |options, texts| {
+                let hosts = texts.iter().map(|text| text.parse::<HostName>());
+                options.server.network.allow_hosts =
+                    hosts.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+                Ok(())
+            },
+            show: |options| {
+                let hosts = &options.server.network.allow_hosts;
+                hosts.iter().map(HostName::as_str).collect::<Vec<_>>().join(" ")
+            },
+        },
+    )
+    .more(
+        "May be repeated. Requests for another `Host` get 421, on loopback addresses always, elsewhere once a name is given. \
+         `*.example.org` is every name below example.org, `*` every name",
+    ),
+    rare(
+        Network,
+        "content-type",
+        "What HTTP says that values are",
+        Value::Text {
+            value_name: "TYPE",
+            read: |options, text| {
+                options.server.network.content_type =
+                    text.parse().map_err(|error: graven_server::NotAContentType| error.to_string())?;
+                Ok(())
+            },
+            show: |options| options.server.network.content_type.as_str().to_owned(),
+        },
+    )
+    .more("Such as application/json"),
     rare(
         Network,
         "backlog",
@@ -448,12 +490,14 @@ mod tests {
     }
 
     /// A value of each option that is not its default.
-    const OTHERS: [(&str, &str); 39] = [
+    const OTHERS: [(&str, &str); 41] = [
         ("duplicates", "first"),
         ("trim", "true"),
         ("listen", "unix:/a"),
         ("threads", "77"),
         ("http-allow-origin", "https://example.org"),
+        ("allow-host", "graven.example"),
+        ("content-type", "application/json"),
         ("backlog", "7"),
         ("fast-open", "7"),
         ("storage", "mmap"),
@@ -546,6 +590,8 @@ mod tests {
             ("--log=loud", "[possible values: off, error, warn, info, debug]"),
             ("--http-allow-origin=a.b", "an origin is `*`, or a scheme and a host"),
             ("--listen=nowhere", "the port is missing"),
+            ("--allow-host=http://a", "a host is a name without scheme and port"),
+            ("--content-type=json", "a content type is two words with a slash between them"),
         ] {
             let error = line(&[argument]).unwrap_err();
             assert!(error.contains(says), "{argument}: {error}");

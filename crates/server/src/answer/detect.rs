@@ -2,11 +2,14 @@
 //!
 //! - 0x80 opens memcached's old binary protocol, which is not spoken here.
 //! - `*` opens a RESP array.
-//! - A memcached command in lower case (`get`, `mg`, `stats`, `quit`…) is memcached, although an inline Redis command may be
-//!   spelled the same way: Redis clients send arrays, and people who type to Redis by hand can write `GET`.
+//! - A word in lower case is a command of memcached, unless it is none there and one of Redis (`ping`, `info`…). Some
+//!   are both (`get`, `quit`…): Redis clients send arrays, and people who type to Redis by hand can write `GET`. Some are
+//!   neither: memcached's clients send lines, and are told that there is no such command in memcached's words.
 //! - A method of HTTP in capitals is HTTP; `GET`, which is a command of Redis, too, only when a path or a URL follows.
 //! - A control character is left to HTTP, which refuses it with words.
 //! - Everything else is an inline Redis command.
+
+use graven_wire::resp::Known;
 
 /// A protocol that a connection can speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,38 +29,12 @@ pub(super) enum Detected {
 const HTTP_METHODS: [&[u8]; 9] =
     [b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"CONNECT", b"PRI"];
 
-const MEMCACHED_COMMANDS: [&[u8]; 27] = [
-    b"get",
-    b"gets",
-    b"gat",
-    b"gats",
-    b"mg",
-    b"mn",
-    b"ms",
-    b"md",
-    b"ma",
-    b"me",
-    b"set",
-    b"add",
-    b"replace",
-    b"append",
-    b"prepend",
-    b"cas",
-    b"delete",
-    b"incr",
-    b"decr",
-    b"touch",
-    b"stats",
-    b"version",
-    b"verbosity",
-    b"flush_all",
-    b"quit",
-    b"watch",
-    b"cache_memlimit",
-];
+/// Commands of both in lower case that are memcached's.
+const SHARED_COMMANDS: [&[u8]; 9] =
+    [b"append", b"decr", b"get", b"incr", b"quit", b"set", b"shutdown", b"touch", b"watch"];
 
-/// The longest of the names above.
-const NAME_BYTES_MAX: usize = 14;
+/// No more of a word is looked at: no name of a command or method is longer.
+const WORD_BYTES_MAX: usize = 24;
 
 /// A connection that begins with more CR and LF than this is left to HTTP, whose limits hold for it.
 const LINE_ENDS_MAX: usize = 64;
@@ -76,11 +53,17 @@ pub(super) fn detect(bytes: &[u8]) -> Detected {
         Some(0..=31 | 127) => return Detected::Is(Protocol::Http),
         _ => {}
     }
-    let Some(end) = line.iter().position(|byte| b" \r\n".contains(byte)) else {
-        return if line.len() > NAME_BYTES_MAX { Detected::Is(Protocol::Resp) } else { Detected::NeedMore };
+    let beginning = &line[..line.len().min(WORD_BYTES_MAX + 1)];
+    let Some(end) = beginning.iter().position(|byte| b" \t\r\n".contains(byte)) else {
+        return match beginning.len() {
+            ..=WORD_BYTES_MAX => Detected::NeedMore,
+            _ if is_in_lower_case(beginning) => Detected::Is(Protocol::Memcached),
+            _ => Detected::Is(Protocol::Resp),
+        };
     };
     let (name, rest) = line.split_at(end);
-    if MEMCACHED_COMMANDS.contains(&name) {
+    let is_memcached = || SHARED_COMMANDS.contains(&name) || !Known::knows(name);
+    if is_in_lower_case(name) && is_memcached() {
         Detected::Is(Protocol::Memcached)
     } else if HTTP_METHODS.contains(&name) {
         Detected::Is(Protocol::Http)
@@ -89,6 +72,12 @@ pub(super) fn detect(bytes: &[u8]) -> Detected {
     } else {
         Detected::Is(Protocol::Resp)
     }
+}
+
+/// Whether a word is spelled as memcached spells its commands.
+fn is_in_lower_case(word: &[u8]) -> bool {
+    word.first().is_some_and(u8::is_ascii_lowercase)
+        && word.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
 /// `GET` is followed by a path or a URL in HTTP, and by a key in an inline Redis command.
@@ -115,7 +104,17 @@ mod tests {
             (b"ping\r\n", Resp),
             (b"GET key\r\n", Resp),
             (b"GET httpkey\r\n", Resp),
-            (b"a-long-word-of-a-hand", Resp),
+            (b"ping\tx\r\n", Resp),
+            (b"info\r\n", Resp),
+            (b"hello 3\r\n", Resp),
+            (b"client list\r\n", Resp),
+            // A write, which is refused in the words of Redis.
+            (b"lpush a b\r\n", Resp),
+            (b"georadiusbymember\r\n", Resp),
+            (b"Get key\r\n", Resp),
+            (b" get key\r\n", Resp),
+            (b"a-long-word-that-never-comes", Resp),
+            (b"A_LONG_WORD_THAT_NEVER_COMES_TO_ITS_END", Resp),
             (b"\r\nINFO server\r\n", Resp),
             (b"GET / HTTP/1.1\r\n", Http),
             (b"GET http://a/ HTTP/1.1\r\n", Http),
@@ -128,6 +127,17 @@ mod tests {
             (b"mg key v\r\n", Memcached),
             (b"version\r\n", Memcached),
             (b"quit\r\n", Memcached),
+            (b"get\tkey\r\n", Memcached),
+            (b"lru_crawler metadump all\r\n", Memcached),
+            (b"lru mode flat\r\n", Memcached),
+            (b"slabs automove 1\r\n", Memcached),
+            (b"watch fetchers\r\n", Memcached),
+            (b"shutdown\r\n", Memcached),
+            (b"refresh_certs\r\n", Memcached),
+            (b"nothing like it\r\n", Memcached),
+            (b"x\r\n", Memcached),
+            (b"\r\nstats\r\n", Memcached),
+            (b"a_long_word_that_never_comes_to_its_end", Memcached),
             (b"\x80\x00", Memcached),
         ] {
             for end in 0..=opening.len() {
@@ -140,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_longer_than_the_longest() {
-        let names = HTTP_METHODS.iter().chain(&MEMCACHED_COMMANDS);
-        assert_eq!(names.map(|name| name.len()).max(), Some(NAME_BYTES_MAX));
+    fn no_name_is_longer_than_what_is_looked_at() {
+        let names = HTTP_METHODS.iter().chain(&SHARED_COMMANDS);
+        assert!(names.map(|name| name.len()).max() < Some(WORD_BYTES_MAX));
     }
 }

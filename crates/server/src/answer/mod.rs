@@ -20,11 +20,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use graven_blocks::BlockReader;
-use graven_format::Store;
+use graven_format::{Builder, Store};
+use graven_wire::http::Hosts;
 
 use crate::clients::{Client, ClientState, Clients};
 use crate::counters::{Counters, LoopCounters, Readings};
 use crate::endpoint::Speaks;
+use crate::listener::ListenerRules;
 use crate::options::Options;
 use access::{Asker, Wanted};
 use detect::{Detected, Protocol, detect};
@@ -37,7 +39,7 @@ pub(crate) use slot::{FIRST_COST_MAX, FURTHER_COST_MAX, LOOKUP_COST, Slot, Stop}
 #[derive(Debug)]
 pub(crate) enum Session {
     /// Nothing that tells has been received yet.
-    Undecided(Arc<Client>),
+    Undecided(ListenerRules, Arc<Client>),
     /// HTTP.
     Http(http::HttpSession),
     /// RESP. Boxed, because it remembers far more than the others.
@@ -112,12 +114,12 @@ trait Language: Sized {
 }
 
 impl Session {
-    pub(crate) fn new(speaks: Speaks, client: &Arc<Client>, options: &Options) -> Self {
-        match speaks {
-            Speaks::Any => Self::Undecided(Arc::clone(client)),
-            Speaks::Http => Self::of(Protocol::Http, client, options),
-            Speaks::Resp => Self::of(Protocol::Resp, client, options),
-            Speaks::Memcached => Self::of(Protocol::Memcached, client, options),
+    pub(crate) fn new(rules: ListenerRules, client: &Arc<Client>, options: &Options) -> Self {
+        match rules.speaks {
+            Speaks::Any => Self::Undecided(rules, Arc::clone(client)),
+            Speaks::Http => Self::of(Protocol::Http, rules, client, options),
+            Speaks::Resp => Self::of(Protocol::Resp, rules, client, options),
+            Speaks::Memcached => Self::of(Protocol::Memcached, rules, client, options),
         }
     }
 
@@ -128,9 +130,9 @@ impl Session {
         }
     }
 
-    fn of(protocol: Protocol, client: &Arc<Client>, options: &Options) -> Self {
+    fn of(protocol: Protocol, rules: ListenerRules, client: &Arc<Client>, options: &Options) -> Self {
         let (name, session) = match protocol {
-            Protocol::Http => ("http", Self::Http(http::HttpSession::default())),
+            Protocol::Http => ("http", Self::Http(http::HttpSession::new(rules.checks_host))),
             Protocol::Resp => {
                 let session = resp::RespSession::new(Arc::clone(client), options.limits.resp);
                 ("resp", Self::Resp(Box::new(session)))
@@ -149,13 +151,13 @@ impl Session {
 
     /// Whether the connection is one of those that are expected to come and go.
     pub(crate) fn is_short_lived(&self) -> bool {
-        matches!(self, Self::Undecided(_) | Self::Http(_))
+        matches!(self, Self::Undecided(..) | Self::Http(_))
     }
 
     /// Bytes of requests that are received and not yet answered in full.
     pub(crate) fn held_bytes(&self) -> usize {
         match self {
-            Self::Undecided(_) => 0,
+            Self::Undecided(..) => 0,
             Self::Http(http) => http.held_bytes(),
             Self::Resp(resp) => resp.held_bytes(),
             Self::Memcached(memcached) => memcached.held_bytes(),
@@ -165,7 +167,7 @@ impl Session {
     /// Whether a request is kept of which a part is not answered.
     pub(crate) fn is_unfinished(&self) -> bool {
         match self {
-            Self::Undecided(_) => false,
+            Self::Undecided(..) => false,
             Self::Http(http) => http.is_unfinished(),
             Self::Resp(resp) => resp.is_unfinished(),
             Self::Memcached(memcached) => memcached.is_unfinished(),
@@ -175,7 +177,7 @@ impl Session {
     /// Lets go of all that is kept of requests.
     pub(crate) fn forget_requests(&mut self) {
         match self {
-            Self::Undecided(_) => {}
+            Self::Undecided(..) => {}
             Self::Http(http) => http.forget_requests(),
             Self::Resp(resp) => resp.forget_requests(),
             Self::Memcached(memcached) => memcached.forget_requests(),
@@ -185,7 +187,7 @@ impl Session {
     /// The next request that is decoded lies before the last.
     pub(crate) fn rewind(&mut self) {
         match self {
-            Self::Undecided(_) => {}
+            Self::Undecided(..) => {}
             Self::Http(http) => http.rewind(),
             Self::Resp(resp) => resp.rewind(),
             Self::Memcached(memcached) => memcached.rewind(),
@@ -220,8 +222,10 @@ impl From<Stop> for Next {
 /// One loop's means of answering: the table, and room that is used again and again.
 #[derive(Debug)]
 pub(crate) struct Responder<'a, R> {
-    /// What answers.
+    /// What answers; empty while the table has no version.
     store: Arc<Store>,
+    /// The table has no version yet. It never goes back to that.
+    is_loading: bool,
     lookups: Lookups<R>,
     http: http::HttpShared<'a>,
     /// A key whose escapes were undone, or a command that was typed by hand.
@@ -240,21 +244,36 @@ impl<R> Responder<'_, R> {
 }
 
 impl<'a, R: BlockReader> Responder<'a, R> {
+    /// Answers from `store`, or that the table has no version until it is [given one](Self::set_store).
     pub(crate) fn new(
-        store: Arc<Store>,
+        store: Option<&Arc<Store>>,
         options: &'a Options,
+        hosts: &Hosts,
         counters: &'a Counters,
         loop_counters: &'a LoopCounters,
         clients: &'a Clients,
-    ) -> Self {
-        let lookups = Lookups::new(options.limits.output_bytes_max);
-        let http = http::HttpShared::new(options);
-        Self { store, lookups, http, line: Vec::new(), options, clients, counters, loop_counters }
+    ) -> Result<Self, graven_format::Error> {
+        let empty = || {
+            let build = graven_format::Options { threads: 1, ..graven_format::Options::default() };
+            Builder::new(build).finish().map(|(empty, _)| Arc::new(empty))
+        };
+        Ok(Self {
+            is_loading: store.is_none(),
+            store: store.map_or_else(empty, |store| Ok(Arc::clone(store)))?,
+            lookups: Lookups::new(options.limits.output_bytes_max),
+            http: http::HttpShared::new(options, hosts),
+            line: Vec::new(),
+            options,
+            clients,
+            counters,
+            loop_counters,
+        })
     }
 
     /// Requests that are decoded from now on are answered from `store`.
     pub(crate) fn set_store(&mut self, store: Arc<Store>) {
         self.store = store;
+        self.is_loading = false;
     }
 
     /// The value of `Date` headers from now on.
@@ -287,9 +306,9 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         pending: &mut Pending<'i>,
         slots: &mut [Slot],
     ) -> Next {
-        if let Session::Undecided(client) = session {
+        if let Session::Undecided(rules, client) = session {
             match detect(input) {
-                Detected::Is(protocol) => *session = Session::of(protocol, client, self.options),
+                Detected::Is(protocol) => *session = Session::of(protocol, *rules, client, self.options),
                 Detected::NeedMore => return Next::NeedMore,
             }
         }
@@ -297,7 +316,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             Session::Http(http) => self.respond_in(http, number, input, pending, slots),
             Session::Resp(resp) => self.respond_in(&mut **resp, number, input, pending, slots),
             Session::Memcached(memcached) => self.respond_in(&mut **memcached, number, input, pending, slots),
-            Session::Undecided(_) => Next::NeedMore,
+            Session::Undecided(..) => Next::NeedMore,
         }
     }
 
@@ -396,6 +415,9 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     /// slot that is stopped come first.
     #[inline]
     fn look_up_from(&mut self, first: usize, pending: &Pending<'_>, slots: &mut [Slot]) -> usize {
+        if self.is_loading {
+            return self.say_loading(first, pending, slots);
+        }
         let Self { store, lookups, http, loop_counters, .. } = self;
         let Pending { keys, asked } = pending;
         let mut next = keys.len();
@@ -435,10 +457,40 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         next
     }
 
+    /// As [`Self::look_up_from`], while there is nothing to look up in.
+    #[cold]
+    fn say_loading(&self, first: usize, pending: &Pending<'_>, slots: &mut [Slot]) -> usize {
+        for (i, asked) in pending.asked.iter().enumerate().skip(first) {
+            let slot = &mut slots[asked.slot];
+            let counts = match asked.lookup {
+                Lookup::Http(_) => {
+                    self.http.say_loading(&mut slot.out);
+                    &self.loop_counters.http
+                }
+                Lookup::Resp(_) => {
+                    resp::say_loading(&mut slot.out);
+                    &self.loop_counters.resp
+                }
+                Lookup::Memcached(_) => {
+                    memcached::say_loading(&mut slot.out);
+                    &self.loop_counters.memcached
+                }
+            };
+            counts.requests.add(1);
+            slot.spend(LOOKUP_COST);
+            slot.consumed = asked.end;
+            if slot.is_full() {
+                slot.stop = Some(Stop::Full);
+                return pending.next_slot(i);
+            }
+        }
+        pending.len()
+    }
+
     /// Tells the peer why the connection is about to be closed, in words that the protocol has for it.
     pub(crate) fn say_farewell(&self, session: &Session, farewell: Farewell, out: &mut Vec<u8>) {
         match session {
-            Session::Undecided(_) => {}
+            Session::Undecided(..) => {}
             Session::Http(_) => self.http.refuse(farewell.status(), farewell.words(), out),
             Session::Resp(_) if farewell == Farewell::RequestTookTooLong => {}
             Session::Resp(resp) if resp.is_silent() => {}

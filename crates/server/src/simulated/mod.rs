@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use graven_blocks::{BlockReader, Read};
 
 use crate::clients::Ends;
-use crate::endpoint::Speaks;
+use crate::listener::ListenerRules;
 use crate::system::{Event, Stream, System, Wake};
 
 /// Numbers that follow from a seed (SplitMix64).
@@ -373,7 +373,7 @@ impl<F: FnMut(&mut World)> System for Simulated<F> {
         0
     }
 
-    fn accept(&mut self, _: usize) -> io::Result<(SimulatedStream, Speaks)> {
+    fn accept(&mut self, _: usize) -> io::Result<(SimulatedStream, ListenerRules)> {
         Err(io::ErrorKind::WouldBlock.into())
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use graven_catalog::Catalog;
 use graven_format::{Builder, Codec, CodecChoice, Purpose, Storage, Store};
+use graven_wire::http::Hosts;
 
 use super::peer::{Model, Peer};
 use super::{Handle, NobodyWakes, Random, Simulated, SimulatedStream};
@@ -13,6 +14,7 @@ use crate::clients::Clients;
 use crate::counters::{Counters, PROTOCOLS, Readings, metrics};
 use crate::endpoint::Speaks;
 use crate::event_loop::{Common, EventLoop};
+use crate::listener::ListenerRules;
 use crate::options::Options;
 use crate::shutdown::Shutdown;
 use crate::system::Wake;
@@ -56,12 +58,13 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
     let handle = Handle::new(seed);
     handle.world().failing_reads = failing_reads;
     let inboxes = [Inbox::<SimulatedStream>::new(Arc::new(NobodyWakes))];
+    let rules = ListenerRules { speaks: Speaks::Any, checks_host: false };
     let peers: Vec<Peer> = (0..1 + random.below(12))
         .map(|_| {
             let room = [200, 3_000, 60_000][random.below(3)];
             let stream = handle.connect(room);
             let peer = Peer::new(stream.wire, model, &mut random);
-            inboxes[0].put(stream, Speaks::Any);
+            inboxes[0].put(stream, rules);
             peer
         })
         .collect();
@@ -78,6 +81,7 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
         buffered: &buffered,
         catalog: &catalog,
         options: &options,
+        hosts: &Hosts::any(),
         shutdown: &shutdown,
     };
     let peers = std::rc::Rc::new(std::cell::RefCell::new(peers));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{Stream, serve, serve_from_everywhere, socket_path, table, threads};
 use graven_server::{Error, Listener, Location, Options};
 
-const ASK: &[u8] = b"GET /?key=k HTTP/1.1\r\nHost: x\r\n\r\n";
+const ASK: &[u8] = b"GET /?key=k HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 fn one_pair() -> Arc<graven_format::Store> {
     table([(&b"k"[..], &b"value"[..])])
@@ -40,7 +40,7 @@ fn ten_thousand_pipelined_requests_are_answered_in_order() {
         let mut stream = server.connect();
         let mut requests = String::new();
         for key in &keys {
-            requests.push_str(&format!("GET /v1/kv/{key} HTTP/1.1\r\nHost: x\r\n\r\n"));
+            requests.push_str(&format!("GET /v1/kv/{key} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         }
         let Stream::Tcp(tcp) = &stream else { panic!("a TCP stream") };
         let mut writer = tcp.try_clone().unwrap();
@@ -70,7 +70,7 @@ fn a_peer_that_reads_late_gets_all_answers_and_disturbs_nobody() {
         slow.send(&ASK.repeat(100));
         assert_eq!(slow.exactly(1), b"H");
         let mut other = server.connect();
-        other.send(b"HEAD /?key=k HTTP/1.1\r\nHost: x\r\n\r\n");
+        other.send(b"HEAD /?key=k HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert!(other.until(b"\r\n\r\n").starts_with(b"HTTP/1.1 200 OK\r\n"));
         slow.end_output();
         for _ in 0..100 {
@@ -127,8 +127,10 @@ fn large_values_come_whole_and_in_order_in_every_protocol() {
             .concat(),
         ),
     ];
-    let http_asks: String =
-        values.iter().map(|(key, _)| format!("GET /v1/kv/{key} HTTP/1.1\r\nHost: x\r\n\r\n")).collect();
+    let http_asks: String = values
+        .iter()
+        .map(|(key, _)| format!("GET /v1/kv/{key} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        .collect();
     serve_from_everywhere(&store, &threads(1), &["127.0.0.1:0"], |server| {
         for (asks, answers) in &conversations {
             let mut stream = server.connect();
@@ -143,7 +145,7 @@ fn large_values_come_whole_and_in_order_in_every_protocol() {
         }
         // One that comes alone is answered with those of other connections.
         for (key, value) in values {
-            stream.send(format!("GET /?key={key} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+            stream.send(format!("GET /?key={key} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
             stream.until(b"\r\n\r\n");
             assert!(stream.exactly(value.len()) == *value, "{key} alone");
         }
@@ -161,7 +163,7 @@ fn peers_that_read_no_large_values_cost_the_server_no_copy_of_them() {
         let mut waiting: Vec<Stream> = (0..10).map(|_| server.connect()).collect();
         waiting.iter_mut().for_each(|stream| stream.send(ASK));
         let mut other = server.connect();
-        other.send(b"HEAD /?key=k HTTP/1.1\r\nHost: x\r\n\r\n");
+        other.send(b"HEAD /?key=k HTTP/1.1\r\nHost: localhost\r\n\r\n");
         other.until(b"\r\n\r\n");
         for stream in &mut waiting {
             stream.until(b"\r\n\r\n");

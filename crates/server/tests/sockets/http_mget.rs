@@ -22,7 +22,7 @@ fn post(store: &Arc<Store>, options: &Options, accept: &str, body: &str) -> (u16
         let head = RequestHead {
             method: "POST",
             target: b"/v1/mget",
-            host: "x",
+            host: "localhost",
             close: true,
             headers: &headers,
             body: Some(body.as_bytes()),
@@ -55,6 +55,34 @@ fn values_come_in_the_order_of_the_keys_as_text_base64_or_null() {
 }
 
 #[test]
+fn a_byte_order_mark_before_the_keys_is_passed_over() {
+    let (status, _, body) = post(&store(), &threads(1), "*/*", "\u{feff}{\"keys\":[\"a\"]}");
+    assert_eq!((status, body.as_str()), (200, "{\"values\":[\"1\"]}\n"));
+}
+
+#[test]
+fn lines_are_for_those_who_prefer_them() {
+    for (accept, lines) in [
+        ("application/x-ndjson", true),
+        ("application/x-ndjson, */*;q=0.1", true),
+        ("application/json, application/x-ndjson", true),
+        ("application/x-ndjson;q=0.5, text/html;q=0.9", true),
+        ("application/json;q=0.4, application/x-ndjson;q=0.5", true),
+        ("application/json;q=0.5, application/x-ndjson;q=0.4", false),
+        ("application/x-ndjson;q=0", false),
+        ("application/x-ndjson;q=0, */*", false),
+        ("application/x-ndjson-foo", false),
+        ("application/*", false),
+        ("*/*", false),
+        ("text/html", false),
+    ] {
+        let (status, kind, _) = post(&store(), &threads(1), accept, r#"{"keys":["a"]}"#);
+        let expected = if lines { "application/x-ndjson" } else { "application/json" };
+        assert_eq!((status, kind.as_str()), (200, expected), "{accept}");
+    }
+}
+
+#[test]
 fn no_keys_get_no_values() {
     assert_eq!(post(&store(), &threads(1), "*/*", r#"{"keys":[]}"#).2, "{\"values\":[]}\n");
     assert_eq!(post(&store(), &threads(1), "application/x-ndjson", r#"{"keys":[]}"#).2, "");
@@ -73,15 +101,29 @@ fn lines_name_their_keys() {
 
 #[test]
 fn a_body_that_is_no_list_of_keys_gets_400_and_the_reason() {
+    let a_key = "a key; a key is a string or {\"base64\": …}";
+    let form = "The body is not of the form {\"keys\":[\"a\",\"b\"]}: ";
     for (body, reason) in [
-        ("", "The body is not of the form {\"keys\":[\"a\",\"b\"]}: EOF"),
-        (r#"{"keys":[1]}"#, "The body is not of the form"),
-        (r#"{"key":["a"]}"#, "The body is not of the form"),
-        (r#"{"keys":[{"base64":"?"}]}"#, "A key is not base64: "),
+        ("", format!("{form}EOF")),
+        (r#"{"keys":[1]}"#, format!("{form}invalid type: integer `1`, expected {a_key}")),
+        (r#"{"keys":[["a"]]}"#, format!("{form}invalid type: sequence, expected {a_key}")),
+        (r#"{"keys":[null]}"#, format!("{form}invalid type: null, expected {a_key}")),
+        (r#"{"keys":["a",{"base64":["YQ=="]}]}"#, format!("{form}invalid type: sequence, expected a string")),
+        (r#"{"keys":[{}]}"#, format!("{form}missing field `base64`")),
+        (r#"{"keys":[{"base64":"YQ==","base64":"YQ=="}]}"#, format!("{form}duplicate field `base64`")),
+        (r#"{"keys":[{"base64":"YQ==","x":1}]}"#, format!("{form}unknown field `x`, expected `base64`")),
+        (r#"{"keys":["a"],"keys":["b"]}"#, format!("{form}duplicate field `keys`")),
+        (r#"{"keys":{"a":"b"}}"#, format!("{form}invalid type: map, expected a sequence")),
+        (r#"[["a"]]"#, format!("{form}invalid type: sequence, expected {{\"keys\":[\"a\",\"b\"]}}")),
+        (r#"["a"]"#, format!("{form}invalid type: sequence, expected")),
+        ("{}", format!("{form}missing field `keys`")),
+        (r#"{"keys":["a"]} x"#, format!("{form}trailing characters")),
+        (r#"{"key":["a"]}"#, format!("{form}unknown field `key`, expected `keys`")),
+        (r#"{"keys":[{"base64":"?"}]}"#, "A key is not base64: ".to_owned()),
     ] {
         let (status, _, text) = post(&store(), &threads(1), "*/*", body);
         assert_eq!(status, 400);
-        assert!(text.starts_with(reason), "{text}");
+        assert!(text.starts_with(&reason), "{text}");
     }
 }
 
@@ -104,8 +146,8 @@ fn requests_after_one_for_many_keys_are_answered_after_it() {
     serve_from_everywhere(&store(), &options, &["127.0.0.1:0"], |server| {
         let mut stream = server.connect();
         stream.send(
-            b"POST /v1/mget HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n{\"keys\":[\"a\",\"a\"]}\
-              GET /?key=a HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"POST /v1/mget HTTP/1.1\r\nHost: localhost\r\nContent-Length: 18\r\n\r\n{\"keys\":[\"a\",\"a\"]}\
+              GET /?key=a HTTP/1.1\r\nHost: localhost\r\n\r\n",
         );
         stream.end_output();
         let text = String::from_utf8(stream.rest()).unwrap();

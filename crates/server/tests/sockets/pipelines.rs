@@ -21,7 +21,7 @@ fn languages() -> [(&'static [u8], Vec<u8>); 3] {
     [
         (b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n", format!("$200\r\n{value}\r\n").into_bytes()),
         (b"get key\r\n", format!("VALUE key 0 200\r\n{value}\r\nEND\r\n").into_bytes()),
-        (b"GET /?key=key HTTP/1.1\r\nHost: x\r\n\r\n", format!("200\r\n\r\n{value}").into_bytes()),
+        (b"GET /?key=key HTTP/1.1\r\nHost: localhost\r\n\r\n", format!("200\r\n\r\n{value}").into_bytes()),
     ]
 }
 

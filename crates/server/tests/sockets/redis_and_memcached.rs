@@ -57,13 +57,25 @@ const MEMCACHED: &[(&[u8], &[u8])] = &[
     ),
     (b"mg k1\r\nmg k3\r\nmg k3 q\r\nmg k1 s k Oabc v\r\n", b"HD\r\nEN\r\nVA 7 s7 kk1 Oabc\r\nvalue 1\r\n"),
     (b"mg azE= b v\r\n", b"VA 7 b\r\nvalue 1\r\n"),
-    (b"set a 0 0 5\r\nhello\r\nget k1\r\n", b"SERVER_ERROR read-only\r\nVALUE k1 0 7\r\nvalue 1\r\nEND\r\n"),
+    (b"set a 0 0 5\r\nhello\r\nget k1\r\n", b"CLIENT_ERROR read-only\r\nVALUE k1 0 7\r\nvalue 1\r\nEND\r\n"),
     (b"set a 0 0 5 noreply\r\nhello\r\nmn\r\n", b"MN\r\n"),
     (
         b"get k1\r\nset a 0 0 5\r\nhello\r\nget k1\r\n",
-        b"VALUE k1 0 7\r\nvalue 1\r\nEND\r\nSERVER_ERROR read-only\r\nVALUE k1 0 7\r\nvalue 1\r\nEND\r\n",
+        b"VALUE k1 0 7\r\nvalue 1\r\nEND\r\nCLIENT_ERROR read-only\r\nVALUE k1 0 7\r\nvalue 1\r\nEND\r\n",
     ),
-    (b"verbosity 1\r\nstats reset\r\nstats items\r\n", b"OK\r\nRESET\r\nEND\r\n"),
+    (b"verbosity 1\r\nstats reset\r\nstats slabs\r\n", b"OK\r\nRESET\r\nEND\r\n"),
+    (
+        b"stats items\r\nstats none\r\nstats detail dump\r\nversion\r\n",
+        b"STAT items:1:number 3\r\nEND\r\nERROR\r\nEND\r\nVERSION 1.6.18\r\n",
+    ),
+    // What a connection may begin with.
+    (b"lru_crawler\r\nget k3\r\n", b"ERROR\r\nEND\r\n"),
+    (b"lru mode flat\r\nget k3\r\n", b"ERROR\r\nEND\r\n"),
+    (b"slabs automove 1\r\nget k3\r\n", b"CLIENT_ERROR slab reassignment disabled\r\nEND\r\n"),
+    (b"watch fetchers\r\nget k3\r\n", b"CLIENT_ERROR watch commands not allowed\r\nEND\r\n"),
+    (b"nothing_like_it\r\nget k3\r\n", b"ERROR\r\nEND\r\n"),
+    (b"get\tk1\r\nget k3\r\n", b"ERROR\r\nEND\r\n"),
+    (b"stats cachedump 2 0\r\nlru_crawler metadump x\r\n", b"END\r\nBADCLASS invalid class id\r\n"),
     (b"quit\r\nget k1\r\n", b""),
     (
         b"get k1\r\nbad\r\nget k1\r\n",
@@ -145,7 +157,7 @@ fn answers_are_whole_and_in_order_however_little_output_may_wait() {
             for key in &keys {
                 asked.push_str(&format!("get {key}\r\nmg {key} v\r\nset a 0 0 1\r\nx\r\n"));
                 want.push_str(&format!(
-                    "{}END\r\nVA {}\r\n{key}\r\nSERVER_ERROR read-only\r\n",
+                    "{}END\r\nVA {}\r\n{key}\r\nCLIENT_ERROR read-only\r\n",
                     value(key),
                     key.len()
                 ));
@@ -154,6 +166,49 @@ fn answers_are_whole_and_in_order_however_little_output_may_wait() {
                 hold(server.connect(), asked.as_bytes(), asked.len() / 3),
                 want.as_bytes().escape_ascii().to_string()
             );
+        });
+    }
+}
+
+#[test]
+fn memcached_lists_every_key_once_however_little_output_may_wait() {
+    let keys: Vec<String> = (0..500).map(|i| format!("key-{i}")).collect();
+    let store = table(keys.iter().map(|key| (key.as_bytes(), &key.as_bytes()[..3])));
+    for output_bytes_max in [1, 1_000, 1 << 20] {
+        let mut options = threads(1);
+        options.limits.output_bytes_max = output_bytes_max;
+        serve_from_everywhere(&store, &options, &["127.0.0.1:0"], |server| {
+            for (asked, end) in [("lru_crawler metadump all", "\n"), ("stats cachedump 1 0", "\r\n")] {
+                let mut stream = server.connect();
+                stream.send(format!("{asked}\r\nget none\r\n").as_bytes());
+                stream.end_output();
+                let text = String::from_utf8(stream.rest()).unwrap();
+                let lines = text.strip_suffix("END\r\nEND\r\n").unwrap_or_else(|| panic!("{text}"));
+                let mut found: Vec<&str> = lines.split_terminator(end).collect();
+                found.sort_unstable();
+                let mut expected: Vec<String> = keys
+                    .iter()
+                    .map(|key| match end {
+                        "\n" => format!("key={key} size={}", key.len() + 3),
+                        _ => format!("ITEM {key} [3 b; 0 s]"),
+                    })
+                    .collect();
+                expected.sort_unstable();
+                let short = |line: &&str| match line.split_once(" exp=-1 la=0 cas=") {
+                    Some((key, rest)) => {
+                        let (cas, size) = rest.split_once(" fetch=no cls=1 ").unwrap();
+                        assert!(cas.parse::<u64>().is_ok(), "{line}");
+                        format!("{key} {size}")
+                    }
+                    None => (*line).to_owned(),
+                };
+                assert_eq!(found.iter().map(short).collect::<Vec<_>>(), expected, "{asked}");
+            }
+            let mut stream = server.connect();
+            stream.send(b"stats cachedump 1 7\r\nstats cachedump 2 7\r\n");
+            stream.end_output();
+            let text = String::from_utf8(stream.rest()).unwrap();
+            assert_eq!((text.matches("ITEM ").count(), text.matches("END\r\n").count()), (7, 2), "{text}");
         });
     }
 }

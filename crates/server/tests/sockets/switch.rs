@@ -112,7 +112,8 @@ fn many_keys_over_http(server: &Server, over: &AtomicBool) -> u64 {
     let keys: Vec<String> = (0..PAIRS).map(|i| format!("\"k{i}\"")).collect();
     let body = format!("{{\"keys\":[{}]}}", keys.join(","));
     ask_on(server, over, |stream, _| {
-        let head = format!("POST /v1/mget HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head =
+            format!("POST /v1/mget HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
         stream.send(head.as_bytes());
         stream.send(body.as_bytes());
         let answer = String::from_utf8(stream.until(b"\r\n0\r\n\r\n")).unwrap();

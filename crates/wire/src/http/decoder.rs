@@ -3,20 +3,24 @@
 
 use std::ops::Range;
 
-use super::request::{Method, Request, decode_request};
+use super::fields::{Accept, EntityTags};
+use super::head::place;
+use super::hosts::Hosts;
+use super::request::{Method, Request, decode_for};
 use super::{Body, Error, Limits, Version};
 use crate::Decoded;
 
 /// Headers longer than this are not remembered, in bytes.
 const KNOWN_BYTES_MAX: usize = 2048;
 
-/// A decoder of requests that remembers the headers of the last `GET`. It gives what [`decode_request`] would, request for
-/// request, and may serve any number of connections in turn.
+/// A decoder of requests that remembers the headers of the last `GET`. It gives what
+/// [`decode_request`](super::decode_request) would, request for request, says besides which are
+/// [misdirected](Request::misdirected_to), and may serve any number of connections in turn.
 ///
 /// ```
 /// use graven_wire::{Decoded, http};
 ///
-/// let mut decoder = http::RequestDecoder::new(http::Limits::default());
+/// let mut decoder = http::RequestDecoder::new(http::Limits::default(), http::Hosts::any());
 /// for key in ["a", "b"] {
 ///     let bytes = format!("GET /?key={key} HTTP/1.1\r\nHost: localhost\r\n\r\n");
 ///     let Decoded::Message(request, _) = decoder.decode(bytes.as_bytes()) else { panic!() };
@@ -26,36 +30,38 @@ const KNOWN_BYTES_MAX: usize = 2048;
 #[derive(Clone, Debug)]
 pub struct RequestDecoder {
     limits: Limits,
+    hosts: Hosts,
     /// What followed the target, the empty line included; empty when nothing is known.
     known: Vec<u8>,
     keep_alive: bool,
     version: Version,
     if_none_match: Option<Range<usize>>,
     accept: Option<Range<usize>>,
-    origin: Option<Range<usize>>,
+    misdirected_to: Option<Range<usize>>,
 }
 
 impl RequestDecoder {
-    /// A decoder that knows nothing yet.
-    pub fn new(limits: Limits) -> Self {
+    /// A decoder that knows no request yet, for a server that may be asked under `hosts`.
+    pub fn new(limits: Limits, hosts: Hosts) -> Self {
         Self {
             limits,
+            hosts,
             known: Vec::new(),
             keep_alive: false,
             version: Version::Http11,
             if_none_match: None,
             accept: None,
-            origin: None,
+            misdirected_to: None,
         }
     }
 
-    /// Reads the request that `bytes` begin with, as [`decode_request`] does.
+    /// Reads the request that `bytes` begin with, as [`decode_request`](super::decode_request) does.
     #[inline]
     pub fn decode<'a>(&mut self, bytes: &'a [u8]) -> Decoded<Request<'a>, Error> {
         if let Some((request, consumed)) = self.repeated(bytes) {
             return Decoded::Message(request, consumed);
         }
-        let decoded = decode_request(bytes, &self.limits);
+        let decoded = decode_for(bytes, &self.limits, Some(&self.hosts));
         if let Decoded::Message(request, consumed) = &decoded {
             self.learn(request, &bytes[..*consumed]);
         }
@@ -81,9 +87,9 @@ impl RequestDecoder {
             target,
             version: self.version,
             keep_alive: self.keep_alive,
-            if_none_match: header(&self.if_none_match),
-            accept: header(&self.accept),
-            origin: header(&self.origin),
+            if_none_match: header(&self.if_none_match).map(EntityTags),
+            accept: header(&self.accept).map(Accept),
+            misdirected_to: header(&self.misdirected_to),
             body: Body::default(),
         };
         Some((request, consumed))
@@ -92,10 +98,11 @@ impl RequestDecoder {
     #[cold]
     fn learn(&mut self, request: &Request<'_>, bytes: &[u8]) {
         let method_and_target = METHOD.len() + request.target.len();
-        // A head that begins with an empty line, or has a body behind it, is passed over.
+        // A head that begins with an empty line, names another host in its target, or has a body behind it, is passed over.
         let Some(headers) = bytes.get(method_and_target..).filter(|headers| {
             request.method == Method::Get
                 && bytes.starts_with(METHOD)
+                && request.target.starts_with(b"/")
                 && headers.starts_with(b" HTTP/1.")
                 && headers.len() <= KNOWN_BYTES_MAX
                 && memchr::memmem::find(headers, b"\r\n\r\n") == Some(headers.len() - 4)
@@ -104,8 +111,9 @@ impl RequestDecoder {
             return;
         };
         let range = |header: Option<&[u8]>| header.map(|value| place(value, headers));
-        let places = [request.if_none_match, request.accept, request.origin].map(range);
-        [self.if_none_match, self.accept, self.origin] = places;
+        self.if_none_match = range(request.if_none_match.map(|tags| tags.0));
+        self.accept = range(request.accept.map(|accept| accept.0));
+        self.misdirected_to = range(request.misdirected_to);
         (self.keep_alive, self.version) = (request.keep_alive, request.version);
         self.known.clear();
         self.known.extend_from_slice(headers);
@@ -137,12 +145,6 @@ fn frames_a_body(headers: &[u8]) -> bool {
         let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
         name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"transfer-encoding")
     })
-}
-
-/// Where `part` lies in `whole`, of which it is a part.
-fn place(part: &[u8], whole: &[u8]) -> Range<usize> {
-    let start = part.as_ptr().addr() - whole.as_ptr().addr();
-    start..start + part.len()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What the headers of either direction say about framing: the length of the body and whether the connection stays.
 
+use std::ops::Range;
+
 use super::Version;
 use super::body::Framing;
 use super::error::Error;
@@ -96,4 +98,10 @@ pub(super) fn error_of(error: httparse::Error) -> Error {
         httparse::Error::HeaderName | httparse::Error::HeaderValue => Error::BadHeader,
         _ => Error::BadStartLine,
     }
+}
+
+/// Where `part` lies in `whole`, of which it is a part.
+pub(super) fn place(part: &[u8], whole: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr() - whole.as_ptr().addr();
+    start..start + part.len()
 }

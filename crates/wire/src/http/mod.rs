@@ -19,7 +19,9 @@
 mod body;
 mod decoder;
 mod error;
+mod fields;
 mod head;
+mod hosts;
 mod percent;
 mod request;
 mod response;
@@ -27,6 +29,8 @@ mod response;
 pub use body::{Body, encode_chunk, encode_last_chunk};
 pub use decoder::RequestDecoder;
 pub use error::Error;
+pub use fields::{Accept, EntityTags};
+pub use hosts::Hosts;
 pub use percent::{BadEscape, Place, escape, find_parameter, is_plain, split_target, unescape};
 pub use request::{Method, Request, RequestHead, decode_request, encode_request, expects_continue};
 pub use response::{
@@ -73,4 +77,12 @@ impl Version {
     fn of_minor(minor: u8) -> Self {
         if minor == 0 { Self::Http10 } else { Self::Http11 }
     }
+}
+
+/// Whether a line that was sent to a server of another language is of an HTTP request with a body, such as any web page can
+/// make a browser send: the body would be taken for commands. Redis looks for the same two words.
+#[cold]
+pub(crate) fn is_sent_by_browser(line: &[u8]) -> bool {
+    let word = line.split(|byte| byte.is_ascii_whitespace()).find(|word| !word.is_empty());
+    word.is_some_and(|word| word.eq_ignore_ascii_case(b"POST") || word.eq_ignore_ascii_case(b"Host:"))
 }

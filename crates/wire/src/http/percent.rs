@@ -62,14 +62,18 @@ pub(super) fn is_http(scheme: &[u8]) -> bool {
     scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
 }
 
-/// The escaped value of the first parameter called `name` in a query; a parameter without `=` has an empty value.
+/// The escaped value of the first parameter called `name` in a query that has one: an empty value is none, and neither is a
+/// parameter without `=`.
 #[inline]
 pub fn find_parameter<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     // As a rule it is the first of one.
-    match query.strip_prefix(name).and_then(|behind| behind.strip_prefix(b"=")) {
-        Some(value) => Some(&value[..memchr::memchr(b'&', value).unwrap_or(value.len())]),
-        None => search_parameter(query, name),
+    if let Some(value) = query.strip_prefix(name).and_then(|behind| behind.strip_prefix(b"=")) {
+        let value = &value[..memchr::memchr(b'&', value).unwrap_or(value.len())];
+        if !value.is_empty() {
+            return Some(value);
+        }
     }
+    search_parameter(query, name)
 }
 
 fn search_parameter<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
@@ -79,7 +83,8 @@ fn search_parameter<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         let (pair, after) = (&rest[..end], rest.get(end + 1..));
         let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
         let (found, value) = (&pair[..equals], pair.get(equals + 1..).unwrap_or(&[]));
-        if found == name || (!is_plain(found, Place::Query) && spells(found, name)) {
+        let is_found = found == name || (!is_plain(found, Place::Query) && spells(found, name));
+        if is_found && !value.is_empty() {
             return Some(value);
         }
         rest = after?;

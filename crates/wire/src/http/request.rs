@@ -4,7 +4,9 @@ use std::mem::MaybeUninit;
 
 use super::body::{self, Body, Framing};
 use super::error::Error;
-use super::head::{Facts, error_of, every_line_ends_in_crlf, within};
+use super::fields::{ACCEPT, Accept, EntityTags, IF_NONE_MATCH};
+use super::head::{Facts, error_of, every_line_ends_in_crlf, place, within};
+use super::hosts::{Hosts, authority};
 use super::percent::{is_http, split_scheme};
 use super::{HEADERS_MAX, Limits, Version};
 use crate::Decoded;
@@ -58,12 +60,13 @@ pub struct Request<'a> {
     pub version: Version,
     /// Whether the client expects the connection to stay open after the answer.
     pub keep_alive: bool,
-    /// The value of the first `If-None-Match`.
-    pub if_none_match: Option<&'a [u8]>,
-    /// The value of the first `Accept`.
-    pub accept: Option<&'a [u8]>,
-    /// The value of the first `Origin`.
-    pub origin: Option<&'a [u8]>,
+    /// The values of `If-None-Match`.
+    pub if_none_match: Option<EntityTags<'a>>,
+    /// The values of `Accept`.
+    pub accept: Option<Accept<'a>>,
+    /// The host that is asked, where it is none of those that a [`RequestDecoder`](super::RequestDecoder) was told; `None`
+    /// from [`decode_request`], which was told of none.
+    pub misdirected_to: Option<&'a [u8]>,
     /// The body; empty when none was sent.
     pub body: Body<'a>,
 }
@@ -81,7 +84,17 @@ struct ReadHead<'a> {
 /// A request whose body is still on its way is [`Decoded::NeedMore`]; ask [`expects_continue`] then whether the client
 /// waits to be told to send it.
 pub fn decode_request<'a>(bytes: &'a [u8], limits: &Limits) -> Decoded<Request<'a>, Error> {
-    let head = match read_head(bytes, limits) {
+    decode_for(bytes, limits, None)
+}
+
+/// As [`decode_request`], by a server that is asked under `hosts`.
+#[inline]
+pub(super) fn decode_for<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    hosts: Option<&Hosts>,
+) -> Decoded<Request<'a>, Error> {
+    let head = match read_head(bytes, limits, hosts) {
         Decoded::Message(head, _) => head,
         Decoded::NeedMore => return Decoded::NeedMore,
         Decoded::Invalid(error) => return Decoded::Invalid(error),
@@ -99,11 +112,11 @@ pub fn decode_request<'a>(bytes: &'a [u8], limits: &Limits) -> Decoded<Request<'
 /// Whether `bytes`, which [`decode_request`] needs more of, hold the whole head of a request whose client waits for
 /// `100 Continue` before it sends the body.
 pub fn expects_continue(bytes: &[u8], limits: &Limits) -> bool {
-    matches!(read_head(bytes, limits), Decoded::Message(head, _) if head.expects_continue)
+    matches!(read_head(bytes, limits, None), Decoded::Message(head, _) if head.expects_continue)
 }
 
 #[inline]
-fn read_head<'a>(bytes: &'a [u8], limits: &Limits) -> Decoded<ReadHead<'a>, Error> {
+fn read_head<'a>(bytes: &'a [u8], limits: &Limits, hosts: Option<&Hosts>) -> Decoded<ReadHead<'a>, Error> {
     let visible = within(bytes, limits.head_bytes_max);
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut []);
@@ -115,7 +128,7 @@ fn read_head<'a>(bytes: &'a [u8], limits: &Limits) -> Decoded<ReadHead<'a>, Erro
         Err(httparse::Error::Version) => return Decoded::Invalid(version_error(visible)),
         Err(error) => return Decoded::Invalid(error_of(error)),
     };
-    match understand(&parsed, head_bytes, &visible[..head_bytes]) {
+    match understand(&parsed, &visible[..head_bytes], hosts) {
         Ok(head) => Decoded::Message(head, head_bytes),
         Err(error) => Decoded::Invalid(error),
     }
@@ -124,8 +137,8 @@ fn read_head<'a>(bytes: &'a [u8], limits: &Limits) -> Decoded<ReadHead<'a>, Erro
 #[inline]
 fn understand<'a>(
     parsed: &httparse::Request<'_, 'a>,
-    bytes: usize,
-    head: &[u8],
+    head: &'a [u8],
+    allowed: Option<&Hosts>,
 ) -> Result<ReadHead<'a>, Error> {
     let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
         return Err(Error::BadStartLine);
@@ -139,7 +152,13 @@ fn understand<'a>(
         return Err(Error::BadTarget);
     }
     let (mut facts, mut host, mut hosts, mut expects_continue) = (Facts::default(), None, 0, false);
-    let (mut if_none_match, mut accept, mut origin) = (None, None, None);
+    let (mut if_none_match, mut accept) = (None, None);
+    // Of several lines the span from the first value to the last.
+    let joined = |span: Option<&'a [u8]>, value| {
+        let place = place(value, head);
+        let start = span.map_or(place.start, |span| self::place(span, head).start);
+        Some(&head[start..place.end])
+    };
     for &httparse::Header { name, value } in &*parsed.headers {
         // The length tells most names apart before any byte is compared.
         match name.len() {
@@ -147,8 +166,7 @@ fn understand<'a>(
                 host = Some(value);
                 hosts += 1;
             }
-            6 if name.eq_ignore_ascii_case("accept") => accept = accept.or(Some(value)),
-            6 if name.eq_ignore_ascii_case("origin") => origin = origin.or(Some(value)),
+            6 if name.eq_ignore_ascii_case(ACCEPT) => accept = joined(accept, value),
             6 if name.eq_ignore_ascii_case("expect") && version == Version::Http11 => {
                 if !value.eq_ignore_ascii_case(b"100-continue") {
                     return Err(Error::UnsupportedExpectation);
@@ -156,7 +174,9 @@ fn understand<'a>(
                 expects_continue = true;
             }
             10 if name.eq_ignore_ascii_case("connection") => facts.connection(value),
-            13 if name.eq_ignore_ascii_case("if-none-match") => if_none_match = if_none_match.or(Some(value)),
+            13 if name.eq_ignore_ascii_case(IF_NONE_MATCH) => {
+                if_none_match = joined(if_none_match, value);
+            }
             14 if name.eq_ignore_ascii_case("content-length") => facts.content_length(value)?,
             17 if name.eq_ignore_ascii_case("transfer-encoding") => facts.transfer_encoding(value),
             _ => {}
@@ -170,8 +190,18 @@ fn understand<'a>(
     let framing = facts.framing(version)?;
     let keep_alive = facts.stays(version);
     let body = Body::default();
-    let request = Request { method, target, version, keep_alive, if_none_match, accept, origin, body };
-    Ok(ReadHead { request, framing, expects_continue, bytes })
+    let (if_none_match, accept) = (if_none_match.map(EntityTags), accept.map(Accept));
+    let misdirected_to = allowed.and_then(|allowed| misdirected_to(target, host, allowed));
+    let request =
+        Request { method, target, version, keep_alive, if_none_match, accept, misdirected_to, body };
+    Ok(ReadHead { request, framing, expects_continue, bytes: head.len() })
+}
+
+/// The host that is asked, where that is none of `hosts`: the target's or that of the header, of which either may be missing.
+fn misdirected_to<'a>(target: &'a [u8], host: Option<&'a [u8]>, hosts: &Hosts) -> Option<&'a [u8]> {
+    let absolute = if target.starts_with(b"/") { None } else { split_scheme(target) };
+    let asked = [absolute.map(|(_, rest)| authority(rest)), host];
+    asked.into_iter().flatten().find(|host| !hosts.allow(host))
 }
 
 /// Which limit a head without an end has passed.

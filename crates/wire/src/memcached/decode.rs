@@ -1,7 +1,9 @@
-//! The server's ear: bytes in, one request out, its keys still lying where they arrived.
+//! The server's direction: bytes in, one request out, its keys still lying where they arrived.
 
+use super::listing::{KeyListing, cachedump, lru_crawler};
 use super::meta::{self, MetaGet};
 use super::{Invalid, KEY_BYTES_MAX, Limits, Mistake};
+use crate::http::is_sent_by_browser;
 use crate::{Decoded, decimal};
 
 /// One request, borrowed from the bytes it was decoded from.
@@ -31,6 +33,8 @@ pub enum Request<'b> {
         /// `settings`, `items`, `reset`… as it was sent.
         topic: &'b [u8],
     },
+    /// `lru_crawler metadump` and `stats cachedump`: the keys of the table.
+    ListKeys(KeyListing),
     /// `quit`: the connection is closed without an answer.
     Quit,
     /// Something that would change data: [`reply::READ_ONLY`](super::reply::READ_ONLY), unless `noreply`. Its data block, if
@@ -145,7 +149,11 @@ impl RequestDecoder {
             b"mn" => Request::MetaNoop,
             b"version" => Request::Version,
             b"verbosity" => verbosity(words),
-            b"stats" => Request::Stats { topic: words.rest.trim_ascii() },
+            b"stats" => stats(words),
+            b"lru_crawler" => lru_crawler(words).map_or_else(Request::Mistake, Request::ListKeys),
+            b"slabs" => slabs(words),
+            b"watch" => Request::Mistake(Mistake::NoWatch),
+            b"shutdown" => Request::Mistake(Mistake::NoShutdown),
             b"quit" => Request::Quit,
             b"set" | b"add" | b"replace" | b"append" | b"prepend" => return self.storage(words, 4),
             b"cas" => return self.storage(words, 5),
@@ -154,6 +162,7 @@ impl RequestDecoder {
             b"delete" => write(words, 1, 3),
             b"incr" | b"decr" | b"touch" => write(words, 2, 3),
             b"flush_all" => Request::Write { noreply: words.last() == Some(b"noreply") },
+            _ if is_sent_by_browser(line) => return Err(Invalid::HttpRequest),
             _ => Request::Mistake(Mistake::Unknown),
         })
     }
@@ -227,6 +236,25 @@ fn verbosity(mut words: Keys<'_>) -> Request<'_> {
         Some(level) if noreply || decimal::unsigned(level).is_some() => Request::Verbosity { noreply },
         Some(_) => Request::Mistake(Mistake::BadFormat),
     }
+}
+
+fn stats(mut words: Keys<'_>) -> Request<'_> {
+    let topic = words.rest.trim_ascii();
+    match words.next() {
+        Some(b"cachedump") => cachedump(words).map_or_else(Request::Mistake, Request::ListKeys),
+        Some(b"detail") if !matches!(words.next(), Some(b"on" | b"off" | b"dump")) => {
+            Request::Mistake(Mistake::StatsDetail)
+        }
+        _ => Request::Stats { topic },
+    }
+}
+
+/// Memory is not in slabs here, so nothing is moved between them.
+fn slabs(mut words: Keys<'_>) -> Request<'_> {
+    Request::Mistake(match (words.next(), words.count()) {
+        (Some(b"reassign"), 2) | (Some(b"automove"), 1) => Mistake::NoReassignment,
+        _ => Mistake::Unknown,
+    })
 }
 
 /// A write without a data block: a key and a few words more.

@@ -22,6 +22,22 @@ pub enum Mistake {
     OpaqueTooLong,
     /// The key is not base64, as `b` says it is.
     KeyEncoding,
+    /// `stats cachedump` without a class and a number of keys.
+    BadLine,
+    /// `stats cachedump` of a class that memcached cannot have.
+    SlabClass,
+    /// `lru_crawler metadump` of something that is no class.
+    Class,
+    /// `stats detail` of something else than `on`, `off` and `dump`.
+    StatsDetail,
+    /// `lru_crawler` that is to do something else than tell keys. Nothing is crawled here.
+    NoCrawler,
+    /// `slabs` that are to be moved. There are none here.
+    NoReassignment,
+    /// `watch`: no log is sent to clients.
+    NoWatch,
+    /// `shutdown`, which no client may do.
+    NoShutdown,
 }
 
 impl Mistake {
@@ -36,6 +52,14 @@ impl Mistake {
             Self::FlagToken => b"CLIENT_ERROR bad token in command line format\r\n",
             Self::OpaqueTooLong => b"CLIENT_ERROR opaque token too long\r\n",
             Self::KeyEncoding => b"CLIENT_ERROR error decoding key\r\n",
+            Self::BadLine => b"CLIENT_ERROR bad command line\r\n",
+            Self::SlabClass => b"CLIENT_ERROR Illegal slab id\r\n",
+            Self::Class => b"BADCLASS invalid class id\r\n",
+            Self::StatsDetail => b"CLIENT_ERROR usage: stats detail on|off|dump\r\n",
+            Self::NoCrawler => b"CLIENT_ERROR lru crawler disabled\r\n",
+            Self::NoReassignment => b"CLIENT_ERROR slab reassignment disabled\r\n",
+            Self::NoWatch => b"CLIENT_ERROR watch commands not allowed\r\n",
+            Self::NoShutdown => b"ERROR: shutdown not enabled\r\n",
         }
     }
 }
@@ -50,13 +74,15 @@ pub enum Invalid {
     LineTooLong,
     /// A write announces more than [`Limits::data_bytes_max`](super::Limits::data_bytes_max).
     DataTooLarge,
+    /// A line is `POST` or `Host:`, from an HTTP client whose body would be taken for commands. There is no answer to it.
+    HttpRequest,
 }
 
 impl Invalid {
     /// The answer, line end included; empty when there is none to give.
     pub fn answer(self) -> &'static [u8] {
         match self {
-            Self::BinaryProtocol => b"",
+            Self::BinaryProtocol | Self::HttpRequest => b"",
             Self::LineTooLong => b"CLIENT_ERROR line too long\r\n",
             Self::DataTooLarge => b"SERVER_ERROR object too large for cache\r\n",
         }
@@ -69,6 +95,7 @@ impl fmt::Display for Invalid {
             Self::BinaryProtocol => "the binary protocol is not spoken here",
             Self::LineTooLong => "a line is longer than the limit",
             Self::DataTooLarge => "a write announces more bytes than the limit",
+            Self::HttpRequest => "an HTTP request is no command",
         })
     }
 }

@@ -23,6 +23,7 @@
 //! ```
 
 mod decode;
+mod listing;
 mod meta;
 mod mistake;
 mod replies;
@@ -30,6 +31,7 @@ pub mod reply;
 pub mod request;
 
 pub use decode::{Keys, Request, RequestDecoder};
+pub use listing::{CLASS, KeyListing, ListingForm};
 pub use meta::{Item, MetaGet};
 pub use mistake::{Invalid, Mistake};
 pub use replies::{InvalidReply, MetaFlags, Reply, ReplyDecoder, ReplyLimits};

@@ -1,4 +1,4 @@
-//! The client's ear: bytes in, one line of an answer out, with the value behind it where there is one.
+//! The client's direction: bytes in, one line of an answer out, with the value behind it where there is one.
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ pub enum Reply<'b> {
     },
     /// `OK` or `RESET`.
     Done,
-    /// `ERROR`, `CLIENT_ERROR …` or `SERVER_ERROR …`, the whole line.
+    /// `ERROR`, `CLIENT_ERROR …`, `SERVER_ERROR …` and the like, the whole line.
     Error(&'b [u8]),
 }
 
@@ -167,7 +167,7 @@ impl ReplyDecoder {
             b"VERSION" => Reply::Version(words.rest.trim_ascii()),
             b"STAT" => Reply::Stat { name: words.next().unwrap_or_default(), value: words.rest.trim_ascii() },
             b"OK" | b"RESET" => Reply::Done,
-            b"ERROR" | b"CLIENT_ERROR" | b"SERVER_ERROR" => Reply::Error(line),
+            b"ERROR" | b"ERROR:" | b"CLIENT_ERROR" | b"SERVER_ERROR" | b"BADCLASS" => Reply::Error(line),
             _ => return Decoded::Invalid(InvalidReply::Unknown),
         };
         self.searched = 0;

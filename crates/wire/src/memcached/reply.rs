@@ -1,4 +1,4 @@
-//! The server's mouth: what memcached answers. Nothing here fails, and nothing allocates but the output itself.
+//! What memcached answers. Nothing here fails, and nothing allocates but the output itself.
 //!
 //! The answers to `mg` are shaped by the request and stand with it: [`MetaGet::hit`](super::MetaGet::hit).
 
@@ -14,8 +14,9 @@ pub const OK: &[u8] = b"OK\r\n";
 pub const RESET: &[u8] = b"RESET\r\n";
 /// The answer to `mn`.
 pub const META_NOOP: &[u8] = b"MN\r\n";
-/// The answer to everything that would change data.
-pub const READ_ONLY: &[u8] = b"SERVER_ERROR read-only\r\n";
+/// The answer to everything that would change data. Clients take it for a mistake of the caller and go on: after a
+/// `SERVER_ERROR` some connect anew for every write, and some send nothing to the server for a while, reads included.
+pub const READ_ONLY: &[u8] = b"CLIENT_ERROR read-only\r\n";
 
 /// Appends a `VALUE`, with a CAS number for `gets` and `gats`.
 #[inline]

@@ -112,6 +112,9 @@ impl RequestDecoder {
             return Decoded::NeedMore;
         };
         self.seen = 0;
+        if crate::http::is_sent_by_browser(line) {
+            return Decoded::Invalid(Invalid::HttpRequest);
+        }
         match inline::read(line) {
             Ok(None) => Decoded::Message(Request::Empty, end + 1),
             Ok(Some(inline)) => Decoded::Message(Request::Inline(inline), end + 1),

@@ -21,11 +21,17 @@ pub enum Invalid {
     InlineTooBig,
     /// An inline command opens a quote and does not close it, or goes on right after a closed one.
     UnbalancedQuotes,
+    /// An inline command is `POST` or `Host:`, from an HTTP client whose body would be taken for commands. There is no answer
+    /// to it.
+    HttpRequest,
 }
 
 impl Invalid {
-    /// Appends the error reply.
+    /// Appends the error reply, where there is one.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        if *self == Self::HttpRequest {
+            return;
+        }
         super::reply::error(out, format!("ERR {self}").as_bytes());
     }
 }
@@ -42,6 +48,7 @@ impl fmt::Display for Invalid {
             Self::RequestTooBig => f.write_str("too big request"),
             Self::InlineTooBig => f.write_str("too big inline request"),
             Self::UnbalancedQuotes => f.write_str("unbalanced quotes in request"),
+            Self::HttpRequest => f.write_str("an HTTP request"),
         }
     }
 }

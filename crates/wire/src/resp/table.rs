@@ -58,6 +58,11 @@ impl Known {
         KNOWN.iter().find(|known| known.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
+    /// Whether there is a command of this name, in lower case, that is answered or refused as a write.
+    pub fn knows(name: &[u8]) -> bool {
+        Self::find(name).is_some() || writes::find(name).is_some()
+    }
+
     /// What Redis flags it with, such as `readonly` and `fast`.
     pub fn flags(&self) -> impl Iterator<Item = &'static str> + Clone {
         self.flags.split_ascii_whitespace()

@@ -1,6 +1,8 @@
 //! The heads of HTTP answers, and the answers that are a head and a few words.
 
-use graven_wire::http::{Connection, Length, Method, ReadyHead, Request, ResponseHead, Version, encode_head};
+use graven_wire::http::{
+    Connection, EntityTags, Length, Method, ReadyHead, Request, ResponseHead, Version, encode_head,
+};
 
 use super::HttpLookup;
 use crate::answer::fingerprint;
@@ -10,9 +12,16 @@ use crate::output::{Output, Value};
 
 const TEXT: Option<&str> = Some("text/plain");
 pub(super) const NOT_FOUND: &str = "Key not found";
-const BAD_METHOD: &str = "This path is not answered to this method, but to those that Allow names";
 const DAMAGED: &str = "The table is damaged where this key would lie";
-pub(super) const ALL_METHODS: &str = "GET, HEAD, POST";
+/// The methods that some path is answered to, without `OPTIONS`, which all are.
+const ASKING_METHODS: &str = "GET, HEAD, POST";
+const LOADING: &str = "The table is loading, ask again soon";
+
+/// Browsers shall not take a value for something else than it is said to be.
+const NO_SNIFFING: (&str, &str) = ("X-Content-Type-Options", "nosniff");
+
+/// When to ask again while the table has no version, in seconds.
+const RETRY_AFTER: (&str, &str) = ("Retry-After", "1");
 
 /// How an answer has to be framed for the request that it belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +33,7 @@ pub(super) struct Framing {
 
 impl Framing {
     /// That of the answer to a plain HTTP/1.1 `GET`.
-    const PLAIN: Self = Self { body: true, connection: Connection::Unsaid };
+    pub(super) const PLAIN: Self = Self { body: true, connection: Connection::Unsaid };
 
     /// That of an answer after which the connection is closed.
     pub(super) const LAST: Self = Self { body: true, connection: Connection::Close };
@@ -45,14 +54,24 @@ pub(super) struct Heads<'a> {
     /// Header lines of every answer, name and value.
     headers: Vec<(&'a str, &'a str)>,
     date: String,
+    /// What is said of values.
+    value_type: &'a str,
+    /// How to allow a host that is refused.
+    host_advice: &'a str,
     /// The head of a value without an entity tag.
     value: ReadyHead,
 }
 
 impl<'a> Heads<'a> {
     pub(super) fn new(options: &'a Options) -> Self {
-        let headers = options.network.allow_origin.as_ref().map(cross_origin_headers);
-        let mut heads = Self { headers: headers.map(Vec::from).unwrap_or_default(), ..Self::default() };
+        let mut headers = vec![NO_SNIFFING];
+        headers.extend(options.network.allow_origin.iter().flat_map(cross_origin_headers));
+        let mut heads = Self {
+            headers,
+            value_type: options.network.content_type.as_str(),
+            host_advice: &options.network.host_advice,
+            ..Self::default()
+        };
         heads.make_ready();
         heads
     }
@@ -67,12 +86,11 @@ impl<'a> Heads<'a> {
     }
 
     fn make_ready(&mut self) {
-        self.value = ReadyHead::new(&self.head(200));
+        self.value = ReadyHead::new(&self.value_head());
     }
 
-    /// Whether pages of another origin may read the answers.
-    pub(super) fn allow_other_origins(&self) -> bool {
-        !self.headers.is_empty()
+    fn value_head(&self) -> ResponseHead<'_> {
+        ResponseHead { content_type: Some(self.value_type), ..self.head(200) }
     }
 
     pub(super) fn head(&self, status: u16) -> ResponseHead<'_> {
@@ -106,7 +124,7 @@ impl<'a> Heads<'a> {
         &self,
         lookup: HttpLookup,
         answer: Answer<'_>,
-        if_none_match: Option<&[u8]>,
+        if_none_match: Option<EntityTags<'_>>,
         framing: Framing,
         out: &mut Output,
     ) {
@@ -116,7 +134,8 @@ impl<'a> Heads<'a> {
             }
             Answer::Value(value) => {
                 let length = Length::Bytes(value.len());
-                encode_head(&ResponseHead { length, connection: framing.connection, ..self.head(200) }, out);
+                let connection = framing.connection;
+                encode_head(&ResponseHead { length, connection, ..self.value_head() }, out);
                 if framing.body {
                     out.push_value(value);
                 }
@@ -126,18 +145,24 @@ impl<'a> Heads<'a> {
         }
     }
 
-    fn tagged(&self, value: Value<'_>, if_none_match: Option<&[u8]>, framing: Framing, out: &mut Output) {
+    fn tagged(
+        &self,
+        value: Value<'_>,
+        if_none_match: Option<EntityTags<'_>>,
+        framing: Framing,
+        out: &mut Output,
+    ) {
         let etag = entity_tag(value.bytes());
         let Ok(etag) = std::str::from_utf8(&etag) else {
             unreachable!("hexadecimal digits and quotes are ASCII")
         };
         let connection = framing.connection;
-        if if_none_match.is_some_and(|tags| names(tags, etag)) {
+        if if_none_match.is_some_and(|tags| tags.name(etag.as_bytes())) {
             let head = ResponseHead { content_type: None, connection, etag: Some(etag), ..self.head(304) };
             return encode_head(&head, out);
         }
         let length = Length::Bytes(value.len());
-        encode_head(&ResponseHead { length, connection, etag: Some(etag), ..self.head(200) }, out);
+        encode_head(&ResponseHead { length, connection, etag: Some(etag), ..self.value_head() }, out);
         if framing.body {
             out.push_value(value);
         }
@@ -153,12 +178,47 @@ impl<'a> Heads<'a> {
 
     /// The methods that a path is answered to instead.
     pub(super) fn bad_method(&self, allow: &str, framing: Framing, out: &mut Vec<u8>) {
-        let length = Length::Bytes(BAD_METHOD.len());
+        let words = format!("This path is answered to {allow}");
+        let length = Length::Bytes(words.len());
         let connection = framing.connection;
         encode_head(&ResponseHead { length, connection, allow: Some(allow), ..self.head(405) }, out);
         if framing.body {
-            out.extend_from_slice(BAD_METHOD.as_bytes());
+            out.extend_from_slice(words.as_bytes());
         }
+    }
+
+    /// The methods that a path is answered to, for who asks nothing else: load balancers, and browsers before a request from
+    /// a page of another origin.
+    pub(super) fn methods(&self, allow: &str, framing: Framing, out: &mut Vec<u8>) {
+        let connection = framing.connection;
+        encode_head(
+            &ResponseHead { content_type: None, connection, allow: Some(allow), ..self.head(204) },
+            out,
+        );
+    }
+
+    /// The table has no version yet.
+    #[cold]
+    pub(super) fn loading(&self, framing: Framing, out: &mut Vec<u8>) {
+        let headers = [&self.headers[..], &[RETRY_AFTER]].concat();
+        let length = Length::Bytes(LOADING.len());
+        let connection = framing.connection;
+        encode_head(&ResponseHead { length, connection, headers: &headers, ..self.head(503) }, out);
+        if framing.body {
+            out.extend_from_slice(LOADING.as_bytes());
+        }
+    }
+
+    /// The request is for another host.
+    #[cold]
+    pub(super) fn misdirected(&self, host: &[u8], framing: Framing, out: &mut Vec<u8>) {
+        // Without the port: it is the name that has to be allowed.
+        let name = host.split(|&byte| byte == b':').next().unwrap_or_default().escape_ascii().to_string();
+        let advice = self.host_advice.replace("{host}", &name);
+        let separator = if advice.is_empty() { "" } else { "; " };
+        let words =
+            format!("This server is not asked as `{name}`, the Host of this request{separator}{advice}");
+        self.text(421, &words, framing, out);
     }
 
     pub(super) fn document(&self, content_type: &str, page: &str, framing: Framing, out: &mut Vec<u8>) {
@@ -179,7 +239,7 @@ impl<'a> Heads<'a> {
 fn cross_origin_headers(origin: &Origin) -> [(&str, &str); 4] {
     [
         ("Access-Control-Allow-Origin", origin.as_str()),
-        ("Access-Control-Allow-Methods", ALL_METHODS),
+        ("Access-Control-Allow-Methods", ASKING_METHODS),
         ("Access-Control-Allow-Headers", "Accept, Content-Type, If-None-Match"),
         ("Access-Control-Expose-Headers", "ETag"),
     ]
@@ -194,13 +254,6 @@ fn entity_tag(value: &[u8]) -> [u8; 18] {
     })
 }
 
-/// Whether an `If-None-Match` names `etag`, by the weak comparison that RFC 9110 wants here.
-fn names(tags: &[u8], etag: &str) -> bool {
-    tags.split(|&byte| byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,6 +262,7 @@ mod tests {
     fn the_head_that_is_ready_is_that_of_the_present_second() {
         let mut options = Options::default();
         options.network.allow_origin = Some("https://example.org".parse().unwrap());
+        options.network.content_type = "application/json".parse().unwrap();
         let mut heads = Heads::new(&options);
         for date in ["", "Mon, 23 Nov 2026 03:12:02 GMT", "Mon, 23 Nov 2026 03:12:03 GMT"] {
             heads.set_date(date);
@@ -217,7 +271,12 @@ mod tests {
             heads.answer(HttpLookup::Plain, value, None, Framing::PLAIN, &mut expected);
             heads.answer_plain(HttpLookup::Plain, value, &mut answer);
             assert_eq!(*answer, *expected);
-            assert!(String::from_utf8(answer.to_vec()).unwrap().contains(date));
+            let answer = String::from_utf8(answer.to_vec()).unwrap();
+            assert!(
+                answer.contains(date) && answer.contains("X-Content-Type-Options: nosniff\r\n"),
+                "{answer}"
+            );
+            assert!(answer.contains("Content-Type: application/json\r\n"), "{answer}");
         }
     }
 }

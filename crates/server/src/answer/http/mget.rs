@@ -1,5 +1,6 @@
 //! `POST /v1/mget`: many keys in one JSON document, many values in another, or one line each as they are found.
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -8,13 +9,16 @@ use base64::engine::general_purpose::STANDARD;
 use graven_blocks::BlockReader;
 use graven_format::Store;
 use graven_wire::http::{encode_chunk, encode_last_chunk};
-use serde::Deserialize;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::to_writer;
 
 use super::{JSON, LINES};
 use crate::answer::key_list::KeyList;
 use crate::answer::lookups::Answer;
 use crate::answer::{After, Responder, Slot};
+
+/// Some programs on Windows begin every text with it.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// How the values are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,18 +59,80 @@ pub(super) struct ManyKeys {
     begun: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// `{"keys":[…]}`. Read by hand, because what is derived takes `[[…]]` for the same.
 struct Asked {
     keys: Vec<Key>,
 }
 
 /// Text as it is, any other bytes in base64.
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum Key {
     Text(String),
-    Bytes { base64: String },
+    Base64(String),
+}
+
+impl<'de> Deserialize<'de> for Asked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ReadAsked)
+    }
+}
+
+struct ReadAsked;
+
+impl<'de> Visitor<'de> for ReadAsked {
+    type Value = Asked;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r#"{"keys":["a","b"]}"#)
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Asked, M::Error> {
+        only_field(map, "keys").map(|keys| Asked { keys })
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ReadKey)
+    }
+}
+
+struct ReadKey;
+
+impl<'de> Visitor<'de> for ReadKey {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r#"a key; a key is a string or {"base64": …}"#)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Key, E> {
+        Ok(Key::Text(text.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Key, E> {
+        Ok(Key::Text(text))
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Key, M::Error> {
+        only_field(map, "base64").map(Key::Base64)
+    }
+}
+
+/// The value of the one field that an object has.
+fn only_field<'de, M: MapAccess<'de>, T: Deserialize<'de>>(
+    mut map: M,
+    name: &'static str,
+) -> Result<T, M::Error> {
+    let mut found = None;
+    while let Some(field) = map.next_key::<String>()? {
+        if field != name {
+            return Err(de::Error::custom(format_args!("unknown field `{field}`, expected `{name}`")));
+        }
+        if found.replace(map.next_value()?).is_some() {
+            return Err(de::Error::duplicate_field(name));
+        }
+    }
+    found.ok_or_else(|| de::Error::missing_field(name))
 }
 
 impl ManyKeys {
@@ -78,13 +144,14 @@ impl ManyKeys {
         ending: Ending,
         keep_alive: bool,
     ) -> Result<Self, String> {
+        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
         let asked: Asked = serde_json::from_slice(body)
             .map_err(|error| format!(r#"The body is not of the form {{"keys":["a","b"]}}: {error}"#))?;
         let mut keys = Vec::with_capacity(asked.keys.len());
         for key in asked.keys {
             keys.push(match key {
                 Key::Text(text) => text.into_bytes(),
-                Key::Bytes { base64 } => {
+                Key::Base64(base64) => {
                     STANDARD.decode(&base64).map_err(|error| format!("A key is not base64: {error}"))?
                 }
             });

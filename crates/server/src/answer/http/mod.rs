@@ -7,8 +7,8 @@ mod mget;
 use graven_blocks::BlockReader;
 use graven_wire::Decoded;
 use graven_wire::http::{
-    self, BadEscape, Connection, Length, Method, Place, Request, RequestDecoder, ResponseHead, Version,
-    encode_head, expects_continue, find_parameter, is_plain, split_target, unescape,
+    self, BadEscape, Connection, Hosts, Length, Method, Place, Request, RequestDecoder, ResponseHead,
+    Version, encode_head, expects_continue, find_parameter, is_plain, split_target, unescape,
 };
 
 use super::lookups::Answer;
@@ -17,14 +17,20 @@ use super::{After, Language, Read, Responder, Slot, report};
 use crate::counters::Readings;
 use crate::options::Options;
 use crate::output::Output;
-use heads::{ALL_METHODS, Framing, Heads};
+use heads::{Framing, Heads};
 use mget::{Ending, Layout, ManyKeys};
 
 const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4";
 const LINES: &str = "application/x-ndjson";
-const READING_METHODS: &str = "GET, HEAD";
+const READING_METHODS: &str = "GET, HEAD, OPTIONS";
+const MGET_METHODS: &str = "POST, OPTIONS";
+const ALL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+const HEALTH: &[u8] = b"/healthz";
+/// Where it is answered whether the server is ready. Who asks for that or the health says any `Host`, or none.
+const READINESS: &[u8] = b"/readyz";
 const MISSING_KEY: &str = "Missing 'key' parameter in the query string";
+const EMPTY_KEY: &str = "The key is empty";
 const BAD_ESCAPE: &str = "A % in the key is not followed by two hexadecimal digits";
 const NO_SUCH_PATH: &str = "No such path: keys are answered at /?key=K, /v1/kv/K and /v1/mget";
 const HEALTHY: &str = "ok";
@@ -37,8 +43,9 @@ pub(super) struct HttpShared<'a> {
 }
 
 impl<'a> HttpShared<'a> {
-    pub(super) fn new(options: &'a Options) -> Self {
-        Self { decoder: RequestDecoder::new(options.limits.http), heads: Heads::new(options) }
+    pub(super) fn new(options: &'a Options, hosts: &Hosts) -> Self {
+        let decoder = RequestDecoder::new(options.limits.http, hosts.clone());
+        Self { decoder, heads: Heads::new(options) }
     }
 
     #[inline]
@@ -50,6 +57,11 @@ impl<'a> HttpShared<'a> {
     #[inline]
     pub(super) fn answer(&self, lookup: HttpLookup, answer: Answer<'_>, out: &mut Output) {
         self.heads.answer_plain(lookup, answer, out);
+    }
+
+    /// What a request that was to be looked up is answered while the table has no version.
+    pub(super) fn say_loading(&self, out: &mut Vec<u8>) {
+        self.heads.loading(Framing::PLAIN, out);
     }
 
     /// Says why the connection is about to be closed.
@@ -78,8 +90,8 @@ enum Route<'a> {
     Key(&'a [u8], Place),
     Text(u16, &'static str),
     ManyKeys,
-    /// A page of another origin asks whether it may.
-    Preflight,
+    /// `OPTIONS`: the methods that the path is answered to.
+    Methods(&'static str),
     BadMethod(&'static str),
     Metrics,
     Stats,
@@ -87,9 +99,6 @@ enum Route<'a> {
 
 #[inline]
 fn route<'a>(request: &Request<'a>) -> Route<'a> {
-    if request.method == Method::Options {
-        return Route::Preflight;
-    }
     let (path, query) = split_target(request.target);
     let known = match path {
         b"/" => match query.and_then(|query| find_parameter(query, b"key")) {
@@ -97,24 +106,34 @@ fn route<'a>(request: &Request<'a>) -> Route<'a> {
             None => Route::Text(400, MISSING_KEY),
         },
         b"/v1/mget" if request.method == Method::Post => return Route::ManyKeys,
-        b"/v1/mget" => return Route::BadMethod("POST"),
-        b"/healthz" => Route::Text(200, HEALTHY),
+        b"/v1/mget" => return other_method(request.method, MGET_METHODS),
+        HEALTH => Route::Text(200, HEALTHY),
         b"/metrics" => Route::Metrics,
         b"/stats.json" => Route::Stats,
         _ => match path.strip_prefix(b"/v1/kv/") {
+            Some([]) => Route::Text(400, EMPTY_KEY),
             Some(key) => Route::Key(key, Place::Path),
+            None if request.method == Method::Options => return Route::Methods(ALL_METHODS),
             None => return Route::Text(404, NO_SUCH_PATH),
         },
     };
     match request.method {
         Method::Get | Method::Head => known,
-        _ => Route::BadMethod(READING_METHODS),
+        other => other_method(other, READING_METHODS),
     }
 }
 
+/// What a path is answered that knows the methods `allow`, and not this one but for `OPTIONS`.
+#[cold]
+fn other_method(method: Method, allow: &'static str) -> Route<'static> {
+    if method == Method::Options { Route::Methods(allow) } else { Route::BadMethod(allow) }
+}
+
 /// What HTTP remembers between two requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct HttpSession {
+    /// Requests must be for one of the server's hosts.
+    checks_host: bool,
     /// `100 Continue` was sent for the request that is being received.
     continue_sent: bool,
     /// An answer to many keys of which a part is written.
@@ -122,6 +141,10 @@ pub(crate) struct HttpSession {
 }
 
 impl HttpSession {
+    pub(super) fn new(checks_host: bool) -> Self {
+        Self { checks_host, continue_sent: false, many_keys: None }
+    }
+
     pub(super) fn held_bytes(&self) -> usize {
         self.many_keys.as_ref().map_or(0, |many_keys| many_keys.held_bytes())
     }
@@ -140,7 +163,7 @@ impl Language for HttpSession {
         match http.decode(input) {
             Decoded::Message(request, bytes) => {
                 self.continue_sent = false;
-                match plain_lookup(&request) {
+                match plain_lookup(&request, self.checks_host) {
                     Some((key, lookup)) => Read::Lookup(key, Lookup::Http(lookup), bytes),
                     None => Read::Request(request, bytes),
                 }
@@ -173,6 +196,15 @@ impl Language for HttpSession {
         slot: &mut Slot,
     ) -> After {
         let framing = Framing::of(&request);
+        if let Some(refused) = self.refusal(&request, responder.is_loading) {
+            responder.loop_counters.http.requests.add(1);
+            let heads = &responder.http.heads;
+            match refused {
+                Refused::Misdirected(host) => heads.misdirected(host, framing, &mut slot.out),
+                Refused::Loading => heads.loading(framing, &mut slot.out),
+            }
+            return if request.keep_alive { After::Done } else { After::Close };
+        }
         let Responder {
             store, lookups, http: HttpShared { heads, .. }, line, loop_counters, counters, ..
         } = responder;
@@ -184,12 +216,8 @@ impl Language for HttpSession {
         match route {
             Route::Text(status, words) => heads.text(status, words, framing, out),
             Route::ManyKeys => return self.begin_many_keys(&request, framing, responder, slot),
-            Route::Preflight if heads.allow_other_origins() => {
-                let head = ResponseHead { content_type: None, ..heads.head(204) };
-                encode_head(&ResponseHead { connection: framing.connection, ..head }, out);
-            }
+            Route::Methods(allow) => heads.methods(allow, framing, out),
             Route::BadMethod(allow) => heads.bad_method(allow, framing, out),
-            Route::Preflight => heads.bad_method(ALL_METHODS, framing, out),
             Route::Metrics => {
                 let page = report::prometheus(&Readings { counters, pairs: store.len() });
                 heads.document(METRICS, &page, framing, out);
@@ -236,7 +264,30 @@ impl Language for HttpSession {
     }
 }
 
+/// Why a request is refused whatever it asks.
+enum Refused<'i> {
+    /// It is for another host.
+    Misdirected(&'i [u8]),
+    /// The table has no version yet.
+    Loading,
+}
+
 impl HttpSession {
+    /// Whether a request is refused before it is looked at. Whoever asks whether the server lives is answered.
+    #[inline(never)]
+    fn refusal<'i>(&self, request: &Request<'i>, is_loading: bool) -> Option<Refused<'i>> {
+        let other_host = request.misdirected_to.filter(|_| self.checks_host);
+        if other_host.is_none() && !is_loading {
+            return None;
+        }
+        let (path, _) = split_target(request.target);
+        match other_host {
+            Some(host) if path != HEALTH && path != READINESS => Some(Refused::Misdirected(host)),
+            _ if is_loading && path != HEALTH => Some(Refused::Loading),
+            _ => None,
+        }
+    }
+
     /// Begins the answer to a request for many keys.
     fn begin_many_keys<R: BlockReader>(
         &mut self,
@@ -245,9 +296,7 @@ impl HttpSession {
         responder: &mut Responder<'_, R>,
         slot: &mut Slot,
     ) -> After {
-        let lines = request.accept.is_some_and(|accept| {
-            accept.to_ascii_lowercase().windows(LINES.len()).any(|part| part == LINES.as_bytes())
-        });
+        let lines = request.accept.is_some_and(|accept| accept.prefer(LINES, JSON));
         let layout = if lines { Layout::Lines } else { Layout::Document };
         let (ending, keep_alive, length) = match request.version {
             Version::Http11 => (Ending::Chunked, request.keep_alive, Length::Chunked),
@@ -276,11 +325,12 @@ impl HttpSession {
 /// The key of a request that can be looked up together with others: a plain HTTP/1.1 `GET` of a key without escapes, on a
 /// connection that stays.
 #[inline]
-fn plain_lookup<'a>(request: &Request<'a>) -> Option<(&'a [u8], HttpLookup)> {
+fn plain_lookup<'a>(request: &Request<'a>, checks_host: bool) -> Option<(&'a [u8], HttpLookup)> {
     let is_plain_get = request.method == Method::Get
         && request.version == Version::Http11
         && request.keep_alive
-        && request.if_none_match.is_none();
+        && request.if_none_match.is_none()
+        && (request.misdirected_to.is_none() || !checks_host);
     if !is_plain_get {
         return None;
     }

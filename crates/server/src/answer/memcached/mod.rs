@@ -1,5 +1,6 @@
 //! memcached's text and meta commands answered.
 
+mod listing;
 mod stats;
 
 use std::ops::ControlFlow;
@@ -16,19 +17,33 @@ use super::pending::Lookup;
 use super::{After, Language, Read, Responder, Slot, fingerprint};
 use crate::options::Options;
 use crate::output::Output;
+use listing::Listing;
 
-/// The memcached whose behaviour is followed, and our own version behind it: libmemcached takes 0 for an error.
-const VERSION: &str = concat!("1.6.18-graven-", env!("CARGO_PKG_VERSION"));
+/// The memcached whose behaviour is followed, and nothing else: libmemcached takes a version that begins with 0 for an
+/// error, and node-memcached reads the numbers at the end.
+const VERSION: &str = "1.6.18";
 
 const DAMAGED: &str = "the table is damaged where this key would lie";
+
+/// What is said while the table has no version.
+pub(super) fn say_loading(out: &mut Vec<u8>) {
+    reply::server_error(out, "the table is loading, ask again soon");
+}
 
 /// What memcached's protocol remembers between two requests.
 #[derive(Debug)]
 pub(crate) struct MemcachedSession {
     decoder: RequestDecoder,
     limits: Limits,
-    /// A `get` of which a part is not answered.
-    unfinished: Option<UnfinishedGet>,
+    /// A request of which a part is not answered.
+    unfinished: Option<Unfinished>,
+}
+
+/// A request that may have more to do than fits into one turn.
+#[derive(Debug)]
+enum Unfinished {
+    Get(UnfinishedGet),
+    Listing(Listing),
 }
 
 /// A `get` of several keys. It goes on with the version that it began with.
@@ -45,7 +60,11 @@ impl MemcachedSession {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.unfinished.as_ref().map_or(0, |unfinished| unfinished.keys.held_bytes())
+        match &self.unfinished {
+            None => 0,
+            Some(Unfinished::Get(get)) => get.keys.held_bytes(),
+            Some(Unfinished::Listing(listing)) => listing.held_bytes(),
+        }
     }
 
     pub(super) fn forget_requests(&mut self) {
@@ -133,17 +152,25 @@ impl Language for MemcachedSession {
     }
 
     fn go_on<R: BlockReader>(&mut self, responder: &mut Responder<'_, R>, slot: &mut Slot) -> After {
-        let Some(UnfinishedGet { keys, cas, store }) = &mut self.unfinished else { return After::Done };
-        let counts = &responder.loop_counters.memcached;
-        let stop = responder.lookups.each_of(store, keys, slot, counts, |key, answer, slot| {
-            value_or_nothing(*cas, key, answer, &mut slot.out);
-            ControlFlow::Continue(())
-        });
+        let stop = match &mut self.unfinished {
+            None => return After::Done,
+            Some(Unfinished::Get(UnfinishedGet { keys, cas, store })) => {
+                let counts = &responder.loop_counters.memcached;
+                let stop = responder.lookups.each_of(store, keys, slot, counts, |key, answer, slot| {
+                    value_or_nothing(*cas, key, answer, &mut slot.out);
+                    ControlFlow::Continue(())
+                });
+                if stop.is_none() {
+                    slot.out.extend_from_slice(reply::END);
+                }
+                stop
+            }
+            Some(Unfinished::Listing(listing)) => listing.go_on(&mut responder.lookups, slot),
+        };
         if let Some(stop) = stop {
             return After::Unfinished(stop);
         }
         self.unfinished = None;
-        slot.out.extend_from_slice(reply::END);
         After::Done
     }
 
@@ -156,11 +183,20 @@ impl Language for MemcachedSession {
         let counts = &responder.loop_counters.memcached;
         let out = &mut slot.out;
         match request {
+            Request::Get { .. } | Request::MetaGet(_) | Request::ListKeys(_) if responder.is_loading => {
+                say_loading(out);
+            }
             Request::Get { with_cas, keys } => {
                 counts.requests.add(1);
                 let cas = if with_cas { Cas::With } else { Cas::Without };
                 let (keys, store) = (KeyList::of(keys), Arc::clone(&responder.store));
-                self.unfinished = Some(UnfinishedGet { keys, cas, store });
+                self.unfinished = Some(Unfinished::Get(UnfinishedGet { keys, cas, store }));
+                return self.go_on(responder, slot);
+            }
+            Request::ListKeys(asked) => {
+                counts.requests.add(1);
+                let listing = Listing::new(asked, Arc::clone(&responder.store));
+                self.unfinished = Some(Unfinished::Listing(listing));
                 return self.go_on(responder, slot);
             }
             Request::MetaGet(get) => {
@@ -200,6 +236,7 @@ impl Language for MemcachedSession {
         slot.out.extend_from_slice(invalid.answer());
         match invalid {
             Invalid::BinaryProtocol => "the peer speaks memcached's binary protocol",
+            Invalid::HttpRequest => "an HTTP request came where memcached's protocol is spoken",
             _ => "the peer passes a limit of memcached's protocol",
         }
     }

@@ -1,6 +1,6 @@
 //! What `stats` tells.
 
-use graven_wire::memcached::reply;
+use graven_wire::memcached::{CLASS, Mistake, reply};
 
 use crate::answer::{Responder, report};
 use crate::counters::PROTOCOLS;
@@ -13,6 +13,7 @@ pub(super) fn stats<R>(responder: &Responder<'_, R>, topic: &[u8], out: &mut Vec
             let keys_asked = keys(|requests| &requests.hits) + keys(|requests| &requests.misses);
             reply::stat(out, "pid", std::process::id());
             reply::stat(out, "version", super::VERSION);
+            reply::stat(out, "graven_version", report::VERSION);
             reply::stat(out, "pointer_size", usize::BITS);
             reply::stat(out, "max_connections", responder.options.limits.connections_max);
             reply::stat(out, "cmd_get", keys_asked);
@@ -29,9 +30,18 @@ pub(super) fn stats<R>(responder: &Responder<'_, R>, topic: &[u8], out: &mut Vec
             reply::stat(out, "binding_protocol", "ascii");
             out.extend_from_slice(reply::END);
         }
+        // The class whose keys `stats cachedump` tells.
+        b"items" => {
+            if !responder.store.is_empty() {
+                reply::stat(out, &format!("items:{CLASS}:number"), responder.store.len());
+            }
+            out.extend_from_slice(reply::END);
+        }
         // What follows has nothing to tell about a table that never changes, and is asked for by dashboards.
-        b"items" | b"slabs" | b"sizes" | b"conns" => out.extend_from_slice(reply::END),
+        b"slabs" | b"sizes" | b"conns" | b"extstore" | b"detail dump" => out.extend_from_slice(reply::END),
+        b"detail on" | b"detail off" => out.extend_from_slice(reply::OK),
         b"reset" => out.extend_from_slice(reply::RESET),
-        _ => reply::client_error(out, "unknown statistics"),
+        // As to a command that there is not: clients take it for the end of what they asked, and for a failure.
+        _ => out.extend_from_slice(Mistake::Unknown.answer()),
     }
 }

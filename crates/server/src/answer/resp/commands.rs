@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use graven_blocks::BlockReader;
 use graven_format::Store;
-use graven_wire::resp::{Args, Command, MemoryTopic, ObjectTopic, Refusal, TypedRead, Version, reply};
+use graven_wire::resp::{Args, Command, Known, MemoryTopic, ObjectTopic, Refusal, TypedRead, Version, reply};
 
 use super::bits::{self, BitScan};
 use super::client::ClientListing;
@@ -137,6 +137,18 @@ pub(super) fn count_present<R: BlockReader>(
     stop
 }
 
+/// Whether a command is refused while there is no table, as Redis refuses what it does not flag with `loading`.
+fn needs_table(command: Command<'_>) -> bool {
+    let name = command.name();
+    match name.split_once('|') {
+        // Redis flags subcommands one by one. These are about the connection and the server.
+        Some((container, _)) => container == "memory" || container == "object",
+        None => {
+            !Known::find(name.as_bytes()).is_some_and(|known| known.flags().any(|flag| flag == "loading"))
+        }
+    }
+}
+
 impl RespSession {
     pub(super) fn answer_or_queue<R: BlockReader>(
         &mut self,
@@ -147,6 +159,12 @@ impl RespSession {
     ) -> After {
         let is_client = matches!(command, Ok(Command::Client(_)));
         self.command = command.as_ref().map_or("NULL", Command::name);
+        if responder.is_loading && command.is_ok_and(needs_table) {
+            responder.loop_counters.resp.requests.add(1);
+            self.transaction.fail();
+            super::say_loading(&mut slot.out);
+            return After::Done;
+        }
         if self.transaction.is_open() {
             return self.queue(args, command, responder, slot);
         }

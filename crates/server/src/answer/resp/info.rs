@@ -72,15 +72,15 @@ fn lines<R>(section: &str, responder: &Responder<'_, R>) -> Lines {
         }
         "Memory" => memory_lines(responder),
         "Persistence" => {
-            let mut lines = zeros(&[
-                "loading",
+            let mut lines = vec![("loading", u8::from(responder.is_loading).to_string())];
+            lines.extend(zeros(&[
                 "async_loading",
                 "rdb_changes_since_last_save",
                 "rdb_bgsave_in_progress",
                 "aof_enabled",
                 "aof_rewrite_in_progress",
                 "aof_rewrite_scheduled",
-            ]);
+            ]));
             lines.push(("rdb_last_bgsave_status", "ok".to_owned()));
             lines
         }

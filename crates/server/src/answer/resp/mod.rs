@@ -31,6 +31,13 @@ use client::TrackingState;
 use commands::Unfinished;
 use transaction::{Executing, Transaction};
 
+/// What is said while the table has no version: clients know the word, and ask again later.
+const LOADING: &[u8] = b"LOADING the table is loading, ask again soon";
+
+pub(super) fn say_loading(out: &mut Vec<u8>) {
+    reply::error(out, LOADING);
+}
+
 pub(super) const DAMAGED: &[u8] = b"ERR the table is damaged where this key would lie";
 
 /// What RESP remembers between two requests.
@@ -231,7 +238,10 @@ impl Language for RespSession {
         if !self.is_silent() {
             invalid.encode(&mut slot.out);
         }
-        "the peer breaks the rules of RESP"
+        match invalid {
+            Invalid::HttpRequest => "an HTTP request came where RESP is spoken",
+            _ => "the peer breaks the rules of RESP",
+        }
     }
 
     fn interim(&mut self, _: &[u8], _: &Options) -> Option<&'static [u8]> {

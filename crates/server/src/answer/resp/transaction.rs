@@ -47,6 +47,13 @@ impl Transaction {
         matches!(self, Self::Open(_))
     }
 
+    /// A command was refused: there is nothing to execute.
+    pub(super) fn fail(&mut self) {
+        if let Self::Open(queued) = self {
+            queued.failed = true;
+        }
+    }
+
     /// How many commands are queued; `None` where none may be.
     pub(super) fn queued(&self) -> Option<usize> {
         match self {
