@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::options::Options;
+use crate::options::ServerOptions;
 
 /// A connection may always have this many bytes waiting, about what one read brings.
 const ALLOWANCE_MIN: usize = 64 * 1024;
@@ -32,7 +32,7 @@ pub(crate) enum Relief {
 }
 
 impl Buffered {
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &ServerOptions) -> Self {
         Self {
             held: AtomicUsize::new(0),
             held_max: options.limits.buffered_bytes_max,
@@ -92,7 +92,7 @@ mod tests {
 
     fn buffered(threads: usize) -> Buffered {
         let threads = threads.try_into().unwrap();
-        let mut options = Options { threads, ..Options::default() };
+        let mut options = ServerOptions { threads, ..ServerOptions::default() };
         options.limits.buffered_bytes_max = 1_000_000;
         Buffered::new(&options)
     }

@@ -24,7 +24,7 @@ pub(crate) struct Clients {
 #[derive(Debug)]
 #[repr(align(128))]
 struct LoopClients {
-    open: Mutex<BTreeMap<u64, Arc<Client>>>,
+    open: Mutex<BTreeMap<u64, Arc<ClientEntry>>>,
     /// Some of them are to be closed.
     has_killed: AtomicBool,
     waker: Arc<dyn Wake>,
@@ -63,7 +63,7 @@ impl Ends {
 
 /// A connection as others may know it.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct ClientEntry {
     pub(crate) id: u64,
     pub(crate) ends: Ends,
     pub(crate) descriptor: i32,
@@ -103,7 +103,7 @@ pub(crate) struct RespState {
     pub(crate) broadcast: bool,
 }
 
-impl Client {
+impl ClientEntry {
     pub(crate) fn state(&self) -> MutexGuard<'_, ClientState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -121,7 +121,7 @@ impl Clients {
     }
 
     /// Takes in a connection of loop `i`.
-    pub(crate) fn admit(&self, i: usize, ends: Ends, descriptor: i32, now: Instant) -> Arc<Client> {
+    pub(crate) fn admit(&self, i: usize, ends: Ends, descriptor: i32, now: Instant) -> Arc<ClientEntry> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let state = ClientState {
             protocol: "?",
@@ -131,19 +131,25 @@ impl Clients {
             resp: RespState::default(),
         };
         let is_killed = AtomicBool::new(false);
-        let client =
-            Arc::new(Client { id, ends, descriptor, connected: now, state: Mutex::new(state), is_killed });
+        let client = Arc::new(ClientEntry {
+            id,
+            ends,
+            descriptor,
+            connected: now,
+            state: Mutex::new(state),
+            is_killed,
+        });
         self.loops[i].lock().insert(id, Arc::clone(&client));
         client
     }
 
     /// A connection of loop `i` is closed.
-    pub(crate) fn remove(&self, i: usize, client: &Client) {
+    pub(crate) fn remove(&self, i: usize, client: &ClientEntry) {
         self.loops[i].lock().remove(&client.id);
     }
 
     /// All connections, in the order in which they came.
-    pub(crate) fn all(&self) -> Vec<Arc<Client>> {
+    pub(crate) fn all(&self) -> Vec<Arc<ClientEntry>> {
         let of = |of: &LoopClients| of.lock().values().cloned().collect::<Vec<_>>();
         let mut all: Vec<_> = self.loops.iter().flat_map(of).collect();
         all.sort_unstable_by_key(|client| client.id);
@@ -151,7 +157,7 @@ impl Clients {
     }
 
     /// Has the connections closed for which `is_meant`, and says how many they are.
-    pub(crate) fn kill(&self, mut is_meant: impl FnMut(&Client) -> bool) -> usize {
+    pub(crate) fn kill(&self, mut is_meant: impl FnMut(&ClientEntry) -> bool) -> usize {
         let mut killed = 0;
         for of in &self.loops {
             let before = killed;
@@ -177,7 +183,7 @@ impl Clients {
 }
 
 impl LoopClients {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Client>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ClientEntry>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -189,9 +195,9 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Default)]
-    struct Woken(AtomicUsize);
+    struct CountedWakes(AtomicUsize);
 
-    impl Wake for Woken {
+    impl Wake for CountedWakes {
         fn wake(&self) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
@@ -199,7 +205,7 @@ mod tests {
 
     #[test]
     fn connections_are_listed_in_the_order_in_which_they_came_whatever_loop_has_them() {
-        let clients = Clients::new((0..2).map(|_| Arc::new(Woken::default()) as Arc<dyn Wake>));
+        let clients = Clients::new((0..2).map(|_| Arc::new(CountedWakes::default()) as Arc<dyn Wake>));
         let now = Instant::now();
         let admitted: Vec<_> = (0..5).map(|i| clients.admit(i % 2, Ends::Unix, -1, now)).collect();
         let ids = || clients.all().iter().map(|client| client.id).collect::<Vec<_>>();
@@ -210,7 +216,7 @@ mod tests {
 
     #[test]
     fn only_the_loops_of_those_that_are_killed_are_woken_and_each_is_killed_once() {
-        let wakers = [Arc::new(Woken::default()), Arc::new(Woken::default())];
+        let wakers = [Arc::new(CountedWakes::default()), Arc::new(CountedWakes::default())];
         let clients = Clients::new(wakers.iter().map(|waker| Arc::clone(waker) as Arc<dyn Wake>));
         let now = Instant::now();
         let admitted: Vec<_> = (0..4).map(|i| clients.admit(i % 2, Ends::Unknown, -1, now)).collect();

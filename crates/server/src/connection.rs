@@ -3,15 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::answer::{Farewell, Next, Responder, Session, Slot};
+use crate::answer::{ConnectionSlot, Farewell, Next, Responder, Session};
 use crate::buffered::Buffered;
-use crate::clients::Client;
+use crate::clients::ClientEntry;
 use crate::clock::{Clock, TICK, ticks_of};
-use crate::input::Input;
+use crate::input::InputBuffer;
 use crate::journal::Journal;
 use crate::listener::ListenerRules;
-use crate::options::Options;
-use crate::output::Output;
+use crate::options::ServerOptions;
+use crate::output::OutputBuffer;
 use crate::system::{Stream, System};
 
 /// Requests that wait for blocks, in bytes, up to which those behind them are read.
@@ -31,12 +31,12 @@ const DRAINING_TICKS: u32 = 1;
 pub(crate) struct Connection<S> {
     stream: S,
     /// What others may know of it.
-    client: Arc<Client>,
+    client: Arc<ClientEntry>,
     session: Session,
     /// The beginning of a request that is not whole, or requests that wait.
-    input: Input,
+    input: InputBuffer,
     /// Answers that the stream did not take, from `written` on.
-    output: Output,
+    output: OutputBuffer,
     written: usize,
     phase: Phase,
     /// Since when, in ticks, the connection waits for what it waits for.
@@ -83,7 +83,7 @@ enum Waits {
 
 /// What the loop does with a connection next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum LoopAction {
     /// Nothing, until there is an event.
     Keep,
     /// Serve it again once the others had their turn.
@@ -95,7 +95,7 @@ pub(crate) enum Outcome {
 /// What there is to answer in a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Begun {
-    Nothing(Outcome),
+    Nothing(LoopAction),
     /// So many bytes were read into the room, and nothing was waiting before them.
     Read(usize),
     /// What the connection holds.
@@ -104,20 +104,20 @@ pub(crate) enum Begun {
 
 /// What all connections of a loop share.
 #[derive(Debug)]
-pub(crate) struct Shared<'a, S: System> {
+pub(crate) struct LoopShared<'a, S: System> {
     pub(crate) system: S,
     pub(crate) responder: Responder<'a, S::Reader>,
     pub(crate) clock: Clock,
     pub(crate) journal: Journal,
-    pub(crate) timeouts: Timeouts,
+    pub(crate) timeouts: TimeoutTicks,
     pub(crate) buffered: &'a Buffered,
     /// The server is shutting down, since this tick.
     pub(crate) draining_since: Option<u32>,
 }
 
-/// The timeouts of [`Options`] in ticks.
+/// The timeouts of [`ServerOptions`] in ticks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Timeouts {
+pub(crate) struct TimeoutTicks {
     idle: u32,
     short_lived_idle: u32,
     request: u32,
@@ -125,8 +125,8 @@ pub(crate) struct Timeouts {
     write: u32,
 }
 
-impl Timeouts {
-    pub(crate) fn new(options: &Options) -> Self {
+impl TimeoutTicks {
+    pub(crate) fn new(options: &ServerOptions) -> Self {
         Self {
             idle: options.timeouts.idle.map_or(u32::MAX, ticks_of),
             short_lived_idle: options.timeouts.http_idle.map_or(u32::MAX, ticks_of),
@@ -141,8 +141,8 @@ impl<S: Stream> Connection<S> {
     pub(crate) fn new(
         stream: S,
         rules: ListenerRules,
-        client: Arc<Client>,
-        options: &Options,
+        client: Arc<ClientEntry>,
+        options: &ServerOptions,
         ticks: u32,
     ) -> Self {
         let session = Session::new(rules, &client, options);
@@ -150,8 +150,8 @@ impl<S: Stream> Connection<S> {
             stream,
             client,
             session,
-            input: Input::default(),
-            output: Output::default(),
+            input: InputBuffer::default(),
+            output: OutputBuffer::default(),
             written: 0,
             phase: Phase::Open,
             since: ticks,
@@ -172,7 +172,7 @@ impl<S: Stream> Connection<S> {
         &mut self.stream
     }
 
-    pub(crate) fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &ClientEntry {
         &self.client
     }
 
@@ -219,7 +219,7 @@ impl<S: Stream> Connection<S> {
     /// The first part of a turn: writes answers that were waiting, and reads at most once.
     pub(crate) fn begin<Y: System<Stream = S>>(
         &mut self,
-        shared: &mut Shared<'_, Y>,
+        shared: &mut LoopShared<'_, Y>,
         room: &mut [u8],
     ) -> io::Result<Begun> {
         self.queued = false;
@@ -228,26 +228,30 @@ impl<S: Stream> Connection<S> {
         }
         match self.phase {
             Phase::Open if self.reading && self.input.len() >= READ_AHEAD_BYTES => {
-                Ok(Begun::Nothing(Outcome::Keep))
+                Ok(Begun::Nothing(LoopAction::Keep))
             }
             Phase::Open if self.stalled => Ok(Begun::Held),
-            Phase::Open if self.reading && self.ended => Ok(Begun::Nothing(Outcome::Keep)),
+            Phase::Open if self.reading && self.ended => Ok(Begun::Nothing(LoopAction::Keep)),
             Phase::Open if self.readable || self.ended => self.read(shared, room),
-            Phase::Open => Ok(Begun::Nothing(Outcome::Keep)),
+            Phase::Open => Ok(Begun::Nothing(LoopAction::Keep)),
             Phase::Ending => self.end_output().map(Begun::Nothing),
             Phase::Lingering => self.throw_away(room).map(Begun::Nothing),
         }
     }
 
-    fn read<Y: System<Stream = S>>(&mut self, shared: &Shared<'_, Y>, room: &mut [u8]) -> io::Result<Begun> {
+    fn read<Y: System<Stream = S>>(
+        &mut self,
+        shared: &LoopShared<'_, Y>,
+        room: &mut [u8],
+    ) -> io::Result<Begun> {
         match self.fill(shared, room)? {
-            None => Ok(Begun::Nothing(Outcome::Keep)),
+            None => Ok(Begun::Nothing(LoopAction::Keep)),
             // The peer sends no more, and is still answered.
             Some(0) if self.reading => {
                 self.ended = true;
-                Ok(Begun::Nothing(Outcome::Keep))
+                Ok(Begun::Nothing(LoopAction::Keep))
             }
-            Some(0) => Ok(Begun::Nothing(Outcome::Close)),
+            Some(0) => Ok(Begun::Nothing(LoopAction::Close)),
             Some(bytes) if self.input.is_empty() && !self.reading => Ok(Begun::Read(bytes)),
             Some(bytes) => {
                 self.input.extend(&room[..bytes]);
@@ -259,7 +263,7 @@ impl<S: Stream> Connection<S> {
     /// Reads once: how many bytes, or `None` when there are none for now.
     fn fill<Y: System<Stream = S>>(
         &mut self,
-        shared: &Shared<'_, Y>,
+        shared: &LoopShared<'_, Y>,
         room: &mut [u8],
     ) -> io::Result<Option<usize>> {
         let bytes = match self.stream.read(room) {
@@ -283,12 +287,12 @@ impl<S: Stream> Connection<S> {
     /// Reads on while answers wait to be read, so that a peer may send everything before it reads anything.
     fn read_on<Y: System<Stream = S>>(
         &mut self,
-        shared: &Shared<'_, Y>,
+        shared: &LoopShared<'_, Y>,
         room: &mut [u8],
-    ) -> io::Result<Outcome> {
+    ) -> io::Result<LoopAction> {
         if !self.readable {
             self.brimful = false;
-            return Ok(Outcome::Keep);
+            return Ok(LoopAction::Keep);
         }
         if self.phase == Phase::Ending {
             // Or the peer would not come to the end of what it sends, and read why it should not have.
@@ -296,24 +300,24 @@ impl<S: Stream> Connection<S> {
         }
         self.brimful = self.own_bytes() >= shared.buffered.allowance();
         if self.brimful {
-            return Ok(Outcome::Keep);
+            return Ok(LoopAction::Keep);
         }
         match self.fill(shared, room)? {
-            None => Ok(Outcome::Keep),
+            None => Ok(LoopAction::Keep),
             Some(0) => {
                 self.ended = true;
-                Ok(Outcome::Keep)
+                Ok(LoopAction::Keep)
             }
             Some(bytes) => {
                 self.input.extend(&room[..bytes]);
                 self.stalled = true;
-                Ok(if self.readable { Outcome::Again } else { Outcome::Keep })
+                Ok(if self.readable { LoopAction::Again } else { LoopAction::Keep })
             }
         }
     }
 
     /// What the connection holds to be answered, while it is served; given back with [`Self::finish`].
-    pub(crate) fn take_input(&mut self) -> Input {
+    pub(crate) fn take_input(&mut self) -> InputBuffer {
         std::mem::take(&mut self.input)
     }
 
@@ -324,9 +328,9 @@ impl<S: Stream> Connection<S> {
         token: usize,
         received: Received<'_>,
         next: Next,
-        slot: &mut Slot,
-        shared: &mut Shared<'_, Y>,
-    ) -> io::Result<Outcome> {
+        slot: &mut ConnectionSlot,
+        shared: &mut LoopShared<'_, Y>,
+    ) -> io::Result<LoopAction> {
         if slot.consumed > 0 {
             // A request became whole: the time for the next one begins.
             self.since = shared.clock.ticks();
@@ -362,7 +366,7 @@ impl<S: Stream> Connection<S> {
             }
         }
         if self.phase != Phase::Open {
-            self.input = Input::default();
+            self.input = InputBuffer::default();
         }
         let all_written = slot.out.is_empty() || self.write_out(token, slot, shared)?;
         if !all_written && self.reading {
@@ -373,13 +377,13 @@ impl<S: Stream> Connection<S> {
             (self.reading, self.stalled) = (false, true);
         }
         match self.phase {
-            _ if !all_written => Ok(if self.readable { Outcome::Again } else { Outcome::Keep }),
+            _ if !all_written => Ok(if self.readable { LoopAction::Again } else { LoopAction::Keep }),
             Phase::Open if self.reading => {
                 let reads_ahead = self.readable && self.input.len() < READ_AHEAD_BYTES;
-                Ok(if reads_ahead { Outcome::Again } else { Outcome::Keep })
+                Ok(if reads_ahead { LoopAction::Again } else { LoopAction::Keep })
             }
-            Phase::Open if self.stalled => Ok(Outcome::Again),
-            Phase::Open => Ok(if self.readable || self.ended { Outcome::Again } else { Outcome::Keep }),
+            Phase::Open if self.stalled => Ok(LoopAction::Again),
+            Phase::Open => Ok(if self.readable || self.ended { LoopAction::Again } else { LoopAction::Keep }),
             _ => self.end_output(),
         }
     }
@@ -388,8 +392,8 @@ impl<S: Stream> Connection<S> {
     fn write_out<Y: System<Stream = S>>(
         &mut self,
         token: usize,
-        slot: &mut Slot,
-        shared: &mut Shared<'_, Y>,
+        slot: &mut ConnectionSlot,
+        shared: &mut LoopShared<'_, Y>,
     ) -> io::Result<bool> {
         let out = &mut slot.out;
         let written = match out.write(0, &mut self.stream) {
@@ -414,7 +418,7 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Writes answers that wait: whether the stream took all that is left.
-    fn write_waiting<Y: System<Stream = S>>(&mut self, shared: &Shared<'_, Y>) -> io::Result<bool> {
+    fn write_waiting<Y: System<Stream = S>>(&mut self, shared: &LoopShared<'_, Y>) -> io::Result<bool> {
         match self.output.write(self.written, &mut self.stream) {
             Ok(written) => {
                 self.written += written;
@@ -434,24 +438,24 @@ impl<S: Stream> Connection<S> {
 
     /// Everything is written: tells the peer, and lingers until it has closed. Closing at once would have the kernel reset the
     /// connection as soon as one more byte came, and the peer might never see its answers.
-    fn end_output(&mut self) -> io::Result<Outcome> {
+    fn end_output(&mut self) -> io::Result<LoopAction> {
         self.stream.end_output()?;
         self.phase = Phase::Lingering;
-        Ok(if self.readable { Outcome::Again } else { Outcome::Keep })
+        Ok(if self.readable { LoopAction::Again } else { LoopAction::Keep })
     }
 
     /// Reads once what nobody wants any more.
-    fn throw_away(&mut self, room: &mut [u8]) -> io::Result<Outcome> {
+    fn throw_away(&mut self, room: &mut [u8]) -> io::Result<LoopAction> {
         match self.stream.read(room) {
-            Ok(0) if self.phase == Phase::Lingering => Ok(Outcome::Close),
+            Ok(0) if self.phase == Phase::Lingering => Ok(LoopAction::Close),
             Ok(0) => {
                 self.readable = false;
-                Ok(Outcome::Keep)
+                Ok(LoopAction::Keep)
             }
-            Ok(_) => Ok(Outcome::Again),
+            Ok(_) => Ok(LoopAction::Again),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.readable = false;
-                Ok(Outcome::Keep)
+                Ok(LoopAction::Keep)
             }
             Err(error) => Err(error),
         }
@@ -460,14 +464,14 @@ impl<S: Stream> Connection<S> {
     /// The end of a turn: keeps the books, and says how it goes on.
     pub(crate) fn settle<Y: System<Stream = S>>(
         &mut self,
-        outcome: io::Result<Outcome>,
-        shared: &mut Shared<'_, Y>,
-    ) -> Outcome {
+        outcome: io::Result<LoopAction>,
+        shared: &mut LoopShared<'_, Y>,
+    ) -> LoopAction {
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Outcome::Again,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => LoopAction::Again,
             // The peer is gone; there is nobody to tell.
-            Err(_) => Outcome::Close,
+            Err(_) => LoopAction::Close,
         };
         let held_now = self.own_bytes();
         let held_before = std::mem::replace(&mut self.held_bytes, held_now);
@@ -478,11 +482,11 @@ impl<S: Stream> Connection<S> {
         }
         if let Some(since) = shared.draining_since
             && self.phase == Phase::Open
-            && outcome != Outcome::Close
+            && outcome != LoopAction::Close
         {
             // What was sent before the shutdown is answered; who goes on sending is ended behind an answer.
             let ends = match waits {
-                Waits::Request if outcome == Outcome::Keep && !self.readable => true,
+                Waits::Request if outcome == LoopAction::Keep && !self.readable => true,
                 Waits::Request => shared.clock.ticks() > since + DRAINING_TICKS,
                 Waits::RestOfRequest => {
                     !self.stalled && self.readable && shared.clock.ticks() > since + DRAINING_TICKS
@@ -490,8 +494,8 @@ impl<S: Stream> Connection<S> {
                 _ => false,
             };
             if ends {
-                self.input = Input::default();
-                return self.end_output().unwrap_or(Outcome::Close);
+                self.input = InputBuffer::default();
+                return self.end_output().unwrap_or(LoopAction::Close);
             }
         }
         outcome
@@ -516,7 +520,10 @@ impl<S: Stream> Connection<S> {
     }
 
     /// What becomes of the connection if it has waited too long; a peer that can be told is told. `None` if it has not.
-    pub(crate) fn overdue<Y: System<Stream = S>>(&mut self, shared: &mut Shared<'_, Y>) -> Option<Outcome> {
+    pub(crate) fn overdue<Y: System<Stream = S>>(
+        &mut self,
+        shared: &mut LoopShared<'_, Y>,
+    ) -> Option<LoopAction> {
         let timeouts = &shared.timeouts;
         let is_brimful = self.brimful && self.phase == Phase::Open;
         let (most, reason) = match self.waits {
@@ -551,31 +558,35 @@ impl<S: Stream> Connection<S> {
             }
             _ => {}
         }
-        Some(Outcome::Close)
+        Some(LoopAction::Close)
     }
 
     /// Closes the connection because it, of all connections, holds most.
-    pub(crate) fn relieve<Y: System<Stream = S>>(&mut self, shared: &mut Shared<'_, Y>) -> Outcome {
+    pub(crate) fn relieve<Y: System<Stream = S>>(&mut self, shared: &mut LoopShared<'_, Y>) -> LoopAction {
         let reason = "all connections together hold too many bytes, and this one most of them";
         shared.journal.peer(shared.clock.now(), &self.stream, reason);
         self.dismiss(Farewell::HoldsTheMost, shared)
     }
 
     /// Lets go of all requests, and ends the connection with `farewell` behind the answers that wait to be read.
-    fn dismiss<Y: System<Stream = S>>(&mut self, farewell: Farewell, shared: &mut Shared<'_, Y>) -> Outcome {
+    fn dismiss<Y: System<Stream = S>>(
+        &mut self,
+        farewell: Farewell,
+        shared: &mut LoopShared<'_, Y>,
+    ) -> LoopAction {
         /// Answers above this many bytes are not kept for a peer that has to go.
         const KEPT_BYTES_MAX: usize = 1024 * 1024;
 
         if self.phase != Phase::Open || self.output.own_bytes() > KEPT_BYTES_MAX {
-            return self.settle(Ok(Outcome::Close), shared);
+            return self.settle(Ok(LoopAction::Close), shared);
         }
         shared.responder.say_farewell(&self.session, farewell, &mut self.output);
         self.session.forget_requests();
-        self.input = Input::default();
+        self.input = InputBuffer::default();
         (self.stalled, self.reading, self.brimful) = (false, false, false);
         self.phase = Phase::Ending;
         self.since = shared.clock.ticks();
-        self.settle(Ok(Outcome::Again), shared)
+        self.settle(Ok(LoopAction::Again), shared)
     }
 }
 
@@ -585,7 +596,7 @@ pub(crate) enum Received<'r> {
     /// They came in this turn.
     Now(&'r [u8]),
     /// The connection has held them.
-    Before(Input),
+    Before(InputBuffer),
 }
 
 impl Received<'_> {

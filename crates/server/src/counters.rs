@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use graven_blocks::{Cache, FetchCounts};
 
-use crate::metric::{Metric, Section, Unit, Value, counter, gauge, histogram};
+use crate::metric::{InfoSection, Metric, MetricSource, Unit, counter, gauge, histogram};
 
 /// A number that one loop alone changes and anybody may read.
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ macro_rules! loop_counters {
         }
 
         static LOOP_COUNTERS: &[Metric] = &[
-            $($metric.help($help).value(Value::Sum(|counts| &counts.$field)),)*
+            $($metric.help($help).value(MetricSource::Sum(|counts| &counts.$field)),)*
         ];
     };
 }
@@ -96,35 +96,35 @@ macro_rules! loop_counters {
 loop_counters! {
     /// Connections accepted
     connections_opened: counter("connections_opened", Unit::None)
-        .redis(Section::Stats, "total_connections_received").memcached("total_connections");
+        .redis(InfoSection::Stats, "total_connections_received").memcached("total_connections");
     /// Connections closed at once because as many were open as may be
     connections_refused: counter("connections_refused", Unit::None)
-        .redis(Section::Stats, "rejected_connections").memcached("rejected_connections");
+        .redis(InfoSection::Stats, "rejected_connections").memcached("rejected_connections");
     /// Connections closed because what came was no request, or passed a limit
     protocol_errors: counter("protocol_errors", Unit::None);
     /// Connections closed because their peer took too long
     timeouts: counter("timeouts", Unit::None);
     /// Bytes read from connections
     bytes_read: counter("read", Unit::Bytes)
-        .redis(Section::Stats, "total_net_input_bytes").memcached("bytes_read");
+        .redis(InfoSection::Stats, "total_net_input_bytes").memcached("bytes_read");
     /// Bytes written to connections
     bytes_written: counter("written", Unit::Bytes)
-        .redis(Section::Stats, "total_net_output_bytes").memcached("bytes_written");
+        .redis(InfoSection::Stats, "total_net_output_bytes").memcached("bytes_written");
     /// Reads of a table on disk
     disk_reads: counter("disk_reads", Unit::None)
-        .redis(Section::Storage, "disk_reads").memcached("disk_reads");
+        .redis(InfoSection::Storage, "disk_reads").memcached("disk_reads");
     /// Bytes read of a table on disk
     disk_read_bytes: counter("disk_read", Unit::Bytes)
-        .redis(Section::Storage, "disk_read_bytes").memcached("disk_read_bytes");
+        .redis(InfoSection::Storage, "disk_read_bytes").memcached("disk_read_bytes");
     /// Reads of a table on disk that failed, or whose bytes were damaged
     disk_errors: counter("disk_errors", Unit::None)
-        .redis(Section::Storage, "disk_errors").memcached("disk_errors");
+        .redis(InfoSection::Storage, "disk_errors").memcached("disk_errors");
     /// Lookups in a table on disk whose bucket was in memory
     cache_hits: counter("cache_hits", Unit::None)
-        .redis(Section::Storage, "cache_hits").memcached("cache_hits");
+        .redis(InfoSection::Storage, "cache_hits").memcached("cache_hits");
     /// Lookups in a table on disk whose bucket had to be read
     cache_misses: counter("cache_misses", Unit::None)
-        .redis(Section::Storage, "cache_misses").memcached("cache_misses");
+        .redis(InfoSection::Storage, "cache_misses").memcached("cache_misses");
 }
 
 /// What is not counted by the loops one by one.
@@ -132,51 +132,51 @@ static OTHERS: &[Metric] = &[
     gauge("pairs", Unit::None)
         .help("Pairs in the table")
         .memcached("curr_items")
-        .value(Value::Single(|readings| readings.pairs)),
+        .value(MetricSource::Single(|readings| readings.pairs)),
     gauge("uptime", Unit::Seconds)
         .help("Time since the server started")
-        .redis(Section::Server, "uptime_in_seconds")
+        .redis(InfoSection::Server, "uptime_in_seconds")
         .memcached("uptime")
-        .value(Value::Single(|readings| readings.counters.started.elapsed().as_secs())),
+        .value(MetricSource::Single(|readings| readings.counters.started.elapsed().as_secs())),
     gauge("connections", Unit::None)
         .help("Connections that are open")
-        .redis(Section::Clients, "connected_clients")
+        .redis(InfoSection::Clients, "connected_clients")
         .memcached("curr_connections")
-        .value(Value::Single(|readings| readings.counters.open_connections())),
+        .value(MetricSource::Single(|readings| readings.counters.open_connections())),
 ];
 
 /// What the cache of a table on disk says of itself.
 static CACHE: &[Metric] = &[
     counter("cache_evictions", Unit::None)
         .help("Buckets that left the cache for others")
-        .redis(Section::Storage, "cache_evictions")
+        .redis(InfoSection::Storage, "cache_evictions")
         .memcached("cache_evictions")
-        .value(Value::Single(|readings| readings.counters.cache().map_or(0, Cache::evictions))),
+        .value(MetricSource::Single(|readings| readings.counters.cache().map_or(0, Cache::evictions))),
     gauge("cache", Unit::Bytes)
         .help("Memory that the cache of a table on disk holds")
-        .redis(Section::Storage, "cache_bytes")
+        .redis(InfoSection::Storage, "cache_bytes")
         .memcached("cache_bytes")
-        .value(Value::Single(|readings| readings.counters.cache().map_or(0, Cache::bytes))),
+        .value(MetricSource::Single(|readings| readings.counters.cache().map_or(0, Cache::bytes))),
 ];
 
 /// What is counted for each protocol.
 static REQUESTS: &[Metric] = &[
     counter("requests", Unit::None)
         .help("Requests answered")
-        .value(Value::Protocols(|requests| &requests.requests)),
+        .value(MetricSource::Protocols(|requests| &requests.requests)),
     counter("hits", Unit::None)
         .help("Keys asked for that were there")
-        .redis(Section::Stats, "keyspace_hits")
+        .redis(InfoSection::Stats, "keyspace_hits")
         .memcached("get_hits")
-        .value(Value::Protocols(|requests| &requests.hits)),
+        .value(MetricSource::Protocols(|requests| &requests.hits)),
     counter("misses", Unit::None)
         .help("Keys asked for that were not there")
-        .redis(Section::Stats, "keyspace_misses")
+        .redis(InfoSection::Stats, "keyspace_misses")
         .memcached("get_misses")
-        .value(Value::Protocols(|requests| &requests.misses)),
+        .value(MetricSource::Protocols(|requests| &requests.misses)),
     histogram("wait", Unit::Seconds)
         .help("Time from when the loop learnt of a request's bytes until the kernel took its answer")
-        .value(Value::Waits),
+        .value(MetricSource::Waits),
 ];
 
 /// Every number, in the order in which they are told.
@@ -185,9 +185,9 @@ pub(crate) fn metrics() -> impl Iterator<Item = &'static Metric> {
 }
 
 /// A protocol's name, and its requests among the counters of a loop.
-pub(crate) type Protocol = (&'static str, fn(&LoopCounters) -> &Requests);
+pub(crate) type ProtocolRequests = (&'static str, fn(&LoopCounters) -> &Requests);
 
-pub(crate) static PROTOCOLS: [Protocol; 3] = [
+pub(crate) static PROTOCOLS: [ProtocolRequests; 3] = [
     ("http", |counts| &counts.http),
     ("resp", |counts| &counts.resp),
     ("memcached", |counts| &counts.memcached),
@@ -205,12 +205,12 @@ impl Readings<'_> {
     /// A number as one, the protocols added up; `None` for what is no number.
     pub(crate) fn total(&self, metric: &Metric) -> Option<u64> {
         match metric.value {
-            Value::Single(read) => Some(read(self)),
-            Value::Sum(count) => Some(self.counters.sum(count)),
-            Value::Protocols(count) => {
+            MetricSource::Single(read) => Some(read(self)),
+            MetricSource::Sum(count) => Some(self.counters.sum(count)),
+            MetricSource::Protocols(count) => {
                 Some(PROTOCOLS.iter().map(|protocol| self.counters.sum_of(*protocol, count)).sum())
             }
-            Value::Waits => None,
+            MetricSource::Waits => None,
         }
     }
 }
@@ -275,13 +275,13 @@ impl Counters {
     }
 
     /// The same of one protocol.
-    pub(crate) fn sum_of(&self, (_, of): Protocol, count: fn(&Requests) -> &Count) -> u64 {
+    pub(crate) fn sum_of(&self, (_, of): ProtocolRequests, count: fn(&Requests) -> &Count) -> u64 {
         self.loops.iter().map(|counts| count(of(counts)).get()).sum()
     }
 
     /// Requests of one protocol by how long they have waited, and the sum of their waits in
     /// microseconds.
-    pub(crate) fn waits(&self, (_, of): Protocol) -> ([u64; WAIT_BOUNDS_US.len() + 1], u64) {
+    pub(crate) fn waits(&self, (_, of): ProtocolRequests) -> ([u64; WAIT_BOUNDS_US.len() + 1], u64) {
         let mut sums = ([0; WAIT_BOUNDS_US.len() + 1], 0);
         for waits in self.loops.iter().map(|counts| &of(counts).waits) {
             sums.1 += waits.microseconds.get();
@@ -344,7 +344,7 @@ mod tests {
         let mut page =
             "| name | kind | what it counts | INFO | stats |\n| --- | --- | --- | --- | --- |\n".to_owned();
         for metric in metrics() {
-            let of_each = !matches!(metric.value, Value::Single(_) | Value::Sum(_));
+            let of_each = !matches!(metric.value, MetricSource::Single(_) | MetricSource::Sum(_));
             page.push_str(&format!(
                 "| `{}` | {} | {}{} | {} | {} |\n",
                 metric.prometheus_name(),

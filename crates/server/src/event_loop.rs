@@ -19,12 +19,12 @@ use crate::answer::{FIRST_COST_MAX, FURTHER_COST_MAX, Responder};
 use crate::buffered::{Buffered, Relief};
 use crate::clients::Clients;
 use crate::clock::{Clock, TICK};
-use crate::connection::{Connection, Outcome, Shared, Timeouts};
+use crate::connection::{Connection, LoopAction, LoopShared, TimeoutTicks};
 use crate::counters::Counters;
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::listener::ListenerRules;
-use crate::options::{Options, StorageOptions};
+use crate::options::{ServerOptions, StorageOptions};
 use crate::shutdown::Shutdown;
 use crate::system::{Event, Stream, System};
 use crate::turn::{TURNS_MAX, Turns};
@@ -46,7 +46,7 @@ pub(crate) struct Common<'a, S: System> {
     pub(crate) clients: &'a Clients,
     pub(crate) buffered: &'a Buffered,
     pub(crate) catalog: &'a Catalog,
-    pub(crate) options: &'a Options,
+    pub(crate) options: &'a ServerOptions,
     /// The hosts under which requests may be sent, where a listener checks that.
     pub(crate) hosts: &'a Hosts,
     pub(crate) shutdown: &'a Shutdown,
@@ -68,7 +68,7 @@ pub(crate) struct EventLoop<'a, S: System> {
     /// The first loop's; none once the shutdown has begun.
     acceptor: Option<Acceptor>,
     connections: Slab<Connection<S::Stream>>,
-    shared: Shared<'a, S>,
+    shared: LoopShared<'a, S>,
     turns: Turns,
     /// The version that answers, if there is one, and the catalog's generation when it was taken.
     version: Option<Arc<Version>>,
@@ -80,7 +80,7 @@ pub(crate) struct EventLoop<'a, S: System> {
     leftovers: VecDeque<usize>,
     /// Connections whose blocks have come, and how turns have gone; room that is used again and again.
     ready: Vec<usize>,
-    outcomes: Vec<(usize, Outcome)>,
+    outcomes: Vec<(usize, LoopAction)>,
     /// When the loop last learnt of events.
     woken: Instant,
     sweep_due: Instant,
@@ -119,12 +119,12 @@ impl<'a, S: System> EventLoop<'a, S> {
         let store = version.as_ref().map(|version| version.store());
         let responder = Responder::new(store, options, hosts, counters, &counters.loops[i], clients)
             .map_err(|error| Error::doing("make an empty table")(std::io::Error::other(error)))?;
-        let shared = Shared {
+        let shared = LoopShared {
             system,
             responder,
             clock,
             journal: Journal::new(now),
-            timeouts: Timeouts::new(options),
+            timeouts: TimeoutTicks::new(options),
             buffered,
             draining_since: None,
         };
@@ -313,15 +313,15 @@ impl<'a, S: System> EventLoop<'a, S> {
         self.outcomes = outcomes;
     }
 
-    fn go_on(&mut self, token: usize, outcome: Outcome) {
+    fn go_on(&mut self, token: usize, outcome: LoopAction) {
         match outcome {
-            Outcome::Keep => {}
-            Outcome::Again => {
+            LoopAction::Keep => {}
+            LoopAction::Again => {
                 if self.connections.get_mut(token).is_some_and(Connection::queue) {
                     self.leftovers.push_back(token);
                 }
             }
-            Outcome::Close => self.close(token),
+            LoopAction::Close => self.close(token),
         }
     }
 
@@ -393,7 +393,7 @@ impl<'a, S: System> EventLoop<'a, S> {
             self.shared.journal.trouble(self.shared.clock.now(), &error, what);
             self.close(token);
         } else if self.shared.draining_since.is_some() {
-            self.go_on(token, Outcome::Again);
+            self.go_on(token, LoopAction::Again);
         }
     }
 
@@ -420,7 +420,7 @@ impl<'a, S: System> EventLoop<'a, S> {
         self.sweep_part = (self.sweep_part + 1) % SWEEP_PARTS;
         let (shared, part) = (&mut self.shared, self.sweep_part);
         let in_part = self.connections.iter_mut().filter(|(token, _)| token % SWEEP_PARTS == part);
-        let overdue: Vec<(usize, Outcome)> = in_part
+        let overdue: Vec<(usize, LoopAction)> = in_part
             .filter_map(|(token, connection)| {
                 connection.record(&shared.clock);
                 Some((token, connection.overdue(shared)?))
@@ -449,7 +449,7 @@ impl<'a, S: System> EventLoop<'a, S> {
     }
 
     /// A connection was told that it has to go, or is closed at once.
-    fn dismissed(&mut self, token: usize, outcome: Outcome) {
+    fn dismissed(&mut self, token: usize, outcome: LoopAction) {
         if let Some(fetcher) = self.shared.responder.lookups().fetcher() {
             fetcher.forget(token);
         }
@@ -467,7 +467,7 @@ impl<'a, S: System> EventLoop<'a, S> {
         let tokens: Vec<usize> = self.connections.iter().map(|(token, _)| token).collect();
         for token in tokens {
             self.connections[token].note(true, false);
-            self.go_on(token, Outcome::Again);
+            self.go_on(token, LoopAction::Again);
         }
     }
 }

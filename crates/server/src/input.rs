@@ -2,13 +2,13 @@
 
 /// Received bytes, of which those at the front are let go as requests are answered.
 #[derive(Debug, Default)]
-pub(crate) struct Input {
+pub(crate) struct InputBuffer {
     bytes: Vec<u8>,
     /// Where the bytes that are left begin.
     start: usize,
 }
 
-impl Input {
+impl InputBuffer {
     /// The bytes that are left.
     pub(crate) fn left(&self) -> &[u8] {
         &self.bytes[self.start..]
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn bytes_come_out_in_the_order_in_which_they_came_in() {
-        let mut input = Input::default();
+        let mut input = InputBuffer::default();
         let (mut put, mut taken) = (0_u32, 0_u32);
         for round in 0..1_000_u32 {
             let more: Vec<u8> = (0..round % 37)
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn memory_is_given_back_with_the_bytes() {
-        let mut input = Input::default();
+        let mut input = InputBuffer::default();
         input.extend(&[1; 1_000_000]);
         input.consume(999_999);
         assert_eq!((input.left(), input.held_bytes()), (&[1][..], 1));

@@ -1,20 +1,20 @@
 //! Event loops, connections and limits that put a table on the network.
 //!
-//! [`run`] takes listeners, a catalog, [`Options`] and a [`Shutdown`] handle, and returns when the handle was triggered and
+//! [`run`] takes listeners, a catalog, [`ServerOptions`] and a [`Shutdown`] handle, and returns when the handle was triggered and
 //! the connections have drained. It reads no argument, environment or configuration, installs no signal handler and never
 //! ends the process: all of that is its caller's. It logs through `tracing`, and nothing per request.
 //!
 //! ```
 //! use graven_catalog::Catalog;
 //! use graven_format::{Builder, Options as Build};
-//! use graven_server::{Endpoint, Listener, Options, Shutdown, run};
+//! use graven_server::{Endpoint, Listener, ServerOptions, Shutdown, run};
 //!
 //! let mut builder = Builder::new(Build::default());
 //! builder.add(b"colour", b"green")?;
 //! let (store, _) = builder.finish()?;
 //! let catalog = Catalog::new("paints", "first", store);
 //!
-//! let options = Options::default();
+//! let options = ServerOptions::default();
 //! let endpoint: Endpoint = "127.0.0.1:0".parse()?;
 //! let listener = Listener::bind(&endpoint, &options)?;
 //! let address = listener.endpoint().to_string();
@@ -73,8 +73,8 @@ pub use graven_blocks::DiskReads;
 pub use graven_wire::address::Location;
 pub use listener::Listener;
 pub use options::{
-    ContentType, HostName, LimitOptions, NetworkOptions, NotAContentType, NotAHostName, NotAnOrigin, Options,
-    Origin, StorageOptions, TimeoutOptions,
+    ContentType, CorsOrigin, HostName, LimitOptions, NetworkOptions, NotAContentType, NotAHostName,
+    NotAnOrigin, ServerOptions, StorageOptions, TimeoutOptions,
 };
 pub use shutdown::Shutdown;
 
@@ -92,7 +92,7 @@ use graven_catalog::Catalog;
 pub fn run(
     listeners: Vec<Listener>,
     catalog: &Arc<Catalog>,
-    options: &Options,
+    options: &ServerOptions,
     shutdown: &Shutdown,
 ) -> Result<(), Error> {
     loops::run(listeners, catalog, options, shutdown)

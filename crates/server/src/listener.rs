@@ -17,7 +17,7 @@ use socket2::{Domain, Protocol, SockAddr, TcpKeepalive, Type};
 use crate::endpoint::{Endpoint, Speaks};
 use crate::error::Error;
 use crate::fast_open;
-use crate::options::Options;
+use crate::options::ServerOptions;
 use crate::os::Socket;
 
 /// A socket that listens on an [`Endpoint`].
@@ -63,7 +63,7 @@ impl Listener {
     ///
     /// # Errors
     /// When the address is in use, not permitted, not of this machine, or unknown.
-    pub fn bind(endpoint: &Endpoint, options: &Options) -> Result<Self, Error> {
+    pub fn bind(endpoint: &Endpoint, options: &ServerOptions) -> Result<Self, Error> {
         let backlog = i32::try_from(options.network.backlog).unwrap_or(i32::MAX);
         let fast_open_max = options.network.fast_open_max;
         let speaks = endpoint.speaks;
@@ -208,7 +208,7 @@ mod tests {
 
     /// A connection as it was accepted by a listener with `keep_alive`.
     fn accepted(keep_alive: Option<Duration>) -> (Socket, std::net::TcpStream) {
-        let mut options = Options::default();
+        let mut options = ServerOptions::default();
         options.timeouts.keep_alive = keep_alive;
         let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap(), &options).unwrap();
         let stream = std::net::TcpStream::connect(listener.endpoint().to_string()).unwrap();

@@ -13,7 +13,7 @@ use crate::counters::Counters;
 use crate::error::Error;
 use crate::event_loop::{Common, EventLoop};
 use crate::listener::Listener;
-use crate::options::{HostName, Options};
+use crate::options::{HostName, ServerOptions};
 use crate::os::{Os, Socket};
 use crate::shutdown::Shutdown;
 use crate::system::{System, Wake};
@@ -21,7 +21,7 @@ use crate::system::{System, Wake};
 pub(crate) fn run(
     listeners: Vec<Listener>,
     catalog: &Catalog,
-    options: &Options,
+    options: &ServerOptions,
     shutdown: &Shutdown,
 ) -> Result<(), Error> {
     let listening: Vec<String> = listeners.iter().map(|listener| listener.endpoint().to_string()).collect();
@@ -45,7 +45,7 @@ pub(crate) fn run(
     let counters = Counters::new(options.threads.get());
     let buffered = Buffered::new(options);
     let clients = Clients::new(inboxes.iter().map(|inbox| Arc::clone(inbox.waker())));
-    let woken = Woken::by(catalog, shutdown, &inboxes);
+    let woken = WakerSubscriptions::by(catalog, shutdown, &inboxes);
     let (threads, listening) = (options.threads, listening.join(" "));
     match pairs(catalog) {
         Some(pairs) => tracing::info!(threads, listening, pairs, "serving"),
@@ -108,13 +108,13 @@ fn pairs(catalog: &Catalog) -> Option<u64> {
 }
 
 /// The loops are woken by the shutdown handle and by the catalog's switches, for as long as they run.
-struct Woken<'a> {
+struct WakerSubscriptions<'a> {
     shutdown: &'a Shutdown,
     wakers: Vec<Arc<dyn Wake>>,
     _switches: Subscription,
 }
 
-impl<'a> Woken<'a> {
+impl<'a> WakerSubscriptions<'a> {
     fn by<S>(catalog: &Catalog, shutdown: &'a Shutdown, inboxes: &[Inbox<S>]) -> Self {
         let wakers: Vec<_> = inboxes.iter().map(|inbox| Arc::clone(inbox.waker())).collect();
         wakers.iter().for_each(|waker| shutdown.subscribe(Arc::clone(waker)));
@@ -124,7 +124,7 @@ impl<'a> Woken<'a> {
     }
 }
 
-impl Drop for Woken<'_> {
+impl Drop for WakerSubscriptions<'_> {
     fn drop(&mut self) {
         self.wakers.iter().for_each(|waker| self.shutdown.unsubscribe(waker));
     }

@@ -10,18 +10,18 @@ pub(crate) struct Metric {
     /// Without the unit behind it.
     name: &'static str,
     unit: Unit,
-    pub(crate) kind: Kind,
+    pub(crate) kind: MetricKind,
     help: &'static str,
     /// Where Redis' INFO has it, and its name there.
-    pub(crate) redis: Option<(Section, &'static str)>,
+    pub(crate) redis: Option<(InfoSection, &'static str)>,
     /// Its name in memcached's `stats`.
     pub(crate) memcached: Option<&'static str>,
-    pub(crate) value: Value,
+    pub(crate) value: MetricSource,
 }
 
 /// How a number behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum MetricKind {
     /// It only grows.
     Counter,
     /// It goes up and down.
@@ -41,7 +41,7 @@ pub(crate) enum Unit {
 
 /// A section of Redis' INFO.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Section {
+pub(crate) enum InfoSection {
     Server,
     Clients,
     Storage,
@@ -50,7 +50,7 @@ pub(crate) enum Section {
 
 /// Where a number comes from.
 #[derive(Debug)]
-pub(crate) enum Value {
+pub(crate) enum MetricSource {
     Single(fn(&Readings<'_>) -> u64),
     /// The sum of what each loop has counted.
     Sum(fn(&LoopCounters) -> &Count),
@@ -61,16 +61,16 @@ pub(crate) enum Value {
 }
 
 pub(crate) const fn counter(name: &'static str, unit: Unit) -> Metric {
-    let value = Value::Single(|_| 0);
-    Metric { name, unit, kind: Kind::Counter, help: "", redis: None, memcached: None, value }
+    let value = MetricSource::Single(|_| 0);
+    Metric { name, unit, kind: MetricKind::Counter, help: "", redis: None, memcached: None, value }
 }
 
 pub(crate) const fn gauge(name: &'static str, unit: Unit) -> Metric {
-    Metric { kind: Kind::Gauge, ..counter(name, unit) }
+    Metric { kind: MetricKind::Gauge, ..counter(name, unit) }
 }
 
 pub(crate) const fn histogram(name: &'static str, unit: Unit) -> Metric {
-    Metric { kind: Kind::Histogram, ..counter(name, unit) }
+    Metric { kind: MetricKind::Histogram, ..counter(name, unit) }
 }
 
 impl Metric {
@@ -79,7 +79,7 @@ impl Metric {
         self
     }
 
-    pub(crate) const fn redis(mut self, section: Section, name: &'static str) -> Self {
+    pub(crate) const fn redis(mut self, section: InfoSection, name: &'static str) -> Self {
         self.redis = Some((section, name));
         self
     }
@@ -89,7 +89,7 @@ impl Metric {
         self
     }
 
-    pub(crate) const fn value(mut self, value: Value) -> Self {
+    pub(crate) const fn value(mut self, value: MetricSource) -> Self {
         self.value = value;
         self
     }
@@ -106,7 +106,7 @@ impl Metric {
 
     /// The name that Prometheus knows: `graven_read_bytes_total`.
     pub(crate) fn prometheus_name(&self) -> String {
-        let end = if self.kind == Kind::Counter { "_total" } else { "" };
+        let end = if self.kind == MetricKind::Counter { "_total" } else { "" };
         format!("graven_{}{end}", self.name())
     }
 

@@ -12,15 +12,15 @@ use graven_wire::{http, memcached, resp};
 /// What the server can be told, in groups. Every limit says what happens when it is passed.
 ///
 /// ```
-/// use graven_server::Options;
+/// use graven_server::ServerOptions;
 ///
-/// let mut options = Options { threads: std::num::NonZeroUsize::MIN, ..Options::default() };
+/// let mut options = ServerOptions { threads: std::num::NonZeroUsize::MIN, ..ServerOptions::default() };
 /// options.limits.connections_max = 100;
 /// options.timeouts.idle = Some(std::time::Duration::from_secs(600));
 /// assert_eq!(options.storage.cache_bytes, 64 << 20);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct ServerOptions {
     /// The number of event loops, each a thread. Default: the number of cores.
     pub threads: NonZeroUsize,
     /// How connections come in, and who may use them.
@@ -46,7 +46,7 @@ pub struct NetworkOptions {
     pub fast_open_max: u32,
     /// Whose pages may read HTTP answers in a browser (CORS); then `OPTIONS` is answered, too. Default:
     /// `None`, no page but those of the server's own origin, of which there are none.
-    pub allow_origin: Option<Origin>,
+    pub allow_origin: Option<CorsOrigin>,
     /// Names under which HTTP requests may be sent, besides `localhost`, IP addresses and the names that
     /// are listened on; a request for another `Host` gets 421. It keeps web pages from reading the table
     /// by having their own name point here (DNS rebinding). With none, only listeners on loopback
@@ -143,9 +143,9 @@ impl StorageOptions {
 
 /// The origin of web pages, such as `https://example.org`, or `*` for every origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin(String);
+pub struct CorsOrigin(String);
 
-impl Origin {
+impl CorsOrigin {
     /// The origin as it is written in a header.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -164,7 +164,7 @@ impl fmt::Display for NotAnOrigin {
 
 impl std::error::Error for NotAnOrigin {}
 
-impl FromStr for Origin {
+impl FromStr for CorsOrigin {
     type Err = NotAnOrigin;
 
     fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
@@ -260,7 +260,7 @@ impl FromStr for ContentType {
     }
 }
 
-impl Default for Options {
+impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -381,7 +381,7 @@ mod tests {
             ("https://a/b", false),
             ("https://a\r\nb", false),
         ] {
-            assert_eq!(origin.parse::<Origin>().is_ok(), is_one, "{origin}");
+            assert_eq!(origin.parse::<CorsOrigin>().is_ok(), is_one, "{origin}");
         }
     }
 }

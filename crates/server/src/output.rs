@@ -71,7 +71,7 @@ impl<'a> Value<'a> {
 
 /// Answers on their way to a peer. Encoders append to it as to the bytes that it derefs to; [`Self::push_value`] alone may lend.
 #[derive(Debug, Default)]
-pub(crate) struct Output {
+pub(crate) struct OutputBuffer {
     /// All but what is lent.
     bytes: Vec<u8>,
     lent: Vec<Lent>,
@@ -90,7 +90,7 @@ struct Lent {
 
 /// A place between two answers.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct End {
+pub(crate) struct OutputPosition {
     bytes: usize,
     lent: usize,
 }
@@ -101,7 +101,7 @@ impl Lent {
     }
 }
 
-impl Output {
+impl OutputBuffer {
     /// Appends a value; one that is large and lies in the table's memory is not copied.
     #[inline]
     pub(crate) fn push_value(&mut self, value: Value<'_>) {
@@ -121,12 +121,12 @@ impl Output {
     }
 
     /// Where it ends now, for [`Self::cut`].
-    pub(crate) fn end(&self) -> End {
-        End { bytes: self.bytes.len(), lent: self.lent.len() }
+    pub(crate) fn end(&self) -> OutputPosition {
+        OutputPosition { bytes: self.bytes.len(), lent: self.lent.len() }
     }
 
     /// Takes back everything that came behind `end`.
-    pub(crate) fn cut(&mut self, end: End) {
+    pub(crate) fn cut(&mut self, end: OutputPosition) {
         self.bytes.truncate(end.bytes);
         let taken = self.lent.drain(end.lent.min(self.lent.len())..);
         self.lent_bytes -= taken.map(|lent| lent.range.len()).sum::<usize>();
@@ -205,7 +205,7 @@ impl Output {
     }
 }
 
-impl Deref for Output {
+impl Deref for OutputBuffer {
     type Target = Vec<u8>;
 
     #[inline]
@@ -214,7 +214,7 @@ impl Deref for Output {
     }
 }
 
-impl DerefMut for Output {
+impl DerefMut for OutputBuffer {
     #[inline]
     fn deref_mut(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
@@ -249,12 +249,12 @@ mod tests {
         }
     }
 
-    fn push(output: &mut Output, store: &Arc<Store>, key: &str) {
+    fn push(output: &mut OutputBuffer, store: &Arc<Store>, key: &str) {
         output.push_value(value(store, key));
     }
 
     /// What a peer receives of `output`, written in as many turns as its socket wants.
-    fn received(output: Output) -> Vec<u8> {
+    fn received(output: OutputBuffer) -> Vec<u8> {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let (mut socket, mut output) = (Socket::Unix(ours), output);
         let (mut received, mut written) = (Vec::new(), 0);
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn large_values_of_the_table_are_lent_and_come_in_their_places() {
         let store = store();
-        let mut output = Output::default();
+        let mut output = OutputBuffer::default();
         output.extend_from_slice(b"first ");
         push(&mut output, &store, "a");
         push(&mut output, &store, "b");
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn small_values_and_those_from_elsewhere_are_copied() {
         let store = store();
-        let mut output = Output::default();
+        let mut output = OutputBuffer::default();
         let a = value(&store, "a");
         output.push_value(a.part(0..LENT_BYTES_MIN - 1));
         output.push_value(Value::copied(&[b'x'; LARGE]));
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn what_is_cut_off_is_not_sent_and_its_store_is_let_go() {
         let store = store();
-        let mut output = Output::default();
+        let mut output = OutputBuffer::default();
         output.extend_from_slice(b"first");
         push(&mut output, &store, "a");
         let end = output.end();
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn a_lent_value_outlives_every_other_holder_of_its_store() {
         let store = store();
-        let mut output = Output::default();
+        let mut output = OutputBuffer::default();
         push(&mut output, &store, "b");
         let weak = Arc::downgrade(&store);
         drop(store);
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn more_parts_than_are_written_at_once_come_all() {
         let store = store();
-        let mut output = Output::default();
+        let mut output = OutputBuffer::default();
         let mut expected = Vec::new();
         for i in 0..PARTS_MAX {
             let key = ["a", "b"][i % 2];

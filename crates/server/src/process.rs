@@ -7,7 +7,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Memory and processor time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Usage {
+pub(crate) struct ProcessUsage {
     /// Memory that is resident now, and the most that ever was.
     pub(crate) resident_bytes: u64,
     pub(crate) peak_bytes: u64,
@@ -18,7 +18,7 @@ pub(crate) struct Usage {
     pub(crate) user_seconds: f64,
 }
 
-impl Usage {
+impl ProcessUsage {
     /// What it is now.
     pub(crate) fn now() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn this_process_has_memory() {
-        let usage = Usage::now();
+        let usage = ProcessUsage::now();
         assert!(usage.resident_bytes > 100_000 && usage.peak_bytes >= usage.resident_bytes);
         assert!(usage.system_bytes > usage.resident_bytes);
     }

@@ -4,8 +4,8 @@
 use arrayvec::ArrayVec;
 use slab::Slab;
 
-use crate::answer::{Next, Pending, Slot};
-use crate::connection::{Begun, Connection, Outcome, Received, Shared};
+use crate::answer::{ConnectionSlot, Next, Pending};
+use crate::connection::{Begun, Connection, LoopAction, LoopShared, Received};
 use crate::system::System;
 
 /// Connections that have their turns at once.
@@ -22,14 +22,14 @@ const OUT_KEPT_BYTES: usize = 64 * 1024;
 pub(crate) struct Turns {
     /// What is read, one connection's bytes behind the other's.
     room: Vec<u8>,
-    slots: [Slot; TURNS_MAX],
+    slots: [ConnectionSlot; TURNS_MAX],
     output_bytes_max: usize,
 }
 
 impl Turns {
     /// Room for turns after which about `output_bytes_max` bytes of each connection wait to be written.
     pub(crate) fn new(output_bytes_max: usize) -> Self {
-        let slots = std::array::from_fn(|_| Slot::default());
+        let slots = std::array::from_fn(|_| ConnectionSlot::default());
         Self { room: vec![0; TURNS_MAX * READ_BYTES], slots, output_bytes_max }
     }
 
@@ -40,8 +40,8 @@ impl Turns {
         tokens: &[usize],
         cost_max: u64,
         connections: &mut Slab<Connection<S::Stream>>,
-        shared: &mut Shared<'_, S>,
-        outcomes: &mut Vec<(usize, Outcome)>,
+        shared: &mut LoopShared<'_, S>,
+        outcomes: &mut Vec<(usize, LoopAction)>,
     ) {
         let Self { room, slots, output_bytes_max } = self;
         let mut received = ArrayVec::<(usize, Received<'_>), TURNS_MAX>::new();

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use graven_wire::Decoded;
 use graven_wire::http::{
-    Connection, Length, Limits, ResponseHead, decode_request, encode_head, find_parameter, split_target,
+    ConnectionHeader, Length, Limits, ResponseHead, decode_request, encode_head, find_parameter, split_target,
 };
 
 const ROUNDS: u32 = 2_000_000;
@@ -35,7 +35,7 @@ fn main() {
             length: Length::Bytes(black_box(34)),
             content_type: Some("text/plain"),
             date: black_box("Sun, 06 Nov 1994 08:49:37 GMT"),
-            connection: Connection::Unsaid,
+            connection: ConnectionHeader::Unsaid,
             etag: None,
             allow: None,
             headers: &[],

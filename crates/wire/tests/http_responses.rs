@@ -2,8 +2,8 @@
 
 use graven_wire::Decoded;
 use graven_wire::http::{
-    Connection, Error, Length, Limits, Method, ReadyHead, Response, ResponseHead, Version, decode_response,
-    encode_chunk, encode_head, encode_last_chunk, encode_response,
+    ConnectionHeader, Error, Length, Limits, Method, ReadyHead, Response, ResponseHead, Version,
+    decode_response, encode_chunk, encode_head, encode_last_chunk, encode_response,
 };
 
 const LIMITS: Limits = Limits { head_bytes_max: 120, headers_max: 4, body_bytes_max: 40 };
@@ -125,7 +125,7 @@ const HEAD: ResponseHead<'_> = ResponseHead {
     length: Length::Bytes(5),
     content_type: Some("text/plain"),
     date: "Sun, 06 Nov 1994 08:49:37 GMT",
-    connection: Connection::Unsaid,
+    connection: ConnectionHeader::Unsaid,
     etag: None,
     allow: None,
     headers: &[],
@@ -137,7 +137,7 @@ fn a_ready_head_is_the_head_of_every_length() {
     for head in [
         HEAD,
         ResponseHead { headers: &headers, etag: Some("\"a\""), ..HEAD },
-        ResponseHead { status: 404, connection: Connection::Close, content_type: None, ..HEAD },
+        ResponseHead { status: 404, connection: ConnectionHeader::Close, content_type: None, ..HEAD },
     ] {
         let ready = ReadyHead::new(&head);
         for bytes in [0, 9, 10, 99, 100, 1_000_000, usize::MAX] {
@@ -163,7 +163,7 @@ fn every_header_that_is_given_is_written() {
     let head = ResponseHead {
         status: 405,
         length: Length::Bytes(0),
-        connection: Connection::Close,
+        connection: ConnectionHeader::Close,
         etag: Some("\"1\""),
         allow: Some("GET, HEAD"),
         headers: &[("Retry-After", "1")],
@@ -186,7 +186,7 @@ fn every_header_that_is_given_is_written() {
 fn a_body_written_in_chunks_reads_back_whole() {
     let mut out = Vec::new();
     encode_head(
-        &ResponseHead { length: Length::Chunked, connection: Connection::KeepAlive, ..HEAD },
+        &ResponseHead { length: Length::Chunked, connection: ConnectionHeader::KeepAlive, ..HEAD },
         &mut out,
     );
     let body: Vec<u8> = (0..=255).cycle().take(70_000).collect();

@@ -11,7 +11,7 @@ use std::time::Instant;
 use graven_catalog::{Catalog, TableId, TableName, VersionName};
 use graven_format::{Storage, Store};
 use graven_ingest::ReadOptions;
-use graven_server::{Endpoint, Error, Listener, Location, Options};
+use graven_server::{Endpoint, Error, Listener, Location, ServerOptions};
 
 use crate::carve;
 use crate::console::count;
@@ -226,7 +226,7 @@ fn load(name: &str, store: &Store) {
     }
 }
 
-fn listen(endpoint: &Endpoint, options: &Options) -> Outcome<Listener> {
+fn listen(endpoint: &Endpoint, options: &ServerOptions) -> Outcome<Listener> {
     Listener::bind(endpoint, options).map_err(|error| {
         let advice = match (&error, &endpoint.location) {
             (Error::AddressInUse { .. }, Location::Tcp { host, port }) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{ArgMatches, Command, ValueEnum};
-use graven_server::{DiskReads, Endpoint, HostName, Location, Options, Speaks, StorageOptions};
+use graven_server::{DiskReads, Endpoint, HostName, Location, ServerOptions, Speaks, StorageOptions};
 use graven_wire::address::AddressError;
 use graven_wire::http::HEADERS_MAX;
 use tracing_subscriber::filter::LevelFilter;
@@ -27,7 +27,7 @@ pub(crate) struct ServeOptions {
     pub(crate) storage: Option<graven_format::Storage>,
     pub(crate) log: LevelFilter,
     pub(crate) log_format: LogFormat,
-    pub(crate) server: Options,
+    pub(crate) server: ServerOptions,
 }
 
 /// What a line of the log is.
@@ -54,7 +54,7 @@ impl Default for ServeOptions {
     fn default() -> Self {
         let location = Location::Tcp { host: "127.0.0.1".into(), port: 8000 };
         let listen = Endpoint { speaks: Speaks::Any, location };
-        let mut server = Options::default();
+        let mut server = ServerOptions::default();
         server.network.host_advice = HOST_ADVICE.into();
         Self {
             duplicates: None,

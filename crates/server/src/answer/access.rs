@@ -9,7 +9,7 @@ pub(super) enum Asker {
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum Access {
     /// What the table says about a key.
     Value,
     /// Anything else that the protocol has.
@@ -18,8 +18,8 @@ pub(super) enum Wanted {
 
 /// Whether `asker` is given what is `wanted`.
 #[inline]
-pub(super) fn allows(asker: Asker, wanted: Wanted) -> bool {
+pub(super) fn allows(asker: Asker, wanted: Access) -> bool {
     match (asker, wanted) {
-        (Asker::Anyone, Wanted::Value | Wanted::Command) => true,
+        (Asker::Anyone, Access::Value | Access::Command) => true,
     }
 }

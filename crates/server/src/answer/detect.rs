@@ -9,15 +9,8 @@
 //! - A control character is left to HTTP, which refuses it with words.
 //! - Everything else is an inline Redis command.
 
+use graven_wire::address::Protocol;
 use graven_wire::resp::Known;
-
-/// A protocol that a connection can speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
-    Http,
-    Resp,
-    Memcached,
-}
 
 /// What the first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +40,7 @@ pub(super) fn detect(bytes: &[u8]) -> Detected {
         None => return Detected::Is(Protocol::Http),
     };
     match line.first() {
-        Some(b'*') => return Detected::Is(Protocol::Resp),
+        Some(b'*') => return Detected::Is(Protocol::Redis),
         // The decoder knows it by this byte and refuses it.
         Some(0x80) => return Detected::Is(Protocol::Memcached),
         Some(0..=31 | 127) => return Detected::Is(Protocol::Http),
@@ -58,7 +51,7 @@ pub(super) fn detect(bytes: &[u8]) -> Detected {
         return match beginning.len() {
             ..=WORD_BYTES_MAX => Detected::NeedMore,
             _ if is_in_lower_case(beginning) => Detected::Is(Protocol::Memcached),
-            _ => Detected::Is(Protocol::Resp),
+            _ => Detected::Is(Protocol::Redis),
         };
     };
     let (name, rest) = line.split_at(end);
@@ -70,7 +63,7 @@ pub(super) fn detect(bytes: &[u8]) -> Detected {
     } else if name == b"GET" {
         get_of_what(&rest[1..])
     } else {
-        Detected::Is(Protocol::Resp)
+        Detected::Is(Protocol::Redis)
     }
 }
 
@@ -88,7 +81,7 @@ fn get_of_what(target: &[u8]) -> Detected {
             return if common == opening.len() { Detected::Is(Protocol::Http) } else { Detected::NeedMore };
         }
     }
-    Detected::Is(Protocol::Resp)
+    Detected::Is(Protocol::Redis)
 }
 
 #[cfg(test)]
@@ -97,25 +90,25 @@ mod tests {
 
     #[test]
     fn every_opening_is_told_apart_and_no_piece_of_it_is_mistaken() {
-        use Protocol::{Http, Memcached, Resp};
+        use Protocol::{Http, Memcached, Redis};
         for (opening, language) in [
-            (&b"*1\r\n$4\r\nPING\r\n"[..], Resp),
-            (b"PING\r\n", Resp),
-            (b"ping\r\n", Resp),
-            (b"GET key\r\n", Resp),
-            (b"GET httpkey\r\n", Resp),
-            (b"ping\tx\r\n", Resp),
-            (b"info\r\n", Resp),
-            (b"hello 3\r\n", Resp),
-            (b"client list\r\n", Resp),
+            (&b"*1\r\n$4\r\nPING\r\n"[..], Redis),
+            (b"PING\r\n", Redis),
+            (b"ping\r\n", Redis),
+            (b"GET key\r\n", Redis),
+            (b"GET httpkey\r\n", Redis),
+            (b"ping\tx\r\n", Redis),
+            (b"info\r\n", Redis),
+            (b"hello 3\r\n", Redis),
+            (b"client list\r\n", Redis),
             // A write, which is refused in the words of Redis.
-            (b"lpush a b\r\n", Resp),
-            (b"georadiusbymember\r\n", Resp),
-            (b"Get key\r\n", Resp),
-            (b" get key\r\n", Resp),
-            (b"a-long-word-that-never-comes", Resp),
-            (b"A_LONG_WORD_THAT_NEVER_COMES_TO_ITS_END", Resp),
-            (b"\r\nINFO server\r\n", Resp),
+            (b"lpush a b\r\n", Redis),
+            (b"georadiusbymember\r\n", Redis),
+            (b"Get key\r\n", Redis),
+            (b" get key\r\n", Redis),
+            (b"a-long-word-that-never-comes", Redis),
+            (b"A_LONG_WORD_THAT_NEVER_COMES_TO_ITS_END", Redis),
+            (b"\r\nINFO server\r\n", Redis),
             (b"GET / HTTP/1.1\r\n", Http),
             (b"GET http://a/ HTTP/1.1\r\n", Http),
             (b"GET HTTPS://a/ HTTP/1.1\r\n", Http),

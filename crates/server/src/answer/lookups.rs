@@ -9,7 +9,7 @@ use graven_blocks::{BlockReader, Fetcher};
 use graven_format::{Batch, Block, Error, Found, Looked, Piece, Store};
 
 use super::key_list::KeyList;
-use super::slot::{Slot, Stop};
+use super::slot::{ConnectionSlot, StopReason};
 use crate::counters::Requests;
 use crate::output::Value;
 
@@ -24,7 +24,7 @@ const KEPT_BYTES: usize = 1024 * 1024;
 
 /// What a lookup came to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Answer<'a> {
+pub(crate) enum LookupOutcome<'a> {
     Value(Value<'a>),
     /// The table does not hold the key.
     Missing,
@@ -34,7 +34,7 @@ pub(crate) enum Answer<'a> {
     NotYet,
 }
 
-impl Answer<'_> {
+impl LookupOutcome<'_> {
     /// Whether the key is there; `None` while that is not known, or where the table is damaged.
     pub(super) fn is_hit(&self) -> bool {
         matches!(self, Self::Value(_))
@@ -96,7 +96,7 @@ impl<R: BlockReader> Lookups<R> {
         &mut self,
         store: &Arc<Store>,
         keys: &[&[u8]],
-        mut each: impl FnMut(usize, Answer<'_>) -> ControlFlow<()>,
+        mut each: impl FnMut(usize, LookupOutcome<'_>) -> ControlFlow<()>,
     ) {
         if store.disk().is_some() {
             return self.each_from_disk(store, keys, each);
@@ -131,21 +131,21 @@ impl<R: BlockReader> Lookups<R> {
         &mut self,
         store: &Arc<Store>,
         first: usize,
-        each: &mut impl FnMut(usize, Answer<'_>) -> ControlFlow<()>,
+        each: &mut impl FnMut(usize, LookupOutcome<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let mut value_bytes = 0;
         let mut flow = ControlFlow::Continue(());
         let keys = self.batch.len();
         for i in 0..keys {
             let answer = match self.batch.found(i) {
-                Found::Missing => Answer::Missing,
+                Found::Missing => LookupOutcome::Missing,
                 Found::Copied(range) => {
                     value_bytes += range.len();
-                    Answer::Value(Value::copied(&self.batch.bytes()[range.clone()]))
+                    LookupOutcome::Value(Value::copied(&self.batch.bytes()[range.clone()]))
                 }
                 Found::InTable(range) => {
                     value_bytes += range.len();
-                    Answer::Value(Value::in_table(store, range.clone()))
+                    LookupOutcome::Value(Value::in_table(store, range.clone()))
                 }
             };
             flow = each(first + i, answer);
@@ -166,26 +166,26 @@ impl<R: BlockReader> Lookups<R> {
         &mut self,
         store: &Arc<Store>,
         keys: &mut KeyList,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
         requests: &Requests,
-        mut each: impl FnMut(&[u8], Answer<'_>, &mut Slot) -> ControlFlow<()>,
-    ) -> Option<Stop> {
+        mut each: impl FnMut(&[u8], LookupOutcome<'_>, &mut ConnectionSlot) -> ControlFlow<()>,
+    ) -> Option<StopReason> {
         while !keys.is_empty() {
             if slot.is_full() {
-                return Some(Stop::Full);
+                return Some(StopReason::Full);
             }
             let several: ArrayVec<&[u8], KEYS_MAX> = keys.left().take(self.batch_keys).collect();
             let (mut answered, mut stop) = (0, None);
             self.each(store, &several, |i, answer| {
-                if let Answer::NotYet = answer {
-                    stop = Some(Stop::NotYet);
+                if let LookupOutcome::NotYet = answer {
+                    stop = Some(StopReason::NotYet);
                     return ControlFlow::Continue(());
                 }
                 slot.spend_lookup(answer);
                 requests.add_lookup(answer.is_hit());
                 answered += 1;
                 if each(several[i], answer, slot).is_break() || slot.is_full() {
-                    stop = Some(Stop::Full);
+                    stop = Some(StopReason::Full);
                     return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())
@@ -201,29 +201,29 @@ impl<R: BlockReader> Lookups<R> {
 
     /// Looks up one key.
     #[inline]
-    pub(super) fn get<'s>(&'s mut self, store: &'s Arc<Store>, key: &[u8]) -> Answer<'s> {
+    pub(super) fn get<'s>(&'s mut self, store: &'s Arc<Store>, key: &[u8]) -> LookupOutcome<'s> {
         if store.disk().is_some() { self.get_from_disk(store, key) } else { self.get_from_memory(store, key) }
     }
 
     /// As [`Self::get`]; the value is not fetched, and that of a key that is there is empty.
-    pub(super) fn contains(&mut self, store: &Arc<Store>, key: &[u8]) -> Answer<'static> {
+    pub(super) fn contains(&mut self, store: &Arc<Store>, key: &[u8]) -> LookupOutcome<'static> {
         let there = if store.disk().is_some() {
             self.value.clear();
             match self.look(store, key) {
                 Ok(Some(Looked::Missing)) => Ok(false),
                 Ok(Some(_)) => Ok(true),
-                Ok(None) => return Answer::NotYet,
+                Ok(None) => return LookupOutcome::NotYet,
                 Err(error) => Err(error),
             }
         } else {
             store.contains(key).map_err(Arc::new)
         };
         match there {
-            Ok(true) => Answer::Value(Value::copied(&[])),
-            Ok(false) => Answer::Missing,
+            Ok(true) => LookupOutcome::Value(Value::copied(&[])),
+            Ok(false) => LookupOutcome::Missing,
             Err(error) => {
                 self.error = Some(error);
-                Answer::Damaged
+                LookupOutcome::Damaged
             }
         }
     }
@@ -290,23 +290,23 @@ impl<R: BlockReader> Lookups<R> {
     }
 
     #[inline]
-    fn get_from_memory<'s>(&'s mut self, store: &'s Arc<Store>, key: &[u8]) -> Answer<'s> {
+    fn get_from_memory<'s>(&'s mut self, store: &'s Arc<Store>, key: &[u8]) -> LookupOutcome<'s> {
         if self.value.capacity() > KEPT_BYTES {
             self.value = Vec::new();
         }
         match store.find(key, &mut self.value) {
-            Ok(Found::Missing) => Answer::Missing,
+            Ok(Found::Missing) => LookupOutcome::Missing,
             Ok(Found::Copied(range)) => {
                 self.expect_values_of(range.len());
-                Answer::Value(Value::copied(&self.value[range]))
+                LookupOutcome::Value(Value::copied(&self.value[range]))
             }
             Ok(Found::InTable(range)) => {
                 self.expect_values_of(range.len());
-                Answer::Value(Value::in_table(store, range))
+                LookupOutcome::Value(Value::in_table(store, range))
             }
             Err(error) => {
                 self.error = Some(Arc::new(error));
-                Answer::Damaged
+                LookupOutcome::Damaged
             }
         }
     }
@@ -315,11 +315,11 @@ impl<R: BlockReader> Lookups<R> {
         &mut self,
         store: &Arc<Store>,
         keys: &[&[u8]],
-        mut each: impl FnMut(usize, Answer<'_>) -> ControlFlow<()>,
+        mut each: impl FnMut(usize, LookupOutcome<'_>) -> ControlFlow<()>,
     ) {
         for (i, key) in keys.iter().enumerate() {
             let answer = self.get_from_disk(store, key);
-            let waits = matches!(answer, Answer::NotYet);
+            let waits = matches!(answer, LookupOutcome::NotYet);
             if each(i, answer).is_break() {
                 return;
             }
@@ -330,7 +330,7 @@ impl<R: BlockReader> Lookups<R> {
         }
     }
 
-    fn get_from_disk(&mut self, store: &Arc<Store>, key: &[u8]) -> Answer<'_> {
+    fn get_from_disk(&mut self, store: &Arc<Store>, key: &[u8]) -> LookupOutcome<'_> {
         self.value.clear();
         if self.value.capacity() > KEPT_BYTES {
             self.value = Vec::new();
@@ -338,13 +338,13 @@ impl<R: BlockReader> Lookups<R> {
         match self.look_to_the_end(store, key) {
             Ok(Some(true)) => {
                 self.expect_values_of(self.value.len());
-                Answer::Value(Value::copied(&self.value))
+                LookupOutcome::Value(Value::copied(&self.value))
             }
-            Ok(Some(false)) => Answer::Missing,
-            Ok(None) => Answer::NotYet,
+            Ok(Some(false)) => LookupOutcome::Missing,
+            Ok(None) => LookupOutcome::NotYet,
             Err(error) => {
                 self.error = Some(error);
-                Answer::Damaged
+                LookupOutcome::Damaged
             }
         }
     }

@@ -21,25 +21,25 @@ use std::sync::Arc;
 
 use graven_blocks::BlockReader;
 use graven_format::{Builder, Store};
+use graven_wire::address::Protocol;
 use graven_wire::http::Hosts;
 
-use crate::clients::{Client, ClientState, Clients};
+use crate::clients::{ClientEntry, ClientState, Clients};
 use crate::counters::{Counters, LoopCounters, Readings};
-use crate::endpoint::Speaks;
 use crate::listener::ListenerRules;
-use crate::options::Options;
-use access::{Asker, Wanted};
-use detect::{Detected, Protocol, detect};
-pub(crate) use lookups::{Answer, Lookups};
+use crate::options::ServerOptions;
+use access::{Access, Asker};
+use detect::{Detected, detect};
+pub(crate) use lookups::{LookupOutcome, Lookups};
 pub(crate) use pending::Pending;
-use pending::{Asked, Lookup};
-pub(crate) use slot::{FIRST_COST_MAX, FURTHER_COST_MAX, LOOKUP_COST, Slot, Stop};
+use pending::{Lookup, PendingLookup};
+pub(crate) use slot::{ConnectionSlot, FIRST_COST_MAX, FURTHER_COST_MAX, LOOKUP_COST, StopReason};
 
 /// What a connection speaks, and what its protocol remembers between two requests.
 #[derive(Debug)]
 pub(crate) enum Session {
     /// Nothing that tells has been received yet.
-    Undecided(ListenerRules, Arc<Client>),
+    Undecided(ListenerRules, Arc<ClientEntry>),
     /// HTTP.
     Http(http::HttpSession),
     /// RESP. Boxed, because it remembers far more than the others.
@@ -56,13 +56,13 @@ enum After {
     /// Nothing is answered yet: the same request again when the block has come that it waits for.
     NotYet,
     /// A part is answered; the session keeps the rest.
-    Unfinished(Stop),
+    Unfinished(StopReason),
     /// The request is answered, and was the last.
     Close,
 }
 
 /// What a language makes of the bytes that were received.
-enum Read<'i, L: Language> {
+enum NextRequest<'i, L: Language> {
     /// A request for one key, and its bytes. Such requests may be looked up together.
     Lookup(&'i [u8], Lookup<'i>, usize),
     /// Any other request, and its bytes.
@@ -81,8 +81,11 @@ trait Language: Sized {
     type Invalid;
 
     /// Reads the request that `input` begins with.
-    fn decode<'i>(&mut self, http: &mut graven_wire::http::RequestDecoder, input: &'i [u8])
-    -> Read<'i, Self>;
+    fn decode<'i>(
+        &mut self,
+        http: &mut graven_wire::http::RequestDecoder,
+        input: &'i [u8],
+    ) -> NextRequest<'i, Self>;
 
     /// The next call of [`Self::decode`] begins with an earlier request than where the last ended.
     fn rewind(&mut self);
@@ -91,14 +94,15 @@ trait Language: Sized {
     fn is_unfinished(&self) -> bool;
 
     /// Goes on with the request that is kept.
-    fn go_on<R: BlockReader>(&mut self, responder: &mut Responder<'_, R>, slot: &mut Slot) -> After;
+    fn go_on<R: BlockReader>(&mut self, responder: &mut Responder<'_, R>, slot: &mut ConnectionSlot)
+    -> After;
 
     /// Answers a request. Where a block is not here, nothing may have been written.
     fn answer<R: BlockReader>(
         &mut self,
         request: Self::Request<'_>,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After;
 
     /// Says what is wrong; returned is the reason for the log.
@@ -106,20 +110,18 @@ trait Language: Sized {
         &mut self,
         invalid: Self::Invalid,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> &'static str;
 
     /// What is sent before the request that `input` is the beginning of has come whole.
-    fn interim(&mut self, input: &[u8], options: &Options) -> Option<&'static [u8]>;
+    fn interim(&mut self, input: &[u8], options: &ServerOptions) -> Option<&'static [u8]>;
 }
 
 impl Session {
-    pub(crate) fn new(rules: ListenerRules, client: &Arc<Client>, options: &Options) -> Self {
-        match rules.speaks {
-            Speaks::Any => Self::Undecided(rules, Arc::clone(client)),
-            Speaks::Http => Self::of(Protocol::Http, rules, client, options),
-            Speaks::Resp => Self::of(Protocol::Resp, rules, client, options),
-            Speaks::Memcached => Self::of(Protocol::Memcached, rules, client, options),
+    pub(crate) fn new(rules: ListenerRules, client: &Arc<ClientEntry>, options: &ServerOptions) -> Self {
+        match rules.speaks.only() {
+            None => Self::Undecided(rules, Arc::clone(client)),
+            Some(protocol) => Self::of(protocol, rules, client, options),
         }
     }
 
@@ -130,10 +132,15 @@ impl Session {
         }
     }
 
-    fn of(protocol: Protocol, rules: ListenerRules, client: &Arc<Client>, options: &Options) -> Self {
+    fn of(
+        protocol: Protocol,
+        rules: ListenerRules,
+        client: &Arc<ClientEntry>,
+        options: &ServerOptions,
+    ) -> Self {
         let (name, session) = match protocol {
             Protocol::Http => ("http", Self::Http(http::HttpSession::new(rules.checks_host))),
-            Protocol::Resp => {
+            Protocol::Redis => {
                 let session = resp::RespSession::new(Arc::clone(client), options.limits.resp);
                 ("resp", Self::Resp(Box::new(session)))
             }
@@ -210,11 +217,11 @@ pub(crate) enum Next {
     Refused(&'static str),
 }
 
-impl From<Stop> for Next {
-    fn from(stop: Stop) -> Self {
+impl From<StopReason> for Next {
+    fn from(stop: StopReason) -> Self {
         match stop {
-            Stop::Full => Self::Full,
-            Stop::NotYet => Self::Reading,
+            StopReason::Full => Self::Full,
+            StopReason::NotYet => Self::Reading,
         }
     }
 }
@@ -230,7 +237,7 @@ pub(crate) struct Responder<'a, R> {
     http: http::HttpShared<'a>,
     /// A key whose escapes were undone, or a command that was typed by hand.
     line: Vec<u8>,
-    options: &'a Options,
+    options: &'a ServerOptions,
     clients: &'a Clients,
     counters: &'a Counters,
     loop_counters: &'a LoopCounters,
@@ -247,7 +254,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     /// Answers from `store`, or that the table has no version until it is [given one](Self::set_store).
     pub(crate) fn new(
         store: Option<&Arc<Store>>,
-        options: &'a Options,
+        options: &'a ServerOptions,
         hosts: &Hosts,
         counters: &'a Counters,
         loop_counters: &'a LoopCounters,
@@ -304,7 +311,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         number: usize,
         input: &'i [u8],
         pending: &mut Pending<'i>,
-        slots: &mut [Slot],
+        slots: &mut [ConnectionSlot],
     ) -> Next {
         if let Session::Undecided(rules, client) = session {
             match detect(input) {
@@ -326,7 +333,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         number: usize,
         input: &'i [u8],
         pending: &mut Pending<'i>,
-        slots: &mut [Slot],
+        slots: &mut [ConnectionSlot],
     ) -> Next {
         if language.is_unfinished() {
             match language.go_on(self, &mut slots[number]) {
@@ -340,13 +347,14 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         let mut at = 0;
         loop {
             let read = language.decode(&mut self.http.decoder, &input[at..]);
-            let wanted = if matches!(read, Read::Lookup(..)) { Wanted::Value } else { Wanted::Command };
+            let wanted =
+                if matches!(read, NextRequest::Lookup(..)) { Access::Value } else { Access::Command };
             if !access::allows(Asker::Anyone, wanted) {
                 return Next::Refused("the peer may not ask this");
             }
-            if let Read::Lookup(key, lookup, bytes) = read {
+            if let NextRequest::Lookup(key, lookup, bytes) = read {
                 at += bytes;
-                pending.push(key, Asked { lookup, slot: number, end: at });
+                pending.push(key, PendingLookup { lookup, slot: number, end: at });
                 if pending.len() >= self.lookups.batch_keys() {
                     self.look_up(pending, slots);
                     if let Some(stop) = slots[number].stop {
@@ -355,7 +363,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 }
                 continue;
             }
-            if let Read::NeedMore = read {
+            if let NextRequest::NeedMore = read {
                 let Some(interim) = language.interim(&input[at..], self.options) else {
                     return Next::NeedMore;
                 };
@@ -374,7 +382,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             }
             let slot = &mut slots[number];
             match read {
-                Read::Request(request, bytes) => {
+                NextRequest::Request(request, bytes) => {
                     let after = language.answer(request, self, slot);
                     if after == After::NotYet {
                         return Next::Reading;
@@ -391,11 +399,11 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                         After::Close => return Next::Close,
                     }
                 }
-                Read::Invalid(invalid) => {
+                NextRequest::Invalid(invalid) => {
                     slot.consumed = input.len();
                     return Next::Refused(language.refuse(invalid, self, slot));
                 }
-                Read::Lookup(..) | Read::NeedMore => {}
+                NextRequest::Lookup(..) | NextRequest::NeedMore => {}
             }
         }
     }
@@ -403,7 +411,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     /// Looks up what is pending, and answers each request into its connection's slot, as far as that has room. A slot whose
     /// requests are not all answered is stopped.
     #[inline]
-    pub(crate) fn look_up(&mut self, pending: &mut Pending<'_>, slots: &mut [Slot]) {
+    pub(crate) fn look_up(&mut self, pending: &mut Pending<'_>, slots: &mut [ConnectionSlot]) {
         let mut first = 0;
         while first < pending.len() {
             first = self.look_up_from(first, pending, slots);
@@ -414,7 +422,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     /// Looks up what is pending from number `first` on. Returns with which to go on: the next connection's, where requests of a
     /// slot that is stopped come first.
     #[inline]
-    fn look_up_from(&mut self, first: usize, pending: &Pending<'_>, slots: &mut [Slot]) -> usize {
+    fn look_up_from(&mut self, first: usize, pending: &Pending<'_>, slots: &mut [ConnectionSlot]) -> usize {
         if self.is_loading {
             return self.say_loading(first, pending, slots);
         }
@@ -423,15 +431,15 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         let mut next = keys.len();
         lookups.each(store, &keys[first..], |i, answer| {
             let i = first + i;
-            let Asked { lookup, slot: number, end } = &asked[i];
+            let PendingLookup { lookup, slot: number, end } = &asked[i];
             let slot = &mut slots[*number];
             let counts = match lookup {
                 Lookup::Http(_) => &loop_counters.http,
                 Lookup::Resp(_) => &loop_counters.resp,
                 Lookup::Memcached(_) => &loop_counters.memcached,
             };
-            if let Answer::NotYet = answer {
-                slot.stop = Some(Stop::NotYet);
+            if let LookupOutcome::NotYet = answer {
+                slot.stop = Some(StopReason::NotYet);
                 return ControlFlow::Continue(());
             }
             counts.add_lookup(answer.is_hit());
@@ -446,7 +454,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             if !slot.is_full() {
                 return ControlFlow::Continue(());
             }
-            slot.stop = Some(Stop::Full);
+            slot.stop = Some(StopReason::Full);
             let behind = pending.next_slot(i);
             if behind == i + 1 {
                 return ControlFlow::Continue(());
@@ -459,7 +467,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
 
     /// As [`Self::look_up_from`], while there is nothing to look up in.
     #[cold]
-    fn say_loading(&self, first: usize, pending: &Pending<'_>, slots: &mut [Slot]) -> usize {
+    fn say_loading(&self, first: usize, pending: &Pending<'_>, slots: &mut [ConnectionSlot]) -> usize {
         for (i, asked) in pending.asked.iter().enumerate().skip(first) {
             let slot = &mut slots[asked.slot];
             let counts = match asked.lookup {
@@ -480,7 +488,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             slot.spend(LOOKUP_COST);
             slot.consumed = asked.end;
             if slot.is_full() {
-                slot.stop = Some(Stop::Full);
+                slot.stop = Some(StopReason::Full);
                 return pending.next_slot(i);
             }
         }

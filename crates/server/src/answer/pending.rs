@@ -17,7 +17,7 @@ pub(super) enum Lookup<'i> {
 
 /// Whose lookup it is, and where in that connection's input the request ends.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'i> {
+pub(super) struct PendingLookup<'i> {
     pub(super) lookup: Lookup<'i>,
     pub(super) slot: usize,
     pub(super) end: usize,
@@ -27,13 +27,13 @@ pub(super) struct Asked<'i> {
 #[derive(Debug, Default)]
 pub(crate) struct Pending<'i> {
     pub(super) keys: ArrayVec<&'i [u8], KEYS_MAX>,
-    pub(super) asked: ArrayVec<Asked<'i>, KEYS_MAX>,
+    pub(super) asked: ArrayVec<PendingLookup<'i>, KEYS_MAX>,
 }
 
 impl<'i> Pending<'i> {
     /// Adds a request; the caller looks all up before there are more than [`KEYS_MAX`].
     #[inline]
-    pub(super) fn push(&mut self, key: &'i [u8], asked: Asked<'i>) {
+    pub(super) fn push(&mut self, key: &'i [u8], asked: PendingLookup<'i>) {
         self.keys.push(key);
         self.asked.push(asked);
     }

@@ -4,7 +4,7 @@
 use std::fmt::{self, Write};
 
 use crate::counters::{PROTOCOLS, Readings, WAIT_BOUNDS_US, metrics};
-use crate::metric::{Kind, Section, Value};
+use crate::metric::{InfoSection, MetricKind, MetricSource};
 
 /// The version that every protocol states.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -16,16 +16,16 @@ pub(super) fn prometheus(readings: &Readings<'_>) -> String {
         let name = metric.prometheus_name();
         text.family(&name, metric.about(), metric.kind);
         match metric.value {
-            Value::Single(_) | Value::Sum(_) => {
+            MetricSource::Single(_) | MetricSource::Sum(_) => {
                 text.sample(&name, &[], readings.total(metric).unwrap_or_default());
             }
-            Value::Protocols(count) => {
+            MetricSource::Protocols(count) => {
                 for protocol in PROTOCOLS {
                     let number = readings.counters.sum_of(protocol, count);
                     text.sample(&name, &[("protocol", protocol.0)], number);
                 }
             }
-            Value::Waits => {
+            MetricSource::Waits => {
                 for protocol in PROTOCOLS {
                     text.waits(&name, protocol.0, readings.counters.waits(protocol));
                 }
@@ -38,7 +38,9 @@ pub(super) fn prometheus(readings: &Readings<'_>) -> String {
 /// One JSON object: a number by its name, those of a protocol in an object of its own.
 pub(super) fn stats_json(readings: &Readings<'_>) -> String {
     let mut text = format!("{{\"version\":\"{VERSION}\"");
-    for metric in metrics().filter(|metric| matches!(metric.value, Value::Single(_) | Value::Sum(_))) {
+    for metric in
+        metrics().filter(|metric| matches!(metric.value, MetricSource::Single(_) | MetricSource::Sum(_)))
+    {
         let number = readings.total(metric).unwrap_or_default();
         add(&mut text, format_args!(",\"{}\":{number}", metric.name()));
     }
@@ -46,7 +48,7 @@ pub(super) fn stats_json(readings: &Readings<'_>) -> String {
         add(&mut text, format_args!(",\"{}\":{{", protocol.0));
         let mut separator = "";
         for metric in metrics() {
-            if let Value::Protocols(count) = metric.value {
+            if let MetricSource::Protocols(count) = metric.value {
                 let number = readings.counters.sum_of(protocol, count);
                 add(&mut text, format_args!("{separator}\"{}\":{number}", metric.name()));
                 separator = ",";
@@ -59,7 +61,7 @@ pub(super) fn stats_json(readings: &Readings<'_>) -> String {
 }
 
 /// The numbers of one section of Redis' INFO, with their names there.
-pub(super) fn info_numbers(readings: &Readings<'_>, section: Section) -> Vec<(&'static str, String)> {
+pub(super) fn info_numbers(readings: &Readings<'_>, section: InfoSection) -> Vec<(&'static str, String)> {
     let in_section = metrics().filter_map(|metric| {
         let (_, name) = metric.redis.filter(|(found, _)| *found == section)?;
         Some((name, readings.total(metric)?.to_string()))
@@ -77,11 +79,11 @@ struct Exposition(String);
 
 impl Exposition {
     /// What stands in front of the samples of one name.
-    fn family(&mut self, name: &str, about: &str, kind: Kind) {
+    fn family(&mut self, name: &str, about: &str, kind: MetricKind) {
         let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         };
         let about = about.replace('\\', "\\\\").replace('\n', "\\n");
         self.line(format_args!("# HELP {name} {about}."));
@@ -132,7 +134,7 @@ mod tests {
     #[test]
     fn what_would_end_a_label_or_a_line_is_escaped() {
         let mut text = Exposition(String::new());
-        text.family("a", "one\ntwo \\", Kind::Gauge);
+        text.family("a", "one\ntwo \\", MetricKind::Gauge);
         text.sample("a", &[("table", "x\"y\\z\n"), ("version", "")], 1);
         assert_eq!(
             text.0,

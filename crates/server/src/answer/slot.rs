@@ -1,7 +1,7 @@
 //! A connection's place while it is served: its answers, how far its requests are answered, and what it may still cost.
 
-use super::lookups::Answer;
-use crate::output::Output;
+use super::lookups::LookupOutcome;
+use crate::output::OutputBuffer;
 
 /// What a lookup costs, in nanoseconds of a core that does little else.
 pub(crate) const LOOKUP_COST: u64 = 150;
@@ -18,7 +18,7 @@ pub(crate) const FURTHER_COST_MAX: u64 = 100_000;
 
 /// Why the requests of a connection are not answered any further in this turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub(crate) enum StopReason {
     /// As much is answered as may be in one turn, or waits to be written.
     Full,
     /// A block of a table on disk has to be read first.
@@ -27,17 +27,17 @@ pub(crate) enum Stop {
 
 /// A connection's place while it is served.
 #[derive(Debug, Default)]
-pub(crate) struct Slot {
+pub(crate) struct ConnectionSlot {
     /// Its answers; empty between two turns.
-    pub(crate) out: Output,
+    pub(crate) out: OutputBuffer,
     /// Where in the input the last answered request ends.
     pub(crate) consumed: usize,
-    pub(crate) stop: Option<Stop>,
+    pub(crate) stop: Option<StopReason>,
     cost_left: u64,
     output_bytes_max: usize,
 }
 
-impl Slot {
+impl ConnectionSlot {
     /// Makes it ready for a turn that may cost `cost_max`, and after which at most about `output_bytes_max` wait to be written.
     pub(crate) fn begin(&mut self, cost_max: u64, output_bytes_max: usize) {
         debug_assert!(self.out.is_empty());
@@ -53,9 +53,9 @@ impl Slot {
 
     /// The same for a lookup that came to `answer`.
     #[inline]
-    pub(super) fn spend_lookup(&mut self, answer: Answer<'_>) {
+    pub(super) fn spend_lookup(&mut self, answer: LookupOutcome<'_>) {
         let copied_bytes = match answer {
-            Answer::Value(value) if value.is_copied() => value.len(),
+            LookupOutcome::Value(value) if value.is_copied() => value.len(),
             _ => 0,
         };
         self.spend(LOOKUP_COST + copied_bytes as u64 * BYTE_COST);

@@ -15,7 +15,7 @@ use crate::counters::{Counters, PROTOCOLS, Readings, metrics};
 use crate::endpoint::Speaks;
 use crate::event_loop::{Common, EventLoop};
 use crate::listener::ListenerRules;
-use crate::options::Options;
+use crate::options::ServerOptions;
 use crate::shutdown::Shutdown;
 use crate::system::Wake;
 
@@ -51,7 +51,7 @@ fn store(model: &Model, storage: Storage, codec: Codec, dir: &tempfile::TempDir)
 /// what it has counted.
 fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (usize, Vec<(String, u64)>) {
     let mut random = Random::new(seed);
-    let mut options = Options { threads: std::num::NonZeroUsize::MIN, ..Options::default() };
+    let mut options = ServerOptions { threads: std::num::NonZeroUsize::MIN, ..ServerOptions::default() };
     options.limits.output_bytes_max = [200, 4_096, 256 << 10][random.below(3)];
     options.storage.cache_bytes = [0, 1 << 20][random.below(2)];
     options.storage.disk_reads_max = 16;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Stream, serve, serve_from_everywhere, socket_path, table, threads};
-use graven_server::{Error, Listener, Location, Options};
+use graven_server::{Error, Listener, Location, ServerOptions};
 
 const ASK: &[u8] = b"GET /?key=k HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -434,7 +434,7 @@ fn busy_ticks(mut status: &std::fs::File) -> u64 {
 
 #[test]
 fn a_taken_port_is_said_to_be_taken() {
-    let options = Options::default();
+    let options = ServerOptions::default();
     let first = Listener::bind(&"127.0.0.1:0".parse().unwrap(), &options).unwrap();
     let Err(error) = Listener::bind(first.endpoint(), &options) else { panic!("bound twice") };
     assert!(matches!(error, Error::AddressInUse { .. }));
@@ -443,7 +443,7 @@ fn a_taken_port_is_said_to_be_taken() {
 
 #[test]
 fn an_address_of_another_machine_is_said_to_be_foreign() {
-    let error = Listener::bind(&"192.0.2.1:0".parse().unwrap(), &Options::default()).unwrap_err();
+    let error = Listener::bind(&"192.0.2.1:0".parse().unwrap(), &ServerOptions::default()).unwrap_err();
     assert!(matches!(error, Error::AddressNotAvailable { .. }), "{error}");
 }
 
@@ -451,7 +451,7 @@ fn an_address_of_another_machine_is_said_to_be_foreign() {
 fn a_socket_file_is_taken_while_served_replaced_when_abandoned_and_removed_in_the_end() {
     let path = socket_path();
     let endpoint = format!("unix:{}", path.display()).parse().unwrap();
-    let options = Options::default();
+    let options = ServerOptions::default();
     let first = Listener::bind(&endpoint, &options).unwrap();
     assert!(matches!(Listener::bind(&endpoint, &options), Err(Error::AddressInUse { .. })));
     drop(first);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use graven_format::{Builder, Codec, CodecChoice, Purpose, Storage, Store};
-use graven_server::{DiskReads, Options};
+use graven_server::{DiskReads, ServerOptions};
 
 use crate::harness::{Server, open, serve, threads};
 
@@ -85,7 +85,7 @@ fn disk_reads(server: &Server) -> usize {
 }
 
 /// Serves a table of `open`'s, damages its file, then cuts it short. Where the file is no longer needed, nothing is lost.
-fn damage_while_served(opened: impl Fn(&Path) -> Arc<Store>, options: &Options, needs_file: bool) {
+fn damage_while_served(opened: impl Fn(&Path) -> Arc<Store>, options: &ServerOptions, needs_file: bool) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("table");
     write_table(&path);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use graven_catalog::Catalog;
 use graven_format::{Builder, Duplicates, Purpose, Storage, Store};
-use graven_server::{DiskReads, Endpoint, Listener, Location, Options, Shutdown, run};
+use graven_server::{DiskReads, Endpoint, Listener, Location, ServerOptions, Shutdown, run};
 
 /// Nothing in these tests takes this long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ impl Drop for TriggerOnDrop {
 /// Serves `store` on `endpoints` while `work` runs, then shuts down and waits for the end.
 pub(crate) fn serve<T>(
     store: &Arc<Store>,
-    options: &Options,
+    options: &ServerOptions,
     endpoints: &[&str],
     work: impl FnOnce(&Server) -> T,
 ) -> T {
@@ -44,7 +44,7 @@ pub(crate) fn serve<T>(
 /// As [`serve`], the table of `catalog`.
 pub(crate) fn serve_catalog<T>(
     catalog: &Arc<Catalog>,
-    options: &Options,
+    options: &ServerOptions,
     endpoints: &[&str],
     work: impl FnOnce(&Server) -> T,
 ) -> T {
@@ -67,7 +67,7 @@ pub(crate) fn serve_catalog<T>(
 /// mapped, and on disk, with a cache and without, read by io_uring where there is one and by threads.
 pub(crate) fn serve_from_everywhere(
     store: &Arc<Store>,
-    options: &Options,
+    options: &ServerOptions,
     endpoints: &[&str],
     work: impl Fn(&Server),
 ) {
@@ -203,8 +203,8 @@ pub(crate) fn table<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -
     Arc::new(builder.finish().expect("keys are distinct").0)
 }
 
-pub(crate) fn threads(threads: usize) -> Options {
-    Options { threads: NonZeroUsize::new(threads).expect("at least one"), ..Options::default() }
+pub(crate) fn threads(threads: usize) -> ServerOptions {
+    ServerOptions { threads: NonZeroUsize::new(threads).expect("at least one"), ..ServerOptions::default() }
 }
 
 /// A path for a Unix socket that no other test uses.

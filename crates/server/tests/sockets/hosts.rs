@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use crate::harness::{Server, Stream, serve, socket_path, table, threads};
 use graven_format::Store;
-use graven_server::{Endpoint, Options};
+use graven_server::{Endpoint, ServerOptions};
 
 fn store() -> Arc<Store> {
     table([(&b"k"[..], &b"v"[..])])
 }
 
-fn allowing(hosts: &[&str]) -> Options {
+fn allowing(hosts: &[&str]) -> ServerOptions {
     let mut options = threads(1);
     options.network.allow_hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
     options.network.host_advice = "to allow it: --host={host}".to_owned();

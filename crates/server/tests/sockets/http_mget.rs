@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::harness::{serve_from_everywhere, table, threads};
 use graven_format::Store;
-use graven_server::Options;
+use graven_server::ServerOptions;
 use graven_wire::Decoded;
 use graven_wire::http::{Limits, Method, RequestHead, decode_response, encode_request};
 
@@ -14,7 +14,7 @@ fn store() -> Arc<Store> {
 }
 
 /// Posts `body`, and returns the status, the content type and the body of the answer, which is the same from every storage.
-fn post(store: &Arc<Store>, options: &Options, accept: &str, body: &str) -> (u16, String, String) {
+fn post(store: &Arc<Store>, options: &ServerOptions, accept: &str, body: &str) -> (u16, String, String) {
     let said = RefCell::new(None);
     serve_from_everywhere(store, options, &["127.0.0.1:0"], |server| {
         let mut request = Vec::new();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use graven_catalog::Catalog;
 use graven_format::{Builder, Codec, CodecChoice, Purpose, Storage, Store};
-use graven_server::Options;
+use graven_server::ServerOptions;
 
 use crate::harness::{Server, Stream, serve_catalog, threads};
 
@@ -33,7 +33,7 @@ fn version(number: u64, path: &Path, storage: Storage) -> Arc<Store> {
 /// Switches as fast as it can while `clients` ask; then nothing but the last version may be left.
 fn switch_under(
     storage: Storage,
-    options: &Options,
+    options: &ServerOptions,
     rounds: u64,
     clients: &[fn(&Server, &AtomicBool) -> u64],
 ) {

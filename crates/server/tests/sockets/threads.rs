@@ -5,7 +5,7 @@ use std::process::Command;
 
 use graven_catalog::Catalog;
 use graven_format::{Builder, Storage};
-use graven_server::{DiskReads, Error, Listener, Options, Shutdown, run};
+use graven_server::{DiskReads, Error, Listener, ServerOptions, Shutdown, run};
 
 use crate::harness::{open, threads};
 
@@ -13,7 +13,7 @@ use crate::harness::{open, threads};
 /// reads it once a process.
 const STACK: (&str, &str) = ("RUST_MIN_STACK", "140737488355328");
 
-fn serve(path: &Path, storage: Storage, options: &Options) -> Result<(), Error> {
+fn serve(path: &Path, storage: Storage, options: &ServerOptions) -> Result<(), Error> {
     let catalog = Catalog::new("table", "only", open(path, storage));
     let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap(), options).unwrap();
     let shutdown = Shutdown::new();

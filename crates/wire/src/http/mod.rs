@@ -34,8 +34,8 @@ pub use hosts::Hosts;
 pub use percent::{BadEscape, Place, escape, find_parameter, is_plain, split_target, unescape};
 pub use request::{Method, Request, RequestHead, decode_request, encode_request, expects_continue};
 pub use response::{
-    Connection, Length, ReadyHead, Response, ResponseHead, decode_response, encode_head, encode_response,
-    reason,
+    ConnectionHeader, Length, ReadyHead, Response, ResponseHead, decode_response, encode_head,
+    encode_response, reason,
 };
 
 /// What a decoder accepts before it says that a message is too large.

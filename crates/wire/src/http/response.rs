@@ -23,7 +23,7 @@ pub enum Length {
 
 /// What a response says about the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Connection {
+pub enum ConnectionHeader {
     /// Nothing: the version's default holds.
     #[default]
     Unsaid,
@@ -45,7 +45,7 @@ pub struct ResponseHead<'a> {
     /// The value of `Date`: now, as RFC 9110 writes it. Empty leaves the header out, for a server without a clock.
     pub date: &'a str,
     /// What to say about the connection.
-    pub connection: Connection,
+    pub connection: ConnectionHeader,
     /// The value of `ETag`, with its quotes.
     pub etag: Option<&'a str>,
     /// The methods that the target does know, for 405 and for `OPTIONS`.
@@ -92,14 +92,14 @@ pub fn encode_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
 /// The head of responses that differ in nothing but their length, encoded once.
 ///
 /// ```
-/// use graven_wire::http::{Connection, Length, ReadyHead, ResponseHead, encode_head};
+/// use graven_wire::http::{ConnectionHeader, Length, ReadyHead, ResponseHead, encode_head};
 ///
 /// let head = ResponseHead {
 ///     status: 200,
 ///     length: Length::Bytes(5),
 ///     content_type: Some("text/plain"),
 ///     date: "",
-///     connection: Connection::Unsaid,
+///     connection: ConnectionHeader::Unsaid,
 ///     etag: None,
 ///     allow: None,
 ///     headers: &[],
@@ -145,9 +145,9 @@ fn encode_before_length(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
         header("Date: ", head.date, out);
     }
     match head.connection {
-        Connection::Unsaid => {}
-        Connection::KeepAlive => out.extend_from_slice(b"Connection: keep-alive\r\n"),
-        Connection::Close => out.extend_from_slice(b"Connection: close\r\n"),
+        ConnectionHeader::Unsaid => {}
+        ConnectionHeader::KeepAlive => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+        ConnectionHeader::Close => out.extend_from_slice(b"Connection: close\r\n"),
     }
     if let Some(etag) = head.etag {
         header("ETag: ", etag, out);

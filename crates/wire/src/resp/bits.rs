@@ -12,14 +12,14 @@ const OFFSET_END: i64 = 1 << 32;
 
 /// A part of a value in bytes or bits, as `BITCOUNT` and `BITPOS` are told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct BitRange {
     start: i64,
     /// The last byte or bit; `None` is the last of the value.
     end: Option<i64>,
     in_bits: bool,
 }
 
-impl Part {
+impl BitRange {
     /// All of a value.
     pub const ALL: Self = Self { start: 0, end: None, in_bits: false };
 
@@ -162,9 +162,9 @@ fn offset_of(text: &[u8]) -> Option<u64> {
 pub(super) fn bit_count(mut args: Args<'_>) -> Result<Command<'_>, Refusal<'_>> {
     let Some(key) = args.next() else { return Err(Refusal::WrongArity { command: "bitcount" }) };
     let part = match args.len() {
-        0 => Ok(Part::ALL),
+        0 => Ok(BitRange::ALL),
         2.. => part(args),
-        _ => Err(BadPart::Syntax),
+        _ => Err(BadBitRange::Syntax),
     };
     Ok(Command::BitCount { key, part })
 }
@@ -178,41 +178,41 @@ pub(super) fn bit_position(mut args: Args<'_>) -> Result<Command<'_>, Refusal<'_
         1 => true,
         _ => return Err(Refusal::Fixed("ERR The bit argument must be 1 or 0.")),
     };
-    let part = if args.len() == 0 { Ok(Part::ALL) } else { part(args) };
+    let part = if args.len() == 0 { Ok(BitRange::ALL) } else { part(args) };
     Ok(Command::BitPos { key, bit, part })
 }
 
 /// What is wrong with the part of a value that is asked for. Redis says so where there is a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadPart {
+pub enum BadBitRange {
     /// Other words than `BYTE` and `BIT`, or too many.
     Syntax,
     /// A place that is no integer.
     NotAnInteger,
 }
 
-impl From<BadPart> for Refusal<'_> {
-    fn from(bad: BadPart) -> Self {
+impl From<BadBitRange> for Refusal<'_> {
+    fn from(bad: BadBitRange) -> Self {
         match bad {
-            BadPart::Syntax => Self::Syntax,
-            BadPart::NotAnInteger => Self::NotAnInteger,
+            BadBitRange::Syntax => Self::Syntax,
+            BadBitRange::NotAnInteger => Self::NotAnInteger,
         }
     }
 }
 
 /// `start [end [BYTE|BIT]]`.
-fn part(mut args: Args<'_>) -> Result<Part, BadPart> {
-    let mut part = Part::ALL;
-    let integer = |arg: &[u8]| decimal::canonical(arg).ok_or(BadPart::NotAnInteger);
+fn part(mut args: Args<'_>) -> Result<BitRange, BadBitRange> {
+    let mut part = BitRange::ALL;
+    let integer = |arg: &[u8]| decimal::canonical(arg).ok_or(BadBitRange::NotAnInteger);
     part.start = integer(args.next().unwrap_or_default())?;
     let Some(end) = args.next() else { return Ok(part) };
     if args.len() > 1 {
-        return Err(BadPart::Syntax);
+        return Err(BadBitRange::Syntax);
     }
     if let Some(unit) = args.next() {
         part.in_bits = unit.eq_ignore_ascii_case(b"bit");
         if !part.in_bits && !unit.eq_ignore_ascii_case(b"byte") {
-            return Err(BadPart::Syntax);
+            return Err(BadBitRange::Syntax);
         }
     }
     part.end = Some(integer(end)?);

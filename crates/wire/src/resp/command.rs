@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::bits::{self, BadPart, BitFields, Lcs, Part};
+use super::bits::{self, BadBitRange, BitFields, BitRange, Lcs};
 use super::client::{self, ClientTopic};
 use super::connection::{self, Hello};
 use super::server::{self, CommandTopic, LatencyTopic, MemoryTopic, PubSubTopic, SlowlogTopic};
@@ -80,7 +80,7 @@ pub enum Command<'b> {
         /// The key asked for.
         key: &'b [u8],
         /// The part that counts. What is wrong with it is said where there is a value.
-        part: Result<Part, BadPart>,
+        part: Result<BitRange, BadBitRange>,
     },
     /// `BITPOS key bit [start [end [BYTE|BIT]]]`: where the first such bit is, -1 for nowhere.
     BitPos {
@@ -89,7 +89,7 @@ pub enum Command<'b> {
         /// Whether a bit is looked for that is set.
         bit: bool,
         /// The part that counts. What is wrong with it is said where there is a value.
-        part: Result<Part, BadPart>,
+        part: Result<BitRange, BadBitRange>,
     },
     /// `BITFIELD_RO key GET type offset…`: an array of numbers.
     BitFieldRo {

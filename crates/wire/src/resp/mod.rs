@@ -41,7 +41,7 @@ mod table;
 mod typed;
 mod writes;
 
-pub use bits::{BadPart, BitField, BitFields, Lcs, LcsWanted, Part, count_bits, find_bit};
+pub use bits::{BadBitRange, BitField, BitFields, BitRange, Lcs, LcsWanted, count_bits, find_bit};
 pub use client::{ClientFilter, ClientTopic, KillCondition, KillFilter, ReplyMode, Tracking};
 pub use command::{Command, ObjectTopic, Scan};
 pub use connection::Hello;

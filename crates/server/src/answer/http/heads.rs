@@ -1,14 +1,14 @@
 //! The heads of HTTP answers, and the answers that are a head and a few words.
 
 use graven_wire::http::{
-    Connection, EntityTags, Length, Method, ReadyHead, Request, ResponseHead, Version, encode_head,
+    ConnectionHeader, EntityTags, Length, Method, ReadyHead, Request, ResponseHead, Version, encode_head,
 };
 
 use super::HttpLookup;
 use crate::answer::fingerprint;
-use crate::answer::lookups::Answer;
-use crate::options::{Options, Origin};
-use crate::output::{Output, Value};
+use crate::answer::lookups::LookupOutcome;
+use crate::options::{CorsOrigin, ServerOptions};
+use crate::output::{OutputBuffer, Value};
 
 const TEXT: Option<&str> = Some("text/plain");
 pub(super) const NOT_FOUND: &str = "Key not found";
@@ -25,24 +25,24 @@ const RETRY_AFTER: (&str, &str) = ("Retry-After", "1");
 
 /// How an answer has to be framed for the request that it belongs to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Framing {
+pub(super) struct ResponseFraming {
     /// Whether the body is sent and not only its length.
     pub(super) body: bool,
-    pub(super) connection: Connection,
+    pub(super) connection: ConnectionHeader,
 }
 
-impl Framing {
+impl ResponseFraming {
     /// That of the answer to a plain HTTP/1.1 `GET`.
-    pub(super) const PLAIN: Self = Self { body: true, connection: Connection::Unsaid };
+    pub(super) const PLAIN: Self = Self { body: true, connection: ConnectionHeader::Unsaid };
 
     /// That of an answer after which the connection is closed.
-    pub(super) const LAST: Self = Self { body: true, connection: Connection::Close };
+    pub(super) const LAST: Self = Self { body: true, connection: ConnectionHeader::Close };
 
     pub(super) fn of(request: &Request<'_>) -> Self {
         let connection = match (request.keep_alive, request.version) {
-            (false, _) => Connection::Close,
-            (true, Version::Http10) => Connection::KeepAlive,
-            (true, Version::Http11) => Connection::Unsaid,
+            (false, _) => ConnectionHeader::Close,
+            (true, Version::Http10) => ConnectionHeader::KeepAlive,
+            (true, Version::Http11) => ConnectionHeader::Unsaid,
         };
         Self { body: request.method != Method::Head, connection }
     }
@@ -63,7 +63,7 @@ pub(super) struct Heads<'a> {
 }
 
 impl<'a> Heads<'a> {
-    pub(super) fn new(options: &'a Options) -> Self {
+    pub(super) fn new(options: &'a ServerOptions) -> Self {
         let mut headers = vec![NO_SNIFFING];
         headers.extend(options.network.allow_origin.iter().flat_map(cross_origin_headers));
         let mut heads = Self {
@@ -99,7 +99,7 @@ impl<'a> Heads<'a> {
             length: Length::Untold,
             content_type: TEXT,
             date: &self.date,
-            connection: Connection::Unsaid,
+            connection: ConnectionHeader::Unsaid,
             etag: None,
             allow: None,
             headers: &self.headers,
@@ -108,13 +108,13 @@ impl<'a> Heads<'a> {
 
     /// What a plain HTTP/1.1 `GET` is answered.
     #[inline]
-    pub(super) fn answer_plain(&self, lookup: HttpLookup, answer: Answer<'_>, out: &mut Output) {
+    pub(super) fn answer_plain(&self, lookup: HttpLookup, answer: LookupOutcome<'_>, out: &mut OutputBuffer) {
         match (answer, lookup) {
-            (Answer::Value(value), HttpLookup::Plain) => {
+            (LookupOutcome::Value(value), HttpLookup::Plain) => {
                 self.value.encode(value.len(), out);
                 out.push_value(value);
             }
-            _ => self.answer(lookup, answer, None, Framing::PLAIN, out),
+            _ => self.answer(lookup, answer, None, ResponseFraming::PLAIN, out),
         }
     }
 
@@ -123,16 +123,16 @@ impl<'a> Heads<'a> {
     pub(super) fn answer(
         &self,
         lookup: HttpLookup,
-        answer: Answer<'_>,
+        answer: LookupOutcome<'_>,
         if_none_match: Option<EntityTags<'_>>,
-        framing: Framing,
-        out: &mut Output,
+        framing: ResponseFraming,
+        out: &mut OutputBuffer,
     ) {
         match answer {
-            Answer::Value(value) if lookup == HttpLookup::Tagged => {
+            LookupOutcome::Value(value) if lookup == HttpLookup::Tagged => {
                 self.tagged(value, if_none_match, framing, out);
             }
-            Answer::Value(value) => {
+            LookupOutcome::Value(value) => {
                 let length = Length::Bytes(value.len());
                 let connection = framing.connection;
                 encode_head(&ResponseHead { length, connection, ..self.value_head() }, out);
@@ -140,8 +140,8 @@ impl<'a> Heads<'a> {
                     out.push_value(value);
                 }
             }
-            Answer::Missing => self.text(404, NOT_FOUND, framing, out),
-            Answer::Damaged | Answer::NotYet => self.text(500, DAMAGED, framing, out),
+            LookupOutcome::Missing => self.text(404, NOT_FOUND, framing, out),
+            LookupOutcome::Damaged | LookupOutcome::NotYet => self.text(500, DAMAGED, framing, out),
         }
     }
 
@@ -149,8 +149,8 @@ impl<'a> Heads<'a> {
         &self,
         value: Value<'_>,
         if_none_match: Option<EntityTags<'_>>,
-        framing: Framing,
-        out: &mut Output,
+        framing: ResponseFraming,
+        out: &mut OutputBuffer,
     ) {
         let etag = entity_tag(value.bytes());
         let Ok(etag) = std::str::from_utf8(&etag) else {
@@ -168,7 +168,7 @@ impl<'a> Heads<'a> {
         }
     }
 
-    pub(super) fn text(&self, status: u16, words: &str, framing: Framing, out: &mut Vec<u8>) {
+    pub(super) fn text(&self, status: u16, words: &str, framing: ResponseFraming, out: &mut Vec<u8>) {
         let length = Length::Bytes(words.len());
         encode_head(&ResponseHead { length, connection: framing.connection, ..self.head(status) }, out);
         if framing.body {
@@ -177,7 +177,7 @@ impl<'a> Heads<'a> {
     }
 
     /// The methods that a path is answered to instead.
-    pub(super) fn bad_method(&self, allow: &str, framing: Framing, out: &mut Vec<u8>) {
+    pub(super) fn bad_method(&self, allow: &str, framing: ResponseFraming, out: &mut Vec<u8>) {
         let words = format!("This path is answered to {allow}");
         let length = Length::Bytes(words.len());
         let connection = framing.connection;
@@ -189,7 +189,7 @@ impl<'a> Heads<'a> {
 
     /// The methods that a path is answered to, for who asks nothing else: load balancers, and browsers before a request from
     /// a page of another origin.
-    pub(super) fn methods(&self, allow: &str, framing: Framing, out: &mut Vec<u8>) {
+    pub(super) fn methods(&self, allow: &str, framing: ResponseFraming, out: &mut Vec<u8>) {
         let connection = framing.connection;
         encode_head(
             &ResponseHead { content_type: None, connection, allow: Some(allow), ..self.head(204) },
@@ -199,7 +199,7 @@ impl<'a> Heads<'a> {
 
     /// The table has no version yet.
     #[cold]
-    pub(super) fn loading(&self, framing: Framing, out: &mut Vec<u8>) {
+    pub(super) fn loading(&self, framing: ResponseFraming, out: &mut Vec<u8>) {
         let headers = [&self.headers[..], &[RETRY_AFTER]].concat();
         let length = Length::Bytes(LOADING.len());
         let connection = framing.connection;
@@ -211,7 +211,7 @@ impl<'a> Heads<'a> {
 
     /// The request is for another host.
     #[cold]
-    pub(super) fn misdirected(&self, host: &[u8], framing: Framing, out: &mut Vec<u8>) {
+    pub(super) fn misdirected(&self, host: &[u8], framing: ResponseFraming, out: &mut Vec<u8>) {
         // Without the port: it is the name that has to be allowed.
         let name = host.split(|&byte| byte == b':').next().unwrap_or_default().escape_ascii().to_string();
         let advice = self.host_advice.replace("{host}", &name);
@@ -221,7 +221,13 @@ impl<'a> Heads<'a> {
         self.text(421, &words, framing, out);
     }
 
-    pub(super) fn document(&self, content_type: &str, page: &str, framing: Framing, out: &mut Vec<u8>) {
+    pub(super) fn document(
+        &self,
+        content_type: &str,
+        page: &str,
+        framing: ResponseFraming,
+        out: &mut Vec<u8>,
+    ) {
         let head = ResponseHead {
             length: Length::Bytes(page.len()),
             content_type: Some(content_type),
@@ -236,7 +242,7 @@ impl<'a> Heads<'a> {
 }
 
 /// The header lines of an answer that pages of `origin` may read.
-fn cross_origin_headers(origin: &Origin) -> [(&str, &str); 4] {
+fn cross_origin_headers(origin: &CorsOrigin) -> [(&str, &str); 4] {
     [
         ("Access-Control-Allow-Origin", origin.as_str()),
         ("Access-Control-Allow-Methods", ASKING_METHODS),
@@ -260,15 +266,15 @@ mod tests {
 
     #[test]
     fn the_head_that_is_ready_is_that_of_the_present_second() {
-        let mut options = Options::default();
+        let mut options = ServerOptions::default();
         options.network.allow_origin = Some("https://example.org".parse().unwrap());
         options.network.content_type = "application/json".parse().unwrap();
         let mut heads = Heads::new(&options);
         for date in ["", "Mon, 23 Nov 2026 03:12:02 GMT", "Mon, 23 Nov 2026 03:12:03 GMT"] {
             heads.set_date(date);
-            let value = Answer::Value(Value::copied(b"value"));
-            let (mut expected, mut answer) = (Output::default(), Output::default());
-            heads.answer(HttpLookup::Plain, value, None, Framing::PLAIN, &mut expected);
+            let value = LookupOutcome::Value(Value::copied(b"value"));
+            let (mut expected, mut answer) = (OutputBuffer::default(), OutputBuffer::default());
+            heads.answer(HttpLookup::Plain, value, None, ResponseFraming::PLAIN, &mut expected);
             heads.answer_plain(HttpLookup::Plain, value, &mut answer);
             assert_eq!(*answer, *expected);
             let answer = String::from_utf8(answer.to_vec()).unwrap();

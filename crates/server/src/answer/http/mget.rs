@@ -14,8 +14,8 @@ use serde_json::to_writer;
 
 use super::{JSON, LINES};
 use crate::answer::key_list::KeyList;
-use crate::answer::lookups::Answer;
-use crate::answer::{After, Responder, Slot};
+use crate::answer::lookups::LookupOutcome;
+use crate::answer::{After, ConnectionSlot, Responder};
 
 /// Some programs on Windows begin every text with it.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -40,7 +40,7 @@ impl Layout {
 
 /// How the client learns where the answer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum BodyEnd {
     Chunked,
     /// The connection closes, for HTTP/1.0.
     Closing,
@@ -53,14 +53,14 @@ pub(super) struct ManyKeys {
     /// The version that the answer began with, and ends with.
     store: Arc<Store>,
     layout: Layout,
-    ending: Ending,
+    ending: BodyEnd,
     keep_alive: bool,
     /// Something was written already.
     begun: bool,
 }
 
 /// `{"keys":[…]}`. Read by hand, because what is derived takes `[[…]]` for the same.
-struct Asked {
+struct MgetRequest {
     keys: Vec<Key>,
 }
 
@@ -70,35 +70,35 @@ enum Key {
     Base64(String),
 }
 
-impl<'de> Deserialize<'de> for Asked {
+impl<'de> Deserialize<'de> for MgetRequest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ReadAsked)
+        deserializer.deserialize_map(MgetRequestVisitor)
     }
 }
 
-struct ReadAsked;
+struct MgetRequestVisitor;
 
-impl<'de> Visitor<'de> for ReadAsked {
-    type Value = Asked;
+impl<'de> Visitor<'de> for MgetRequestVisitor {
+    type Value = MgetRequest;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(r#"{"keys":["a","b"]}"#)
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Asked, M::Error> {
-        only_field(map, "keys").map(|keys| Asked { keys })
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<MgetRequest, M::Error> {
+        only_field(map, "keys").map(|keys| MgetRequest { keys })
     }
 }
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ReadKey)
+        deserializer.deserialize_any(KeyVisitor)
     }
 }
 
-struct ReadKey;
+struct KeyVisitor;
 
-impl<'de> Visitor<'de> for ReadKey {
+impl<'de> Visitor<'de> for KeyVisitor {
     type Value = Key;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,11 +141,11 @@ impl ManyKeys {
         body: &[u8],
         store: Arc<Store>,
         layout: Layout,
-        ending: Ending,
+        ending: BodyEnd,
         keep_alive: bool,
     ) -> Result<Self, String> {
         let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
-        let asked: Asked = serde_json::from_slice(body)
+        let asked: MgetRequest = serde_json::from_slice(body)
             .map_err(|error| format!(r#"The body is not of the form {{"keys":["a","b"]}}: {error}"#))?;
         let mut keys = Vec::with_capacity(asked.keys.len());
         for key in asked.keys {
@@ -168,7 +168,7 @@ impl ManyKeys {
     pub(super) fn go_on<R: BlockReader>(
         &mut self,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
         let Self { keys, store, layout, ending, keep_alive, begun } = self;
         let mut chunk = Vec::new();
@@ -202,25 +202,25 @@ impl ManyKeys {
         if !chunk.is_empty() {
             *begun = true;
             match ending {
-                Ending::Chunked => encode_chunk(&chunk, &mut slot.out),
-                Ending::Closing => slot.out.extend_from_slice(&chunk),
+                BodyEnd::Chunked => encode_chunk(&chunk, &mut slot.out),
+                BodyEnd::Closing => slot.out.extend_from_slice(&chunk),
             }
         }
         if let Some(stop) = stop {
             return After::Unfinished(stop);
         }
-        if *ending == Ending::Chunked {
+        if *ending == BodyEnd::Chunked {
             encode_last_chunk(&mut slot.out);
         }
         if *keep_alive { After::Done } else { After::Close }
     }
 }
 
-fn value(answer: Answer<'_>, out: &mut Vec<u8>) {
+fn value(answer: LookupOutcome<'_>, out: &mut Vec<u8>) {
     match answer {
-        Answer::Value(value) => text_or_base64(value.bytes(), out),
-        Answer::Missing => out.extend_from_slice(b"null"),
-        Answer::Damaged | Answer::NotYet => out.extend_from_slice(br#"{"error":"damaged"}"#),
+        LookupOutcome::Value(value) => text_or_base64(value.bytes(), out),
+        LookupOutcome::Missing => out.extend_from_slice(b"null"),
+        LookupOutcome::Damaged | LookupOutcome::NotYet => out.extend_from_slice(br#"{"error":"damaged"}"#),
     }
 }
 

@@ -7,18 +7,18 @@ mod mget;
 use graven_blocks::BlockReader;
 use graven_wire::Decoded;
 use graven_wire::http::{
-    self, BadEscape, Connection, Hosts, Length, Method, Place, Request, RequestDecoder, ResponseHead,
+    self, BadEscape, ConnectionHeader, Hosts, Length, Method, Place, Request, RequestDecoder, ResponseHead,
     Version, encode_head, expects_continue, find_parameter, is_plain, split_target, unescape,
 };
 
-use super::lookups::Answer;
+use super::lookups::LookupOutcome;
 use super::pending::Lookup;
-use super::{After, Language, Read, Responder, Slot, report};
+use super::{After, ConnectionSlot, Language, NextRequest, Responder, report};
 use crate::counters::Readings;
-use crate::options::Options;
-use crate::output::Output;
-use heads::{Framing, Heads};
-use mget::{Ending, Layout, ManyKeys};
+use crate::options::ServerOptions;
+use crate::output::OutputBuffer;
+use heads::{Heads, ResponseFraming};
+use mget::{BodyEnd, Layout, ManyKeys};
 
 const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4";
@@ -43,7 +43,7 @@ pub(super) struct HttpShared<'a> {
 }
 
 impl<'a> HttpShared<'a> {
-    pub(super) fn new(options: &'a Options, hosts: &Hosts) -> Self {
+    pub(super) fn new(options: &'a ServerOptions, hosts: &Hosts) -> Self {
         let decoder = RequestDecoder::new(options.limits.http, hosts.clone());
         Self { decoder, heads: Heads::new(options) }
     }
@@ -55,18 +55,18 @@ impl<'a> HttpShared<'a> {
 
     /// What a request that was looked up together with others is answered.
     #[inline]
-    pub(super) fn answer(&self, lookup: HttpLookup, answer: Answer<'_>, out: &mut Output) {
+    pub(super) fn answer(&self, lookup: HttpLookup, answer: LookupOutcome<'_>, out: &mut OutputBuffer) {
         self.heads.answer_plain(lookup, answer, out);
     }
 
     /// What a request that was to be looked up is answered while the table has no version.
     pub(super) fn say_loading(&self, out: &mut Vec<u8>) {
-        self.heads.loading(Framing::PLAIN, out);
+        self.heads.loading(ResponseFraming::PLAIN, out);
     }
 
     /// Says why the connection is about to be closed.
     pub(super) fn refuse(&self, status: u16, words: &str, out: &mut Vec<u8>) {
-        self.heads.text(status, words, Framing::LAST, out);
+        self.heads.text(status, words, ResponseFraming::LAST, out);
     }
 }
 
@@ -159,17 +159,17 @@ impl Language for HttpSession {
     type Invalid = http::Error;
 
     #[inline]
-    fn decode<'i>(&mut self, http: &mut RequestDecoder, input: &'i [u8]) -> Read<'i, Self> {
+    fn decode<'i>(&mut self, http: &mut RequestDecoder, input: &'i [u8]) -> NextRequest<'i, Self> {
         match http.decode(input) {
             Decoded::Message(request, bytes) => {
                 self.continue_sent = false;
                 match plain_lookup(&request, self.checks_host) {
-                    Some((key, lookup)) => Read::Lookup(key, Lookup::Http(lookup), bytes),
-                    None => Read::Request(request, bytes),
+                    Some((key, lookup)) => NextRequest::Lookup(key, Lookup::Http(lookup), bytes),
+                    None => NextRequest::Request(request, bytes),
                 }
             }
-            Decoded::NeedMore => Read::NeedMore,
-            Decoded::Invalid(error) => Read::Invalid(error),
+            Decoded::NeedMore => NextRequest::NeedMore,
+            Decoded::Invalid(error) => NextRequest::Invalid(error),
         }
     }
 
@@ -180,7 +180,11 @@ impl Language for HttpSession {
         self.many_keys.is_some()
     }
 
-    fn go_on<R: BlockReader>(&mut self, responder: &mut Responder<'_, R>, slot: &mut Slot) -> After {
+    fn go_on<R: BlockReader>(
+        &mut self,
+        responder: &mut Responder<'_, R>,
+        slot: &mut ConnectionSlot,
+    ) -> After {
         let Some(many_keys) = &mut self.many_keys else { return After::Done };
         let after = many_keys.go_on(responder, slot);
         if !matches!(after, After::Unfinished(_)) {
@@ -193,9 +197,9 @@ impl Language for HttpSession {
         &mut self,
         request: Request<'_>,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
-        let framing = Framing::of(&request);
+        let framing = ResponseFraming::of(&request);
         if let Some(refused) = self.refusal(&request, responder.is_loading) {
             responder.loop_counters.http.requests.add(1);
             let heads = &responder.http.heads;
@@ -229,7 +233,7 @@ impl Language for HttpSession {
             Route::Key(escaped, place) => match unescape(escaped, place, line) {
                 Ok(key) => {
                     let answer = lookups.get(store, key);
-                    if let Answer::NotYet = answer {
+                    if let LookupOutcome::NotYet = answer {
                         return After::NotYet;
                     }
                     loop_counters.http.requests.add(1);
@@ -249,13 +253,13 @@ impl Language for HttpSession {
         &mut self,
         error: http::Error,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> &'static str {
         responder.http.refuse(error.status(), error.message(), &mut slot.out);
         error.message()
     }
 
-    fn interim(&mut self, input: &[u8], options: &Options) -> Option<&'static [u8]> {
+    fn interim(&mut self, input: &[u8], options: &ServerOptions) -> Option<&'static [u8]> {
         if input.is_empty() || self.continue_sent {
             return None;
         }
@@ -292,22 +296,22 @@ impl HttpSession {
     fn begin_many_keys<R: BlockReader>(
         &mut self,
         request: &Request<'_>,
-        framing: Framing,
+        framing: ResponseFraming,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
         let lines = request.accept.is_some_and(|accept| accept.prefer(LINES, JSON));
         let layout = if lines { Layout::Lines } else { Layout::Document };
         let (ending, keep_alive, length) = match request.version {
-            Version::Http11 => (Ending::Chunked, request.keep_alive, Length::Chunked),
-            Version::Http10 => (Ending::Closing, false, Length::Untold),
+            Version::Http11 => (BodyEnd::Chunked, request.keep_alive, Length::Chunked),
+            Version::Http10 => (BodyEnd::Closing, false, Length::Untold),
         };
         let mut body = Vec::new();
         request.body.append_to(&mut body);
         let heads = &responder.http.heads;
         match ManyKeys::read(&body, responder.store.clone(), layout, ending, keep_alive) {
             Ok(many_keys) => {
-                let connection = if keep_alive { framing.connection } else { Connection::Close };
+                let connection = if keep_alive { framing.connection } else { ConnectionHeader::Close };
                 let content_type = Some(layout.content_type());
                 let head = ResponseHead { length, content_type, connection, ..heads.head(200) };
                 encode_head(&head, &mut slot.out);

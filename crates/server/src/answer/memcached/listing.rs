@@ -9,8 +9,8 @@ use graven_wire::memcached::{KeyListing, ListingForm, reply};
 
 use super::DAMAGED;
 use crate::answer::fingerprint;
-use crate::answer::lookups::{Answer, Lookups};
-use crate::answer::slot::{LOOKUP_COST, Slot, Stop};
+use crate::answer::lookups::{LookupOutcome, Lookups};
+use crate::answer::slot::{ConnectionSlot, LOOKUP_COST, StopReason};
 
 /// Buckets behind one that has to be read, which are read with it.
 const AHEAD: u64 = 16;
@@ -40,18 +40,18 @@ impl Listing {
     pub(super) fn go_on<R: BlockReader>(
         &mut self,
         lookups: &mut Lookups<R>,
-        slot: &mut Slot,
-    ) -> Option<Stop> {
+        slot: &mut ConnectionSlot,
+    ) -> Option<StopReason> {
         let Self { asked, store, bucket, keys } = self;
         while asked.keys_max > 0 && (*bucket < store.buckets() || !keys.is_empty()) {
             while let Some(key) = keys.front() {
                 if slot.is_full() {
-                    return Some(Stop::Full);
+                    return Some(StopReason::Full);
                 }
                 let answer = lookups.get(store, key);
                 slot.spend_lookup(answer);
                 match answer {
-                    Answer::Value(value) => {
+                    LookupOutcome::Value(value) => {
                         let cas = match asked.form {
                             ListingForm::Metadump => fingerprint(value.bytes()),
                             ListingForm::Cachedump => 0,
@@ -59,8 +59,8 @@ impl Listing {
                         let is_told = asked.tell(key, value.len(), cas, &mut slot.out);
                         asked.keys_max -= u64::from(is_told);
                     }
-                    Answer::NotYet => return Some(Stop::NotYet),
-                    Answer::Missing | Answer::Damaged => {
+                    LookupOutcome::NotYet => return Some(StopReason::NotYet),
+                    LookupOutcome::Missing | LookupOutcome::Damaged => {
                         reply::server_error(&mut slot.out, DAMAGED);
                         return None;
                     }
@@ -74,13 +74,13 @@ impl Listing {
                 break;
             }
             if slot.is_full() {
-                return Some(Stop::Full);
+                return Some(StopReason::Full);
             }
             slot.spend(LOOKUP_COST);
             let ahead = AHEAD.min(store.buckets() - *bucket - 1);
             match lookups.keys_in(store, *bucket, ahead, |key| keys.push_back(key.to_vec())) {
                 Ok(true) => *bucket += 1,
-                Ok(false) => return Some(Stop::NotYet),
+                Ok(false) => return Some(StopReason::NotYet),
                 Err(_) => {
                     reply::server_error(&mut slot.out, DAMAGED);
                     return None;

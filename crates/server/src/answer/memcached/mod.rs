@@ -12,11 +12,11 @@ use graven_wire::memcached::{Invalid, Item, KEY_BYTES_MAX, Limits, MetaGet, Requ
 use graven_wire::{Decoded, http};
 
 use super::key_list::KeyList;
-use super::lookups::Answer;
+use super::lookups::LookupOutcome;
 use super::pending::Lookup;
-use super::{After, Language, Read, Responder, Slot, fingerprint};
-use crate::options::Options;
-use crate::output::Output;
+use super::{After, ConnectionSlot, Language, NextRequest, Responder, fingerprint};
+use crate::options::ServerOptions;
+use crate::output::OutputBuffer;
 use listing::Listing;
 
 /// The memcached whose behaviour is followed, and nothing else: libmemcached takes a version that begins with 0 for an
@@ -36,12 +36,12 @@ pub(crate) struct MemcachedSession {
     decoder: RequestDecoder,
     limits: Limits,
     /// A request of which a part is not answered.
-    unfinished: Option<Unfinished>,
+    unfinished: Option<UnfinishedRequest>,
 }
 
 /// A request that may have more to do than fits into one turn.
 #[derive(Debug)]
-enum Unfinished {
+enum UnfinishedRequest {
     Get(UnfinishedGet),
     Listing(Listing),
 }
@@ -62,8 +62,8 @@ impl MemcachedSession {
     pub(super) fn held_bytes(&self) -> usize {
         match &self.unfinished {
             None => 0,
-            Some(Unfinished::Get(get)) => get.keys.held_bytes(),
-            Some(Unfinished::Listing(listing)) => listing.held_bytes(),
+            Some(UnfinishedRequest::Get(get)) => get.keys.held_bytes(),
+            Some(UnfinishedRequest::Listing(listing)) => listing.held_bytes(),
         }
     }
 
@@ -88,14 +88,14 @@ pub(super) enum MemcachedLookup<'b> {
 
 impl MemcachedLookup<'_> {
     #[inline]
-    pub(super) fn answer(&self, key: &[u8], answer: Answer<'_>, out: &mut Output) {
+    pub(super) fn answer(&self, key: &[u8], answer: LookupOutcome<'_>, out: &mut OutputBuffer) {
         match (self, answer) {
             (Self::Get(cas), answer) => {
                 if value_or_nothing(*cas, key, answer, out) {
                     out.extend_from_slice(reply::END);
                 }
             }
-            (Self::Meta(get), Answer::Value(value)) => {
+            (Self::Meta(get), LookupOutcome::Value(value)) => {
                 // Only the flag asks for it, and only its answer costs a fingerprint.
                 let cas = if get.wants_cas() { fingerprint(value.bytes()) } else { 0 };
                 let item = Item { len: value.len(), flags: 0, cas };
@@ -105,8 +105,10 @@ impl MemcachedLookup<'_> {
                     out.extend_from_slice(reply::CRLF);
                 }
             }
-            (Self::Meta(get), Answer::Missing) => get.miss(out),
-            (Self::Meta(_), Answer::Damaged | Answer::NotYet) => reply::server_error(out, DAMAGED),
+            (Self::Meta(get), LookupOutcome::Missing) => get.miss(out),
+            (Self::Meta(_), LookupOutcome::Damaged | LookupOutcome::NotYet) => {
+                reply::server_error(out, DAMAGED)
+            }
         }
     }
 }
@@ -131,14 +133,14 @@ impl Language for MemcachedSession {
     type Invalid = Invalid;
 
     #[inline]
-    fn decode<'i>(&mut self, _: &mut http::RequestDecoder, input: &'i [u8]) -> Read<'i, Self> {
+    fn decode<'i>(&mut self, _: &mut http::RequestDecoder, input: &'i [u8]) -> NextRequest<'i, Self> {
         match self.decoder.decode(input) {
             Decoded::Message(request, bytes) => match lookup(&request) {
-                Some((key, lookup)) => Read::Lookup(key, Lookup::Memcached(lookup), bytes),
-                None => Read::Request(request, bytes),
+                Some((key, lookup)) => NextRequest::Lookup(key, Lookup::Memcached(lookup), bytes),
+                None => NextRequest::Request(request, bytes),
             },
-            Decoded::NeedMore => Read::NeedMore,
-            Decoded::Invalid(invalid) => Read::Invalid(invalid),
+            Decoded::NeedMore => NextRequest::NeedMore,
+            Decoded::Invalid(invalid) => NextRequest::Invalid(invalid),
         }
     }
 
@@ -151,10 +153,14 @@ impl Language for MemcachedSession {
         self.unfinished.is_some()
     }
 
-    fn go_on<R: BlockReader>(&mut self, responder: &mut Responder<'_, R>, slot: &mut Slot) -> After {
+    fn go_on<R: BlockReader>(
+        &mut self,
+        responder: &mut Responder<'_, R>,
+        slot: &mut ConnectionSlot,
+    ) -> After {
         let stop = match &mut self.unfinished {
             None => return After::Done,
-            Some(Unfinished::Get(UnfinishedGet { keys, cas, store })) => {
+            Some(UnfinishedRequest::Get(UnfinishedGet { keys, cas, store })) => {
                 let counts = &responder.loop_counters.memcached;
                 let stop = responder.lookups.each_of(store, keys, slot, counts, |key, answer, slot| {
                     value_or_nothing(*cas, key, answer, &mut slot.out);
@@ -165,7 +171,7 @@ impl Language for MemcachedSession {
                 }
                 stop
             }
-            Some(Unfinished::Listing(listing)) => listing.go_on(&mut responder.lookups, slot),
+            Some(UnfinishedRequest::Listing(listing)) => listing.go_on(&mut responder.lookups, slot),
         };
         if let Some(stop) = stop {
             return After::Unfinished(stop);
@@ -178,7 +184,7 @@ impl Language for MemcachedSession {
         &mut self,
         request: Request<'_>,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
         let counts = &responder.loop_counters.memcached;
         let out = &mut slot.out;
@@ -190,20 +196,20 @@ impl Language for MemcachedSession {
                 counts.requests.add(1);
                 let cas = if with_cas { Cas::With } else { Cas::Without };
                 let (keys, store) = (KeyList::of(keys), Arc::clone(&responder.store));
-                self.unfinished = Some(Unfinished::Get(UnfinishedGet { keys, cas, store }));
+                self.unfinished = Some(UnfinishedRequest::Get(UnfinishedGet { keys, cas, store }));
                 return self.go_on(responder, slot);
             }
             Request::ListKeys(asked) => {
                 counts.requests.add(1);
                 let listing = Listing::new(asked, Arc::clone(&responder.store));
-                self.unfinished = Some(Unfinished::Listing(listing));
+                self.unfinished = Some(UnfinishedRequest::Listing(listing));
                 return self.go_on(responder, slot);
             }
             Request::MetaGet(get) => {
                 let mut room = [0; KEY_BYTES_MAX];
                 let key = get.key(&mut room);
                 let answer = responder.lookups.get(&responder.store, key);
-                if let Answer::NotYet = answer {
+                if let LookupOutcome::NotYet = answer {
                     return After::NotYet;
                 }
                 counts.add_lookup(answer.is_hit());
@@ -231,7 +237,7 @@ impl Language for MemcachedSession {
         &mut self,
         invalid: Invalid,
         _: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> &'static str {
         slot.out.extend_from_slice(invalid.answer());
         match invalid {
@@ -241,23 +247,23 @@ impl Language for MemcachedSession {
         }
     }
 
-    fn interim(&mut self, _: &[u8], _: &Options) -> Option<&'static [u8]> {
+    fn interim(&mut self, _: &[u8], _: &ServerOptions) -> Option<&'static [u8]> {
         None
     }
 }
 
 /// Writes what `get` says about one key; whether `END` may follow.
 #[inline]
-fn value_or_nothing(cas: Cas, key: &[u8], answer: Answer<'_>, out: &mut Output) -> bool {
+fn value_or_nothing(cas: Cas, key: &[u8], answer: LookupOutcome<'_>, out: &mut OutputBuffer) -> bool {
     match answer {
-        Answer::Value(value) => {
+        LookupOutcome::Value(value) => {
             let cas = (cas == Cas::With).then(|| fingerprint(value.bytes()));
             reply::value_head(out, key, 0, cas, value.len());
             out.push_value(value);
             out.extend_from_slice(reply::CRLF);
         }
-        Answer::Missing => {}
-        Answer::Damaged | Answer::NotYet => {
+        LookupOutcome::Missing => {}
+        LookupOutcome::Damaged | LookupOutcome::NotYet => {
             reply::server_error(out, DAMAGED);
             return false;
         }

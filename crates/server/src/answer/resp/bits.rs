@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use graven_blocks::BlockReader;
 use graven_format::Store;
-use graven_wire::resp::{BadPart, BitFields, Part, Refusal, count_bits, find_bit, reply};
+use graven_wire::resp::{BadBitRange, BitFields, BitRange, Refusal, count_bits, find_bit, reply};
 
-use super::commands::{Unfinished, with_value};
+use super::commands::{UnfinishedCommand, with_value};
 use super::{DAMAGED, RespSession};
-use crate::answer::lookups::Answer;
-use crate::answer::{After, Responder, Slot, Stop};
+use crate::answer::lookups::LookupOutcome;
+use crate::answer::{After, ConnectionSlot, Responder, StopReason};
 use crate::output::Value;
 
 /// Bits that are looked at before the cost of the turn is.
@@ -22,11 +22,11 @@ const STEP_COST: u64 = STEP_BITS / 8 / 2;
 
 /// What is wanted of a part of a value.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Wanted {
+pub(super) enum BitQuery {
     /// How many bits are set.
-    Count(Result<Part, BadPart>),
+    Count(Result<BitRange, BadBitRange>),
     /// The place of the first bit that is set or not.
-    Position(bool, Result<Part, BadPart>),
+    Position(bool, Result<BitRange, BadBitRange>),
 }
 
 /// A large value in the table's memory, of which a part is looked at.
@@ -57,10 +57,10 @@ enum Bit {
 }
 
 impl Look {
-    fn new(wanted: Wanted, len: usize) -> Result<Self, BadPart> {
+    fn new(wanted: BitQuery, len: usize) -> Result<Self, BadBitRange> {
         Ok(match wanted {
-            Wanted::Count(part) => Self { left: part?.bits(len), wanted: Bit::Count { set: 0 } },
-            Wanted::Position(bit, part) => {
+            BitQuery::Count(part) => Self { left: part?.bits(len), wanted: Bit::Count { set: 0 } },
+            BitQuery::Position(bit, part) => {
                 let part = part?;
                 let left = part.bits(len);
                 // Behind a value whose end was not named there are only bits that are not set.
@@ -95,10 +95,10 @@ fn bits(count: u64) -> i64 {
 
 impl BitScan {
     /// Goes on, and answers when it is at its end; why it is not.
-    pub(super) fn go_on(&mut self, slot: &mut Slot) -> Option<Stop> {
+    pub(super) fn go_on(&mut self, slot: &mut ConnectionSlot) -> Option<StopReason> {
         loop {
             if slot.cost_left() == 0 {
-                return Some(Stop::Full);
+                return Some(StopReason::Full);
             }
             slot.spend(STEP_COST);
             if let Some(answer) = self.look.go_on(&self.store.memory()[self.value.clone()]) {
@@ -114,14 +114,14 @@ impl RespSession {
     pub(super) fn scan_bits<R: BlockReader>(
         &mut self,
         key: &[u8],
-        wanted: Wanted,
+        wanted: BitQuery,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
         let mut later = None;
         let store = Arc::clone(&responder.store);
         let after = with_value(key, responder, slot, |answer, slot| match answer {
-            Answer::Value(value) => match Look::new(wanted, value.len()) {
+            LookupOutcome::Value(value) => match Look::new(wanted, value.len()) {
                 Ok(mut look) => match value.range_in(&store) {
                     Some(range) => later = Some(BitScan { store, value: range, look }),
                     // Bringing it here has cost more.
@@ -133,17 +133,17 @@ impl RespSession {
                 },
                 Err(bad) => Refusal::from(bad).encode(&mut slot.out),
             },
-            Answer::Missing => {
+            LookupOutcome::Missing => {
                 let nowhere = match wanted {
-                    Wanted::Count(_) | Wanted::Position(false, _) => 0,
-                    Wanted::Position(true, _) => -1,
+                    BitQuery::Count(_) | BitQuery::Position(false, _) => 0,
+                    BitQuery::Position(true, _) => -1,
                 };
                 reply::integer(&mut slot.out, nowhere);
             }
-            Answer::Damaged | Answer::NotYet => reply::error(&mut slot.out, DAMAGED),
+            LookupOutcome::Damaged | LookupOutcome::NotYet => reply::error(&mut slot.out, DAMAGED),
         });
         match later {
-            Some(scan) => self.begin(Unfinished::Bits(scan), responder, slot),
+            Some(scan) => self.begin(UnfinishedCommand::Bits(scan), responder, slot),
             None => after,
         }
     }
@@ -153,14 +153,14 @@ pub(super) fn get<R: BlockReader>(
     key: &[u8],
     offset: u64,
     responder: &mut Responder<'_, R>,
-    slot: &mut Slot,
+    slot: &mut ConnectionSlot,
 ) -> After {
-    with_value(key, responder, slot, |answer, Slot { out, .. }| match answer {
-        Answer::Value(value) => {
+    with_value(key, responder, slot, |answer, ConnectionSlot { out, .. }| match answer {
+        LookupOutcome::Value(value) => {
             reply::integer(out, bits(count_bits(value.bytes(), offset..offset + 1)));
         }
-        Answer::Missing => reply::integer(out, 0),
-        Answer::Damaged | Answer::NotYet => reply::error(out, DAMAGED),
+        LookupOutcome::Missing => reply::integer(out, 0),
+        LookupOutcome::Damaged | LookupOutcome::NotYet => reply::error(out, DAMAGED),
     })
 }
 
@@ -168,13 +168,13 @@ pub(super) fn fields<R: BlockReader>(
     key: &[u8],
     fields: BitFields<'_>,
     responder: &mut Responder<'_, R>,
-    slot: &mut Slot,
+    slot: &mut ConnectionSlot,
 ) -> After {
-    with_value(key, responder, slot, |answer, Slot { out, .. }| {
+    with_value(key, responder, slot, |answer, ConnectionSlot { out, .. }| {
         let value = match answer {
-            Answer::Value(value) => value,
-            Answer::Missing => Value::copied(b""),
-            Answer::Damaged | Answer::NotYet => return reply::error(out, DAMAGED),
+            LookupOutcome::Value(value) => value,
+            LookupOutcome::Missing => Value::copied(b""),
+            LookupOutcome::Damaged | LookupOutcome::NotYet => return reply::error(out, DAMAGED),
         };
         let numbers: Vec<i64> = fields.map(|field| field.read(value.bytes())).collect();
         reply::array_head(out, numbers.len());
@@ -192,7 +192,7 @@ mod tests {
         let mut value = vec![0; len];
         value[len - 2] = 0b0001_0000;
         let place = (len as u64 - 2) * 8 + 3;
-        let run = |wanted: Wanted| {
+        let run = |wanted: BitQuery| {
             let mut look = Look::new(wanted, len).unwrap();
             let mut steps = 1;
             loop {
@@ -202,8 +202,8 @@ mod tests {
                 }
             }
         };
-        assert_eq!(run(Wanted::Count(Ok(Part::ALL))), (1, 4));
-        assert_eq!(run(Wanted::Position(true, Ok(Part::ALL))), (bits(place), 4));
-        assert_eq!(run(Wanted::Position(false, Ok(Part::ALL))), (0, 1));
+        assert_eq!(run(BitQuery::Count(Ok(BitRange::ALL))), (1, 4));
+        assert_eq!(run(BitQuery::Position(true, Ok(BitRange::ALL))), (bits(place), 4));
+        assert_eq!(run(BitQuery::Position(false, Ok(BitRange::ALL))), (0, 1));
     }
 }

@@ -11,10 +11,10 @@ use graven_wire::resp::{
 };
 
 use super::RespSession;
-use super::commands::Unfinished;
+use super::commands::UnfinishedCommand;
 use super::connection::DEFAULT_USER;
-use crate::answer::{After, Responder, Slot, Stop};
-use crate::clients::{Client, Clients, Ends};
+use crate::answer::{After, ConnectionSlot, Responder, StopReason};
+use crate::clients::{ClientEntry, Clients, Ends};
 
 /// What a client has said with `CLIENT TRACKING`. Nothing follows from it: no key of a version ever
 /// changes, so there is nothing to tell.
@@ -152,7 +152,7 @@ impl RespSession {
         &mut self,
         topic: ClientTopic<'_>,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
         let out: &mut Vec<u8> = &mut slot.out;
         match topic {
@@ -164,7 +164,7 @@ impl RespSession {
             ClientTopic::List(filter) => {
                 self.record_now();
                 let listing = ClientListing::new(filter, responder.clients);
-                return self.begin(Unfinished::Clients(listing), responder, slot);
+                return self.begin(UnfinishedCommand::Clients(listing), responder, slot);
             }
             ClientTopic::GetName => {
                 let state = self.client.state();
@@ -258,8 +258,8 @@ impl RespSession {
             KillCondition::SkipMe(skips) => Some(*skips),
             _ => None,
         });
-        let targets: Vec<Target> = conditions.iter().map(Target::of).collect();
-        let is_meant = |client: &Client| targets.iter().all(|target| target.is(client));
+        let targets: Vec<KillTarget> = conditions.iter().map(KillTarget::of).collect();
+        let is_meant = |client: &ClientEntry| targets.iter().all(|target| target.is(client));
         let own = self.client.id;
         let others = responder.clients.kill(|client| client.id != own && is_meant(client));
         // In the old form it closes itself if it says so.
@@ -279,7 +279,7 @@ impl RespSession {
 /// `CLIENT LIST`, written line by line.
 #[derive(Debug)]
 pub(super) struct ClientListing {
-    left: std::vec::IntoIter<Arc<Client>>,
+    left: std::vec::IntoIter<Arc<ClientEntry>>,
     lines: Vec<u8>,
 }
 
@@ -306,7 +306,7 @@ impl ClientListing {
     }
 
     /// Goes on, and answers when every line is written; why it is not.
-    pub(super) fn go_on(&mut self, version: Version, slot: &mut Slot) -> Option<Stop> {
+    pub(super) fn go_on(&mut self, version: Version, slot: &mut ConnectionSlot) -> Option<StopReason> {
         let now = Instant::now();
         for client in self.left.by_ref() {
             self.lines.extend(line(&client, now));
@@ -316,7 +316,7 @@ impl ClientListing {
             }
         }
         if self.left.len() > 0 {
-            return Some(Stop::Full);
+            return Some(StopReason::Full);
         }
         reply::verbatim(&mut slot.out, version, &self.lines);
         None
@@ -324,25 +324,25 @@ impl ClientListing {
 }
 
 /// A [`KillCondition`], made ready to be asked of many connections.
-enum Target {
+enum KillTarget {
     Id(u64),
     /// From an address, or to one.
-    Peer(Address),
-    Local(Address),
+    Peer(KillAddress),
+    Local(KillAddress),
     /// All of them, or none.
     Everybody(bool),
 }
 
-enum Address {
+enum KillAddress {
     Tcp(SocketAddr),
     Other(Vec<u8>),
 }
 
-impl Target {
+impl KillTarget {
     fn of(condition: &KillCondition<'_>) -> Self {
         let address = |text: &[u8]| {
             let tcp = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-            tcp.map_or_else(|| Address::Other(text.to_vec()), Address::Tcp)
+            tcp.map_or_else(|| KillAddress::Other(text.to_vec()), KillAddress::Tcp)
         };
         match condition {
             KillCondition::Id(id) => Self::Id(*id),
@@ -355,16 +355,16 @@ impl Target {
         }
     }
 
-    fn is(&self, client: &Client) -> bool {
+    fn is(&self, client: &ClientEntry) -> bool {
         match (self, client.ends) {
             (Self::Id(id), _) => client.id == *id,
             (Self::Everybody(all), _) => *all,
-            (Self::Peer(Address::Tcp(wanted)), Ends::Tcp { peer, .. }) => peer == *wanted,
-            (Self::Local(Address::Tcp(wanted)), Ends::Tcp { local, .. }) => local == *wanted,
-            (Self::Peer(Address::Other(wanted)), Ends::Unix | Ends::Unknown) => {
+            (Self::Peer(KillAddress::Tcp(wanted)), Ends::Tcp { peer, .. }) => peer == *wanted,
+            (Self::Local(KillAddress::Tcp(wanted)), Ends::Tcp { local, .. }) => local == *wanted,
+            (Self::Peer(KillAddress::Other(wanted)), Ends::Unix | Ends::Unknown) => {
                 client.ends.peer().as_bytes() == wanted
             }
-            (Self::Local(Address::Other(wanted)), Ends::Unix | Ends::Unknown) => {
+            (Self::Local(KillAddress::Other(wanted)), Ends::Unix | Ends::Unknown) => {
                 client.ends.local().as_bytes() == wanted
             }
             _ => false,
@@ -373,7 +373,7 @@ impl Target {
 }
 
 /// What is known about a connection, in the fields of Redis 7.2 and one more, its protocol.
-fn line(client: &Client, now: Instant) -> Vec<u8> {
+fn line(client: &ClientEntry, now: Instant) -> Vec<u8> {
     let state = client.state().clone();
     let resp = &state.resp;
     let age = now.saturating_duration_since(client.connected).as_secs();

@@ -11,11 +11,11 @@ use super::bits::{self, BitScan};
 use super::client::ClientListing;
 use super::lcs::LcsAnswer;
 use super::typed::{Absence, encode_missing, wrong_type};
-use super::walk::Walk;
+use super::walk::KeyWalk;
 use super::{DAMAGED, RespSession, integer, value_as_bulk, value_or_null};
 use crate::answer::key_list::KeyList;
-use crate::answer::lookups::Answer;
-use crate::answer::{After, Responder, Slot, Stop};
+use crate::answer::lookups::LookupOutcome;
+use crate::answer::{After, ConnectionSlot, Responder, StopReason};
 
 /// What Redis says of `OBJECT FREQ` unless it is told to count.
 const NO_FREQUENCY: &str = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. \
@@ -23,21 +23,21 @@ const NO_FREQUENCY: &str = "ERR An LFU maxmemory policy is not selected, access 
 
 /// A command of which a part is not answered. It goes on with the version that it began with.
 #[derive(Debug)]
-pub(super) enum Unfinished {
+pub(super) enum UnfinishedCommand {
     MGet {
         keys: KeyList,
         store: Arc<Store>,
     },
     /// `EXISTS` and `TOUCH`.
     Exists(Presence),
-    Walk(Walk),
+    Walk(KeyWalk),
     Bits(BitScan),
     Lcs(LcsAnswer),
     Absence(Absence),
     Clients(ClientListing),
 }
 
-impl Unfinished {
+impl UnfinishedCommand {
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::MGet { keys, .. } => keys.held_bytes(),
@@ -55,8 +55,8 @@ impl Unfinished {
         &mut self,
         version: Version,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
-    ) -> Option<Stop> {
+        slot: &mut ConnectionSlot,
+    ) -> Option<StopReason> {
         let Responder { lookups, loop_counters, .. } = responder;
         match self {
             Self::MGet { keys, store } => {
@@ -107,8 +107,8 @@ impl Presence {
 pub(super) fn count_present<R: BlockReader>(
     presence: &mut Presence,
     responder: &mut Responder<'_, R>,
-    slot: &mut Slot,
-) -> Option<Stop> {
+    slot: &mut ConnectionSlot,
+) -> Option<StopReason> {
     /// Keys behind one that has to be read, whose blocks are read with it.
     const AHEAD: usize = 64;
 
@@ -118,16 +118,16 @@ pub(super) fn count_present<R: BlockReader>(
     let stop = 'keys: {
         for key in keys.left() {
             if slot.is_full() {
-                break 'keys Some(Stop::Full);
+                break 'keys Some(StopReason::Full);
             }
             let answer = lookups.contains(store, key);
-            if let Answer::NotYet = answer {
+            if let LookupOutcome::NotYet = answer {
                 keys.left().skip(answered + 1).take(AHEAD).for_each(|later| lookups.want(store, later));
-                break 'keys Some(Stop::NotYet);
+                break 'keys Some(StopReason::NotYet);
             }
             slot.spend_lookup(answer);
             loop_counters.resp.add_lookup(answer.is_hit());
-            let counted = (!matches!(answer, Answer::Damaged)).then_some(i64::from(answer.is_hit()));
+            let counted = (!matches!(answer, LookupOutcome::Damaged)).then_some(i64::from(answer.is_hit()));
             *there = there.zip(counted).map(|(there, more)| there + more);
             answered += 1;
         }
@@ -155,7 +155,7 @@ impl RespSession {
         args: Args<'_>,
         command: Result<Command<'_>, Refusal<'_>>,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
         let is_client = matches!(command, Ok(Command::Client(_)));
         self.command = command.as_ref().map_or("NULL", Command::name);
@@ -188,18 +188,18 @@ impl RespSession {
         &mut self,
         command: Command<'_>,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
         let version = self.version;
         match command {
             Command::MGet { keys } => {
                 reply::array_head(&mut slot.out, keys.len());
                 let (keys, store) = (KeyList::of(keys), Arc::clone(&responder.store));
-                return self.begin(Unfinished::MGet { keys, store }, responder, slot);
+                return self.begin(UnfinishedCommand::MGet { keys, store }, responder, slot);
             }
             Command::Exists { keys } | Command::Touch { keys } => {
                 let presence = Presence::new(KeyList::of(keys), &responder.store);
-                return self.begin(Unfinished::Exists(presence), responder, slot);
+                return self.begin(UnfinishedCommand::Exists(presence), responder, slot);
             }
             Command::Get { key } => {
                 return with_value(key, responder, slot, |answer, slot| {
@@ -207,28 +207,28 @@ impl RespSession {
                 });
             }
             Command::StrLen { key } => {
-                return with_value(key, responder, slot, |answer, Slot { out, .. }| match answer {
-                    Answer::Value(value) => reply::integer(out, integer(value.len())),
-                    Answer::Missing => reply::integer(out, 0),
-                    Answer::Damaged | Answer::NotYet => reply::error(out, DAMAGED),
+                return with_value(key, responder, slot, |answer, ConnectionSlot { out, .. }| match answer {
+                    LookupOutcome::Value(value) => reply::integer(out, integer(value.len())),
+                    LookupOutcome::Missing => reply::integer(out, 0),
+                    LookupOutcome::Damaged | LookupOutcome::NotYet => reply::error(out, DAMAGED),
                 });
             }
             Command::GetRange { key, start, end } => {
-                return with_value(key, responder, slot, |answer, Slot { out, .. }| match answer {
-                    Answer::Value(value) => {
+                return with_value(key, responder, slot, |answer, ConnectionSlot { out, .. }| match answer {
+                    LookupOutcome::Value(value) => {
                         value_as_bulk(value.part(Command::part(start, end, value.len())), out);
                     }
-                    Answer::Missing => reply::bulk(out, b""),
-                    Answer::Damaged | Answer::NotYet => reply::error(out, DAMAGED),
+                    LookupOutcome::Missing => reply::bulk(out, b""),
+                    LookupOutcome::Damaged | LookupOutcome::NotYet => reply::error(out, DAMAGED),
                 });
             }
             Command::Object { key, topic: ObjectTopic::Encoding } => {
-                return with_value(key, responder, slot, |answer, Slot { out, .. }| match answer {
+                return with_value(key, responder, slot, |answer, ConnectionSlot { out, .. }| match answer {
                     // As Redis does it: strings of up to 44 bytes are embedded in their object.
-                    Answer::Value(value) if value.len() <= 44 => reply::bulk(out, b"embstr"),
-                    Answer::Value(_) => reply::bulk(out, b"raw"),
-                    Answer::Missing => reply::null(out, version),
-                    Answer::Damaged | Answer::NotYet => reply::error(out, DAMAGED),
+                    LookupOutcome::Value(value) if value.len() <= 44 => reply::bulk(out, b"embstr"),
+                    LookupOutcome::Value(_) => reply::bulk(out, b"raw"),
+                    LookupOutcome::Missing => reply::null(out, version),
+                    LookupOutcome::Damaged | LookupOutcome::NotYet => reply::error(out, DAMAGED),
                 });
             }
             Command::Object { key, topic } => {
@@ -241,23 +241,23 @@ impl RespSession {
                 });
             }
             Command::Memory(MemoryTopic::Usage { key }) => {
-                return with_value(key, responder, slot, |answer, Slot { out, .. }| match answer {
-                    Answer::Value(value) => reply::integer(out, integer(key.len() + value.len())),
-                    Answer::Missing => reply::null(out, version),
-                    Answer::Damaged | Answer::NotYet => reply::error(out, DAMAGED),
+                return with_value(key, responder, slot, |answer, ConnectionSlot { out, .. }| match answer {
+                    LookupOutcome::Value(value) => reply::integer(out, integer(key.len() + value.len())),
+                    LookupOutcome::Missing => reply::null(out, version),
+                    LookupOutcome::Damaged | LookupOutcome::NotYet => reply::error(out, DAMAGED),
                 });
             }
             Command::GetBit { key, offset } => return bits::get(key, offset, responder, slot),
             Command::BitFieldRo { key, fields } => return bits::fields(key, fields, responder, slot),
             Command::BitCount { key, part } => {
-                return self.scan_bits(key, bits::Wanted::Count(part), responder, slot);
+                return self.scan_bits(key, bits::BitQuery::Count(part), responder, slot);
             }
             Command::BitPos { key, bit, part } => {
-                return self.scan_bits(key, bits::Wanted::Position(bit, part), responder, slot);
+                return self.scan_bits(key, bits::BitQuery::Position(bit, part), responder, slot);
             }
             Command::Lcs(lcs) => {
                 let lcs = LcsAnswer::new(lcs, &responder.store);
-                return self.begin(Unfinished::Lcs(lcs), responder, slot);
+                return self.begin(UnfinishedCommand::Lcs(lcs), responder, slot);
             }
             Command::Typed { read: TypedRead::Key { key, missing }, .. } => {
                 return with_presence(key, responder, slot, |is_there, out| {
@@ -270,7 +270,7 @@ impl RespSession {
             }
             Command::Typed { read: TypedRead::Keys { keys, missing }, .. } => {
                 let absence = Absence::new(keys, missing, &responder.store);
-                return self.begin(Unfinished::Absence(absence), responder, slot);
+                return self.begin(UnfinishedCommand::Absence(absence), responder, slot);
             }
             Command::Type { key } => {
                 return with_presence(key, responder, slot, |is_there, out| {
@@ -282,17 +282,17 @@ impl RespSession {
                     reply::integer(out, if is_there { -1 } else { -2 });
                 });
             }
-            Command::Scan(scan) => match Walk::scan(scan, &responder.store, responder.options) {
-                Ok(walk) => return self.begin(Unfinished::Walk(walk), responder, slot),
+            Command::Scan(scan) => match KeyWalk::scan(scan, &responder.store, responder.options) {
+                Ok(walk) => return self.begin(UnfinishedCommand::Walk(walk), responder, slot),
                 Err(refusal) => reply::error(&mut slot.out, refusal.as_bytes()),
             },
-            Command::Keys { pattern } => match Walk::keys(pattern, &responder.store, responder.options) {
-                Ok(walk) => return self.begin(Unfinished::Walk(walk), responder, slot),
+            Command::Keys { pattern } => match KeyWalk::keys(pattern, &responder.store, responder.options) {
+                Ok(walk) => return self.begin(UnfinishedCommand::Walk(walk), responder, slot),
                 Err(refusal) => reply::error(&mut slot.out, refusal.as_bytes()),
             },
             Command::RandomKey => {
-                let walk = Walk::random_key(&responder.store);
-                return self.begin(Unfinished::Walk(walk), responder, slot);
+                let walk = KeyWalk::random_key(&responder.store);
+                return self.begin(UnfinishedCommand::Walk(walk), responder, slot);
             }
             Command::Multi => self.multi(&mut slot.out),
             Command::Exec => return self.exec(responder, slot),
@@ -311,9 +311,9 @@ impl RespSession {
     /// Answers as much of a command as there is room for, and keeps the rest.
     pub(super) fn begin<R: BlockReader>(
         &mut self,
-        mut unfinished: Unfinished,
+        mut unfinished: UnfinishedCommand,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
         match unfinished.go_on(self.version, responder, slot) {
             None => After::Done,
@@ -329,11 +329,11 @@ impl RespSession {
 pub(super) fn with_value<R: BlockReader>(
     key: &[u8],
     responder: &mut Responder<'_, R>,
-    slot: &mut Slot,
-    say: impl FnOnce(Answer<'_>, &mut Slot),
+    slot: &mut ConnectionSlot,
+    say: impl FnOnce(LookupOutcome<'_>, &mut ConnectionSlot),
 ) -> After {
     let answer = responder.lookups.get(&responder.store, key);
-    if let Answer::NotYet = answer {
+    if let LookupOutcome::NotYet = answer {
         return After::NotYet;
     }
     slot.spend_lookup(answer);
@@ -346,16 +346,16 @@ pub(super) fn with_value<R: BlockReader>(
 fn with_presence<R: BlockReader>(
     key: &[u8],
     responder: &mut Responder<'_, R>,
-    slot: &mut Slot,
+    slot: &mut ConnectionSlot,
     say: impl FnOnce(bool, &mut Vec<u8>),
 ) -> After {
     let answer = responder.lookups.contains(&responder.store, key);
-    if let Answer::NotYet = answer {
+    if let LookupOutcome::NotYet = answer {
         return After::NotYet;
     }
     responder.loop_counters.resp.add_lookup(answer.is_hit());
     match answer {
-        Answer::Damaged => reply::error(&mut slot.out, DAMAGED),
+        LookupOutcome::Damaged => reply::error(&mut slot.out, DAMAGED),
         _ => say(answer.is_hit(), &mut slot.out),
     }
     After::Done

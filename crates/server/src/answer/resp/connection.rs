@@ -12,7 +12,7 @@ use super::client::TrackingState;
 use super::describe::describe_commands;
 use super::info::{info, memory};
 use super::transaction::Transaction;
-use crate::answer::{After, Responder, Slot};
+use crate::answer::{After, ConnectionSlot, Responder};
 
 /// The Redis whose commands are known; clients choose what they send by it. redis-py wants 7.4 before it caches values on
 /// its side.
@@ -39,7 +39,7 @@ impl RespSession {
         &mut self,
         command: Command<'_>,
         responder: &Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
         let session = self;
         slot.spend(cost(&command));

@@ -4,11 +4,11 @@ use graven_wire::resp::{MemoryTopic, Version, reply};
 
 use super::connection::{REDIS_VERSION, ROLE};
 use crate::answer::{Responder, report};
-use crate::metric::Section;
-use crate::process::Usage;
+use crate::metric::InfoSection;
+use crate::process::ProcessUsage;
 
 /// A section's fields and their values.
-type Lines = Vec<(&'static str, String)>;
+type InfoFields = Vec<(&'static str, String)>;
 
 /// The sections in the order of Redis.
 const SECTIONS: [&str; 10] = [
@@ -45,10 +45,11 @@ pub(super) fn info<R>(responder: &Responder<'_, R>, wanted: &[&[u8]]) -> String 
     text
 }
 
-fn lines<R>(section: &str, responder: &Responder<'_, R>) -> Lines {
+fn lines<R>(section: &str, responder: &Responder<'_, R>) -> InfoFields {
     let readings = responder.readings();
     let numbers = |section| report::info_numbers(&readings, section);
-    let zeros = |names: &[&'static str]| names.iter().map(|name| (*name, "0".to_owned())).collect::<Lines>();
+    let zeros =
+        |names: &[&'static str]| names.iter().map(|name| (*name, "0".to_owned())).collect::<InfoFields>();
     match section {
         "Server" => {
             let days = readings.counters.started.elapsed().as_secs() / (24 * 60 * 60);
@@ -60,12 +61,12 @@ fn lines<R>(section: &str, responder: &Responder<'_, R>) -> Lines {
                 ("arch_bits", usize::BITS.to_string()),
                 ("process_id", std::process::id().to_string()),
             ];
-            lines.extend(numbers(Section::Server));
+            lines.extend(numbers(InfoSection::Server));
             lines.push(("uptime_in_days", days.to_string()));
             lines
         }
         "Clients" => {
-            let mut lines = numbers(Section::Clients);
+            let mut lines = numbers(InfoSection::Clients);
             lines.push(("maxclients", responder.options.limits.connections_max.to_string()));
             lines.extend(zeros(&["cluster_connections", "blocked_clients", "clients_in_timeout_table"]));
             lines
@@ -84,11 +85,11 @@ fn lines<R>(section: &str, responder: &Responder<'_, R>) -> Lines {
             lines.push(("rdb_last_bgsave_status", "ok".to_owned()));
             lines
         }
-        "Storage" => numbers(Section::Storage),
+        "Storage" => numbers(InfoSection::Storage),
         "Stats" => {
             let commands = readings.counters.sum(|loop_counters| &loop_counters.resp.requests);
             let mut lines = vec![("total_commands_processed", commands.to_string())];
-            lines.extend(numbers(Section::Stats));
+            lines.extend(numbers(InfoSection::Stats));
             lines.extend(zeros(&[
                 "expired_keys",
                 "evicted_keys",
@@ -101,7 +102,7 @@ fn lines<R>(section: &str, responder: &Responder<'_, R>) -> Lines {
         }
         "Replication" => vec![("role", ROLE.to_owned()), ("connected_slaves", "0".to_owned())],
         "CPU" => {
-            let usage = Usage::now();
+            let usage = ProcessUsage::now();
             let mut lines = vec![
                 ("used_cpu_sys", format!("{:.6}", usage.system_seconds)),
                 ("used_cpu_user", format!("{:.6}", usage.user_seconds)),
@@ -115,14 +116,14 @@ fn lines<R>(section: &str, responder: &Responder<'_, R>) -> Lines {
         "Keyspace" if !responder.store.is_empty() => {
             vec![("db0", format!("keys={},expires=0,avg_ttl=0", responder.store.len()))]
         }
-        _ => Lines::new(),
+        _ => InfoFields::new(),
     }
 }
 
 /// What Redis counts in its allocator is here all memory of the process that is resident: the table
 /// is mapped or read, not allocated piece by piece.
-fn memory_lines<R>(responder: &Responder<'_, R>) -> Lines {
-    let usage = Usage::now();
+fn memory_lines<R>(responder: &Responder<'_, R>) -> InfoFields {
+    let usage = ProcessUsage::now();
     let (used, peak) = (usage.resident_bytes, usage.peak_bytes.max(usage.resident_bytes));
     let table = table_bytes(responder, used);
     vec![
@@ -197,7 +198,7 @@ pub(super) fn memory<R>(
 }
 
 fn stats<R>(responder: &Responder<'_, R>, version: Version, out: &mut Vec<u8>) {
-    let usage = Usage::now();
+    let usage = ProcessUsage::now();
     let (used, peak) = (usage.resident_bytes, usage.peak_bytes.max(usage.resident_bytes));
     let (table, pairs) = (table_bytes(responder, used), responder.store.len());
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);

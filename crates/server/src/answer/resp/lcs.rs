@@ -11,8 +11,8 @@ use graven_format::Store;
 use graven_wire::resp::{Lcs, LcsWanted, Version, reply};
 
 use super::{DAMAGED, integer};
-use crate::answer::lookups::Answer;
-use crate::answer::{Responder, Slot, Stop};
+use crate::answer::lookups::LookupOutcome;
+use crate::answer::{ConnectionSlot, Responder, StopReason};
 
 /// The cells that a table may have: it takes an eighth of a byte for each, 2 MiB, and about 2 ns.
 const CELLS_MAX: usize = 16 << 20;
@@ -28,12 +28,12 @@ pub(super) struct LcsAnswer {
     keys: [Vec<u8>; 2],
     /// The values that are looked up.
     values: Vec<Vec<u8>>,
-    table: Option<Table>,
+    table: Option<LcsTable>,
 }
 
 /// The table of two values, down to a row.
 #[derive(Debug)]
-struct Table {
+struct LcsTable {
     /// Rows that are computed.
     rows: usize,
     /// The last of them, with a cell before its first.
@@ -63,18 +63,18 @@ impl LcsAnswer {
         &mut self,
         version: Version,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
-    ) -> Option<Stop> {
+        slot: &mut ConnectionSlot,
+    ) -> Option<StopReason> {
         while let Some(key) = self.keys.get(self.values.len()) {
             if slot.cost_left() == 0 {
-                return Some(Stop::Full);
+                return Some(StopReason::Full);
             }
             let answer = responder.lookups.get(&self.store, key);
             let value = match answer {
-                Answer::Value(value) => value.bytes(),
-                Answer::Missing => b"",
-                Answer::NotYet => return Some(Stop::NotYet),
-                Answer::Damaged => {
+                LookupOutcome::Value(value) => value.bytes(),
+                LookupOutcome::Missing => b"",
+                LookupOutcome::NotYet => return Some(StopReason::NotYet),
+                LookupOutcome::Damaged => {
                     reply::error(&mut slot.out, DAMAGED);
                     return None;
                 }
@@ -88,10 +88,10 @@ impl LcsAnswer {
             responder.loop_counters.resp.add_lookup(answer.is_hit());
         }
         let [a, b] = &self.values[..] else { return None };
-        let table = self.table.get_or_insert_with(|| Table::new(a, b));
+        let table = self.table.get_or_insert_with(|| LcsTable::new(a, b));
         while table.rows < a.len() {
             if slot.cost_left() == 0 {
-                return Some(Stop::Full);
+                return Some(StopReason::Full);
             }
             table.add_row(a, b);
             slot.spend(b.len() as u64 * CELL_COST + 1);
@@ -129,13 +129,13 @@ impl LcsAnswer {
 
 /// Bytes that are the same in both values, at these places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Part {
+struct LcsMatch {
     a: usize,
     b: usize,
     len: usize,
 }
 
-impl Table {
+impl LcsTable {
     fn new(a: &[u8], b: &[u8]) -> Self {
         let cells = a.len() * b.len();
         Self { rows: 0, row: vec![0; b.len() + 1], goes_up: vec![0; cells.div_ceil(64)] }
@@ -168,16 +168,16 @@ impl Table {
     }
 
     /// The parts that it consists of, the last one first.
-    fn parts(&self, a: &[u8], b: &[u8]) -> Vec<Part> {
-        let mut parts: Vec<Part> = Vec::new();
+    fn parts(&self, a: &[u8], b: &[u8]) -> Vec<LcsMatch> {
+        let mut parts: Vec<LcsMatch> = Vec::new();
         let (mut i, mut j) = (a.len(), b.len());
         let mut extends = false;
         while i > 0 && j > 0 {
             if a[i - 1] == b[j - 1] {
                 (i, j) = (i - 1, j - 1);
                 match parts.last_mut() {
-                    Some(part) if extends => *part = Part { a: i, b: j, len: part.len + 1 },
-                    _ => parts.push(Part { a: i, b: j, len: 1 }),
+                    Some(part) if extends => *part = LcsMatch { a: i, b: j, len: part.len + 1 },
+                    _ => parts.push(LcsMatch { a: i, b: j, len: 1 }),
                 }
                 extends = true;
                 continue;
@@ -194,7 +194,7 @@ impl Table {
     }
 }
 
-fn encode_matches(parts: &[Part], len: i64, with_lens: bool, version: Version, out: &mut Vec<u8>) {
+fn encode_matches(parts: &[LcsMatch], len: i64, with_lens: bool, version: Version, out: &mut Vec<u8>) {
     reply::map_head(out, version, 2);
     reply::bulk(out, b"matches");
     reply::array_head(out, parts.len());
@@ -238,7 +238,7 @@ mod tests {
             .map(|seed| (0..seed % 23).map(|i| b'a' + ((seed * 7 + i * i * 3 + i) % 4) as u8).collect())
             .collect();
         for (a, b) in words.iter().flat_map(|a| words.iter().map(move |b| (a, b))) {
-            let mut table = Table::new(a, b);
+            let mut table = LcsTable::new(a, b);
             while table.rows < a.len() {
                 table.add_row(a, b);
             }

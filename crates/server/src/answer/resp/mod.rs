@@ -21,14 +21,14 @@ use graven_wire::resp::{
     Args, Command, Inline, Invalid, Limits, Refusal, ReplyMode, Request, RequestDecoder, Version, reply,
 };
 
-use super::lookups::Answer;
+use super::lookups::LookupOutcome;
 use super::pending::Lookup;
-use super::{After, Language, Read, Responder, Slot};
-use crate::clients::{Client, RespState};
-use crate::options::Options;
-use crate::output::{End, Output, Value};
+use super::{After, ConnectionSlot, Language, NextRequest, Responder};
+use crate::clients::{ClientEntry, RespState};
+use crate::options::ServerOptions;
+use crate::output::{OutputBuffer, OutputPosition, Value};
 use client::TrackingState;
-use commands::Unfinished;
+use commands::UnfinishedCommand;
 use transaction::{Executing, Transaction};
 
 /// What is said while the table has no version: clients know the word, and ask again later.
@@ -47,7 +47,7 @@ pub(crate) struct RespSession {
     limits: Limits,
     version: Version,
     /// What others may know of the connection; the names that the client gave itself are there.
-    client: Arc<Client>,
+    client: Arc<ClientEntry>,
     /// The last command.
     command: &'static str,
     /// Nothing below keeps a `GET` from being looked up together with others.
@@ -55,19 +55,19 @@ pub(crate) struct RespSession {
     replies: ReplyMode,
     /// What is being answered now is not sent, from `settled` on.
     is_silent: bool,
-    settled: End,
+    settled: OutputPosition,
     tracking: TrackingState,
     /// Commands of a transaction are being answered.
     in_exec: bool,
     /// A command of which a part is not answered; one of `executing`, where there are such.
-    unfinished: Option<Box<Unfinished>>,
+    unfinished: Option<Box<UnfinishedCommand>>,
     transaction: Transaction,
     /// Commands of a transaction that are not answered yet.
     executing: Option<Box<Executing>>,
 }
 
 impl RespSession {
-    pub(super) fn new(client: Arc<Client>, limits: Limits) -> Self {
+    pub(super) fn new(client: Arc<ClientEntry>, limits: Limits) -> Self {
         Self {
             decoder: RequestDecoder::new(limits),
             limits,
@@ -77,7 +77,7 @@ impl RespSession {
             is_plain: true,
             replies: ReplyMode::On,
             is_silent: false,
-            settled: End::default(),
+            settled: OutputPosition::default(),
             tracking: TrackingState::default(),
             in_exec: false,
             unfinished: None,
@@ -123,7 +123,7 @@ impl RespSession {
     }
 
     /// What it ends with. `began` is the mode of replies before it.
-    fn end_request(&mut self, after: After, began: ReplyMode, slot: &mut Slot) {
+    fn end_request(&mut self, after: After, began: ReplyMode, slot: &mut ConnectionSlot) {
         if after == After::NotYet {
             // It comes again.
             self.replies = began;
@@ -155,21 +155,21 @@ impl Language for RespSession {
     type Invalid = Invalid;
 
     #[inline]
-    fn decode<'i>(&mut self, _: &mut http::RequestDecoder, input: &'i [u8]) -> Read<'i, Self> {
+    fn decode<'i>(&mut self, _: &mut http::RequestDecoder, input: &'i [u8]) -> NextRequest<'i, Self> {
         match self.decoder.decode(input) {
             Decoded::Message(Request::Command(args), bytes) => match Command::parse(args) {
                 Ok(Command::Get { key }) if self.is_plain => {
                     self.command = "get";
-                    Read::Lookup(key, Lookup::Resp(self.version), bytes)
+                    NextRequest::Lookup(key, Lookup::Resp(self.version), bytes)
                 }
-                command => Read::Request(RespRequest::Command(args, command), bytes),
+                command => NextRequest::Request(RespRequest::Command(args, command), bytes),
             },
             Decoded::Message(Request::Inline(inline), bytes) => {
-                Read::Request(RespRequest::Inline(inline), bytes)
+                NextRequest::Request(RespRequest::Inline(inline), bytes)
             }
-            Decoded::Message(Request::Empty, bytes) => Read::Request(RespRequest::Empty, bytes),
-            Decoded::NeedMore => Read::NeedMore,
-            Decoded::Invalid(invalid) => Read::Invalid(invalid),
+            Decoded::Message(Request::Empty, bytes) => NextRequest::Request(RespRequest::Empty, bytes),
+            Decoded::NeedMore => NextRequest::NeedMore,
+            Decoded::Invalid(invalid) => NextRequest::Invalid(invalid),
         }
     }
 
@@ -182,7 +182,11 @@ impl Language for RespSession {
         self.unfinished.is_some() || self.executing.is_some()
     }
 
-    fn go_on<R: BlockReader>(&mut self, responder: &mut Responder<'_, R>, slot: &mut Slot) -> After {
+    fn go_on<R: BlockReader>(
+        &mut self,
+        responder: &mut Responder<'_, R>,
+        slot: &mut ConnectionSlot,
+    ) -> After {
         if let Some(mut unfinished) = self.unfinished.take() {
             let end = slot.out.end();
             let stop = unfinished.go_on(self.version, responder, slot);
@@ -208,7 +212,7 @@ impl Language for RespSession {
         &mut self,
         request: RespRequest<'_>,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
         let began = self.replies;
         let settled = std::mem::replace(&mut self.settled, slot.out.end());
@@ -233,7 +237,7 @@ impl Language for RespSession {
         &mut self,
         invalid: Invalid,
         _: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> &'static str {
         if !self.is_silent() {
             invalid.encode(&mut slot.out);
@@ -244,22 +248,22 @@ impl Language for RespSession {
         }
     }
 
-    fn interim(&mut self, _: &[u8], _: &Options) -> Option<&'static [u8]> {
+    fn interim(&mut self, _: &[u8], _: &ServerOptions) -> Option<&'static [u8]> {
         None
     }
 }
 
 #[inline]
-pub(super) fn value_or_null(answer: Answer<'_>, version: Version, out: &mut Output) {
+pub(super) fn value_or_null(answer: LookupOutcome<'_>, version: Version, out: &mut OutputBuffer) {
     match answer {
-        Answer::Value(value) => value_as_bulk(value, out),
-        Answer::Missing => reply::null(out, version),
-        Answer::Damaged | Answer::NotYet => reply::error(out, DAMAGED),
+        LookupOutcome::Value(value) => value_as_bulk(value, out),
+        LookupOutcome::Missing => reply::null(out, version),
+        LookupOutcome::Damaged | LookupOutcome::NotYet => reply::error(out, DAMAGED),
     }
 }
 
 #[inline]
-fn value_as_bulk(value: Value<'_>, out: &mut Output) {
+fn value_as_bulk(value: Value<'_>, out: &mut OutputBuffer) {
     reply::bulk_head(out, value.len());
     out.push_value(value);
     out.extend_from_slice(reply::CRLF);

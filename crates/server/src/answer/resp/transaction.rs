@@ -8,7 +8,7 @@ use graven_format::Store;
 use graven_wire::resp::{Args, Command, Refusal, reply, request};
 
 use super::RespSession;
-use crate::answer::{After, Next, Pending, Responder, Slot, Stop};
+use crate::answer::{After, ConnectionSlot, Next, Pending, Responder, StopReason};
 
 /// Where a connection stands between `MULTI` and `EXEC`.
 #[derive(Debug, Default)]
@@ -77,7 +77,7 @@ impl RespSession {
         args: Args<'_>,
         command: Result<Command<'_>, Refusal<'_>>,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
         responder.loop_counters.resp.requests.add(1);
         let limit = self.limits.request_bytes_max;
@@ -124,7 +124,7 @@ impl RespSession {
     pub(super) fn exec<R: BlockReader>(
         &mut self,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
         match std::mem::take(&mut self.transaction) {
             Transaction::Open(Queued { failed: true, .. }) => Refusal::Aborted.encode(&mut slot.out),
@@ -145,7 +145,7 @@ impl RespSession {
         &mut self,
         mut executing: Box<Executing>,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
+        slot: &mut ConnectionSlot,
     ) -> After {
         let Executing { commands, at, store } = &mut *executing;
         let current = std::mem::replace(&mut responder.store, Arc::clone(store));
@@ -165,10 +165,10 @@ impl RespSession {
         let next = slot.stop.take().map_or(next, Next::from);
         *at += std::mem::replace(&mut slot.consumed, outer);
         let stop = match next {
-            Next::Reading => Stop::NotYet,
+            Next::Reading => StopReason::NotYet,
             Next::Close => return After::Close,
             _ if *at == commands.len() && self.unfinished.is_none() => return After::Done,
-            _ => Stop::Full,
+            _ => StopReason::Full,
         };
         self.decoder = graven_wire::resp::RequestDecoder::new(self.limits);
         self.executing = Some(executing);

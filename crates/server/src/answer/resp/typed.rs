@@ -10,7 +10,7 @@ use graven_wire::resp::{Args, Missing, Refusal, Version, reply};
 use super::DAMAGED;
 use super::commands::{Presence, count_present};
 use crate::answer::key_list::KeyList;
-use crate::answer::{Responder, Slot, Stop};
+use crate::answer::{ConnectionSlot, Responder, StopReason};
 
 /// A read of several keys, none of which should be there.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ impl Absence {
         &mut self,
         version: Version,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
-    ) -> Option<Stop> {
+        slot: &mut ConnectionSlot,
+    ) -> Option<StopReason> {
         let stop = count_present(&mut self.presence, responder, slot);
         if stop.is_none() {
             let out = &mut slot.out;

@@ -12,8 +12,8 @@ use graven_wire::glob::Matcher;
 use graven_wire::resp::{Scan, Version, reply};
 
 use super::DAMAGED;
-use crate::answer::{Responder, Slot, Stop};
-use crate::options::Options;
+use crate::answer::{ConnectionSlot, Responder, StopReason};
+use crate::options::ServerOptions;
 
 /// Buckets that one `SCAN` looks at, whatever its `COUNT`.
 const BUCKETS_MAX: u64 = 4096;
@@ -32,9 +32,9 @@ const STEP_COST: u64 = 4;
 
 /// A walk through the buckets of one version.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub(super) struct KeyWalk {
     store: Arc<Store>,
-    purpose: Purpose,
+    purpose: WalkPurpose,
     /// `None` lists every key.
     pattern: Option<Vec<u8>>,
     /// The next bucket, and the one before which the walk ends.
@@ -52,7 +52,7 @@ pub(super) struct Walk {
 }
 
 #[derive(Debug)]
-enum Purpose {
+enum WalkPurpose {
     Scan {
         /// Keys to look at.
         count: u64,
@@ -68,23 +68,23 @@ enum Purpose {
     },
 }
 
-impl Walk {
-    pub(super) fn scan(scan: Scan<'_>, store: &Arc<Store>, options: &Options) -> Result<Self, String> {
+impl KeyWalk {
+    pub(super) fn scan(scan: Scan<'_>, store: &Arc<Store>, options: &ServerOptions) -> Result<Self, String> {
         let nothing = !scan.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(b"string"));
         let count = scan.count;
-        let purpose = Purpose::Scan { count, listed_bytes_max: options.limits.output_bytes_max, nothing };
+        let purpose = WalkPurpose::Scan { count, listed_bytes_max: options.limits.output_bytes_max, nothing };
         let end = store.buckets().min(scan.cursor.saturating_add(BUCKETS_MAX));
         let pattern = scan.pattern.map(|pattern| allowed(pattern, options)).transpose()?;
         Ok(Self::new(store, purpose, pattern, scan.cursor.min(end)..end))
     }
 
     /// All keys that match, in a table small enough for that.
-    pub(super) fn keys(pattern: &[u8], store: &Arc<Store>, options: &Options) -> Result<Self, String> {
+    pub(super) fn keys(pattern: &[u8], store: &Arc<Store>, options: &ServerOptions) -> Result<Self, String> {
         if store.len() > KEYS_PAIRS_MAX {
             return Err("ERR the table holds too many keys to list at once, use SCAN".into());
         }
         let pattern = Some(allowed(pattern, options)?);
-        Ok(Self::new(store, Purpose::Keys, pattern, 0..store.buckets()))
+        Ok(Self::new(store, WalkPurpose::Keys, pattern, 0..store.buckets()))
     }
 
     /// The first key of the next bucket that has one, from a place that moves on with every call.
@@ -95,12 +95,12 @@ impl Walk {
         let buckets = store.buckets();
         let place = PLACE.fetch_add(STEP, Ordering::Relaxed);
         let first = ((u128::from(place) * u128::from(buckets)) >> 64) as u64;
-        Self::new(store, Purpose::RandomKey { around: Some(first) }, None, first..buckets)
+        Self::new(store, WalkPurpose::RandomKey { around: Some(first) }, None, first..buckets)
     }
 
     fn new(
         store: &Arc<Store>,
-        purpose: Purpose,
+        purpose: WalkPurpose,
         pattern: Option<Vec<u8>>,
         buckets: std::ops::Range<u64>,
     ) -> Self {
@@ -128,15 +128,15 @@ impl Walk {
         &mut self,
         version: Version,
         responder: &mut Responder<'_, R>,
-        slot: &mut Slot,
-    ) -> Option<Stop> {
+        slot: &mut ConnectionSlot,
+    ) -> Option<StopReason> {
         loop {
             while let Some(key) = self.keys.front() {
                 if slot.cost_left() == 0 {
-                    return Some(Stop::Full);
+                    return Some(StopReason::Full);
                 }
                 let Some(matches) = matches(&mut self.matcher, self.pattern.as_deref(), key, slot) else {
-                    return Some(Stop::Full);
+                    return Some(StopReason::Full);
                 };
                 slot.spend(KEY_COST);
                 self.seen += 1;
@@ -152,7 +152,7 @@ impl Walk {
                 return None;
             }
             if slot.cost_left() == 0 {
-                return Some(Stop::Full);
+                return Some(StopReason::Full);
             }
             slot.spend(KEY_COST);
             let keys = &mut self.keys;
@@ -162,7 +162,7 @@ impl Walk {
                 .keys_in(&self.store, self.bucket, ahead, |key| keys.push_back(key.to_vec()))
             {
                 Ok(true) => self.bucket += 1,
-                Ok(false) => return Some(Stop::NotYet),
+                Ok(false) => return Some(StopReason::NotYet),
                 Err(_) => {
                     reply::error(&mut slot.out, DAMAGED);
                     return None;
@@ -173,20 +173,20 @@ impl Walk {
 
     fn lists(&self) -> bool {
         match self.purpose {
-            Purpose::Scan { nothing, .. } => !nothing,
-            Purpose::Keys => true,
-            Purpose::RandomKey { .. } => self.found == 0,
+            WalkPurpose::Scan { nothing, .. } => !nothing,
+            WalkPurpose::Keys => true,
+            WalkPurpose::RandomKey { .. } => self.found == 0,
         }
     }
 
     /// Whether no further bucket is looked at.
     fn is_at_its_end(&mut self) -> bool {
         match &mut self.purpose {
-            Purpose::Scan { count, listed_bytes_max, .. } => {
+            WalkPurpose::Scan { count, listed_bytes_max, .. } => {
                 self.seen >= *count || self.listed.len() >= *listed_bytes_max || self.bucket == self.end
             }
-            Purpose::Keys => self.bucket == self.end,
-            Purpose::RandomKey { around } => {
+            WalkPurpose::Keys => self.bucket == self.end,
+            WalkPurpose::RandomKey { around } => {
                 if self.found == 0
                     && self.bucket == self.end
                     && let Some(first) = around.take()
@@ -200,22 +200,22 @@ impl Walk {
 
     fn answer(&self, version: Version, out: &mut Vec<u8>) {
         match self.purpose {
-            Purpose::Scan { .. } => {
+            WalkPurpose::Scan { .. } => {
                 let cursor = if self.bucket < self.store.buckets() { self.bucket } else { 0 };
                 reply::array_head(out, 2);
                 reply::bulk(out, cursor.to_string().as_bytes());
                 reply::array_head(out, self.found);
             }
-            Purpose::Keys => reply::array_head(out, self.found),
-            Purpose::RandomKey { .. } if self.found == 0 => reply::null(out, version),
-            Purpose::RandomKey { .. } => {}
+            WalkPurpose::Keys => reply::array_head(out, self.found),
+            WalkPurpose::RandomKey { .. } if self.found == 0 => reply::null(out, version),
+            WalkPurpose::RandomKey { .. } => {}
         }
         out.extend_from_slice(&self.listed);
     }
 }
 
 /// The pattern, unless it is longer than may be.
-fn allowed(pattern: &[u8], options: &Options) -> Result<Vec<u8>, String> {
+fn allowed(pattern: &[u8], options: &ServerOptions) -> Result<Vec<u8>, String> {
     let (most, found) = (options.limits.pattern_bytes_max, pattern.len());
     if found > most {
         return Err(format!("ERR a pattern may have {most} bytes, this one has {found}"));
@@ -224,7 +224,12 @@ fn allowed(pattern: &[u8], options: &Options) -> Result<Vec<u8>, String> {
 }
 
 /// Whether `key` matches, `None` when the turn's cost is used up before that is known.
-fn matches(matcher: &mut Matcher, pattern: Option<&[u8]>, key: &[u8], slot: &mut Slot) -> Option<bool> {
+fn matches(
+    matcher: &mut Matcher,
+    pattern: Option<&[u8]>,
+    key: &[u8],
+    slot: &mut ConnectionSlot,
+) -> Option<bool> {
     let Some(pattern) = pattern else { return Some(true) };
     let before = slot.cost_left() / STEP_COST + 1;
     let mut steps = before;
