@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use graven_format::Store;
 
@@ -47,6 +48,19 @@ pub enum Condition {
     Frozen,
 }
 
+/// What has happened to a table since it came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableCounts {
+    /// Versions that began to be brought to where they answer from.
+    pub loads: u64,
+    /// Versions that were refused.
+    pub refused: u64,
+    /// Times that another version came to answer.
+    pub switches: u64,
+    /// How long the last of these took, from the first look at the version until it answered.
+    pub last_switch: Duration,
+}
+
 /// One table as it is at one moment.
 #[derive(Clone, Debug)]
 pub struct TableState {
@@ -56,6 +70,9 @@ pub struct TableState {
     former: Option<Arc<Version>>,
     held: Vec<Arc<Version>>,
     condition: Condition,
+    counts: TableCounts,
+    /// The server is not ready without it.
+    is_required: bool,
     is_there: bool,
 }
 
@@ -80,41 +97,92 @@ impl TableState {
         &self.condition
     }
 
+    /// What has happened to it.
+    pub fn counts(&self) -> TableCounts {
+        self.counts
+    }
+
+    /// Whether the server is not ready while this table has no version: one that was asked for, that was to answer at the
+    /// start, or that has answered. A table that comes later, and is still loading, keeps nobody from the others.
+    pub fn is_required(&self) -> bool {
+        self.is_required
+    }
+
     /// The version of this name, where it is current, the one before, or held on purpose.
     pub fn version(&self, name: &str) -> Option<&Arc<Version>> {
         let all = self.current.iter().chain(&self.former).chain(&self.held);
         all.into_iter().find(|version| version.name().as_str() == name)
     }
 
+    /// Whether a version is held on purpose.
+    pub(crate) fn holds(&self, name: &VersionName) -> bool {
+        self.held.iter().any(|version| version.name() == name)
+    }
+
     /// Every version that may be named.
     pub fn versions(&self) -> impl Iterator<Item = &Arc<Version>> {
-        self.current.iter().chain(&self.former).chain(&self.held)
+        let unheld = self.current.iter().chain(&self.former).filter(|version| !self.holds(version.name()));
+        unheld.chain(&self.held)
     }
 }
 
 /// All tables as they are at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    tables: Vec<TableState>,
-    by_name: BTreeMap<TableName, TableId>,
+    /// Every table that there ever was, by its number: one that goes and comes back has the number that it had.
+    tables: Vec<Arc<TableState>>,
+    by_name: Arc<BTreeMap<TableName, TableId>>,
     default: Option<TableId>,
 }
 
+impl Condition {
+    /// The version that is loading or refused.
+    fn version(&self) -> Option<&VersionName> {
+        match self {
+            Self::Loading { version, .. } | Self::Refused { version, .. } => Some(version),
+            Self::Serving | Self::Frozen => None,
+        }
+    }
+}
+
 impl Snapshot {
+    fn reserve(&mut self, name: TableName) -> TableId {
+        if let Some(id) = self.by_name.get(&name) {
+            return *id;
+        }
+        let id = TableId(self.tables.len() as u32);
+        Arc::make_mut(&mut self.by_name).insert(name.clone(), id);
+        self.tables.push(Arc::new(TableState {
+            id,
+            name,
+            current: None,
+            former: None,
+            held: Vec::new(),
+            condition: Condition::Serving,
+            counts: TableCounts::default(),
+            is_required: false,
+            is_there: false,
+        }));
+        id
+    }
+
+    fn table_mut(&mut self, id: TableId) -> Option<&mut TableState> {
+        self.tables.get_mut(id.index()).map(Arc::make_mut)
+    }
+
     /// The tables that there are, in order of their names.
     pub fn tables(&self) -> impl Iterator<Item = &TableState> {
-        self.by_name.values().map(|id| &self.tables[id.index()])
+        self.by_name.values().filter_map(|id| self.table(*id))
     }
 
     /// A table by its number; `None` once it was removed.
     pub fn table(&self, id: TableId) -> Option<&TableState> {
-        self.tables.get(id.index()).filter(|table| table.is_there)
+        self.tables.get(id.index()).map(|table| &**table).filter(|table| table.is_there)
     }
 
     /// A table by its name.
     pub fn named(&self, name: &str) -> Option<&TableState> {
-        let (_, id) = self.by_name.iter().find(|(known, _)| known.as_str() == name)?;
-        self.table(*id)
+        self.table(*self.by_name.get(name)?)
     }
 
     /// The table that is asked where none is named: the one that was chosen, or the only one.
@@ -128,9 +196,14 @@ impl Snapshot {
         }
     }
 
-    /// Whether every table answers, and there is one.
+    /// Whether a table is there, and every one that must answer does.
     pub fn is_ready(&self) -> bool {
-        !self.by_name.is_empty() && self.tables().all(|table| table.current.is_some())
+        self.tables().any(|table| table.current.is_some()) && self.missing().next().is_none()
+    }
+
+    /// The tables that must answer, and do not.
+    pub fn missing(&self) -> impl Iterator<Item = &TableState> {
+        self.tables().filter(|table| table.is_required && table.current.is_none())
     }
 }
 
@@ -207,34 +280,39 @@ impl Catalog {
     pub fn add(&self, name: TableName) -> TableId {
         let mut added = TableId(0);
         self.change(|snapshot, _| {
-            if let Some(id) = snapshot.by_name.get(&name) {
-                added = *id;
-                return;
+            added = snapshot.reserve(name);
+            if let Some(table) = snapshot.table_mut(added) {
+                table.is_there = true;
             }
-            added = TableId(snapshot.tables.len() as u32);
-            snapshot.by_name.insert(name.clone(), added);
-            snapshot.tables.push(TableState {
-                id: added,
-                name,
-                current: None,
-                former: None,
-                held: Vec::new(),
-                condition: Condition::Serving,
-                is_there: true,
-            });
         });
         added
+    }
+
+    /// The number that the table of this name has or will have. It need not be there.
+    pub fn reserve(&self, name: TableName) -> TableId {
+        let mut reserved = TableId(0);
+        self.change(|snapshot, _| reserved = snapshot.reserve(name));
+        reserved
+    }
+
+    /// Makes the server unready while this table has no version.
+    pub fn require(&self, id: TableId) {
+        self.change(|snapshot, _| {
+            if let Some(table) = snapshot.table_mut(id) {
+                table.is_required = true;
+            }
+        });
     }
 
     /// Removes a table: who asks for it from now on is told that there is none.
     pub fn remove(&self, id: TableId) {
         self.change(|snapshot, unnamed| {
-            let Some(table) = snapshot.tables.get_mut(id.index()) else { return };
-            table.is_there = false;
+            let Some(table) = snapshot.table_mut(id) else { return };
+            (table.is_there, table.is_required) = (false, false);
+            (table.condition, table.counts) = (Condition::Serving, TableCounts::default());
             unnamed.extend(table.current.take());
             unnamed.extend(table.former.take());
             unnamed.append(&mut table.held);
-            snapshot.by_name.remove(&table.name);
         });
     }
 
@@ -243,11 +321,25 @@ impl Catalog {
         self.change(|snapshot, _| snapshot.default = id);
     }
 
-    /// Says how a table stands.
+    /// Says how a table stands. A version that is loading or refused is counted when that is new.
     pub fn set_condition(&self, id: TableId, condition: Condition) {
         self.change(|snapshot, _| {
-            if let Some(table) = snapshot.tables.get_mut(id.index()) {
-                table.condition = condition;
+            let Some(table) = snapshot.table_mut(id) else { return };
+            let (before, now) = (table.condition.version(), condition.version());
+            match condition {
+                Condition::Loading { .. } if before != now => table.counts.loads += 1,
+                Condition::Refused { .. } if table.condition != condition => table.counts.refused += 1,
+                _ => {}
+            }
+            table.condition = condition;
+        });
+    }
+
+    /// Notes how long it took until the version answered that does now.
+    pub fn set_last_switch(&self, id: TableId, last_switch: Duration) {
+        self.change(|snapshot, _| {
+            if let Some(table) = snapshot.table_mut(id) {
+                table.counts.last_switch = last_switch;
             }
         });
     }
@@ -257,18 +349,23 @@ impl Catalog {
     pub fn switch_to(&self, id: TableId, version: VersionName, store: impl Into<Arc<Store>>) {
         let store = store.into();
         self.change(|snapshot, unnamed| {
-            let Some(table) = snapshot.tables.get_mut(id.index()) else { return };
+            let Some(table) = snapshot.table_mut(id) else { return };
             let next = Arc::new(Version::new(table.name.clone(), version, store));
             unnamed.extend(table.former.take());
+            // The same version from another place is not a switch that people mean.
+            if table.current.as_ref().is_some_and(|current| current.name() != next.name()) {
+                table.counts.switches += 1;
+            }
             table.former = table.current.replace(next);
             table.condition = Condition::Serving;
+            table.is_required = true;
         });
     }
 
     /// Has no version of a table answer any longer: none of them was found to be right.
     pub fn withdraw(&self, id: TableId) {
         self.change(|snapshot, unnamed| {
-            if let Some(table) = snapshot.tables.get_mut(id.index()) {
+            if let Some(table) = snapshot.table_mut(id) {
                 unnamed.extend(table.current.take());
                 unnamed.extend(table.former.take());
             }
@@ -288,7 +385,7 @@ impl Catalog {
     pub fn hold(&self, id: TableId, version: VersionName, store: impl Into<Arc<Store>>) {
         let store = store.into();
         self.change(|snapshot, unnamed| {
-            let Some(table) = snapshot.tables.get_mut(id.index()) else { return };
+            let Some(table) = snapshot.table_mut(id) else { return };
             let held = Arc::new(Version::new(table.name.clone(), version, store));
             unnamed.extend(table.held.extract_if(.., |known| known.name() == held.name()));
             table.held.push(held);
@@ -298,7 +395,7 @@ impl Catalog {
     /// Lets the former version of a table no longer be named, as when memory is short.
     pub fn forget_former(&self, id: TableId) {
         self.change(|snapshot, unnamed| {
-            if let Some(table) = snapshot.tables.get_mut(id.index()) {
+            if let Some(table) = snapshot.table_mut(id) {
                 unnamed.extend(table.former.take());
             }
         });

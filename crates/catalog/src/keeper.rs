@@ -4,7 +4,7 @@
 //! opened, asked its gates, verified whole, brought to where it is kept, and switched to; what fails in one of these is
 //! refused by name, and the version before goes on answering.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -28,13 +28,15 @@ pub struct KeeperOptions {
     /// Bytes a second that a version is verified with at most while another answers; `None` as fast as it goes. Default:
     /// 200 MB.
     pub load_rate: Option<u64>,
+    /// Versions that may be named whichever answers, as long as they are in the root.
+    pub hold: Vec<(TableName, VersionName)>,
     /// Where versions are kept whose `table.toml` does not say it; `None` in memory where they have room, else on disk.
     pub storage: Option<TableStorage>,
 }
 
 impl Default for KeeperOptions {
     fn default() -> Self {
-        Self { poll: Duration::from_secs(5), load_rate: Some(200_000_000), storage: None }
+        Self { poll: Duration::from_secs(5), load_rate: Some(200_000_000), hold: Vec::new(), storage: None }
     }
 }
 
@@ -65,6 +67,7 @@ impl Keeper {
             over: Arc::clone(&over),
             tables: BTreeMap::new(),
             root_fails: false,
+            not_held: BTreeSet::new(),
         };
         for table in following.root.tables()? {
             following.begin(table);
@@ -106,6 +109,8 @@ struct Following {
     tables: BTreeMap<TableName, Followed>,
     /// The last look at the root failed, and that was logged.
     root_fails: bool,
+    /// Versions that are to be held and cannot be, which was logged.
+    not_held: BTreeSet<(TableName, VersionName)>,
 }
 
 /// What is known of a table that is followed.
@@ -180,7 +185,62 @@ impl Following {
                 return;
             }
             self.follow(&name);
+            self.hold(&name);
         }
+    }
+
+    /// Has the versions of a table that are held on purpose at hand.
+    fn hold(&mut self, name: &TableName) {
+        let Some(id) = self.tables.get(name).map(|table| table.id) else { return };
+        let wanted: Vec<VersionName> = self
+            .options
+            .hold
+            .iter()
+            .filter(|(table, _)| table == name)
+            .map(|(_, version)| version.clone())
+            .collect();
+        for version in wanted {
+            let snapshot = self.catalog.snapshot();
+            let is_held = snapshot.table(id).is_some_and(|table| table.holds(&version));
+            if is_held {
+                continue;
+            }
+            match self.open_held(name, id, &version) {
+                Ok(store) => {
+                    tracing::info!(table = name.as_str(), version = version.as_str(), "held");
+                    self.catalog.hold(id, version, store);
+                }
+                Err(reason) => {
+                    if self.not_held.insert((name.clone(), version.clone())) {
+                        tracing::warn!(
+                            table = name.as_str(),
+                            version = version.as_str(),
+                            "it cannot be held: {reason}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    fn open_held(
+        &mut self,
+        name: &TableName,
+        id: TableId,
+        version: &VersionName,
+    ) -> Result<Arc<Store>, Reason> {
+        // What answers already is not loaded twice.
+        if let Some(known) =
+            self.catalog.snapshot().table(id).and_then(|table| table.version(version.as_str()))
+        {
+            return Ok(Arc::clone(known.store()));
+        }
+        let settings = self.root.settings(name).map_err(|error| error.to_string())?;
+        let file = self.root.open(name, version).map_err(|error| error.to_string())?;
+        let store = Store::from_file(file, Storage::Memory).map_err(|error| error.to_string())?;
+        store.verify_with(|_, _| {}).map_err(|error| error.to_string())?;
+        let storage = self.place(name, id, &store, &settings, None)?;
+        keep(store, storage).map(Arc::new)
     }
 
     /// At the start: has a table answer from its file at once, if it can.
@@ -190,6 +250,7 @@ impl Following {
         self.tables.insert(name.clone(), followed);
         let Ok(state) = self.root.current(&name) else { return };
         let Some(current) = state.known() else { return };
+        self.catalog.require(id);
         let Ok(settings) = self.root.settings(&name) else { return };
         let opened = self.open(&name, current.version(), &settings, None);
         if let Ok(store) = opened {
@@ -256,6 +317,7 @@ impl Following {
                     seconds = began.elapsed().as_secs_f64(),
                     "switched"
                 );
+                self.catalog.set_last_switch(id, began.elapsed());
                 if let Some(table) = self.tables.get_mut(name) {
                     table.refused = None;
                 }
@@ -362,6 +424,8 @@ impl Following {
         let before = serving.as_ref().filter(|(serving, _)| serving != version);
         let answers_from_file = serving.is_some() && before.is_none();
         let store = self.open(name, version, settings, before.map(|(_, store)| Arc::clone(store)))?;
+        let total = store.carved_bytes();
+        self.catalog.set_condition(id, Condition::Loading { version: version.clone(), done: 0, total });
         self.verify(id, version, &store, answers_from_file || serving.is_none())?;
         let storage = self.place(name, id, &store, settings, before)?;
         let store = match storage {
@@ -374,10 +438,7 @@ impl Following {
                 store.load().map_err(|error| error.to_string())?;
                 store
             }
-            TableStorage::Mmap => {
-                Arc::new(store.keep_in(Storage::Mapped).map_err(|error| error.to_string())?)
-            }
-            TableStorage::Disk => Arc::new(store.keep_in(Storage::Disk).map_err(|error| error.to_string())?),
+            other => Arc::new(keep(store, other)?),
         };
         let is_serving = serving.as_ref().is_some_and(|(_, serving)| Arc::ptr_eq(serving, &store));
         if is_serving {
@@ -455,6 +516,16 @@ impl Following {
             )),
         }
     }
+}
+
+/// Has a store where it is to be kept.
+fn keep(store: Store, storage: TableStorage) -> Result<Store, Reason> {
+    let kept = match storage {
+        TableStorage::Ram => store.load().map(|()| store),
+        TableStorage::Mmap => store.keep_in(Storage::Mapped),
+        TableStorage::Disk => store.keep_in(Storage::Disk),
+    };
+    kept.map_err(|error| error.to_string())
 }
 
 impl Followed {

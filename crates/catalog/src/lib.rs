@@ -36,13 +36,15 @@
 
 mod catalog;
 mod diff;
+mod files;
 mod keeper;
 mod memory;
 pub mod root;
 mod version;
 
-pub use catalog::{Catalog, Condition, Snapshot, Subscription, TableId, TableState};
+pub use catalog::{Catalog, Condition, Snapshot, Subscription, TableCounts, TableId, TableState};
 pub use diff::{Change, Difference, diff};
+pub use files::{FileKeeper, FileStamp, Reload, ServedFile};
 pub use keeper::{Keeper, KeeperOptions};
 pub use memory::available_bytes;
 pub use root::{Current, Directory, Root, RootError, TableName, TableSettings, VersionName};

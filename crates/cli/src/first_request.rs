@@ -1,6 +1,7 @@
 //! The command with which a person can ask a server that has just started for a key that its table
 //! really holds.
 
+use graven_catalog::Snapshot;
 use graven_format::Store;
 use graven_server::{Endpoint, Location, Speaks};
 use graven_wire::http;
@@ -11,15 +12,31 @@ const BUCKETS_MAX: u64 = 64;
 /// The longest key that is shown, in bytes as it stands in a URL.
 const ESCAPED_MAX: usize = 200;
 
-/// A `curl` of a key of `store`, at the first of `endpoints` that speaks HTTP; `None` where there is
+/// A `curl` of a key of the default table, or of one that it names, at the first of `endpoints` that speaks HTTP; `None` where there is
 /// no such endpoint, or no key of a length that people type.
-pub(crate) fn curl<'e>(store: &Store, mut endpoints: impl Iterator<Item = &'e Endpoint>) -> Option<String> {
+pub(crate) fn curl<'e>(
+    snapshot: &Snapshot,
+    mut endpoints: impl Iterator<Item = &'e Endpoint>,
+) -> Option<String> {
     let endpoint = endpoints.find(|endpoint| matches!(endpoint.speaks, Speaks::Any | Speaks::Http))?;
-    Some(command(&endpoint.location, &some_key(store)?))
+    let chosen = match &endpoint.table {
+        Some(name) => Some(snapshot.named(name.as_str())?),
+        None => snapshot.default_table(),
+    };
+    // Where none answers unless it is named, the first one is named.
+    let named = snapshot.tables().filter(|_| chosen.is_none());
+    chosen.into_iter().chain(named).find_map(|table| {
+        let key = some_key(table.current()?.store())?;
+        let path = match chosen {
+            Some(_) => format!("/?key={key}"),
+            None => format!("/v1/tables/{}/kv/{key}", table.name()),
+        };
+        Some(command(&endpoint.location, &path))
+    })
 }
 
-/// The command line, for any shell. `key` is escaped.
-fn command(location: &Location, key: &str) -> String {
+/// The command line, for any shell. The key in `path` is escaped.
+fn command(location: &Location, path: &str) -> String {
     match location {
         Location::Tcp { host, port } => {
             // Addresses that mean all of this machine's are not ones to connect to.
@@ -29,11 +46,11 @@ fn command(location: &Location, key: &str) -> String {
                 host => host,
             };
             let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-            format!("curl 'http://{host}:{port}/?key={key}'")
+            format!("curl 'http://{host}:{port}{path}'")
         }
-        Location::Unix(path) => {
-            let path = path.display().to_string().replace('\'', r"'\''");
-            format!("curl --unix-socket '{path}' 'http://localhost/?key={key}'")
+        Location::Unix(socket) => {
+            let socket = socket.display().to_string().replace('\'', r"'\''");
+            format!("curl --unix-socket '{socket}' 'http://localhost{path}'")
         }
     }
 }
@@ -59,6 +76,7 @@ fn some_key(store: &Store) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use graven_catalog::Catalog;
     use graven_format::{Builder, Options};
 
     use super::*;
@@ -71,7 +89,8 @@ mod tests {
 
     fn curl_at(endpoints: &[&str], keys: &[&[u8]]) -> Option<String> {
         let endpoints: Vec<Endpoint> = endpoints.iter().map(|text| text.parse().unwrap()).collect();
-        curl(&store(keys), endpoints.iter())
+        let catalog = Catalog::new("table", "only", store(keys));
+        curl(&catalog.snapshot(), endpoints.iter())
     }
 
     #[test]
@@ -100,6 +119,19 @@ mod tests {
         let command = curl_at(&["127.0.0.1:1"], &[b"a'b c&d+%\x1b\xff\0[1-9]{x}$(y)#"]);
         let escaped = "a%27b%20c%26d%2B%25%1B%FF%00%5B1-9%5D%7Bx%7D%24%28y%29%23";
         assert_eq!(command.unwrap(), format!("curl 'http://127.0.0.1:1/?key={escaped}'"));
+    }
+
+    #[test]
+    fn where_no_table_is_the_default_it_names_one() {
+        let catalog = Catalog::new("prices", "only", store(&[b"a b"]));
+        let id = catalog.add("users".parse().unwrap());
+        catalog.switch_to(id, "only".parse().unwrap(), store(&[b"u"]));
+        let curl_at = |endpoint: &str| {
+            let endpoint: Endpoint = endpoint.parse().unwrap();
+            curl(&catalog.snapshot(), std::iter::once(&endpoint)).unwrap()
+        };
+        assert_eq!(curl_at("127.0.0.1:1"), "curl 'http://127.0.0.1:1/v1/tables/prices/kv/a%20b'");
+        assert_eq!(curl_at("127.0.0.1:1?table=users"), "curl 'http://127.0.0.1:1/?key=u'");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod input;
 mod json_bytes;
 mod lengths;
 mod load_progress;
+mod loaded;
 mod log;
 mod memory;
 mod options;
@@ -27,6 +28,7 @@ mod sample;
 mod signals;
 mod storage;
 mod table;
+mod table_source;
 mod target;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use crate::error::Error;
 use crate::store::Store;
@@ -64,6 +65,13 @@ impl Origin {
 }
 
 impl Store {
+    /// When the file that the table was opened from was last written to; `None` for a table that was not opened from a file.
+    pub fn written(&self) -> Option<SystemTime> {
+        let (_, seconds, nanoseconds) = self.origin.as_ref()?.stamp.contents;
+        let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanoseconds).ok()?);
+        SystemTime::UNIX_EPOCH.checked_add(since)
+    }
+
     /// What has become of the file that the table was opened from; `None` while it is as it was, and for a table that was
     /// not opened from a file. Whether its path names another file is known of a table that was opened by its path.
     ///

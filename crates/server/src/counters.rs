@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use graven_blocks::{Cache, FetchCounts};
+use graven_catalog::{Snapshot, TableState};
 
 use crate::metric::{InfoSection, Metric, MetricSource, Unit, counter, gauge, histogram};
 
@@ -130,7 +131,7 @@ loop_counters! {
 /// What is not counted by the loops one by one.
 static OTHERS: &[Metric] = &[
     gauge("pairs", Unit::None)
-        .help("Pairs in the table")
+        .help("Pairs in all tables")
         .memcached("curr_items")
         .value(MetricSource::Single(|readings| readings.pairs)),
     gauge("uptime", Unit::Seconds)
@@ -159,6 +160,45 @@ static CACHE: &[Metric] = &[
         .value(MetricSource::Single(|readings| readings.counters.cache().map_or(0, Cache::bytes))),
 ];
 
+/// What is told of each table.
+static TABLES: &[Metric] = &[
+    gauge("table_pairs", Unit::None)
+        .help("Pairs in the version of a table that answers")
+        .value(of_version(|table| Some(table.current()?.store().len() as f64))),
+    gauge("table", Unit::Bytes)
+        .help("Bytes of the carved file of that version")
+        .value(of_version(|table| Some(table.current()?.store().carved_bytes() as f64))),
+    gauge("table_version_age", Unit::Seconds)
+        .help("Time since that version was published, or its file written")
+        .value(of_version(|table| {
+            let made = table.current()?.made();
+            Some(made.elapsed().unwrap_or_default().as_secs() as f64)
+        })),
+    gauge("table_ready", Unit::None)
+        .help("Whether a version of a table answers, 1 or 0")
+        .value(of_table(|table| Some(f64::from(u8::from(table.current().is_some()))))),
+    counter("table_loads", Unit::None)
+        .help("Versions of a table that began to load")
+        .value(of_table(|table| Some(table.counts().loads as f64))),
+    counter("table_refused_versions", Unit::None)
+        .help("Versions of a table that were refused")
+        .value(of_table(|table| Some(table.counts().refused as f64))),
+    counter("table_switches", Unit::None)
+        .help("Times that another version of a table came to answer")
+        .value(of_table(|table| Some(table.counts().switches as f64))),
+    gauge("table_last_switch", Unit::Seconds)
+        .help("How long the last of these took, from the first look at the version until it answered")
+        .value(of_table(|table| Some(table.counts().last_switch.as_secs_f64()))),
+];
+
+const fn of_version(read: fn(&TableState) -> Option<f64>) -> MetricSource {
+    MetricSource::Tables { names_version: true, read }
+}
+
+const fn of_table(read: fn(&TableState) -> Option<f64>) -> MetricSource {
+    MetricSource::Tables { names_version: false, read }
+}
+
 /// What is counted for each protocol.
 static REQUESTS: &[Metric] = &[
     counter("requests", Unit::None)
@@ -181,13 +221,13 @@ static REQUESTS: &[Metric] = &[
 
 /// Every number, in the order in which they are told.
 pub(crate) fn metrics() -> impl Iterator<Item = &'static Metric> {
-    [OTHERS, LOOP_COUNTERS, CACHE, REQUESTS].into_iter().flatten()
+    [OTHERS, LOOP_COUNTERS, CACHE, REQUESTS, TABLES].into_iter().flatten()
 }
 
 /// A protocol's name, and its requests among the counters of a loop.
-pub(crate) type ProtocolRequests = (&'static str, fn(&LoopCounters) -> &Requests);
+pub(crate) type Protocol = (&'static str, fn(&LoopCounters) -> &Requests);
 
-pub(crate) static PROTOCOLS: [ProtocolRequests; 3] = [
+pub(crate) static PROTOCOLS: [Protocol; 3] = [
     ("http", |counts| &counts.http),
     ("resp", |counts| &counts.resp),
     ("memcached", |counts| &counts.memcached),
@@ -197,8 +237,10 @@ pub(crate) static PROTOCOLS: [ProtocolRequests; 3] = [
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Readings<'a> {
     pub(crate) counters: &'a Counters,
-    /// Pairs in the table.
+    /// Pairs in the table that is asked.
     pub(crate) pairs: u64,
+    /// All tables.
+    pub(crate) snapshot: &'a Snapshot,
 }
 
 impl Readings<'_> {
@@ -210,7 +252,7 @@ impl Readings<'_> {
             MetricSource::Protocols(count) => {
                 Some(PROTOCOLS.iter().map(|protocol| self.counters.sum_of(*protocol, count)).sum())
             }
-            MetricSource::Waits => None,
+            MetricSource::Waits | MetricSource::Tables { .. } => None,
         }
     }
 }
@@ -275,13 +317,13 @@ impl Counters {
     }
 
     /// The same of one protocol.
-    pub(crate) fn sum_of(&self, (_, of): ProtocolRequests, count: fn(&Requests) -> &Count) -> u64 {
+    pub(crate) fn sum_of(&self, (_, of): Protocol, count: fn(&Requests) -> &Count) -> u64 {
         self.loops.iter().map(|counts| count(of(counts)).get()).sum()
     }
 
     /// Requests of one protocol by how long they have waited, and the sum of their waits in
     /// microseconds.
-    pub(crate) fn waits(&self, (_, of): ProtocolRequests) -> ([u64; WAIT_BOUNDS_US.len() + 1], u64) {
+    pub(crate) fn waits(&self, (_, of): Protocol) -> ([u64; WAIT_BOUNDS_US.len() + 1], u64) {
         let mut sums = ([0; WAIT_BOUNDS_US.len() + 1], 0);
         for waits in self.loops.iter().map(|counts| &of(counts).waits) {
             sums.1 += waits.microseconds.get();
@@ -329,7 +371,7 @@ mod tests {
             counts.http.hits.add(100 * i);
             counts.http.waits.add(Duration::from_micros(15), i);
         }
-        let readings = Readings { counters: &counters, pairs: 7 };
+        let readings = Readings { counters: &counters, pairs: 7, snapshot: &Snapshot::default() };
         let total =
             |name: &str| readings.total(metrics().find(|metric| metric.prometheus_name() == name).unwrap());
         assert_eq!(total("graven_pairs"), Some(7));
@@ -344,13 +386,17 @@ mod tests {
         let mut page =
             "| name | kind | what it counts | INFO | stats |\n| --- | --- | --- | --- | --- |\n".to_owned();
         for metric in metrics() {
-            let of_each = !matches!(metric.value, MetricSource::Single(_) | MetricSource::Sum(_));
             page.push_str(&format!(
                 "| `{}` | {} | {}{} | {} | {} |\n",
                 metric.prometheus_name(),
                 format!("{:?}", metric.kind).to_lowercase(),
                 metric.about(),
-                if of_each { ", for each `protocol`" } else { "" },
+                match metric.value {
+                    MetricSource::Single(_) | MetricSource::Sum(_) => "",
+                    MetricSource::Protocols(_) | MetricSource::Waits => ", for each `protocol`",
+                    MetricSource::Tables { names_version: true, .. } => ", for each `table` and `version`",
+                    MetricSource::Tables { names_version: false, .. } => ", for each `table`",
+                },
                 metric.redis.map_or_else(String::new, |(_, name)| format!("`{name}`")),
                 metric.memcached.map_or_else(String::new, |name| format!("`{name}`")),
             ));

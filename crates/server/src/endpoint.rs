@@ -3,11 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use graven_catalog::TableName;
 use graven_wire::address::{Address, AddressError, AddressProblem, Location, Protocol};
 
 /// A place to listen on: `127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` or `unix:PATH`; with a
 /// scheme (`http://`, `redis://` or `resp://`, `memcached://`, `redis+unix:` and so on) to speak
-/// only that, on its usual port if none is given.
+/// only that, on its usual port if none is given. `?table=NAME` behind it keeps it to one table.
 ///
 /// ```
 /// use graven_server::{Endpoint, Speaks};
@@ -15,6 +16,9 @@ use graven_wire::address::{Address, AddressError, AddressProblem, Location, Prot
 /// let endpoint: Endpoint = "http://127.0.0.1:8000".parse()?;
 /// assert_eq!(endpoint.speaks, Speaks::Http);
 /// assert_eq!(endpoint.to_string(), "http://127.0.0.1:8000");
+///
+/// let endpoint: Endpoint = "resp://127.0.0.1:6380?table=prices".parse()?;
+/// assert_eq!(endpoint.table.unwrap().as_str(), "prices");
 /// # Ok::<(), graven_wire::address::AddressError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +27,12 @@ pub struct Endpoint {
     pub speaks: Speaks,
     /// Where.
     pub location: Location,
+    /// The one table that is asked there, whatever others there are; `None` for all of them.
+    pub table: Option<TableName>,
 }
+
+/// The parameter of an address that keeps a listener to one table.
+const TABLE: &str = "table";
 
 /// What an endpoint speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,16 +53,17 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let address = Address::to_listen(text)?;
-        match unusable(&address) {
-            Some(problem) => Err(AddressError::new(text, problem)),
-            None => Ok(Self { speaks: address.protocol.into(), location: address.location }),
+        if let Some(problem) = unusable(&address) {
+            return Err(AddressError::new(text, problem));
         }
+        let table = table_of(&address).map_err(|problem| AddressError::new(text, problem))?;
+        Ok(Self { speaks: address.protocol.into(), location: address.location, table })
     }
 }
 
 /// What an address says that a listener has no use for.
 fn unusable(address: &Address) -> Option<AddressProblem> {
-    let Address { protocol, is_tls, credentials, path, query, .. } = address;
+    let Address { protocol, is_tls, credentials, path, .. } = address;
     if *is_tls {
         let (scheme, plain) = match protocol {
             Some(Protocol::Redis) => ("rediss", "redis"),
@@ -68,10 +78,22 @@ fn unusable(address: &Address) -> Option<AddressProblem> {
     if !matches!(path.as_str(), "" | "/") {
         return Some(AddressProblem::UnusablePath { found: path.clone() });
     }
-    query.as_ref().map(|query| {
-        let name = query.split(['=', '&']).next().unwrap_or_default().to_owned();
-        AddressProblem::UnknownParameter { name }
-    })
+    None
+}
+
+/// What an address has behind the `?`: `table=NAME`, or nothing.
+fn table_of(address: &Address) -> Result<Option<TableName>, AddressProblem> {
+    let Some(query) = &address.query else { return Ok(None) };
+    let mut table = None;
+    for parameter in query.split('&') {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if name != TABLE || table.is_some() {
+            return Err(AddressProblem::UnknownParameter { name: name.to_owned() });
+        }
+        let parsed = value.parse().map_err(|error: graven_catalog::root::NotAName| error.to_string());
+        table = Some(parsed.map_err(|reason| AddressProblem::BadParameter { name: TABLE, reason })?);
+    }
+    Ok(table)
 }
 
 impl From<Option<Protocol>> for Speaks {
@@ -105,7 +127,7 @@ impl fmt::Display for Endpoint {
             credentials: None,
             location: self.location.clone(),
             path: String::new(),
-            query: None,
+            query: self.table.as_ref().map(|table| format!("{TABLE}={table}")),
         };
         address.fmt(f)
     }
@@ -131,6 +153,9 @@ mod tests {
             ("unix:/run/graven.sock", Speaks::Any, "unix:/run/graven.sock"),
             ("http://unix:graven.sock", Speaks::Http, "http+unix:graven.sock"),
             ("redis+unix:/run/graven.sock", Speaks::Resp, "resp+unix:/run/graven.sock"),
+            ("resp://127.0.0.1:6380?table=a.b-c", Speaks::Resp, "resp://127.0.0.1:6380?table=a.b-c"),
+            ("127.0.0.1:80/?table=a", Speaks::Any, "127.0.0.1:80?table=a"),
+            ("unix:/a?table=b", Speaks::Any, "unix:/a?table=b"),
         ] {
             let endpoint: Endpoint = text.parse().unwrap();
             assert_eq!((endpoint.speaks, endpoint.to_string().as_str()), (speaks, written), "{text}");
@@ -151,6 +176,21 @@ mod tests {
             ("http://a:1/v1/kv", P::UnusablePath { found: "/v1/kv".into() }),
             ("resp://a:1?tabel=b", P::UnknownParameter { name: "tabel".into() }),
             ("unix:/a?b", P::UnknownParameter { name: "b".into() }),
+            ("resp://a:1?table=a&table=b", P::UnknownParameter { name: "table".into() }),
+            (
+                "resp://a:1?table=17",
+                P::BadParameter {
+                    name: "table",
+                    reason: "a table's name has more than digits, found digits alone".into(),
+                },
+            ),
+            (
+                "resp://a:1?table=",
+                P::BadParameter {
+                    name: "table",
+                    reason: "a name has one character at least, found none".into(),
+                },
+            ),
             ("unix:", P::MissingSocketPath),
         ] {
             assert_eq!(text.parse::<Endpoint>().map_err(|error| error.problem), Err(problem), "{text}");

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 use graven_blocks::{Cache, Fetcher};
-use graven_catalog::{Catalog, TableState, Version};
+use graven_catalog::Catalog;
 use graven_wire::http::Hosts;
 use slab::Slab;
 
 use crate::accept::{Acceptor, Inbox};
-use crate::answer::{FIRST_COST_MAX, FURTHER_COST_MAX, Responder};
+use crate::answer::{Databases, FIRST_COST_MAX, FURTHER_COST_MAX, Responder};
 use crate::buffered::{Buffered, Relief};
 use crate::clients::Clients;
 use crate::clock::{Clock, TICK};
@@ -49,6 +49,8 @@ pub(crate) struct Common<'a, S: System> {
     pub(crate) options: &'a ServerOptions,
     /// The hosts under which requests may be sent, where a listener checks that.
     pub(crate) hosts: &'a Hosts,
+    /// The numbers by which Redis clients select tables.
+    pub(crate) databases: &'a Databases,
     pub(crate) shutdown: &'a Shutdown,
 }
 
@@ -70,8 +72,7 @@ pub(crate) struct EventLoop<'a, S: System> {
     connections: Slab<Connection<S::Stream>>,
     shared: LoopShared<'a, S>,
     turns: Turns,
-    /// The version that answers, if there is one, and the catalog's generation when it was taken.
-    version: Option<Arc<Version>>,
+    /// The catalog's generation when the tables were last looked at.
     generation: u64,
     events: Vec<Event>,
     /// Connections with news, in the order in which they get their turns.
@@ -99,11 +100,6 @@ impl Drop for EndsAll<'_> {
     }
 }
 
-/// The version of the default table that answers, if there is one.
-fn default_version(catalog: &Catalog) -> Option<Arc<Version>> {
-    catalog.snapshot().default_table().and_then(TableState::current).cloned()
-}
-
 impl<'a, S: System> EventLoop<'a, S> {
     pub(crate) fn new(
         system: S,
@@ -111,13 +107,12 @@ impl<'a, S: System> EventLoop<'a, S> {
         common: Common<'a, S>,
         acceptor: Option<Acceptor>,
     ) -> Result<Self, Error> {
-        let Common { options, hosts, counters, clients, buffered, catalog, .. } = common;
+        let Common { options, hosts, databases, counters, clients, buffered, catalog, .. } = common;
         let clock = Clock::start(&system);
         let now = clock.now();
         let generation = catalog.generation();
-        let version = default_version(catalog);
-        let store = version.as_ref().map(|version| version.store());
-        let responder = Responder::new(store, options, hosts, counters, &counters.loops[i], clients)
+        let loop_counters = &counters.loops[i];
+        let responder = Responder::new(catalog, options, hosts, databases, counters, loop_counters, clients)
             .map_err(|error| Error::doing("make an empty table")(std::io::Error::other(error)))?;
         let shared = LoopShared {
             system,
@@ -135,7 +130,6 @@ impl<'a, S: System> EventLoop<'a, S> {
             connections: Slab::new(),
             shared,
             turns: Turns::new(options.limits.output_bytes_max),
-            version,
             generation,
             events: Vec::new(),
             called: Vec::new(),
@@ -148,7 +142,7 @@ impl<'a, S: System> EventLoop<'a, S> {
             drained_at: None,
         };
         event_loop.shared.responder.set_date(event_loop.shared.clock.date());
-        event_loop.take_version().map_err(Error::doing("prepare reads of the table"))?;
+        event_loop.prepare_reads().map_err(Error::doing("prepare reads of the table"))?;
         Ok(event_loop)
     }
 
@@ -226,29 +220,27 @@ impl<'a, S: System> EventLoop<'a, S> {
         [sweep, accept].into_iter().flatten().min()
     }
 
-    /// Takes the version that answers from now on, if there was a switch.
+    /// Has the versions answer that do from now on, if there was a switch.
     fn follow_catalog(&mut self) {
         let generation = self.common.catalog.generation();
         if generation == self.generation {
             return;
         }
         self.generation = generation;
-        self.version = default_version(self.common.catalog);
-        if let Err(error) = self.take_version() {
+        self.shared.responder.follow_catalog();
+        if let Err(error) = self.prepare_reads() {
             let what = "reads of the new version block the loop, for it could not be prepared for them";
             self.shared.journal.trouble(self.shared.clock.now(), &error, what);
         }
     }
 
-    /// Has the version answer, if there is one. Makes what reads of a table on disk need, if it is the first that needs it.
-    fn take_version(&mut self) -> std::io::Result<()> {
+    /// Makes what reads of a table on disk need, if there is one for the first time.
+    fn prepare_reads(&mut self) -> std::io::Result<()> {
         let Common { options, counters, .. } = self.common;
-        let Some(version) = &self.version else { return Ok(()) };
-        let store = version.store();
-        self.shared.responder.set_store(Arc::clone(store));
-        if store.disk().is_none() || self.shared.responder.lookups().fetcher().is_some() {
+        if self.shared.responder.lookups().fetcher().is_some() {
             return Ok(());
         }
+        let Some(store) = self.shared.responder.table_on_disk() else { return Ok(()) };
         let reader = self.shared.system.block_reader()?;
         let cache = (options.storage.cache_bytes > 0).then(|| {
             let block_bytes = store.carved_bytes() / store.buckets();

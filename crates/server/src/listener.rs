@@ -9,11 +9,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use graven_catalog::Catalog;
 use graven_wire::address::Location;
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, TcpKeepalive, Type};
 
+use crate::answer::TableRule;
 use crate::endpoint::{Endpoint, Speaks};
 use crate::error::Error;
 use crate::fast_open;
@@ -36,6 +38,7 @@ pub(crate) struct ListenerRules {
     pub(crate) speaks: Speaks,
     /// Whether HTTP requests must be for one of the server's hosts.
     pub(crate) checks_host: bool,
+    pub(crate) tables: TableRule,
 }
 
 #[derive(Debug)]
@@ -69,7 +72,12 @@ impl Listener {
         let speaks = endpoint.speaks;
         // Pages of anywhere can have a browser on this machine ask it; elsewhere whoever is asked is known by many names.
         let hosts_are_known = !options.network.allow_hosts.is_empty();
-        let rules = |is_loopback| ListenerRules { speaks, checks_host: is_loopback || hosts_are_known };
+        let rules = |is_loopback| ListenerRules {
+            speaks,
+            checks_host: is_loopback || hosts_are_known,
+            tables: TableRule::ALL,
+        };
+        let table = endpoint.table.clone();
         match &endpoint.location {
             Location::Tcp { host, port } => {
                 let addresses = (host.as_str(), *port)
@@ -82,7 +90,8 @@ impl Listener {
                             let location = Location::Tcp { host: bound.ip().to_string(), port: bound.port() };
                             let name = host.parse::<IpAddr>().is_err().then(|| host.clone());
                             let rules = rules(bound.ip().to_canonical().is_loopback());
-                            return Ok(Self { endpoint: Endpoint { speaks, location }, name, rules, socket });
+                            let endpoint = Endpoint { speaks, location, table };
+                            return Ok(Self { endpoint, name, rules, socket });
                         }
                         Err(error) => failed = error,
                     }
@@ -111,6 +120,13 @@ impl Listener {
 
     pub(crate) fn rules(&self) -> ListenerRules {
         self.rules
+    }
+
+    /// Connections are kept to the one table of the endpoint, if it names one. It need not be there.
+    pub(crate) fn find_table(&mut self, catalog: &Catalog) {
+        if let Some(name) = &self.endpoint.table {
+            self.rules.tables = TableRule::only(catalog.reserve(name.clone()));
+        }
     }
 
     pub(crate) fn accept(&self) -> io::Result<Socket> {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::thread;
 
-use graven_catalog::{Catalog, Subscription};
+use graven_catalog::{Catalog, Subscription, TableState};
 use graven_wire::http::Hosts;
 
 use crate::accept::{Acceptor, Inbox};
+use crate::answer::Databases;
 use crate::buffered::Buffered;
 use crate::clients::Clients;
 use crate::counters::Counters;
@@ -19,12 +20,14 @@ use crate::shutdown::Shutdown;
 use crate::system::{System, Wake};
 
 pub(crate) fn run(
-    listeners: Vec<Listener>,
+    mut listeners: Vec<Listener>,
     catalog: &Catalog,
     options: &ServerOptions,
     shutdown: &Shutdown,
 ) -> Result<(), Error> {
     let listening: Vec<String> = listeners.iter().map(|listener| listener.endpoint().to_string()).collect();
+    listeners.iter_mut().for_each(|listener| listener.find_table(catalog));
+    let databases = Databases::new(options, catalog);
     let reads_under_way_max = options.storage.disk_queue.div_ceil(options.threads.get());
     let mut systems = Vec::new();
     let mut inboxes = Vec::new();
@@ -49,7 +52,7 @@ pub(crate) fn run(
     let (threads, listening) = (options.threads, listening.join(" "));
     match pairs(catalog) {
         Some(pairs) => tracing::info!(threads, listening, pairs, "serving"),
-        None => tracing::debug!(threads, listening, "serving, and the table has no version yet"),
+        None => tracing::debug!(threads, listening, "serving, and no table has a version yet"),
     }
 
     let common = Common {
@@ -60,6 +63,7 @@ pub(crate) fn run(
         catalog,
         options,
         hosts: &hosts,
+        databases: &databases,
         shutdown,
     };
     let result = thread::scope(|scope| {
@@ -101,10 +105,11 @@ pub(crate) fn run(
     result
 }
 
-/// Pairs in the default table; `None` while that has no version.
+/// Pairs in all tables; `None` while none has a version.
 fn pairs(catalog: &Catalog) -> Option<u64> {
     let snapshot = catalog.snapshot();
-    Some(snapshot.default_table()?.current()?.store().len())
+    let versions = snapshot.tables().filter_map(TableState::current);
+    versions.map(|version| version.store().len()).reduce(|all, more| all + more)
 }
 
 /// The loops are woken by the shutdown handle and by the catalog's switches, for as long as they run.

@@ -1,6 +1,8 @@
 //! One number that the server tells of itself, whatever it counts: its names, its kind, and where it
 //! comes from.
 
+use graven_catalog::TableState;
+
 use crate::counters::{Count, LoopCounters, Readings, Requests};
 
 /// One number that the server tells of itself, or one for each protocol, under the names that the
@@ -58,6 +60,11 @@ pub(crate) enum MetricSource {
     Protocols(fn(&Requests) -> &Count),
     /// How long the requests of each protocol have waited.
     Waits,
+    /// One for each table, named with the version that answers where that is asked for.
+    Tables {
+        names_version: bool,
+        read: fn(&TableState) -> Option<f64>,
+    },
 }
 
 pub(crate) const fn counter(name: &'static str, unit: Unit) -> Metric {

@@ -1,5 +1,6 @@
 //! What the server can be told, in groups, each value with its default.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -7,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use graven_blocks::DiskReads;
+use graven_catalog::TableName;
 use graven_wire::{http, memcached, resp};
 
 /// What the server can be told, in groups. Every limit says what happens when it is passed.
@@ -31,6 +33,9 @@ pub struct ServerOptions {
     pub timeouts: TimeoutOptions,
     /// How a table on disk is read.
     pub storage: StorageOptions,
+    /// The numbers by which Redis clients may `SELECT` tables; any may select them by name. 0 is always the default table.
+    /// Default: none.
+    pub databases: BTreeMap<u32, TableName>,
 }
 
 /// How connections come in, and who may use them.
@@ -268,6 +273,7 @@ impl Default for ServerOptions {
             limits: LimitOptions::default(),
             timeouts: TimeoutOptions::default(),
             storage: StorageOptions::default(),
+            databases: BTreeMap::new(),
         }
     }
 }

@@ -39,6 +39,7 @@ fn main() {
             etag: None,
             allow: None,
             headers: &[],
+            last_header: None,
         };
         encode_head(&head, &mut out);
         out.len()

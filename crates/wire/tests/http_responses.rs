@@ -129,6 +129,7 @@ const HEAD: ResponseHead<'_> = ResponseHead {
     etag: None,
     allow: None,
     headers: &[],
+    last_header: None,
 };
 
 #[test]

@@ -1,5 +1,6 @@
 //! Names of tables and versions: what may be a file name in a root, a part of a URL and a word in a log line.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -77,6 +78,12 @@ fn check(text: &str) -> Result<(), NotAName> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableName(String);
+
+impl Borrow<str> for TableName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl FromStr for TableName {
     type Err = NotAName;

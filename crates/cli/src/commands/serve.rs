@@ -1,77 +1,110 @@
-//! `graven serve`: opens or carves a table and puts it on the network until it is told to stop.
+//! `graven serve`: puts tables on the network until it is told to stop: those of a root, or files.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use graven_catalog::{Catalog, TableId, TableName, VersionName};
-use graven_format::{Storage, Store};
-use graven_ingest::ReadOptions;
+use graven_catalog::root::TableStorage;
+use graven_catalog::{
+    Catalog, Directory, FileKeeper, FileStamp, Keeper, KeeperOptions, ServedFile, Snapshot, TableId,
+    TableState, VersionName,
+};
+use graven_format::Storage;
 use graven_server::{Endpoint, Error, Listener, Location, ServerOptions};
 
-use crate::carve;
 use crate::console::count;
 use crate::descriptors;
-use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome, cannot_start_thread};
 use crate::first_request;
+use crate::loaded::{Loaded, load_anew, megabytes};
 use crate::log;
-use crate::memory;
 use crate::options::serve::ServeOptions;
-use crate::quantity::show_size;
-use crate::resident::resident_bytes;
+use crate::root::explain;
 use crate::signals::ServerSignals;
-use crate::storage;
-use crate::table::{Carved, Table, explain};
+use crate::table::Table;
+use crate::table_source::{FileSource, Sources};
 
-/// Answer lookups in a table over HTTP, Redis and memcached
+/// How often files are looked at that are served by themselves.
+const FILES_POLL: Duration = Duration::from_secs(1);
+
+/// Answer lookups in tables over HTTP, Redis and memcached
 ///
 /// SIGINT and SIGTERM finish what is in flight and end the server; a second one ends it at once.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The table: a carved file; or text, tsv, csv or jsonl, where `-` is standard input
-    path: PathBuf,
+    /// What to serve: a carved file; or text, tsv, csv or jsonl, where `-` is standard input; NAME=FILE names a table; a
+    /// directory is a root with all its tables
+    #[arg(value_name = "TABLE", required = true)]
+    tables: Vec<PathBuf>,
     #[command(flatten)]
     options: ServeOptions,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
-    let Arguments { path, options } = arguments;
+    let Arguments { tables, options } = arguments;
     log::start(options.log, options.log_format);
-    // Bound before the table is read, so that a taken port is told at once.
+    let sources = Sources::sort_out(tables)?;
+    // Bound before the tables are read, so that a taken port is told at once.
     let listeners = options
         .listen
         .iter()
         .map(|endpoint| listen(endpoint, &options.server))
         .collect::<Outcome<Vec<_>>>()?;
-    let signals = ServerSignals::watch(reload)?;
+    let followers = Followers::default();
+    let signals = ServerSignals::watch({
+        let followers = followers.clone();
+        move || followers.reload()
+    })?;
     let wanted = options.server.limits.connections_max;
     let connections = descriptors::allow(wanted);
     if connections < wanted as u64 {
         tracing::debug!("the system allows {connections} connections; `ulimit -n` raises that");
     }
     let catalog = Catalog::empty();
-    let start = Start {
-        path: path.clone(),
+    let files: Vec<ServedTable> =
+        sources.files.iter().map(|source| ServedTable::new(source, &catalog)).collect();
+    choose_default(options, &sources, &catalog)?;
+    for root in &sources.roots {
+        let root = Directory::open(root).map_err(|error| explain(&error, ""))?;
+        let keeper = Keeper::start(Arc::new(root), Arc::clone(&catalog), keeper_options(options));
+        followers.add_root(keeper.map_err(|error| explain(&error, ""))?);
+    }
+    followers.add_files(
+        FileKeeper::start(Arc::clone(&catalog), served(&files, options), FILES_POLL),
+        files.len(),
+    )?;
+    let mut start = Start {
         options: options.clone(),
         endpoints: listeners.iter().map(|listener| listener.endpoint().clone()).collect(),
         signals: signals.clone(),
         catalog: Arc::clone(&catalog),
-        table: catalog.add(TableName::of_file(path)),
+        has_roots: !sources.roots.is_empty(),
+        files: files.iter().map(|file| file.id).collect(),
+        said: Vec::new(),
         began: Instant::now(),
     };
     // A carved file is open in a moment, in which clients wait to be accepted. While anything else is read, they are
     // told that it is.
-    let loading = match (!comes_slowly(path)).then(|| Table::open(path)).transpose()? {
-        Some(Table::Carved(carved)) => {
-            start.finish(Loaded::from(Table::Carved(carved), options, start.began)?);
+    let mut slow = Vec::new();
+    for file in files {
+        match (!comes_slowly(&file.path)).then(|| Table::open(&file.path)).transpose()? {
+            Some(Table::Carved(carved)) => {
+                let loaded = Loaded::from(Table::Carved(carved), options, start.began)?;
+                start.answer(&file, loaded);
+            }
+            table => slow.push((file, table)),
+        }
+    }
+    let loading = match slow.is_empty() {
+        true => {
+            start.announce();
             None
         }
-        table => Some(start.load(table)?),
+        false => Some(start.load(slow)?),
     };
     graven_server::run(listeners, &catalog, &options.server, &signals.shutdown).map_err(
         |error| match error {
@@ -91,139 +124,188 @@ fn comes_slowly(path: &Path) -> bool {
     path == Path::new("-") || fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir())
 }
 
-/// What there is to do until the table answers.
-struct Start {
+/// A table that one file answers for.
+struct ServedTable {
+    id: TableId,
+    name: graven_catalog::TableName,
     path: PathBuf,
+    /// The file as it is before it is opened.
+    stamp: Option<FileStamp>,
+}
+
+impl ServedTable {
+    fn new(source: &FileSource, catalog: &Catalog) -> Self {
+        let id = catalog.add(source.name.clone());
+        catalog.require(id);
+        let stamp = FileStamp::of(&source.path);
+        Self { id, name: source.name.clone(), path: source.path.clone(), stamp }
+    }
+}
+
+/// The files whose changes are noticed, with `--watch` to answer by.
+fn served(files: &[ServedTable], options: &ServeOptions) -> Vec<ServedFile> {
+    let lasting = files.iter().filter(|file| !comes_slowly(&file.path));
+    let served = lasting.map(|file| {
+        let reload = options.watch.then(|| {
+            let (path, options) = (file.path.clone(), options.clone());
+            let reload = move || {
+                let store = Table::open(&path).and_then(|table| load_anew(table, &options));
+                store.map_err(|failure| failure.to_string())
+            };
+            Box::new(reload) as graven_catalog::Reload
+        });
+        let (table, name, path) = (file.id, file.name.clone(), file.path.clone());
+        ServedFile { table, name, path, stamp: file.stamp, reload }
+    });
+    served.collect()
+}
+
+/// The table that is asked where none is named. What is asked of a file has to be there.
+fn choose_default(options: &ServeOptions, sources: &Sources, catalog: &Catalog) -> Outcome<()> {
+    let Some(name) = &options.default else { return Ok(()) };
+    let names: Vec<&str> = sources.files.iter().map(|source| source.name.as_str()).collect();
+    if sources.roots.is_empty() && !names.contains(&name.as_str()) {
+        let names = names.join(", ");
+        return Err(Failure::new(format!("--default {name}: there is no such table; there are {names}")));
+    }
+    catalog.set_default(Some(catalog.reserve(name.clone())));
+    Ok(())
+}
+
+fn keeper_options(options: &ServeOptions) -> KeeperOptions {
+    KeeperOptions {
+        poll: options.poll,
+        load_rate: (options.load_rate > 0).then_some(options.load_rate),
+        hold: options.hold.clone(),
+        storage: options.storage.map(|storage| match storage {
+            Storage::Memory => TableStorage::Ram,
+            Storage::Mapped => TableStorage::Mmap,
+            Storage::Disk => TableStorage::Disk,
+        }),
+    }
+}
+
+/// The threads that look for new versions.
+#[derive(Clone, Default)]
+struct Followers(Arc<Mutex<Following>>);
+
+#[derive(Default)]
+struct Following {
+    roots: Vec<Keeper>,
+    files: Option<FileKeeper>,
+    watches: bool,
+}
+
+impl Followers {
+    fn add_root(&self, keeper: Keeper) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).roots.push(keeper);
+    }
+
+    fn add_files(&self, keeper: Result<FileKeeper, graven_catalog::RootError>, files: usize) -> Outcome<()> {
+        let keeper = keeper.map_err(|error| explain(&error, ""))?;
+        let mut following = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        following.watches = files > 0;
+        following.files = Some(keeper);
+        Ok(())
+    }
+
+    /// What SIGHUP asks for. Logs are standard error and never rotated here.
+    fn reload(&self) {
+        let following = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        following.roots.iter().for_each(Keeper::look);
+        following.files.iter().for_each(FileKeeper::look);
+        match following.roots.len() {
+            0 => tracing::info!("SIGHUP: nothing to reload; restart the server for other options"),
+            roots => tracing::info!("SIGHUP: looking at {}", count(roots as u64, "root")),
+        }
+    }
+}
+
+/// What there is to do until all tables answer.
+struct Start {
     options: ServeOptions,
     endpoints: Vec<Endpoint>,
     signals: ServerSignals,
     catalog: Arc<Catalog>,
-    table: TableId,
+    has_roots: bool,
+    files: Vec<TableId>,
+    said: Vec<String>,
     began: Instant,
 }
 
 impl Start {
-    /// Loads the table, which is opened first where it is not open, on a thread of its own. If that fails, the server stops.
-    fn load(self, table: Option<Table>) -> Outcome<JoinHandle<Outcome<()>>> {
+    /// Loads tables, which are opened first where they are not open, on a thread of their own. If that fails, the server stops.
+    fn load(mut self, slow: Vec<(ServedTable, Option<Table>)>) -> Outcome<JoinHandle<Outcome<()>>> {
         let load = move || {
-            let table = table.map_or_else(|| Table::open(&self.path), Ok);
-            match table.and_then(|table| Loaded::from(table, &self.options, self.began)) {
-                Ok(loaded) => {
-                    let (threads, pairs) = (self.options.server.threads, loaded.store.len());
-                    let listening: Vec<String> = self.endpoints.iter().map(Endpoint::to_string).collect();
-                    tracing::info!(threads, listening = listening.join(" "), pairs, "serving");
-                    self.finish(loaded);
-                    Ok(())
-                }
-                Err(failure) => {
-                    self.signals.shutdown.trigger();
-                    Err(failure)
+            for (file, table) in slow {
+                let table = table.map_or_else(|| Table::open(&file.path), Ok);
+                match table.and_then(|table| Loaded::from(table, &self.options, self.began)) {
+                    Ok(loaded) => self.answer(&file, loaded),
+                    Err(failure) => {
+                        self.signals.shutdown.trigger();
+                        return Err(failure);
+                    }
                 }
             }
+            let pairs: u64 = pairs(&self.catalog.snapshot());
+            let listening: Vec<String> = self.endpoints.iter().map(Endpoint::to_string).collect();
+            let threads = self.options.server.threads;
+            tracing::info!(threads, listening = listening.join(" "), pairs, "serving");
+            self.announce();
+            Ok(())
         };
         thread::Builder::new().name("carve".into()).spawn(load).map_err(|error| cannot_start_thread(&error))
     }
 
-    /// Has the table answer from now on.
-    fn finish(&self, table: Loaded) {
-        self.signals.serving();
+    /// Has a table answer from now on.
+    fn answer(&mut self, file: &ServedTable, table: Loaded) {
         let version = VersionName::of_identity(table.store.identity());
-        self.catalog.switch_to(self.table, version, Arc::clone(&table.store));
-        announce(&table, &self.endpoints);
+        self.catalog.switch_to(file.id, version, table.store);
+        self.said.extend(table.said);
     }
-}
 
-/// A table that can answer, and what is said of it.
-struct Loaded {
-    store: Arc<Store>,
-    said: Vec<String>,
-}
-
-impl Loaded {
-    fn from(table: Table, options: &ServeOptions, started: Instant) -> Outcome<Self> {
-        match (table, options.duplicates) {
-            (Table::Carved(carved), None) => Self::opened(carved, options, started),
-            (Table::Carved(Carved { name, .. }), Some(_)) => Err(Failure::new(format!(
-                "{name} is a carved file, which has no duplicates; leave --duplicates to `graven build`"
-            ))),
-            (Table::Text(text), _) if matches!(options.storage, Some(Storage::Mapped | Storage::Disk)) => {
-                let name = text.name();
-                Err(Failure::new(format!(
-                    "{name} is text, which is carved in memory; `graven build {name} -o FILE --for disk` makes a file that is \
-                     served from disk"
-                )))
-            }
-            (Table::Text(text), keep) => {
-                let name = text.name().to_owned();
-                let read = ReadOptions { trim: options.trim, ..ReadOptions::default() };
-                memory::end_without(true);
-                let loaded = carve::in_memory(text, &read, keep)?;
-                memory::end_without(false);
-                let size = format!("{:.1} MB of text", megabytes(loaded.text_bytes));
-                let mut said = vec![line("loaded", &name, &loaded.store, &size, started)];
-                if loaded.duplicates > 0 {
-                    said.push(keep.unwrap_or(Keep::Last).report(loaded.duplicates));
-                }
-                Ok(Self { store: Arc::new(loaded.store), said })
-            }
+    /// Says what there is, where it can be asked, and how. A standard output that nobody reads is no reason not to serve.
+    fn announce(&self) {
+        self.signals.serving();
+        let snapshot = self.catalog.snapshot();
+        let mut out = io::stdout().lock();
+        for line in self.said.iter().cloned().chain(self.said_of_roots(&snapshot)) {
+            let _ = writeln!(out, "{line}");
         }
+        for endpoint in &self.endpoints {
+            let _ = writeln!(out, "listening on {endpoint}");
+        }
+        if let Some(curl) = first_request::curl(&snapshot, self.endpoints.iter()) {
+            let _ = writeln!(out, "try: {curl}");
+        }
+        let _ = out.flush();
     }
 
-    /// Opens a carved file where it is to be kept; in memory it answers from the file until it is
-    /// there.
-    fn opened(carved: Carved, options: &ServeOptions, started: Instant) -> Outcome<Self> {
-        let Carved { name, store } = carved;
-        let (storage, why) = storage::choose(options.storage, store.carved_bytes());
-        let kept = match storage {
-            // It comes there later, while it answers.
-            Storage::Memory => Ok(*store),
-            other => store.keep_in(other),
+    /// What is said of the tables of roots, which answer from their files while they are loaded.
+    fn said_of_roots(&self, snapshot: &Snapshot) -> Vec<String> {
+        if !self.has_roots {
+            return Vec::new();
+        }
+        let said = |table: &TableState| match table.current() {
+            Some(version) => {
+                let store = version.store();
+                let (pairs, bytes) = (count(store.len(), "pair"), megabytes(store.carved_bytes()));
+                format!("{}: {pairs}, {bytes:.1} MB carved", version.label())
+            }
+            None => format!("{}: no version answers yet", table.name()),
         };
-        let store = kept.map_err(|error| explain(&name, &error))?;
-        let size = format!("{:.1} MB carved", megabytes(store.carved_bytes()));
-        let mut said = vec![
-            line("opened", &name, &store, &size, started),
-            format!("storage {}: {why}", storage::word(storage)),
-        ];
-        if storage == Storage::Disk && !store.is_empty() {
-            said.push(format!(
-                "index {:.1} MB in memory, {:.2} bits a key; cache {}",
-                megabytes(store.index_bytes()),
-                store.index_bytes() as f64 * 8.0 / store.len() as f64,
-                show_size(options.server.storage.cache_bytes),
-            ));
+        let mut lines: Vec<_> =
+            snapshot.tables().filter(|table| !self.files.contains(&table.id())).map(said).collect();
+        if lines.is_empty() {
+            lines.push("the root has no tables yet; `graven publish FILE ROOT/TABLE` adds one".to_owned());
         }
-        let store: Arc<Store> = store.into();
-        if storage != Storage::Memory {
-            return Ok(Self { store, said });
-        }
-        let loading = Arc::clone(&store);
-        // Not waited for at the end: a large file takes longer to read than anyone waits for a
-        // stop.
-        thread::Builder::new()
-            .name("load".into())
-            .spawn({
-                let name = name.clone();
-                move || load(&name, &loading)
-            })
-            .map_err(|error| cannot_start_thread(&error))?;
-        Ok(Self { store, said })
+        lines
     }
 }
 
-fn load(name: &str, store: &Store) {
-    let started = Instant::now();
-    match store.load() {
-        Ok(()) => tracing::info!(
-            "{name} is in memory and was checked, in {:.3} s, {}",
-            started.elapsed().as_secs_f64(),
-            resident()
-        ),
-        Err(error) => tracing::warn!(
-            "{}; answers go on coming from the file, each one checked, and with an error for what is damaged",
-            explain(name, &error)
-        ),
-    }
+/// Pairs of all tables.
+fn pairs(snapshot: &Snapshot) -> u64 {
+    snapshot.tables().filter_map(TableState::current).map(|version| version.store().len()).sum()
 }
 
 fn listen(endpoint: &Endpoint, options: &ServerOptions) -> Outcome<Listener> {
@@ -249,45 +331,4 @@ fn listen(endpoint: &Endpoint, options: &ServerOptions) -> Outcome<Listener> {
         };
         Failure::new(format!("{error}; {advice}"))
     })
-}
-
-/// What SIGHUP asks for. Logs are standard error and never rotated here, and a table is read once.
-fn reload() {
-    tracing::info!("SIGHUP: nothing to reload; restart the server for another table or other options");
-}
-
-/// What there is, where it can be asked, and how. A standard output that nobody reads is no reason
-/// not to serve.
-fn announce(table: &Loaded, endpoints: &[Endpoint]) {
-    let mut out = io::stdout().lock();
-    for line in &table.said {
-        let _ = writeln!(out, "{line}");
-    }
-    for endpoint in endpoints {
-        let _ = writeln!(out, "listening on {endpoint}");
-    }
-    if let Some(curl) = first_request::curl(&table.store, endpoints.iter()) {
-        let _ = writeln!(out, "try: {curl}");
-    }
-    let _ = out.flush();
-}
-
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
-}
-
-fn resident() -> String {
-    match resident_bytes() {
-        Some(bytes) => format!("{:.1} MB resident", megabytes(bytes)),
-        None => "resident memory unknown".into(),
-    }
-}
-
-fn line(what: &str, name: &str, store: &Store, size: &str, started: Instant) -> String {
-    format!(
-        "{what} {name}: {}, {size}, in {:.3} s, {}",
-        count(store.len(), "pair"),
-        started.elapsed().as_secs_f64(),
-        resident()
-    )
 }

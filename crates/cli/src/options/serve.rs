@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{ArgMatches, Command, ValueEnum};
+use graven_catalog::root::NotAName;
+use graven_catalog::{KeeperOptions, TableName, VersionName};
 use graven_server::{DiskReads, Endpoint, HostName, Location, ServerOptions, Speaks, StorageOptions};
 use graven_wire::address::AddressError;
 use graven_wire::http::HEADERS_MAX;
@@ -23,6 +25,16 @@ pub(crate) struct ServeOptions {
     /// Whether blanks around the keys and values of a text are dropped.
     pub(crate) trim: bool,
     pub(crate) listen: Vec<Endpoint>,
+    /// The table that is asked where none is named; `None` for the only one.
+    pub(crate) default: Option<TableName>,
+    /// Versions that may be named whichever answers.
+    pub(crate) hold: Vec<(TableName, VersionName)>,
+    /// Whether a file that is replaced answers as another version.
+    pub(crate) watch: bool,
+    /// How often a root is looked at although nothing is known to have changed.
+    pub(crate) poll: Duration,
+    /// Bytes a second that a version is checked with before it answers; 0 for as fast as it goes.
+    pub(crate) load_rate: u64,
     /// Where a carved file is kept; `None` chooses by the memory that there is.
     pub(crate) storage: Option<graven_format::Storage>,
     pub(crate) log: LevelFilter,
@@ -52,14 +64,20 @@ enum DiskReadsName {
 
 impl Default for ServeOptions {
     fn default() -> Self {
+        let keeper = KeeperOptions::default();
         let location = Location::Tcp { host: "127.0.0.1".into(), port: 8000 };
-        let listen = Endpoint { speaks: Speaks::Any, location };
+        let listen = Endpoint { speaks: Speaks::Any, location, table: None };
         let mut server = ServerOptions::default();
         server.network.host_advice = HOST_ADVICE.into();
         Self {
             duplicates: None,
             trim: false,
             listen: vec![listen],
+            default: None,
+            hold: Vec::new(),
+            watch: false,
+            poll: keeper.poll,
+            load_rate: keeper.load_rate.unwrap_or(0),
             storage: None,
             log: LevelFilter::INFO,
             log_format: LogFormat::Text,
@@ -78,6 +96,9 @@ const EVER: RangeInclusive<Duration> = Duration::ZERO..=Duration::MAX;
 
 /// The word for a storage that is chosen by the memory that there is.
 const AUTO: &str = "auto";
+
+/// More tables than anybody numbers.
+const DATABASE_MAX: u32 = 65_535;
 
 /// More threads than any machine has cores.
 const THREADS_MAX: u64 = 4096;
@@ -111,6 +132,75 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Value::Switch(|options| &mut options.trim),
     ),
     common(
+        Table,
+        "default",
+        "The table that is asked where none is named",
+        Value::Text {
+            value_name: "NAME",
+            read: |options, text| {
+                options.default = Some(text.parse().map_err(|error: NotAName| error.to_string())?);
+                Ok(())
+            },
+            show: |options| options.default.as_ref().map_or_else(String::new, TableName::to_string),
+        },
+    )
+    .default_said("the only one"),
+    common(
+        Table,
+        "watch",
+        "Whether a file that is replaced answers as a new version",
+        Value::Switch(|options| &mut options.watch),
+    )
+    .more("It is checked whole first. Otherwise a change of the file is only logged. Tables of a root need no such flag"),
+    rare(
+        Table,
+        "hold",
+        "A version that may be asked by its name whichever answers: NAME@VERSION",
+        Value::Texts {
+            value_name: "VERSION",
+            read: |options, texts| {
+                options.hold = texts.iter().map(|text| held(text)).collect::<Result<_, _>>()?;
+                Ok(())
+            },
+            show: |options| {
+                let held = options.hold.iter().map(|(table, version)| format!("{table}@{version}"));
+                held.collect::<Vec<_>>().join(" ")
+            },
+        },
+    )
+    .more("May be repeated. Such as one that is tried before it is switched to; only versions in a root"),
+    rare(
+        Table,
+        "database",
+        "A number by which Redis clients select a table: N=NAME",
+        Value::Texts {
+            value_name: "N=NAME",
+            read: |options, texts| {
+                options.server.databases = texts.iter().map(|text| database(text)).collect::<Result<_, _>>()?;
+                Ok(())
+            },
+            show: |options| {
+                let databases = options.server.databases.iter();
+                databases.map(|(number, name)| format!("{number}={name}")).collect::<Vec<_>>().join(" ")
+            },
+        },
+    )
+    .more("May be repeated. 0 is the default table; `SELECT NAME` needs no number"),
+    rare(
+        Table,
+        "poll",
+        "How often a root is looked at although nothing is known to have changed",
+        Value::Time(|options| &mut options.poll, Duration::from_millis(10)..=Duration::MAX),
+    )
+    .more("What changes in a local directory is known at once"),
+    rare(
+        Table,
+        "load-rate",
+        "Bytes a second that a new version is checked with while another answers",
+        Value::Size(|options| &mut options.load_rate, ANY),
+    )
+    .more("0 is as fast as it goes"),
+    common(
         Network,
         "listen",
         "Where to listen: HOST:PORT or unix:PATH",
@@ -127,7 +217,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
     )
     .more(
         "May be repeated. Port 0 takes any free port. `http://`, `resp://` or `memcached://` before it keeps it to one \
-         protocol",
+         protocol, `?table=NAME` behind it to one table",
     ),
     common(
         Network,
@@ -431,6 +521,22 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
     ),
 ];
 
+/// `NAME@VERSION`.
+fn held(text: &str) -> Result<(TableName, VersionName), String> {
+    let (table, version) = text.split_once('@').ok_or("write NAME@VERSION, a table and a version of it")?;
+    let wrong = |error: NotAName| error.to_string();
+    Ok((table.parse().map_err(wrong)?, version.parse().map_err(wrong)?))
+}
+
+/// `N=NAME`.
+fn database(text: &str) -> Result<(u32, TableName), String> {
+    let (number, name) = text.split_once('=').ok_or("write N=NAME, a number and a table")?;
+    let number = number.parse().ok().filter(|number| (1..=DATABASE_MAX).contains(number));
+    let number =
+        number.ok_or_else(|| format!("a number is from 1 to {DATABASE_MAX}; 0 is the default table"))?;
+    Ok((number, name.parse().map_err(|error: NotAName| error.to_string())?))
+}
+
 impl From<DiskReadsName> for DiskReads {
     fn from(name: DiskReadsName) -> Self {
         match name {
@@ -490,7 +596,13 @@ mod tests {
     }
 
     /// A value of each option that is not its default.
-    const OTHERS: [(&str, &str); 41] = [
+    const OTHERS: [(&str, &str); 47] = [
+        ("default", "prices"),
+        ("watch", "true"),
+        ("hold", "prices@v1"),
+        ("database", "3=prices"),
+        ("poll", "7s"),
+        ("load-rate", "7KiB"),
         ("duplicates", "first"),
         ("trim", "true"),
         ("listen", "unix:/a"),
@@ -591,6 +703,12 @@ mod tests {
             ("--http-allow-origin=a.b", "an origin is `*`, or a scheme and a host"),
             ("--listen=nowhere", "the port is missing"),
             ("--allow-host=http://a", "a host is a name without scheme and port"),
+            ("--default=17", "a table's name has more than digits"),
+            ("--hold=prices", "write NAME@VERSION"),
+            ("--database=0=a", "a number is from 1 to 65535; 0 is the default table"),
+            ("--database=prices", "write N=NAME"),
+            ("--poll=0", "it must be"),
+            ("--listen=127.0.0.1:1?table=1", "the parameter table: a table's name has more than digits"),
             ("--content-type=json", "a content type is two words with a slash between them"),
         ] {
             let error = line(&[argument]).unwrap_err();

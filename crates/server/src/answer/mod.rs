@@ -15,11 +15,13 @@ mod pending;
 mod report;
 mod resp;
 mod slot;
+mod tables;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use graven_blocks::BlockReader;
+use graven_catalog::{Catalog, Snapshot, TableId, TableState, Version};
 use graven_format::{Builder, Store};
 use graven_wire::address::Protocol;
 use graven_wire::http::Hosts;
@@ -34,6 +36,8 @@ pub(crate) use lookups::{LookupOutcome, Lookups};
 pub(crate) use pending::Pending;
 use pending::{Lookup, PendingLookup};
 pub(crate) use slot::{ConnectionSlot, FIRST_COST_MAX, FURTHER_COST_MAX, LOOKUP_COST, StopReason};
+pub(crate) use tables::{Databases, TableRule};
+use tables::{TableChoice, Unavailable};
 
 /// What a connection speaks, and what its protocol remembers between two requests.
 #[derive(Debug)]
@@ -63,14 +67,20 @@ enum After {
 
 /// What a language makes of the bytes that were received.
 enum NextRequest<'i, L: Language> {
-    /// A request for one key, and its bytes. Such requests may be looked up together.
-    Lookup(&'i [u8], Lookup<'i>, usize),
+    /// A request for one key of a table, and its bytes. Such requests may be looked up together.
+    Lookup(&'i [u8], Lookup<'i>, TableChoice, usize),
     /// Any other request, and its bytes.
     Request(L::Request<'i>, usize),
     /// The beginning of a request.
     NeedMore,
     /// No request.
     Invalid(L::Invalid),
+}
+
+/// What requests are read with, beside what a connection remembers.
+struct Decoding<'d> {
+    http: &'d mut graven_wire::http::RequestDecoder,
+    snapshot: &'d Snapshot,
 }
 
 /// One language, with what it remembers between two requests.
@@ -81,11 +91,10 @@ trait Language: Sized {
     type Invalid;
 
     /// Reads the request that `input` begins with.
-    fn decode<'i>(
-        &mut self,
-        http: &mut graven_wire::http::RequestDecoder,
-        input: &'i [u8],
-    ) -> NextRequest<'i, Self>;
+    fn decode<'i>(&mut self, shared: &mut Decoding<'_>, input: &'i [u8]) -> NextRequest<'i, Self>;
+
+    /// The table that is asked where a request names none.
+    fn table(&self) -> TableChoice;
 
     /// The next call of [`Self::decode`] begins with an earlier request than where the last ended.
     fn rewind(&mut self);
@@ -139,13 +148,13 @@ impl Session {
         options: &ServerOptions,
     ) -> Self {
         let (name, session) = match protocol {
-            Protocol::Http => ("http", Self::Http(http::HttpSession::new(rules.checks_host))),
+            Protocol::Http => ("http", Self::Http(http::HttpSession::new(rules))),
             Protocol::Redis => {
-                let session = resp::RespSession::new(Arc::clone(client), options.limits.resp);
+                let session = resp::RespSession::new(Arc::clone(client), options.limits.resp, rules.tables);
                 ("resp", Self::Resp(Box::new(session)))
             }
             Protocol::Memcached => {
-                let session = memcached::MemcachedSession::new(options.limits.memcached);
+                let session = memcached::MemcachedSession::new(options.limits.memcached, rules.tables);
                 ("memcached", Self::Memcached(Box::new(session)))
             }
         };
@@ -226,61 +235,140 @@ impl From<StopReason> for Next {
     }
 }
 
-/// One loop's means of answering: the table, and room that is used again and again.
+/// One loop's means of answering: the tables, and room that is used again and again.
 #[derive(Debug)]
 pub(crate) struct Responder<'a, R> {
-    /// What answers; empty while the table has no version.
+    catalog: &'a Catalog,
+    /// The tables as requests find them that are decoded from now on.
+    snapshot: Arc<Snapshot>,
+    /// The table that is asked at present; `None` for a version that a request has named.
+    asked: Option<TableChoice>,
+    /// Its version, or why it has none.
+    version: Result<Arc<Version>, Unavailable>,
+    /// What is looked up in: that version's, or an empty one.
     store: Arc<Store>,
-    /// The table has no version yet. It never goes back to that.
-    is_loading: bool,
+    empty: Arc<Store>,
     lookups: Lookups<R>,
     http: http::HttpShared<'a>,
     /// A key whose escapes were undone, or a command that was typed by hand.
     line: Vec<u8>,
     options: &'a ServerOptions,
+    databases: &'a Databases,
     clients: &'a Clients,
     counters: &'a Counters,
     loop_counters: &'a LoopCounters,
 }
 
 impl<R> Responder<'_, R> {
+    /// The table that is asked, if there is one.
+    fn table(&self) -> Option<&TableState> {
+        match self.asked {
+            Some(TableChoice::Default) => self.snapshot.default_table(),
+            Some(TableChoice::Table(id)) => self.snapshot.table(id),
+            None => None,
+        }
+    }
+
+    /// Why nothing can be looked up, where that is so.
+    #[inline]
+    fn unavailable(&self) -> Option<Unavailable> {
+        self.version.as_ref().err().copied()
+    }
+
     /// What the server's numbers are read from.
     fn readings(&self) -> Readings<'_> {
-        Readings { counters: self.counters, pairs: self.store.len() }
+        Readings { counters: self.counters, pairs: self.store.len(), snapshot: &self.snapshot }
+    }
+
+    /// The same, of all tables together.
+    fn readings_of_all(&self) -> Readings<'_> {
+        let versions = self.snapshot.tables().filter_map(TableState::current);
+        Readings { pairs: versions.map(|version| version.store().len()).sum(), ..self.readings() }
     }
 }
 
 impl<'a, R: BlockReader> Responder<'a, R> {
-    /// Answers from `store`, or that the table has no version until it is [given one](Self::set_store).
+    /// Answers from the tables of `catalog` as they are now.
     pub(crate) fn new(
-        store: Option<&Arc<Store>>,
+        catalog: &'a Catalog,
         options: &'a ServerOptions,
         hosts: &Hosts,
+        databases: &'a Databases,
         counters: &'a Counters,
         loop_counters: &'a LoopCounters,
         clients: &'a Clients,
     ) -> Result<Self, graven_format::Error> {
-        let empty = || {
-            let build = graven_format::Options { threads: 1, ..graven_format::Options::default() };
-            Builder::new(build).finish().map(|(empty, _)| Arc::new(empty))
-        };
-        Ok(Self {
-            is_loading: store.is_none(),
-            store: store.map_or_else(empty, |store| Ok(Arc::clone(store)))?,
+        let build = graven_format::Options { threads: 1, ..graven_format::Options::default() };
+        let (empty, _) = Builder::new(build).finish()?;
+        let empty = Arc::new(empty);
+        let mut responder = Self {
+            catalog,
+            snapshot: Arc::default(),
+            asked: None,
+            version: Err(Unavailable::Empty),
+            store: Arc::clone(&empty),
+            empty,
             lookups: Lookups::new(options.limits.output_bytes_max),
             http: http::HttpShared::new(options, hosts),
             line: Vec::new(),
             options,
+            databases,
             clients,
             counters,
             loop_counters,
-        })
+        };
+        responder.follow_catalog();
+        Ok(responder)
     }
 
-    /// Requests that are decoded from now on are answered from `store`.
-    pub(crate) fn set_store(&mut self, store: Arc<Store>) {
-        self.store = store;
-        self.is_loading = false;
+    /// Requests that are decoded from now on are answered from the tables as they are now.
+    pub(crate) fn follow_catalog(&mut self) {
+        let snapshot = self.catalog.snapshot();
+        self.enter(snapshot);
+    }
+
+    /// A table that is on disk, if there is one.
+    pub(crate) fn table_on_disk(&self) -> Option<&Arc<Store>> {
+        let versions = self.snapshot.tables().flat_map(TableState::versions);
+        versions.map(|version| version.store()).find(|store| store.disk().is_some())
+    }
+
+    /// Requests find the tables as they are in `snapshot`. Returns how they found them before.
+    fn enter(&mut self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+        let before = std::mem::replace(&mut self.snapshot, snapshot);
+        // What is no longer asked is let go, whoever asks next.
+        self.choose(self.asked.unwrap_or(TableChoice::Default));
+        before
+    }
+
+    /// Has a table answer.
+    #[inline]
+    fn ask(&mut self, table: TableChoice) {
+        if self.asked != Some(table) {
+            self.choose(table);
+        }
+    }
+
+    #[inline(never)]
+    fn choose(&mut self, table: TableChoice) {
+        match tables::version(&self.snapshot, table) {
+            Ok((id, version)) => {
+                let version = Arc::clone(version);
+                self.answer_from(id, version);
+            }
+            Err(unavailable) => {
+                self.store = Arc::clone(&self.empty);
+                self.version = Err(unavailable);
+            }
+        }
+        self.asked = Some(table);
+    }
+
+    /// Has a version of a table answer that a request has named.
+    fn answer_from(&mut self, table: TableId, version: Arc<Version>) {
+        self.store = Arc::clone(version.store());
+        self.http.answer_for(table, &version);
+        (self.version, self.asked) = (Ok(version), None);
     }
 
     /// The value of `Date` headers from now on.
@@ -336,6 +424,8 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         slots: &mut [ConnectionSlot],
     ) -> Next {
         if language.is_unfinished() {
+            // It may ask another table.
+            self.look_up(pending, slots);
             match language.go_on(self, &mut slots[number]) {
                 After::Done => {}
                 After::NotYet => return Next::Reading,
@@ -346,13 +436,21 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         // Requests up to here are read. Those that are not answered are pending.
         let mut at = 0;
         loop {
-            let read = language.decode(&mut self.http.decoder, &input[at..]);
+            let mut decoding = Decoding { http: &mut self.http.decoder, snapshot: &self.snapshot };
+            let read = language.decode(&mut decoding, &input[at..]);
             let wanted =
                 if matches!(read, NextRequest::Lookup(..)) { Access::Value } else { Access::Command };
             if !access::allows(Asker::Anyone, wanted) {
                 return Next::Refused("the peer may not ask this");
             }
-            if let NextRequest::Lookup(key, lookup, bytes) = read {
+            if let NextRequest::Lookup(key, lookup, table, bytes) = read {
+                if self.asked != Some(table) {
+                    self.look_up(pending, slots);
+                    if let Some(stop) = slots[number].stop {
+                        return stop.into();
+                    }
+                    self.choose(table);
+                }
                 at += bytes;
                 pending.push(key, PendingLookup { lookup, slot: number, end: at });
                 if pending.len() >= self.lookups.batch_keys() {
@@ -383,6 +481,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             let slot = &mut slots[number];
             match read {
                 NextRequest::Request(request, bytes) => {
+                    self.ask(language.table());
                     let after = language.answer(request, self, slot);
                     if after == After::NotYet {
                         return Next::Reading;
@@ -423,8 +522,8 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     /// slot that is stopped come first.
     #[inline]
     fn look_up_from(&mut self, first: usize, pending: &Pending<'_>, slots: &mut [ConnectionSlot]) -> usize {
-        if self.is_loading {
-            return self.say_loading(first, pending, slots);
+        if let Err(unavailable) = self.version {
+            return self.say_unavailable(unavailable, first, pending, slots);
         }
         let Self { store, lookups, http, loop_counters, .. } = self;
         let Pending { keys, asked } = pending;
@@ -467,20 +566,26 @@ impl<'a, R: BlockReader> Responder<'a, R> {
 
     /// As [`Self::look_up_from`], while there is nothing to look up in.
     #[cold]
-    fn say_loading(&self, first: usize, pending: &Pending<'_>, slots: &mut [ConnectionSlot]) -> usize {
+    fn say_unavailable(
+        &self,
+        unavailable: Unavailable,
+        first: usize,
+        pending: &Pending<'_>,
+        slots: &mut [ConnectionSlot],
+    ) -> usize {
         for (i, asked) in pending.asked.iter().enumerate().skip(first) {
             let slot = &mut slots[asked.slot];
             let counts = match asked.lookup {
                 Lookup::Http(_) => {
-                    self.http.say_loading(&mut slot.out);
+                    self.http.say_unavailable(unavailable, &mut slot.out);
                     &self.loop_counters.http
                 }
                 Lookup::Resp(_) => {
-                    resp::say_loading(&mut slot.out);
+                    resp::say_unavailable(unavailable, &mut slot.out);
                     &self.loop_counters.resp
                 }
                 Lookup::Memcached(_) => {
-                    memcached::say_loading(&mut slot.out);
+                    memcached::say_unavailable(unavailable, &mut slot.out);
                     &self.loop_counters.memcached
                 }
             };

@@ -30,12 +30,21 @@ pub(super) fn prometheus(readings: &Readings<'_>) -> String {
                     text.waits(&name, protocol.0, readings.counters.waits(protocol));
                 }
             }
+            MetricSource::Tables { names_version, read } => {
+                for table in readings.snapshot.tables() {
+                    let Some(number) = read(table) else { continue };
+                    let version = table.current().filter(|_| names_version);
+                    let mut labels = vec![("table", table.name().as_str())];
+                    labels.extend(version.map(|version| ("version", version.name().as_str())));
+                    text.sample(&name, &labels, number);
+                }
+            }
         }
     }
     text.0
 }
 
-/// One JSON object: a number by its name, those of a protocol in an object of its own.
+/// One JSON object: a number by its name, those of a protocol and of a table in an object of its own.
 pub(super) fn stats_json(readings: &Readings<'_>) -> String {
     let mut text = format!("{{\"version\":\"{VERSION}\"");
     for metric in
@@ -56,7 +65,22 @@ pub(super) fn stats_json(readings: &Readings<'_>) -> String {
         }
         text.push('}');
     }
-    text.push_str("}\n");
+    text.push_str(",\"tables\":{");
+    for (i, table) in readings.snapshot.tables().enumerate() {
+        let separator = if i == 0 { "" } else { "," };
+        // Names hold nothing that JSON escapes.
+        let version = table.current().map_or("", |version| version.name().as_str());
+        add(&mut text, format_args!("{separator}\"{}\":{{\"version\":\"{version}\"", table.name()));
+        for metric in metrics() {
+            if let MetricSource::Tables { read, .. } = metric.value
+                && let Some(number) = read(table)
+            {
+                add(&mut text, format_args!(",\"{}\":{number}", metric.name()));
+            }
+        }
+        text.push('}');
+    }
+    text.push_str("}}\n");
     text
 }
 

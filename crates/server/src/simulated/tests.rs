@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use graven_catalog::Catalog;
+use graven_catalog::{Catalog, Snapshot};
 use graven_format::{Builder, Codec, CodecChoice, Purpose, Storage, Store};
 use graven_wire::http::Hosts;
 
 use super::peer::{Model, Peer};
 use super::{Handle, NobodyWakes, Random, Simulated, SimulatedStream};
 use crate::accept::Inbox;
+use crate::answer::{Databases, TableRule};
 use crate::buffered::Buffered;
 use crate::clients::Clients;
 use crate::counters::{Counters, PROTOCOLS, Readings, metrics};
@@ -58,7 +59,7 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
     let handle = Handle::new(seed);
     handle.world().failing_reads = failing_reads;
     let inboxes = [Inbox::<SimulatedStream>::new(Arc::new(NobodyWakes))];
-    let rules = ListenerRules { speaks: Speaks::Any, checks_host: false };
+    let rules = ListenerRules { speaks: Speaks::Any, checks_host: false, tables: TableRule::ALL };
     let peers: Vec<Peer> = (0..1 + random.below(12))
         .map(|_| {
             let room = [200, 3_000, 60_000][random.below(3)];
@@ -74,7 +75,9 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
     let clients = Clients::new([Arc::new(NobodyWakes) as Arc<dyn Wake>]);
     let catalog = Catalog::new("table", "only", Arc::clone(store));
     let shutdown = Shutdown::new();
+    let databases = Databases::default();
     let common = Common {
+        databases: &databases,
         inboxes: &inboxes,
         counters: &counters,
         clients: &clients,
@@ -128,7 +131,7 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
 
 /// Every number that the server tells but the time, which is not simulated for it.
 fn counted(counters: &Counters) -> Vec<(String, u64)> {
-    let readings = Readings { counters, pairs: 0 };
+    let readings = Readings { counters, pairs: 0, snapshot: &Snapshot::default() };
     let totals = metrics().filter_map(|metric| Some((metric.name(), readings.total(metric)?)));
     let waits = PROTOCOLS.into_iter().flat_map(|protocol| {
         let (buckets, sum_us) = counters.waits(protocol);

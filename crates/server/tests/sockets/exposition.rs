@@ -190,9 +190,10 @@ fn every_number_is_the_same_in_json_as_for_prometheus() {
             let name = name.strip_prefix("graven_").unwrap();
             let name = name.strip_suffix("_total").unwrap_or(name);
             for sample in samples.iter().filter(|_| kind != "histogram") {
-                let number = match sample.labels.get("protocol") {
-                    Some(protocol) => &json[protocol][name],
-                    None => &json[name],
+                let number = match (sample.labels.get("protocol"), sample.labels.get("table")) {
+                    (Some(protocol), _) => &json[protocol][name],
+                    (_, Some(table)) => &json["tables"][table][name],
+                    _ => &json[name],
                 };
                 let number = number.as_f64().unwrap_or_else(|| panic!("{name} is not in {json:?}"));
                 // What is asked in between is counted, too, and who asked may not be gone yet.

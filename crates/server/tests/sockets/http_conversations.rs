@@ -35,6 +35,11 @@ fn reply(status: &str, said: &str, body: &str) -> String {
     )
 }
 
+/// The same of the table.
+fn table_reply(status: &str, said: &str, body: &str) -> String {
+    reply(status, said, body).replace("nosniff\r\n", "nosniff\r\nGraven-Version: table@only\r\n")
+}
+
 /// The answer to `OPTIONS`.
 fn methods(allow: &str) -> String {
     format!("HTTP/1.1 204 No Content\r\nDate: D\r\nAllow: {allow}\r\nX-Content-Type-Options: nosniff\r\n\r\n")
@@ -42,12 +47,12 @@ fn methods(allow: &str) -> String {
 
 /// Requests sent in one connection, whose output then ends, and all that comes back until the server closes.
 fn conversations() -> Vec<(&'static [u8], String)> {
-    let ok = |body| reply("200 OK", "", body);
+    let ok = |body| table_reply("200 OK", "", body);
     let no_key = || reply("400 Bad Request", "", "Missing 'key' parameter in the query string");
     let bad_method =
         || reply("405 Method Not Allowed", "allow", "This path is answered to GET, HEAD, OPTIONS");
-    let missing = || reply("404 Not Found", "", "Key not found");
-    let last = |body| reply("200 OK", "close", body);
+    let missing = || table_reply("404 Not Found", "", "Key not found");
+    let last = |body| table_reply("200 OK", "close", body);
     let bad = |text| reply("400 Bad Request", "close", text);
     vec![
         (b"GET /?key=k1 HTTP/1.1\r\nHost: localhost\r\n\r\n", ok("value 1")),
@@ -80,7 +85,7 @@ fn conversations() -> Vec<(&'static [u8], String)> {
         (b"HEAD /?key=k1 HTTP/1.1\r\nHost: localhost\r\n\r\n", ok("value 1").replace("value 1", "")),
         (b"HEAD /v1/kv/k1 HTTP/1.1\r\nHost: localhost\r\n\r\n", ok("value 1").replace("value 1", "")),
         (b"HEAD /v1/kv/k2 HTTP/1.1\r\nHost: localhost\r\n\r\n", missing().replace("Key not found", "")),
-        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", ok("ok")),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", reply("200 OK", "", "ok")),
         (
             b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n",
             reply("404 Not Found", "", "No such path: keys are answered at /?key=K, /v1/kv/K and /v1/mget"),
@@ -104,7 +109,7 @@ fn conversations() -> Vec<(&'static [u8], String)> {
         (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", methods("GET, HEAD, POST, OPTIONS")),
         (b"OPTIONS /v1/mget HTTP/1.1\r\nHost: localhost\r\n\r\n", methods("POST, OPTIONS")),
         (b"OPTIONS /v1/kv/ HTTP/1.1\r\nHost: localhost\r\n\r\n", methods("GET, HEAD, OPTIONS")),
-        (b"HEAD /healthz HTTP/1.0\r\n\r\n", last("ok").replace("\r\n\r\nok", "\r\n\r\n")),
+        (b"HEAD /healthz HTTP/1.0\r\n\r\n", reply("200 OK", "close", "ok").replace("\r\n\r\nok", "\r\n\r\n")),
         (
             b"GET /?key=k1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\nGET /?key=empty HTTP/1.1\r\nHost: localhost\r\n\r\n",
             ok("value 1") + &ok(""),
@@ -122,7 +127,7 @@ fn conversations() -> Vec<(&'static [u8], String)> {
         (b"GET /?key=k1 HTTP/1.0\r\n\r\nGET /?key=k1 HTTP/1.0\r\n\r\n", last("value 1")),
         (
             b"GET /?key=k1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /?key=k1 HTTP/1.0\r\n\r\n",
-            reply("200 OK", "keep", "value 1") + &last("value 1"),
+            table_reply("200 OK", "keep", "value 1") + &last("value 1"),
         ),
         (b"GET /?key=k1 HTTP/1.1\r\nHo", String::new()),
         // Requests that are none: what came before is answered, nothing after.

@@ -35,6 +35,7 @@ fn while_loading_and_after(
 ) {
     let catalog = Catalog::empty();
     let id = catalog.add("table".parse().unwrap());
+    catalog.require(id);
     serve_catalog(&catalog, &threads(2), &["127.0.0.1:0"], |server| {
         let mut streams: Vec<Stream> = (0..4).map(|_| server.connect()).collect();
         before(server, &mut streams);
@@ -44,7 +45,7 @@ fn while_loading_and_after(
 }
 
 #[test]
-fn over_http_the_server_lives_and_everything_else_is_for_later() {
+fn over_http_the_server_lives_and_keys_are_for_later() {
     let get = "GET /?key=k HTTP/1.1\r\nHost: localhost\r\n\r\n";
     while_loading_and_after(
         |server, streams| {
@@ -53,11 +54,6 @@ fn over_http_the_server_lives_and_everything_else_is_for_later() {
                 get.to_owned(),
                 "GET /v1/kv/k HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
                 "GET /v1/kv/a%20b HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
-                "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
-                "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
-                "GET /readyz HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_owned(),
-                "GET /metrics HTTP/1.0\r\n\r\n".to_owned(),
-                "OPTIONS / HTTP/1.0\r\n\r\n".to_owned(),
                 format!(
                     "POST /v1/mget HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
                     body.len()
@@ -74,6 +70,23 @@ fn over_http_the_server_lives_and_everything_else_is_for_later() {
             let (status, head, body) = ask(server, &get.replace("GET", "HEAD"));
             assert_eq!((status.as_str(), body.as_str()), ("503", ""), "{head}");
             assert_eq!(ask(server, &get.replace("localhost", "evil.example")).0, "421");
+            for request in [
+                "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                "GET /readyz HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+            ] {
+                let (status, head, body) = ask(server, request);
+                assert_eq!((status.as_str(), body.as_str()), ("503", "table: no version answers yet"));
+                assert!(head.contains("\r\nRetry-After: 1\r\n"), "{head}");
+            }
+            // What needs no table is answered.
+            for (request, expected) in [
+                ("GET /metrics HTTP/1.0\r\n\r\n", "200"),
+                ("GET /v1/tables HTTP/1.0\r\n\r\n", "200"),
+                ("GET / HTTP/1.0\r\n\r\n", "400"),
+                ("OPTIONS / HTTP/1.0\r\n\r\n", "204"),
+            ] {
+                assert_eq!(ask(server, request).0, expected, "{request}");
+            }
             for request in
                 ["GET /healthz HTTP/1.0\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n"]
             {

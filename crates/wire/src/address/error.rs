@@ -104,6 +104,13 @@ pub enum AddressProblem {
         /// Its name.
         name: String,
     },
+    /// A parameter that is known, with a value that it cannot have.
+    BadParameter {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+    },
 }
 
 impl fmt::Display for AddressProblem {
@@ -160,6 +167,7 @@ impl fmt::Display for AddressProblem {
             Self::UnknownParameter { name } => {
                 write!(f, "the parameter {name} is not known here; leave it out")
             }
+            Self::BadParameter { name, reason } => write!(f, "the parameter {name}: {reason}"),
         }
     }
 }

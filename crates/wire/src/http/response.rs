@@ -52,6 +52,8 @@ pub struct ResponseHead<'a> {
     pub allow: Option<&'a str>,
     /// Further header lines, name and value.
     pub headers: &'a [(&'a str, &'a str)],
+    /// One more, behind those.
+    pub last_header: Option<(&'a str, &'a str)>,
 }
 
 /// The reason phrase of a status code that graven sends; empty for others.
@@ -103,6 +105,7 @@ pub fn encode_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
 ///     etag: None,
 ///     allow: None,
 ///     headers: &[],
+///     last_header: None,
 /// };
 /// let (mut once, mut again) = (Vec::new(), Vec::new());
 /// encode_head(&head, &mut once);
@@ -155,7 +158,7 @@ fn encode_before_length(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
     if let Some(allow) = head.allow {
         header("Allow: ", allow, out);
     }
-    for (name, value) in head.headers {
+    for (name, value) in head.headers.iter().chain(&head.last_header) {
         out.extend_from_slice(name.as_bytes());
         header(": ", value, out);
     }

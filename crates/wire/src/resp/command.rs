@@ -160,8 +160,8 @@ pub enum Command<'b> {
         /// The password.
         password: &'b [u8],
     },
-    /// `SELECT 0`: `OK`. Any other number is refused, there is one database.
-    Select,
+    /// `SELECT database`: `OK`, and the table of that number or name is asked from then on.
+    Select(Database<'b>),
     /// `READONLY`: `OK`.
     ReadOnly,
     /// `READWRITE`: `OK`.
@@ -248,6 +248,15 @@ const OPTIONS_MAX: usize = 1024;
 
 /// No name of a command or subcommand is longer; a longer one is unknown.
 pub(super) const NAME_BYTES_MAX: usize = 24;
+
+/// What `SELECT` selects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database<'b> {
+    /// By a number, which may be none of any database.
+    Number(i64),
+    /// By a name.
+    Name(&'b [u8]),
+}
 
 impl<'b> Command<'b> {
     /// Reads a command. The first argument is its name, in any case.
@@ -342,11 +351,12 @@ impl<'b> Command<'b> {
             b"client" => client::client(args).map(Self::Client),
             b"hello" => connection::hello(args).map(Self::Hello),
             b"auth" => connection::auth(args),
-            b"select" => match decimal::canonical(one("select", args)?) {
-                Some(0) => Ok(Self::Select),
-                Some(_) => Err(Refusal::DatabaseIndex),
-                None => Err(Refusal::NotAnInteger),
-            },
+            b"select" => one("select", args).map(|database| {
+                Self::Select(match decimal::canonical(database) {
+                    Some(number) => Database::Number(number),
+                    None => Database::Name(database),
+                })
+            }),
             b"readonly" => none("readonly", args, Self::ReadOnly),
             b"readwrite" => none("readwrite", args, Self::ReadWrite),
             b"reset" => none("reset", args, Self::Reset),
@@ -422,7 +432,7 @@ impl<'b> Command<'b> {
             Self::Client(_) => "client",
             Self::Hello(_) => "hello",
             Self::Auth { .. } => "auth",
-            Self::Select => "select",
+            Self::Select(_) => "select",
             Self::ReadOnly => "readonly",
             Self::ReadWrite => "readwrite",
             Self::Reset => "reset",

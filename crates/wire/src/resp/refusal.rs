@@ -81,8 +81,10 @@ pub enum Refusal<'b> {
     NotAnInteger,
     /// The cursor of `SCAN` is no number.
     InvalidCursor,
-    /// `SELECT` of another database than 0, the only one there is.
+    /// `SELECT` of a number that no table has.
     DatabaseIndex,
+    /// `SELECT` where one table alone is asked.
+    OtherTable,
     /// `HELLO` with a version that is no integer.
     VersionNotAnInteger,
     /// `HELLO` with a version other than 2 and 3.
@@ -208,6 +210,7 @@ impl Refusal<'_> {
             Self::NotAnInteger => reply::error(out, b"ERR value is not an integer or out of range"),
             Self::InvalidCursor => reply::error(out, b"ERR invalid cursor"),
             Self::DatabaseIndex => reply::error(out, b"ERR DB index is out of range"),
+            Self::OtherTable => reply::error(out, b"ERR this address answers for one table alone"),
             Self::VersionNotAnInteger => {
                 reply::error(out, b"ERR Protocol version is not an integer or out of range");
             }

@@ -296,7 +296,7 @@ const KNOWN: &[Known] = &[
     known("sdiff", -2, Keys::All, "readonly", "read set slow", "set",
         "Subtract multiple sets"),
     known("select", 2, Keys::None, "loading stale fast", "fast connection", "connection",
-        "Selects the database, of which there is one"),
+        "Selects the table that is asked, by its number or name"),
     known("sinter", -2, Keys::All, "readonly", "read set slow", "set",
         "Intersect multiple sets"),
     known("sintercard", -3, Keys::Counted, "readonly", "read set slow", "set",

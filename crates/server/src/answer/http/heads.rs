@@ -1,5 +1,8 @@
 //! The heads of HTTP answers, and the answers that are a head and a few words.
 
+use std::sync::Arc;
+
+use graven_catalog::{TableId, Version as TableVersion};
 use graven_wire::http::{
     ConnectionHeader, EntityTags, Length, Method, ReadyHead, Request, ResponseHead, Version, encode_head,
 };
@@ -7,6 +10,7 @@ use graven_wire::http::{
 use super::HttpLookup;
 use crate::answer::fingerprint;
 use crate::answer::lookups::LookupOutcome;
+use crate::answer::tables::Unavailable;
 use crate::options::{CorsOrigin, ServerOptions};
 use crate::output::{OutputBuffer, Value};
 
@@ -15,12 +19,14 @@ pub(super) const NOT_FOUND: &str = "Key not found";
 const DAMAGED: &str = "The table is damaged where this key would lie";
 /// The methods that some path is answered to, without `OPTIONS`, which all are.
 const ASKING_METHODS: &str = "GET, HEAD, POST";
-const LOADING: &str = "The table is loading, ask again soon";
+
+/// Names the table and the version that an answer comes from.
+const TABLE_VERSION: &str = "Graven-Version";
 
 /// Browsers shall not take a value for something else than it is said to be.
 const NO_SNIFFING: (&str, &str) = ("X-Content-Type-Options", "nosniff");
 
-/// When to ask again while the table has no version, in seconds.
+/// When to ask again while no version answers, in seconds.
 const RETRY_AFTER: (&str, &str) = ("Retry-After", "1");
 
 /// How an answer has to be framed for the request that it belongs to.
@@ -58,6 +64,18 @@ pub(super) struct Heads<'a> {
     value_type: &'a str,
     /// How to allow a host that is refused.
     host_advice: &'a str,
+    /// What was made ready for each table, by its number; and which of them is asked.
+    tables: Vec<ReadyTable>,
+    table: usize,
+    /// How often the date has changed.
+    seconds: u64,
+}
+
+/// What is made ready once for the answers that a version gives in one second.
+#[derive(Debug, Default)]
+struct ReadyTable {
+    version: Option<Arc<str>>,
+    second: u64,
     /// The head of a value without an entity tag.
     value: ReadyHead,
 }
@@ -70,10 +88,25 @@ impl<'a> Heads<'a> {
             headers,
             value_type: options.network.content_type.as_str(),
             host_advice: &options.network.host_advice,
+            tables: vec![ReadyTable::default()],
             ..Self::default()
         };
         heads.make_ready();
         heads
+    }
+
+    /// Answers come from this version of a table from now on.
+    pub(super) fn answer_for(&mut self, table: TableId, version: &TableVersion) {
+        self.table = table.index();
+        if self.tables.len() <= self.table {
+            self.tables.resize_with(self.table + 1, ReadyTable::default);
+        }
+        let ready = &mut self.tables[self.table];
+        let is_ready = ready.second == self.seconds && ready.version.as_deref() == Some(&**version.label());
+        if !is_ready {
+            ready.version = Some(Arc::clone(version.label()));
+            self.make_ready();
+        }
     }
 
     /// Answers carry `date` from now on.
@@ -81,16 +114,25 @@ impl<'a> Heads<'a> {
     pub(super) fn set_date(&mut self, date: &str) {
         if self.date != date {
             date.clone_into(&mut self.date);
+            self.seconds += 1;
             self.make_ready();
         }
     }
 
     fn make_ready(&mut self) {
-        self.value = ReadyHead::new(&self.value_head());
+        let value = ReadyHead::new(&self.value_head());
+        let ready = &mut self.tables[self.table];
+        (ready.value, ready.second) = (value, self.seconds);
     }
 
     fn value_head(&self) -> ResponseHead<'_> {
-        ResponseHead { content_type: Some(self.value_type), ..self.head(200) }
+        ResponseHead { content_type: Some(self.value_type), ..self.table_head(200) }
+    }
+
+    /// That of an answer of the table that is asked.
+    pub(super) fn table_head(&self, status: u16) -> ResponseHead<'_> {
+        let version = self.tables[self.table].version.as_deref();
+        ResponseHead { last_header: version.map(|version| (TABLE_VERSION, version)), ..self.head(status) }
     }
 
     pub(super) fn head(&self, status: u16) -> ResponseHead<'_> {
@@ -103,6 +145,7 @@ impl<'a> Heads<'a> {
             etag: None,
             allow: None,
             headers: &self.headers,
+            last_header: None,
         }
     }
 
@@ -111,7 +154,7 @@ impl<'a> Heads<'a> {
     pub(super) fn answer_plain(&self, lookup: HttpLookup, answer: LookupOutcome<'_>, out: &mut OutputBuffer) {
         match (answer, lookup) {
             (LookupOutcome::Value(value), HttpLookup::Plain) => {
-                self.value.encode(value.len(), out);
+                self.tables[self.table].value.encode(value.len(), out);
                 out.push_value(value);
             }
             _ => self.answer(lookup, answer, None, ResponseFraming::PLAIN, out),
@@ -140,8 +183,10 @@ impl<'a> Heads<'a> {
                     out.push_value(value);
                 }
             }
-            LookupOutcome::Missing => self.text(404, NOT_FOUND, framing, out),
-            LookupOutcome::Damaged | LookupOutcome::NotYet => self.text(500, DAMAGED, framing, out),
+            LookupOutcome::Missing => self.words(self.table_head(404), NOT_FOUND, framing, out),
+            LookupOutcome::Damaged | LookupOutcome::NotYet => {
+                self.words(self.table_head(500), DAMAGED, framing, out)
+            }
         }
     }
 
@@ -158,7 +203,8 @@ impl<'a> Heads<'a> {
         };
         let connection = framing.connection;
         if if_none_match.is_some_and(|tags| tags.name(etag.as_bytes())) {
-            let head = ResponseHead { content_type: None, connection, etag: Some(etag), ..self.head(304) };
+            let head =
+                ResponseHead { content_type: None, connection, etag: Some(etag), ..self.table_head(304) };
             return encode_head(&head, out);
         }
         let length = Length::Bytes(value.len());
@@ -169,8 +215,17 @@ impl<'a> Heads<'a> {
     }
 
     pub(super) fn text(&self, status: u16, words: &str, framing: ResponseFraming, out: &mut Vec<u8>) {
+        self.words(self.head(status), words, framing, out);
+    }
+
+    /// The same of the table that is asked.
+    pub(super) fn table_text(&self, status: u16, words: &str, framing: ResponseFraming, out: &mut Vec<u8>) {
+        self.words(self.table_head(status), words, framing, out);
+    }
+
+    fn words(&self, head: ResponseHead<'_>, words: &str, framing: ResponseFraming, out: &mut Vec<u8>) {
         let length = Length::Bytes(words.len());
-        encode_head(&ResponseHead { length, connection: framing.connection, ..self.head(status) }, out);
+        encode_head(&ResponseHead { length, connection: framing.connection, ..head }, out);
         if framing.body {
             out.extend_from_slice(words.as_bytes());
         }
@@ -197,16 +252,23 @@ impl<'a> Heads<'a> {
         );
     }
 
-    /// The table has no version yet.
+    /// No version answers.
     #[cold]
-    pub(super) fn loading(&self, framing: ResponseFraming, out: &mut Vec<u8>) {
-        let headers = [&self.headers[..], &[RETRY_AFTER]].concat();
-        let length = Length::Bytes(LOADING.len());
-        let connection = framing.connection;
-        encode_head(&ResponseHead { length, connection, headers: &headers, ..self.head(503) }, out);
-        if framing.body {
-            out.extend_from_slice(LOADING.as_bytes());
+    pub(super) fn unavailable(&self, why: Unavailable, framing: ResponseFraming, out: &mut Vec<u8>) {
+        let mut words = why.words().to_owned();
+        words[..1].make_ascii_uppercase();
+        if why.passes() {
+            return self.not_yet(&words, framing, out);
         }
+        words.push_str("; GET /v1/tables lists all, and keys are answered at /v1/tables/NAME/kv/KEY");
+        self.text(404, &words, framing, out);
+    }
+
+    /// What is asked for is not there yet.
+    #[cold]
+    pub(super) fn not_yet(&self, words: &str, framing: ResponseFraming, out: &mut Vec<u8>) {
+        let head = ResponseHead { last_header: Some(RETRY_AFTER), ..self.head(503) };
+        self.words(head, words, framing, out);
     }
 
     /// The request is for another host.
@@ -247,7 +309,7 @@ fn cross_origin_headers(origin: &CorsOrigin) -> [(&str, &str); 4] {
         ("Access-Control-Allow-Origin", origin.as_str()),
         ("Access-Control-Allow-Methods", ASKING_METHODS),
         ("Access-Control-Allow-Headers", "Accept, Content-Type, If-None-Match"),
-        ("Access-Control-Expose-Headers", "ETag"),
+        ("Access-Control-Expose-Headers", "ETag, Graven-Version"),
     ]
 }
 

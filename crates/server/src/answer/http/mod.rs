@@ -1,39 +1,37 @@
-//! HTTP requests answered, `GET` and `HEAD` alone: `/?key=K`, `/v1/kv/K`, `/healthz`, `/metrics`, `/stats.json`; and
-//! `POST /v1/mget`, whose body is understood in `mget.rs`.
+//! HTTP requests answered. Which path is what stands in `route.rs`; the body of `POST /v1/mget` is understood in `mget.rs`,
+//! and what is said of tables is written in `tables.rs`.
 
 mod heads;
 mod mget;
+mod route;
+mod tables;
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use graven_blocks::BlockReader;
+use graven_catalog::{Snapshot, TableId, TableState, Version as TableVersion};
 use graven_wire::Decoded;
 use graven_wire::http::{
     self, BadEscape, ConnectionHeader, Hosts, Length, Method, Place, Request, RequestDecoder, ResponseHead,
-    Version, encode_head, expects_continue, find_parameter, is_plain, split_target, unescape,
+    Version, encode_head, expects_continue, is_plain, split_target, unescape,
 };
 
 use super::lookups::LookupOutcome;
 use super::pending::Lookup;
-use super::{After, ConnectionSlot, Language, NextRequest, Responder, report};
-use crate::counters::Readings;
+use super::tables::{TableChoice, TableRule, Unavailable};
+use super::{After, ConnectionSlot, Decoding, Language, NextRequest, Responder, report};
+use crate::listener::ListenerRules;
 use crate::options::ServerOptions;
 use crate::output::OutputBuffer;
 use heads::{Heads, ResponseFraming};
 use mget::{BodyEnd, Layout, ManyKeys};
+use route::{HEALTH, READINESS, Route, route};
 
 const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4";
 const LINES: &str = "application/x-ndjson";
-const READING_METHODS: &str = "GET, HEAD, OPTIONS";
-const MGET_METHODS: &str = "POST, OPTIONS";
-const ALL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
-const HEALTH: &[u8] = b"/healthz";
-/// Where it is answered whether the server is ready. Who asks for that or the health says any `Host`, or none.
-const READINESS: &[u8] = b"/readyz";
-const MISSING_KEY: &str = "Missing 'key' parameter in the query string";
-const EMPTY_KEY: &str = "The key is empty";
 const BAD_ESCAPE: &str = "A % in the key is not followed by two hexadecimal digits";
-const NO_SUCH_PATH: &str = "No such path: keys are answered at /?key=K, /v1/kv/K and /v1/mget";
-const HEALTHY: &str = "ok";
 
 /// What all HTTP connections of a loop share.
 #[derive(Debug)]
@@ -59,9 +57,14 @@ impl<'a> HttpShared<'a> {
         self.heads.answer_plain(lookup, answer, out);
     }
 
-    /// What a request that was to be looked up is answered while the table has no version.
-    pub(super) fn say_loading(&self, out: &mut Vec<u8>) {
-        self.heads.loading(ResponseFraming::PLAIN, out);
+    /// Answers come from this version of a table from now on.
+    pub(super) fn answer_for(&mut self, table: TableId, version: &TableVersion) {
+        self.heads.answer_for(table, version);
+    }
+
+    /// What a request that was to be looked up is answered where no version answers.
+    pub(super) fn say_unavailable(&self, why: Unavailable, out: &mut Vec<u8>) {
+        self.heads.unavailable(why, ResponseFraming::PLAIN, out);
     }
 
     /// Says why the connection is about to be closed.
@@ -85,55 +88,12 @@ impl HttpLookup {
     }
 }
 
-/// What a request asks for.
-enum Route<'a> {
-    Key(&'a [u8], Place),
-    Text(u16, &'static str),
-    ManyKeys,
-    /// `OPTIONS`: the methods that the path is answered to.
-    Methods(&'static str),
-    BadMethod(&'static str),
-    Metrics,
-    Stats,
-}
-
-#[inline]
-fn route<'a>(request: &Request<'a>) -> Route<'a> {
-    let (path, query) = split_target(request.target);
-    let known = match path {
-        b"/" => match query.and_then(|query| find_parameter(query, b"key")) {
-            Some(key) => Route::Key(key, Place::Query),
-            None => Route::Text(400, MISSING_KEY),
-        },
-        b"/v1/mget" if request.method == Method::Post => return Route::ManyKeys,
-        b"/v1/mget" => return other_method(request.method, MGET_METHODS),
-        HEALTH => Route::Text(200, HEALTHY),
-        b"/metrics" => Route::Metrics,
-        b"/stats.json" => Route::Stats,
-        _ => match path.strip_prefix(b"/v1/kv/") {
-            Some([]) => Route::Text(400, EMPTY_KEY),
-            Some(key) => Route::Key(key, Place::Path),
-            None if request.method == Method::Options => return Route::Methods(ALL_METHODS),
-            None => return Route::Text(404, NO_SUCH_PATH),
-        },
-    };
-    match request.method {
-        Method::Get | Method::Head => known,
-        other => other_method(other, READING_METHODS),
-    }
-}
-
-/// What a path is answered that knows the methods `allow`, and not this one but for `OPTIONS`.
-#[cold]
-fn other_method(method: Method, allow: &'static str) -> Route<'static> {
-    if method == Method::Options { Route::Methods(allow) } else { Route::BadMethod(allow) }
-}
-
 /// What HTTP remembers between two requests.
 #[derive(Debug)]
 pub(crate) struct HttpSession {
     /// Requests must be for one of the server's hosts.
     checks_host: bool,
+    tables: TableRule,
     /// `100 Continue` was sent for the request that is being received.
     continue_sent: bool,
     /// An answer to many keys of which a part is written.
@@ -141,8 +101,9 @@ pub(crate) struct HttpSession {
 }
 
 impl HttpSession {
-    pub(super) fn new(checks_host: bool) -> Self {
-        Self { checks_host, continue_sent: false, many_keys: None }
+    pub(super) fn new(rules: ListenerRules) -> Self {
+        let ListenerRules { checks_host, tables, .. } = rules;
+        Self { checks_host, tables, continue_sent: false, many_keys: None }
     }
 
     pub(super) fn held_bytes(&self) -> usize {
@@ -159,18 +120,25 @@ impl Language for HttpSession {
     type Invalid = http::Error;
 
     #[inline]
-    fn decode<'i>(&mut self, http: &mut RequestDecoder, input: &'i [u8]) -> NextRequest<'i, Self> {
-        match http.decode(input) {
+    fn decode<'i>(&mut self, shared: &mut Decoding<'_>, input: &'i [u8]) -> NextRequest<'i, Self> {
+        match shared.http.decode(input) {
             Decoded::Message(request, bytes) => {
                 self.continue_sent = false;
-                match plain_lookup(&request, self.checks_host) {
-                    Some((key, lookup)) => NextRequest::Lookup(key, Lookup::Http(lookup), bytes),
+                match self.plain_lookup(&request, shared.snapshot) {
+                    Some((key, lookup, table)) => {
+                        NextRequest::Lookup(key, Lookup::Http(lookup), table, bytes)
+                    }
                     None => NextRequest::Request(request, bytes),
                 }
             }
             Decoded::NeedMore => NextRequest::NeedMore,
             Decoded::Invalid(error) => NextRequest::Invalid(error),
         }
+    }
+
+    #[inline]
+    fn table(&self) -> TableChoice {
+        self.tables.first()
     }
 
     fn rewind(&mut self) {}
@@ -200,50 +168,67 @@ impl Language for HttpSession {
         slot: &mut ConnectionSlot,
     ) -> After {
         let framing = ResponseFraming::of(&request);
-        if let Some(refused) = self.refusal(&request, responder.is_loading) {
+        let out = &mut slot.out;
+        let heads = &responder.http.heads;
+        if let Some(host) = self.other_host(&request) {
             responder.loop_counters.http.requests.add(1);
-            let heads = &responder.http.heads;
-            match refused {
-                Refused::Misdirected(host) => heads.misdirected(host, framing, &mut slot.out),
-                Refused::Loading => heads.loading(framing, &mut slot.out),
-            }
+            heads.misdirected(host, framing, out);
             return if request.keep_alive { After::Done } else { After::Close };
         }
-        let Responder {
-            store, lookups, http: HttpShared { heads, .. }, line, loop_counters, counters, ..
-        } = responder;
-        let out = &mut slot.out;
-        let route = route(&request);
-        if !matches!(route, Route::Key(..)) {
-            loop_counters.http.requests.add(1);
+        let (route, table) = route(&request);
+        if let Some(name) = table
+            && let Err(unavailable) = self.name_table(name, responder)
+        {
+            responder.loop_counters.http.requests.add(1);
+            responder.http.heads.unavailable(unavailable, framing, out);
+            return if request.keep_alive { After::Done } else { After::Close };
         }
-        match route {
-            Route::Text(status, words) => heads.text(status, words, framing, out),
-            Route::ManyKeys => return self.begin_many_keys(&request, framing, responder, slot),
-            Route::Methods(allow) => heads.methods(allow, framing, out),
-            Route::BadMethod(allow) => heads.bad_method(allow, framing, out),
-            Route::Metrics => {
-                let page = report::prometheus(&Readings { counters, pairs: store.len() });
-                heads.document(METRICS, &page, framing, out);
-            }
-            Route::Stats => {
-                let page = report::stats_json(&Readings { counters, pairs: store.len() });
-                heads.document(JSON, &page, framing, out);
-            }
-            Route::Key(escaped, place) => match unescape(escaped, place, line) {
+        if let (Route::Key(escaped, place), None) = (&route, responder.unavailable()) {
+            let Responder { store, lookups, http: HttpShared { heads, .. }, line, loop_counters, .. } =
+                responder;
+            match unescape(escaped, *place, line) {
                 Ok(key) => {
                     let answer = lookups.get(store, key);
                     if let LookupOutcome::NotYet = answer {
                         return After::NotYet;
                     }
-                    loop_counters.http.requests.add(1);
                     loop_counters.http.add_lookup(answer.is_hit());
-                    heads.answer(HttpLookup::at(place), answer, request.if_none_match, framing, out);
+                    heads.answer(HttpLookup::at(*place), answer, request.if_none_match, framing, out);
                 }
-                Err(BadEscape) => {
-                    loop_counters.http.requests.add(1);
-                    heads.text(400, BAD_ESCAPE, framing, out);
+                Err(BadEscape) => heads.text(400, BAD_ESCAPE, framing, out),
+            }
+            loop_counters.http.requests.add(1);
+            return if request.keep_alive { After::Done } else { After::Close };
+        }
+        responder.loop_counters.http.requests.add(1);
+        let heads = &responder.http.heads;
+        match (route, responder.unavailable()) {
+            (Route::Key(..) | Route::ManyKeys, Some(why)) => heads.unavailable(why, framing, out),
+            (Route::Key(..), None) => unreachable!("it was looked up above"),
+            (Route::ManyKeys, None) => return self.begin_many_keys(&request, framing, responder, slot),
+            (Route::Text(status, words), _) => heads.text(status, words, framing, out),
+            (Route::Methods(allow), _) => heads.methods(allow, framing, out),
+            (Route::BadMethod(allow), _) => heads.bad_method(allow, framing, out),
+            (Route::Metrics, _) => {
+                heads.document(METRICS, &report::prometheus(&responder.readings_of_all()), framing, out);
+            }
+            (Route::Stats, _) => {
+                heads.document(JSON, &report::stats_json(&responder.readings_of_all()), framing, out);
+            }
+            (Route::Ready, _) => match tables::readiness(&responder.snapshot) {
+                Ok(words) => heads.text(200, words, framing, out),
+                Err(words) => heads.not_yet(&words, framing, out),
+            },
+            (Route::Tables, _) => {
+                let page = tables::all(&responder.snapshot, self.tables);
+                heads.document(JSON, &page, framing, out);
+            }
+            (Route::Table(name), _) => match self.named(name, &responder.snapshot) {
+                Some(table) => {
+                    let page = tables::one(&responder.snapshot, table);
+                    heads.document(JSON, &page, framing, out);
                 }
+                None => heads.unavailable(Unavailable::Unknown, framing, out),
             },
         }
         if request.keep_alive { After::Done } else { After::Close }
@@ -268,28 +253,47 @@ impl Language for HttpSession {
     }
 }
 
-/// Why a request is refused whatever it asks.
-enum Refused<'i> {
-    /// It is for another host.
-    Misdirected(&'i [u8]),
-    /// The table has no version yet.
-    Loading,
-}
-
 impl HttpSession {
-    /// Whether a request is refused before it is looked at. Whoever asks whether the server lives is answered.
-    #[inline(never)]
-    fn refusal<'i>(&self, request: &Request<'i>, is_loading: bool) -> Option<Refused<'i>> {
-        let other_host = request.misdirected_to.filter(|_| self.checks_host);
-        if other_host.is_none() && !is_loading {
-            return None;
-        }
+    /// The host that a request is for, where that is none of the server's. Whoever asks whether the server lives or is ready
+    /// is answered.
+    #[inline]
+    fn other_host<'i>(&self, request: &Request<'i>) -> Option<&'i [u8]> {
+        let host = request.misdirected_to.filter(|_| self.checks_host)?;
         let (path, _) = split_target(request.target);
-        match other_host {
-            Some(host) if path != HEALTH && path != READINESS => Some(Refused::Misdirected(host)),
-            _ if is_loading && path != HEALTH => Some(Refused::Loading),
-            _ => None,
+        (path != HEALTH && path != READINESS).then_some(host)
+    }
+
+    /// The table that a path names, if there is one and it may be asked.
+    fn named<'s>(&self, name: &[u8], snapshot: &'s Snapshot) -> Option<&'s TableState> {
+        let table = snapshot.named(std::str::from_utf8(name).ok()?)?;
+        self.tables.allows(table.id()).then_some(table)
+    }
+
+    /// Has the table answer that a path names, or that version of it: `NAME` or `NAME@VERSION`.
+    fn name_table<R: BlockReader>(
+        &self,
+        name: &[u8],
+        responder: &mut Responder<'_, R>,
+    ) -> Result<(), Unavailable> {
+        let mut room = Vec::new();
+        let name = match memchr::memchr(b'%', name) {
+            Some(_) => unescape(name, Place::Path, &mut room).map_err(|BadEscape| Unavailable::Unknown)?,
+            None => name,
+        };
+        let (name, version) = match memchr::memchr(b'@', name) {
+            Some(at) => (&name[..at], Some(String::from_utf8_lossy(&name[at + 1..]))),
+            None => (name, None),
+        };
+        let table = self.named(name, &responder.snapshot).ok_or(Unavailable::Unknown)?;
+        let id = table.id();
+        match version.as_ref().map(Cow::as_ref) {
+            None => responder.ask(TableChoice::Table(id)),
+            Some(version) => {
+                let version = Arc::clone(table.version(version).ok_or(Unavailable::NotHeld)?);
+                responder.answer_from(id, version);
+            }
         }
+        Ok(())
     }
 
     /// Begins the answer to a request for many keys.
@@ -313,33 +317,42 @@ impl HttpSession {
             Ok(many_keys) => {
                 let connection = if keep_alive { framing.connection } else { ConnectionHeader::Close };
                 let content_type = Some(layout.content_type());
-                let head = ResponseHead { length, content_type, connection, ..heads.head(200) };
+                let head = ResponseHead { length, content_type, connection, ..heads.table_head(200) };
                 encode_head(&head, &mut slot.out);
                 self.many_keys = Some(Box::new(many_keys));
                 self.go_on(responder, slot)
             }
             Err(reason) => {
-                heads.text(400, &reason, framing, &mut slot.out);
+                heads.table_text(400, &reason, framing, &mut slot.out);
                 if request.keep_alive { After::Done } else { After::Close }
             }
         }
     }
-}
 
-/// The key of a request that can be looked up together with others: a plain HTTP/1.1 `GET` of a key without escapes, on a
-/// connection that stays.
-#[inline]
-fn plain_lookup<'a>(request: &Request<'a>, checks_host: bool) -> Option<(&'a [u8], HttpLookup)> {
-    let is_plain_get = request.method == Method::Get
-        && request.version == Version::Http11
-        && request.keep_alive
-        && request.if_none_match.is_none()
-        && (request.misdirected_to.is_none() || !checks_host);
-    if !is_plain_get {
-        return None;
-    }
-    match route(request) {
-        Route::Key(key, place) if is_plain(key, place) => Some((key, HttpLookup::at(place))),
-        _ => None,
+    /// The key of a request that can be looked up together with others, and its table: a plain HTTP/1.1 `GET` of a key without
+    /// escapes, on a connection that stays.
+    #[inline]
+    fn plain_lookup<'a>(
+        &self,
+        request: &Request<'a>,
+        snapshot: &Snapshot,
+    ) -> Option<(&'a [u8], HttpLookup, TableChoice)> {
+        let is_plain_get = request.method == Method::Get
+            && request.version == Version::Http11
+            && request.keep_alive
+            && request.if_none_match.is_none()
+            && (request.misdirected_to.is_none() || !self.checks_host);
+        if !is_plain_get {
+            return None;
+        }
+        let (Route::Key(key, place), table) = route(request) else { return None };
+        if !is_plain(key, place) {
+            return None;
+        }
+        let table = match table {
+            None => self.tables.first(),
+            Some(name) => TableChoice::Table(self.named(name, snapshot)?.id()),
+        };
+        Some((key, HttpLookup::at(place), table))
     }
 }

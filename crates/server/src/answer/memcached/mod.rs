@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use graven_blocks::BlockReader;
 use graven_format::Store;
+use graven_wire::Decoded;
 use graven_wire::memcached::{Invalid, Item, KEY_BYTES_MAX, Limits, MetaGet, Request, RequestDecoder, reply};
-use graven_wire::{Decoded, http};
 
 use super::key_list::KeyList;
 use super::lookups::LookupOutcome;
 use super::pending::Lookup;
-use super::{After, ConnectionSlot, Language, NextRequest, Responder, fingerprint};
+use super::tables::{TableChoice, TableRule, Unavailable};
+use super::{After, ConnectionSlot, Decoding, Language, NextRequest, Responder, fingerprint};
 use crate::options::ServerOptions;
 use crate::output::OutputBuffer;
 use listing::Listing;
@@ -25,9 +26,9 @@ const VERSION: &str = "1.6.18";
 
 const DAMAGED: &str = "the table is damaged where this key would lie";
 
-/// What is said while the table has no version.
-pub(super) fn say_loading(out: &mut Vec<u8>) {
-    reply::server_error(out, "the table is loading, ask again soon");
+/// What is said where no version answers.
+pub(super) fn say_unavailable(why: Unavailable, out: &mut Vec<u8>) {
+    reply::server_error(out, why.words());
 }
 
 /// What memcached's protocol remembers between two requests.
@@ -35,6 +36,7 @@ pub(super) fn say_loading(out: &mut Vec<u8>) {
 pub(crate) struct MemcachedSession {
     decoder: RequestDecoder,
     limits: Limits,
+    rule: TableRule,
     /// A request of which a part is not answered.
     unfinished: Option<UnfinishedRequest>,
 }
@@ -55,8 +57,8 @@ struct UnfinishedGet {
 }
 
 impl MemcachedSession {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { decoder: RequestDecoder::new(limits), limits, unfinished: None }
+    pub(super) fn new(limits: Limits, rule: TableRule) -> Self {
+        Self { decoder: RequestDecoder::new(limits), limits, rule, unfinished: None }
     }
 
     pub(super) fn held_bytes(&self) -> usize {
@@ -133,15 +135,22 @@ impl Language for MemcachedSession {
     type Invalid = Invalid;
 
     #[inline]
-    fn decode<'i>(&mut self, _: &mut http::RequestDecoder, input: &'i [u8]) -> NextRequest<'i, Self> {
+    fn decode<'i>(&mut self, _: &mut Decoding<'_>, input: &'i [u8]) -> NextRequest<'i, Self> {
         match self.decoder.decode(input) {
             Decoded::Message(request, bytes) => match lookup(&request) {
-                Some((key, lookup)) => NextRequest::Lookup(key, Lookup::Memcached(lookup), bytes),
+                Some((key, lookup)) => {
+                    NextRequest::Lookup(key, Lookup::Memcached(lookup), self.rule.first(), bytes)
+                }
                 None => NextRequest::Request(request, bytes),
             },
             Decoded::NeedMore => NextRequest::NeedMore,
             Decoded::Invalid(invalid) => NextRequest::Invalid(invalid),
         }
+    }
+
+    #[inline]
+    fn table(&self) -> TableChoice {
+        self.rule.first()
     }
 
     fn rewind(&mut self) {
@@ -188,24 +197,24 @@ impl Language for MemcachedSession {
     ) -> After {
         let counts = &responder.loop_counters.memcached;
         let out = &mut slot.out;
-        match request {
-            Request::Get { .. } | Request::MetaGet(_) | Request::ListKeys(_) if responder.is_loading => {
-                say_loading(out);
+        match (request, responder.unavailable()) {
+            (Request::Get { .. } | Request::MetaGet(_) | Request::ListKeys(_), Some(why)) => {
+                say_unavailable(why, out);
             }
-            Request::Get { with_cas, keys } => {
+            (Request::Get { with_cas, keys }, _) => {
                 counts.requests.add(1);
                 let cas = if with_cas { Cas::With } else { Cas::Without };
                 let (keys, store) = (KeyList::of(keys), Arc::clone(&responder.store));
                 self.unfinished = Some(UnfinishedRequest::Get(UnfinishedGet { keys, cas, store }));
                 return self.go_on(responder, slot);
             }
-            Request::ListKeys(asked) => {
+            (Request::ListKeys(asked), _) => {
                 counts.requests.add(1);
                 let listing = Listing::new(asked, Arc::clone(&responder.store));
                 self.unfinished = Some(UnfinishedRequest::Listing(listing));
                 return self.go_on(responder, slot);
             }
-            Request::MetaGet(get) => {
+            (Request::MetaGet(get), _) => {
                 let mut room = [0; KEY_BYTES_MAX];
                 let key = get.key(&mut room);
                 let answer = responder.lookups.get(&responder.store, key);
@@ -215,18 +224,18 @@ impl Language for MemcachedSession {
                 counts.add_lookup(answer.is_hit());
                 MemcachedLookup::Meta(get).answer(key, answer, out);
             }
-            Request::MetaNoop => out.extend_from_slice(reply::META_NOOP),
-            Request::Version => reply::version(out, VERSION),
-            Request::Verbosity { noreply: true } | Request::Write { noreply: true } => {}
-            Request::Discarded => return After::Done,
-            Request::Verbosity { noreply: false } => out.extend_from_slice(reply::OK),
-            Request::Write { noreply: false } => out.extend_from_slice(reply::READ_ONLY),
-            Request::Stats { topic } => stats::stats(responder, topic, out),
-            Request::Quit => {
+            (Request::MetaNoop, _) => out.extend_from_slice(reply::META_NOOP),
+            (Request::Version, _) => reply::version(out, VERSION),
+            (Request::Verbosity { noreply: true } | Request::Write { noreply: true }, _) => {}
+            (Request::Discarded, _) => return After::Done,
+            (Request::Verbosity { noreply: false }, _) => out.extend_from_slice(reply::OK),
+            (Request::Write { noreply: false }, _) => out.extend_from_slice(reply::READ_ONLY),
+            (Request::Stats { topic }, _) => stats::stats(responder, self.rule, topic, out),
+            (Request::Quit, _) => {
                 counts.requests.add(1);
                 return After::Close;
             }
-            Request::Mistake(mistake) => out.extend_from_slice(mistake.answer()),
+            (Request::Mistake(mistake), _) => out.extend_from_slice(mistake.answer()),
             _ => reply::server_error(out, "this command is understood, but not answered here"),
         }
         counts.requests.add(1);

@@ -1,11 +1,14 @@
 //! What `stats` tells.
 
+use std::fmt::Display;
+
 use graven_wire::memcached::{CLASS, Mistake, reply};
 
+use crate::answer::tables::TableRule;
 use crate::answer::{Responder, report};
 use crate::counters::PROTOCOLS;
 
-pub(super) fn stats<R>(responder: &Responder<'_, R>, topic: &[u8], out: &mut Vec<u8>) {
+pub(super) fn stats<R>(responder: &Responder<'_, R>, rule: TableRule, topic: &[u8], out: &mut Vec<u8>) {
     match topic {
         b"" => {
             let readings = responder.readings();
@@ -14,6 +17,10 @@ pub(super) fn stats<R>(responder: &Responder<'_, R>, topic: &[u8], out: &mut Vec
             reply::stat(out, "pid", std::process::id());
             reply::stat(out, "version", super::VERSION);
             reply::stat(out, "graven_version", report::VERSION);
+            if let Ok(version) = &responder.version {
+                reply::stat(out, "table", version.table());
+                reply::stat(out, "table_version", version.name());
+            }
             reply::stat(out, "pointer_size", usize::BITS);
             reply::stat(out, "max_connections", responder.options.limits.connections_max);
             reply::stat(out, "cmd_get", keys_asked);
@@ -34,6 +41,21 @@ pub(super) fn stats<R>(responder: &Responder<'_, R>, topic: &[u8], out: &mut Vec
         b"items" => {
             if !responder.store.is_empty() {
                 reply::stat(out, &format!("items:{CLASS}:number"), responder.store.len());
+            }
+            out.extend_from_slice(reply::END);
+        }
+        b"tables" => {
+            for table in rule.of(&responder.snapshot) {
+                let name = table.name();
+                let mut say =
+                    |field, value: &dyn Display| reply::stat(out, &format!("{name}:{field}"), value);
+                if let Some(version) = table.current() {
+                    say("version", version.name());
+                    say("pairs", &version.store().len());
+                    say("bytes", &version.store().carved_bytes());
+                    say("age", &version.made().elapsed().unwrap_or_default().as_secs());
+                }
+                say("ready", &u8::from(table.current().is_some()));
             }
             out.extend_from_slice(reply::END);
         }

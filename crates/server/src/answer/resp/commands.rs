@@ -30,7 +30,7 @@ pub(super) enum UnfinishedCommand {
     },
     /// `EXISTS` and `TOUCH`.
     Exists(Presence),
-    Walk(KeyWalk),
+    KeyWalk(KeyWalk),
     Bits(BitScan),
     Lcs(LcsAnswer),
     Absence(Absence),
@@ -42,7 +42,7 @@ impl UnfinishedCommand {
         match self {
             Self::MGet { keys, .. } => keys.held_bytes(),
             Self::Exists(presence) => presence.held_bytes(),
-            Self::Walk(walk) => walk.held_bytes(),
+            Self::KeyWalk(walk) => walk.held_bytes(),
             Self::Bits(_) => 0,
             Self::Lcs(lcs) => lcs.held_bytes(),
             Self::Absence(absence) => absence.held_bytes(),
@@ -75,7 +75,7 @@ impl UnfinishedCommand {
                 }
                 stop
             }
-            Self::Walk(walk) => walk.go_on(version, responder, slot),
+            Self::KeyWalk(walk) => walk.go_on(version, responder, slot),
             Self::Bits(scan) => scan.go_on(slot),
             Self::Lcs(lcs) => lcs.go_on(version, responder, slot),
             Self::Absence(absence) => absence.go_on(version, responder, slot),
@@ -159,10 +159,12 @@ impl RespSession {
     ) -> After {
         let is_client = matches!(command, Ok(Command::Client(_)));
         self.command = command.as_ref().map_or("NULL", Command::name);
-        if responder.is_loading && command.is_ok_and(needs_table) {
+        if let Some(why) = responder.unavailable()
+            && command.is_ok_and(needs_table)
+        {
             responder.loop_counters.resp.requests.add(1);
             self.transaction.fail();
-            super::say_loading(&mut slot.out);
+            super::say_unavailable(why, &mut slot.out);
             return After::Done;
         }
         if self.transaction.is_open() {
@@ -282,17 +284,17 @@ impl RespSession {
                     reply::integer(out, if is_there { -1 } else { -2 });
                 });
             }
-            Command::Scan(scan) => match KeyWalk::scan(scan, &responder.store, responder.options) {
-                Ok(walk) => return self.begin(UnfinishedCommand::Walk(walk), responder, slot),
+            Command::Scan(scan) => match KeyWalk::scan(scan, responder) {
+                Ok(walk) => return self.begin(UnfinishedCommand::KeyWalk(walk), responder, slot),
                 Err(refusal) => reply::error(&mut slot.out, refusal.as_bytes()),
             },
             Command::Keys { pattern } => match KeyWalk::keys(pattern, &responder.store, responder.options) {
-                Ok(walk) => return self.begin(UnfinishedCommand::Walk(walk), responder, slot),
+                Ok(walk) => return self.begin(UnfinishedCommand::KeyWalk(walk), responder, slot),
                 Err(refusal) => reply::error(&mut slot.out, refusal.as_bytes()),
             },
             Command::RandomKey => {
                 let walk = KeyWalk::random_key(&responder.store);
-                return self.begin(UnfinishedCommand::Walk(walk), responder, slot);
+                return self.begin(UnfinishedCommand::KeyWalk(walk), responder, slot);
             }
             Command::Multi => self.multi(&mut slot.out),
             Command::Exec => return self.exec(responder, slot),

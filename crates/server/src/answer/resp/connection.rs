@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use graven_wire::glob;
 use graven_wire::resp::{
-    Args, Command, Hello, LatencyTopic, PubSubTopic, Refusal, ReplyMode, SlowlogTopic, Version, reply,
+    Args, Command, Database, Hello, LatencyTopic, PubSubTopic, Refusal, ReplyMode, SlowlogTopic, Version,
+    reply,
 };
 
 use super::RespSession;
@@ -12,6 +13,7 @@ use super::client::TrackingState;
 use super::describe::describe_commands;
 use super::info::{info, memory};
 use super::transaction::Transaction;
+use crate::answer::tables::TableChoice;
 use crate::answer::{After, ConnectionSlot, Responder};
 
 /// The Redis whose commands are known; clients choose what they send by it. redis-py wants 7.4 before it caches values on
@@ -28,11 +30,32 @@ pub(super) const DEFAULT_USER: &[u8] = b"default";
 impl RespSession {
     /// Makes the connection as it was when it was new.
     fn reset(&mut self) {
-        self.version = Version::Resp2;
+        (self.version, self.table) = (Version::Resp2, self.rule.first());
         self.transaction = Transaction::None;
         self.tracking = TrackingState::default();
         (self.replies, self.is_silent) = (ReplyMode::On, false);
         self.client.state().resp.name.clear();
+    }
+
+    /// Asks another table from now on.
+    fn select<R>(&mut self, database: Database<'_>, responder: &Responder<'_, R>, out: &mut Vec<u8>) {
+        let found = match database {
+            Database::Number(0) => Ok(self.rule.first()),
+            Database::Number(number) => responder.databases.find(number).ok_or(Refusal::DatabaseIndex),
+            Database::Name(name) => {
+                let named = std::str::from_utf8(name).ok().and_then(|name| responder.snapshot.named(name));
+                named.map(|table| TableChoice::Table(table.id())).ok_or(Refusal::NotAnInteger)
+            }
+        };
+        match found {
+            Ok(TableChoice::Table(id)) if !self.rule.allows(id) => Refusal::OtherTable.encode(out),
+            Ok(table) => {
+                self.table = table;
+                reply::ok(out);
+            }
+            Err(_) if self.rule.is_wall() => Refusal::OtherTable.encode(out),
+            Err(refusal) => refusal.encode(out),
+        }
     }
 
     pub(super) fn answer_about_connection<R>(
@@ -50,14 +73,15 @@ impl RespSession {
             Command::Time => time(out),
             Command::Info { sections } => {
                 let wanted: Vec<&[u8]> = sections.collect();
-                let text = info(responder, &wanted);
+                let text = info(responder, session.rule, &wanted);
                 reply::verbatim(out, session.version, text.as_bytes());
             }
             Command::ConfigGet { patterns } => config(responder, patterns, session.version, out),
             Command::Command(topic) => describe_commands(topic, session.version, out),
             Command::Hello(greeting) => hello(session, greeting, out),
             Command::Auth { user, .. } => auth(user, out),
-            Command::Select | Command::ReadOnly | Command::ReadWrite => reply::ok(out),
+            Command::Select(database) => session.select(database, responder, out),
+            Command::ReadOnly | Command::ReadWrite => reply::ok(out),
             Command::Reset => {
                 session.reset();
                 reply::simple(out, b"RESET");
@@ -103,7 +127,7 @@ fn config<'a, R>(
 ) {
     let settings = [
         ("appendonly", "no".to_owned()),
-        ("databases", "1".to_owned()),
+        ("databases", responder.databases.count().to_string()),
         ("maxclients", responder.options.limits.connections_max.to_string()),
         ("maxmemory", "0".to_owned()),
         ("maxmemory-policy", "noeviction".to_owned()),

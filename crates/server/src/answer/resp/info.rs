@@ -1,8 +1,10 @@
 //! `INFO` and `MEMORY`: what the server says of itself, in the names that tools for Redis read.
 
+use graven_catalog::TableState;
 use graven_wire::resp::{MemoryTopic, Version, reply};
 
 use super::connection::{REDIS_VERSION, ROLE};
+use crate::answer::tables::{TableRule, Unavailable, version};
 use crate::answer::{Responder, report};
 use crate::metric::InfoSection;
 use crate::process::ProcessUsage;
@@ -11,7 +13,7 @@ use crate::process::ProcessUsage;
 type InfoFields = Vec<(&'static str, String)>;
 
 /// The sections in the order of Redis.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "Server",
     "Clients",
     "Memory",
@@ -22,10 +24,11 @@ const SECTIONS: [&str; 10] = [
     "CPU",
     "Cluster",
     "Keyspace",
+    "Tables",
 ];
 
-/// The text of the sections that are `wanted`; none is all of them.
-pub(super) fn info<R>(responder: &Responder<'_, R>, wanted: &[&[u8]]) -> String {
+/// The text of the sections that are `wanted`; none is all of them. `rule` says of which tables.
+pub(super) fn info<R>(responder: &Responder<'_, R>, rule: TableRule, wanted: &[&[u8]]) -> String {
     let is = |section: &[u8], name: &str| section.eq_ignore_ascii_case(name.as_bytes());
     let is_all = |section: &&[u8]| ["all", "default", "everything"].iter().any(|all| is(section, all));
     let everything = wanted.is_empty() || wanted.iter().any(is_all);
@@ -40,6 +43,11 @@ pub(super) fn info<R>(responder: &Responder<'_, R>, wanted: &[&[u8]]) -> String 
         text.push_str(&format!("# {name}\r\n"));
         for (field, value) in lines(name, responder) {
             text.push_str(&format!("{field}:{value}\r\n"));
+        }
+        match name {
+            "Keyspace" => keyspace(responder, rule, &mut text),
+            "Tables" => tables(responder, rule, &mut text),
+            _ => {}
         }
     }
     text
@@ -73,7 +81,10 @@ fn lines<R>(section: &str, responder: &Responder<'_, R>) -> InfoFields {
         }
         "Memory" => memory_lines(responder),
         "Persistence" => {
-            let mut lines = vec![("loading", u8::from(responder.is_loading).to_string())];
+            let mut lines = vec![(
+                "loading",
+                u8::from(responder.unavailable().is_some_and(Unavailable::passes)).to_string(),
+            )];
             lines.extend(zeros(&[
                 "async_loading",
                 "rdb_changes_since_last_save",
@@ -113,10 +124,43 @@ fn lines<R>(section: &str, responder: &Responder<'_, R>) -> InfoFields {
             lines
         }
         "Cluster" => zeros(&["cluster_enabled"]),
-        "Keyspace" if !responder.store.is_empty() => {
-            vec![("db0", format!("keys={},expires=0,avg_ttl=0", responder.store.len()))]
-        }
         _ => InfoFields::new(),
+    }
+}
+
+/// A line for each number that a table with keys can be selected by.
+fn keyspace<R>(responder: &Responder<'_, R>, rule: TableRule, text: &mut String) {
+    let default = version(&responder.snapshot, rule.first()).ok().map(|(id, _)| (0, id));
+    let numbered = rule.of(&responder.snapshot).filter_map(|table| {
+        let number = responder.databases.number_of(table.id()).filter(|_| !rule.is_wall())?;
+        Some((number, table.id()))
+    });
+    let mut numbered: Vec<_> = default.into_iter().chain(numbered).collect();
+    numbered.sort_by_key(|(number, _)| *number);
+    for (number, id) in numbered {
+        let version = responder.snapshot.table(id).and_then(TableState::current);
+        let pairs = version.map_or(0, |version| version.store().len());
+        if pairs > 0 {
+            text.push_str(&format!("db{number}:keys={pairs},expires=0,avg_ttl=0\r\n"));
+        }
+    }
+}
+
+/// A line for each table.
+fn tables<R>(responder: &Responder<'_, R>, rule: TableRule, text: &mut String) {
+    for (i, table) in rule.of(&responder.snapshot).enumerate() {
+        let name = table.name();
+        let line = match table.current() {
+            Some(version) => format!(
+                "table{i}:name={name},version={},pairs={},bytes={},age={}\r\n",
+                version.name(),
+                version.store().len(),
+                version.store().carved_bytes(),
+                version.made().elapsed().unwrap_or_default().as_secs()
+            ),
+            None => format!("table{i}:name={name},version=,pairs=0,bytes=0,age=0\r\n"),
+        };
+        text.push_str(&line);
     }
 }
 

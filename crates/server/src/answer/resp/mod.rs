@@ -16,14 +16,14 @@ use std::sync::Arc;
 
 use graven_blocks::BlockReader;
 use graven_wire::Decoded;
-use graven_wire::http;
 use graven_wire::resp::{
     Args, Command, Inline, Invalid, Limits, Refusal, ReplyMode, Request, RequestDecoder, Version, reply,
 };
 
 use super::lookups::LookupOutcome;
 use super::pending::Lookup;
-use super::{After, ConnectionSlot, Language, NextRequest, Responder};
+use super::tables::{TableChoice, TableRule, Unavailable};
+use super::{After, ConnectionSlot, Decoding, Language, NextRequest, Responder};
 use crate::clients::{ClientEntry, RespState};
 use crate::options::ServerOptions;
 use crate::output::{OutputBuffer, OutputPosition, Value};
@@ -31,11 +31,11 @@ use client::TrackingState;
 use commands::UnfinishedCommand;
 use transaction::{Executing, Transaction};
 
-/// What is said while the table has no version: clients know the word, and ask again later.
-const LOADING: &[u8] = b"LOADING the table is loading, ask again soon";
-
-pub(super) fn say_loading(out: &mut Vec<u8>) {
-    reply::error(out, LOADING);
+/// What is said where no version answers. Clients know `LOADING`, and ask again later.
+pub(super) fn say_unavailable(why: Unavailable, out: &mut Vec<u8>) {
+    let code = if why.passes() { "LOADING" } else { "ERR" };
+    let advice = if why == Unavailable::NoDefault { " with SELECT" } else { "" };
+    reply::error(out, format!("{code} {}{advice}", why.words()).as_bytes());
 }
 
 pub(super) const DAMAGED: &[u8] = b"ERR the table is damaged where this key would lie";
@@ -46,6 +46,9 @@ pub(crate) struct RespSession {
     decoder: RequestDecoder,
     limits: Limits,
     version: Version,
+    /// The tables that may be asked, and the one that is.
+    rule: TableRule,
+    table: TableChoice,
     /// What others may know of the connection; the names that the client gave itself are there.
     client: Arc<ClientEntry>,
     /// The last command.
@@ -67,11 +70,13 @@ pub(crate) struct RespSession {
 }
 
 impl RespSession {
-    pub(super) fn new(client: Arc<ClientEntry>, limits: Limits) -> Self {
+    pub(super) fn new(client: Arc<ClientEntry>, limits: Limits, rule: TableRule) -> Self {
         Self {
             decoder: RequestDecoder::new(limits),
             limits,
             version: Version::Resp2,
+            rule,
+            table: rule.first(),
             client,
             command: "NULL",
             is_plain: true,
@@ -155,12 +160,12 @@ impl Language for RespSession {
     type Invalid = Invalid;
 
     #[inline]
-    fn decode<'i>(&mut self, _: &mut http::RequestDecoder, input: &'i [u8]) -> NextRequest<'i, Self> {
+    fn decode<'i>(&mut self, _: &mut Decoding<'_>, input: &'i [u8]) -> NextRequest<'i, Self> {
         match self.decoder.decode(input) {
             Decoded::Message(Request::Command(args), bytes) => match Command::parse(args) {
                 Ok(Command::Get { key }) if self.is_plain => {
                     self.command = "get";
-                    NextRequest::Lookup(key, Lookup::Resp(self.version), bytes)
+                    NextRequest::Lookup(key, Lookup::Resp(self.version), self.table, bytes)
                 }
                 command => NextRequest::Request(RespRequest::Command(args, command), bytes),
             },
@@ -171,6 +176,11 @@ impl Language for RespSession {
             Decoded::NeedMore => NextRequest::NeedMore,
             Decoded::Invalid(invalid) => NextRequest::Invalid(invalid),
         }
+    }
+
+    #[inline]
+    fn table(&self) -> TableChoice {
+        self.table
     }
 
     fn rewind(&mut self) {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use graven_blocks::BlockReader;
-use graven_format::Store;
+use graven_catalog::Snapshot;
 use graven_wire::resp::{Args, Command, Refusal, reply, request};
 
 use super::RespSession;
@@ -33,7 +33,8 @@ pub(super) struct Queued {
 pub(super) struct Executing {
     commands: Vec<u8>,
     at: usize,
-    store: Arc<Store>,
+    /// The tables as they were when it began.
+    snapshot: Arc<Snapshot>,
 }
 
 impl Executing {
@@ -132,8 +133,8 @@ impl RespSession {
                 if !self.is_silent {
                     reply::array_head(&mut slot.out, count);
                 }
-                let store = Arc::clone(&responder.store);
-                return self.execute(Box::new(Executing { commands, at: 0, store }), responder, slot);
+                let snapshot = Arc::clone(&responder.snapshot);
+                return self.execute(Box::new(Executing { commands, at: 0, snapshot }), responder, slot);
             }
             Transaction::None => Refusal::WithoutMulti { command: "EXEC" }.encode(&mut slot.out),
         }
@@ -147,8 +148,8 @@ impl RespSession {
         responder: &mut Responder<'_, R>,
         slot: &mut ConnectionSlot,
     ) -> After {
-        let Executing { commands, at, store } = &mut *executing;
-        let current = std::mem::replace(&mut responder.store, Arc::clone(store));
+        let Executing { commands, at, snapshot } = &mut *executing;
+        let current = responder.enter(Arc::clone(snapshot));
         let outer = slot.consumed;
         let mut pending = Pending::default();
         slot.consumed = 0;
@@ -158,7 +159,7 @@ impl RespSession {
         let next = responder.respond_in(self, 0, &commands[*at..], &mut pending, slots);
         responder.look_up(&mut pending, slots);
         drop(pending);
-        responder.store = current;
+        responder.enter(current);
         self.in_exec = false;
         // Each command has seen for itself whether it is silent.
         self.settled = slot.out.end();

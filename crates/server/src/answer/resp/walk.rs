@@ -1,12 +1,14 @@
 //! `SCAN`, `KEYS` and `RANDOMKEY`: keys listed by walking the table bucket by bucket, some in each turn.
 //!
-//! A cursor is the number of the bucket to go on with. No version ever changes, so a walk from 0 to 0 gives every key once.
+//! A cursor is the number of the bucket to go on with, and behind it bits of the version's identity. No version ever changes,
+//! so a walk from 0 to 0 gives every key once: it goes on in the version that it began with for as long as that is held.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use graven_blocks::BlockReader;
+use graven_catalog::TableState;
 use graven_format::Store;
 use graven_wire::glob::Matcher;
 use graven_wire::resp::{Scan, Version, reply};
@@ -14,6 +16,13 @@ use graven_wire::resp::{Scan, Version, reply};
 use super::DAMAGED;
 use crate::answer::{ConnectionSlot, Responder, StopReason};
 use crate::options::ServerOptions;
+
+/// Bits of a cursor that are a bucket's number. With the bits behind them it stays below 2^53, which is as far as clients in
+/// JavaScript count.
+const BUCKET_BITS: u32 = 34;
+
+/// Bits of the version's identity.
+const IDENTITY_BITS: u32 = 19;
 
 /// Buckets that one `SCAN` looks at, whatever its `COUNT`.
 const BUCKETS_MAX: u64 = 4096;
@@ -69,13 +78,20 @@ enum WalkPurpose {
 }
 
 impl KeyWalk {
-    pub(super) fn scan(scan: Scan<'_>, store: &Arc<Store>, options: &ServerOptions) -> Result<Self, String> {
+    pub(super) fn scan<R>(scan: Scan<'_>, responder: &Responder<'_, R>) -> Result<Self, String> {
+        let options = responder.options;
+        let (store, first) = match scan.cursor {
+            0 => (&responder.store, 0),
+            cursor => continued(cursor, responder).ok_or(
+                "ERR the cursor belongs to a version of the table that is no longer held: begin again with SCAN 0",
+            )?,
+        };
         let nothing = !scan.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(b"string"));
         let count = scan.count;
         let purpose = WalkPurpose::Scan { count, listed_bytes_max: options.limits.output_bytes_max, nothing };
-        let end = store.buckets().min(scan.cursor.saturating_add(BUCKETS_MAX));
+        let end = store.buckets().min(first.saturating_add(BUCKETS_MAX));
         let pattern = scan.pattern.map(|pattern| allowed(pattern, options)).transpose()?;
-        Ok(Self::new(store, purpose, pattern, scan.cursor.min(end)..end))
+        Ok(Self::new(store, purpose, pattern, first.min(end)..end))
     }
 
     /// All keys that match, in a table small enough for that.
@@ -201,7 +217,9 @@ impl KeyWalk {
     fn answer(&self, version: Version, out: &mut Vec<u8>) {
         match self.purpose {
             WalkPurpose::Scan { .. } => {
-                let cursor = if self.bucket < self.store.buckets() { self.bucket } else { 0 };
+                let is_over = self.bucket >= self.store.buckets();
+                let cursor =
+                    if is_over { 0 } else { self.bucket | identity_bits(&self.store) << BUCKET_BITS };
                 reply::array_head(out, 2);
                 reply::bulk(out, cursor.to_string().as_bytes());
                 reply::array_head(out, self.found);
@@ -212,6 +230,19 @@ impl KeyWalk {
         }
         out.extend_from_slice(&self.listed);
     }
+}
+
+/// The bits of a version's identity that its cursors carry.
+fn identity_bits(store: &Store) -> u64 {
+    store.identity() >> (u64::BITS - IDENTITY_BITS)
+}
+
+/// The version that a cursor belongs to, and the bucket with which it goes on.
+fn continued<'r, R>(cursor: u64, responder: &'r Responder<'_, R>) -> Option<(&'r Arc<Store>, u64)> {
+    let (bucket, identity) = (cursor & ((1 << BUCKET_BITS) - 1), cursor >> BUCKET_BITS);
+    let versions = responder.table().into_iter().flat_map(TableState::versions);
+    let held = versions.map(|version| version.store()).find(|store| identity_bits(store) == identity);
+    held.map(|store| (store, bucket))
 }
 
 /// The pattern, unless it is longer than may be.

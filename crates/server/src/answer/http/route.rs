@@ -1,0 +1,103 @@
+//! What each path asks for.
+
+use graven_wire::http::{Method, Place, Request, find_parameter, split_target};
+
+const READING_METHODS: &str = "GET, HEAD, OPTIONS";
+const MGET_METHODS: &str = "POST, OPTIONS";
+const ALL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+pub(super) const HEALTH: &[u8] = b"/healthz";
+/// Where it is answered whether the server is ready. Who asks for that or the health says any `Host`, or none.
+pub(super) const READINESS: &[u8] = b"/readyz";
+const MISSING_KEY: &str = "Missing 'key' parameter in the query string";
+const EMPTY_KEY: &str = "The key is empty";
+const NO_SUCH_PATH: &str = "No such path: keys are answered at /?key=K, /v1/kv/K and /v1/mget";
+const HEALTHY: &str = "ok";
+
+/// What a request asks for.
+pub(super) enum Route<'a> {
+    Key(&'a [u8], Place),
+    Text(u16, &'static str),
+    ManyKeys,
+    /// `OPTIONS`: the methods that the path is answered to.
+    Methods(&'static str),
+    BadMethod(&'static str),
+    Metrics,
+    Stats,
+    /// Whether the server is ready.
+    Ready,
+    /// What tables there are.
+    Tables,
+    /// What there is to say of one.
+    Table(&'a [u8]),
+}
+
+/// What a request asks for, and the table whose keys it asks for, as far as it names one.
+#[inline]
+pub(super) fn route<'a>(request: &Request<'a>) -> (Route<'a>, Option<&'a [u8]>) {
+    let (path, query) = split_target(request.target);
+    let known = match path {
+        b"/" => match query.and_then(|query| find_parameter(query, b"key")) {
+            Some(key) => Route::Key(key, Place::Query),
+            None => Route::Text(400, MISSING_KEY),
+        },
+        _ => match path.strip_prefix(b"/v1/kv/") {
+            Some([]) => Route::Text(400, EMPTY_KEY),
+            Some(key) => Route::Key(key, Place::Path),
+            None => return other_route(path, request.method),
+        },
+    };
+    (allowed(known, request.method), None)
+}
+
+/// What is asked for by a path that names a table, or no key.
+#[inline(never)]
+fn other_route(path: &[u8], method: Method) -> (Route<'_>, Option<&[u8]>) {
+    let known = match path {
+        b"/v1/mget" => return (many_keys(method), None),
+        HEALTH => Route::Text(200, HEALTHY),
+        READINESS => Route::Ready,
+        b"/metrics" => Route::Metrics,
+        b"/stats.json" => Route::Stats,
+        b"/v1/tables" | b"/v1/tables/" => Route::Tables,
+        _ => match path.strip_prefix(b"/v1/tables/") {
+            Some(path) => return table_route(path, method),
+            None if method == Method::Options => Route::Methods(ALL_METHODS),
+            None => Route::Text(404, NO_SUCH_PATH),
+        },
+    };
+    let is_path = !matches!(known, Route::Text(404, _) | Route::Methods(_));
+    (if is_path { allowed(known, method) } else { known }, None)
+}
+
+/// The same of `NAME`, `NAME/kv/K` and `NAME/mget`.
+fn table_route(path: &[u8], method: Method) -> (Route<'_>, Option<&[u8]>) {
+    let Some(end) = memchr::memchr(b'/', path) else { return (allowed(Route::Table(path), method), None) };
+    let (name, rest) = (&path[..end], &path[end..]);
+    match rest {
+        b"/mget" => (many_keys(method), Some(name)),
+        b"/kv/" => (allowed(Route::Text(400, EMPTY_KEY), method), None),
+        _ => match rest.strip_prefix(b"/kv/") {
+            Some(key) => (allowed(Route::Key(key, Place::Path), method), Some(name)),
+            None => (Route::Text(404, NO_SUCH_PATH), None),
+        },
+    }
+}
+
+fn many_keys(method: Method) -> Route<'static> {
+    if method == Method::Post { Route::ManyKeys } else { other_method(method, MGET_METHODS) }
+}
+
+/// A path that is read.
+#[inline]
+fn allowed(route: Route<'_>, method: Method) -> Route<'_> {
+    match method {
+        Method::Get | Method::Head => route,
+        other => other_method(other, READING_METHODS),
+    }
+}
+
+/// What a path is answered that knows the methods `allow`, and not this one but for `OPTIONS`.
+#[cold]
+fn other_method(method: Method, allow: &'static str) -> Route<'static> {
+    if method == Method::Options { Route::Methods(allow) } else { Route::BadMethod(allow) }
+}

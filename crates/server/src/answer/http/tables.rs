@@ -1,0 +1,140 @@
+//! What is said of tables: `/readyz`, `/v1/tables` and `/v1/tables/NAME`.
+
+use std::time::SystemTime;
+
+use graven_catalog::{Condition, Snapshot, TableState, Version};
+use serde::Serialize;
+
+use crate::answer::tables::TableRule;
+
+/// What a table is, as JSON.
+#[derive(Serialize)]
+struct Description<'a> {
+    name: &'a str,
+    /// Whether it answers where no table is named.
+    default: bool,
+    /// `serving`, `loading`, `refused` or `frozen`.
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The version that answers.
+    version: Option<&'a str>,
+    pairs: u64,
+    bytes: u64,
+    storage: Option<&'static str>,
+    /// When the version was made, and when it came to answer here; seconds since 1970, UTC.
+    made: Option<u64>,
+    since: Option<u64>,
+    age_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loading: Option<Loading<'a>>,
+    /// Every version that may be named.
+    versions: Vec<&'a str>,
+}
+
+/// A version that is on its way.
+#[derive(Serialize)]
+struct Loading<'a> {
+    version: &'a str,
+    done_bytes: u64,
+    total_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct All<'a> {
+    ready: bool,
+    tables: Vec<Description<'a>>,
+}
+
+/// All tables that may be asked.
+pub(super) fn all(snapshot: &Snapshot, rule: TableRule) -> String {
+    let tables = rule.of(snapshot).map(|table| describe(snapshot, table)).collect();
+    json(&All { ready: snapshot.is_ready(), tables })
+}
+
+/// One table.
+pub(super) fn one(snapshot: &Snapshot, table: &TableState) -> String {
+    json(&describe(snapshot, table))
+}
+
+/// Whether every table answers that must; or a line for each that does not.
+pub(super) fn readiness(snapshot: &Snapshot) -> Result<&'static str, String> {
+    if snapshot.is_ready() {
+        return Ok("ready");
+    }
+    let mut lines: Vec<String> = snapshot.missing().map(missing).collect();
+    if lines.is_empty() {
+        lines.push("no table answers".to_owned());
+    }
+    Err(lines.join("\n"))
+}
+
+fn missing(table: &TableState) -> String {
+    let name = table.name();
+    match table.condition() {
+        Condition::Loading { version, done, total } if *total > 0 => {
+            format!("{name}: {version} is loading, {} %", done * 100 / total)
+        }
+        Condition::Refused { version, reason } => format!("{name}: {version} is refused: {reason}"),
+        _ => format!("{name}: no version answers yet"),
+    }
+}
+
+fn describe<'a>(snapshot: &Snapshot, table: &'a TableState) -> Description<'a> {
+    let version = table.current();
+    let made = version.map(|version| version.made());
+    let (state, reason) = match table.condition() {
+        Condition::Loading { .. } => ("loading", None),
+        Condition::Refused { version, reason } => ("refused", Some(format!("{version}: {reason}"))),
+        Condition::Frozen => ("frozen", None),
+        Condition::Serving if version.is_none() => ("loading", None),
+        Condition::Serving => ("serving", None),
+    };
+    let loading = match table.condition() {
+        Condition::Loading { version, done, total } => {
+            Some(Loading { version: version.as_str(), done_bytes: *done, total_bytes: *total })
+        }
+        _ => None,
+    };
+    Description {
+        name: table.name().as_str(),
+        default: snapshot.default_table().is_some_and(|default| default.id() == table.id()),
+        state,
+        reason,
+        version: version.map(|version| version.name().as_str()),
+        pairs: version.map_or(0, |version| version.store().len()),
+        bytes: version.map_or(0, |version| version.store().carved_bytes()),
+        storage: version.map(|version| storage(version)),
+        made: made.map(unix_seconds),
+        since: version.map(|version| unix_seconds(version.since())),
+        age_seconds: made.map(|made| made.elapsed().unwrap_or_default().as_secs()),
+        loading,
+        versions: table.versions().map(|version| version.name().as_str()).collect(),
+    }
+}
+
+/// Where a version answers from.
+fn storage(version: &Version) -> &'static str {
+    let store = version.store();
+    if store.disk().is_some() {
+        "disk"
+    } else if store.is_mapped() {
+        "mmap"
+    } else if store.is_loaded() {
+        "ram"
+    } else {
+        // It is on its way into memory.
+        "file"
+    }
+}
+
+fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Names, numbers and reasons cannot fail to be written into memory.
+    let mut text = serde_json::to_string(value).unwrap_or_default();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,134 @@
+//! Which table a request is for, which version of it answers, and what is said where none does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use graven_catalog::{Catalog, Snapshot, TableId, TableState, Version};
+
+use crate::options::ServerOptions;
+
+/// The table that a connection asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TableChoice {
+    /// The one that answers where none is named.
+    Default,
+    /// One by its number.
+    Table(TableId),
+}
+
+/// What a connection may ask, and asks until it says otherwise: what its listener has to say of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TableRule(Option<TableId>);
+
+impl TableRule {
+    /// All tables, the default one where none is named.
+    pub(crate) const ALL: Self = Self(None);
+
+    /// This one alone.
+    pub(crate) fn only(table: TableId) -> Self {
+        Self(Some(table))
+    }
+
+    /// What is asked at first.
+    pub(super) fn first(self) -> TableChoice {
+        self.0.map_or(TableChoice::Default, TableChoice::Table)
+    }
+
+    /// Whether a table may be asked.
+    pub(super) fn allows(self, table: TableId) -> bool {
+        self.0.is_none_or(|only| only == table)
+    }
+
+    /// Whether there is one table, whatever is asked for.
+    pub(super) fn is_wall(self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The tables that may be asked, in order of their names.
+    pub(super) fn of(self, snapshot: &Snapshot) -> impl Iterator<Item = &TableState> {
+        snapshot.tables().filter(move |table| self.allows(table.id()))
+    }
+}
+
+/// The numbers by which Redis clients select tables, besides 0, which is the default one.
+#[derive(Debug, Default)]
+pub(crate) struct Databases(BTreeMap<u32, TableId>);
+
+impl Databases {
+    /// Those of `options`, whose tables need not be there.
+    pub(crate) fn new(options: &ServerOptions, catalog: &Catalog) -> Self {
+        let named = options.databases.iter();
+        Self(named.map(|(number, name)| (*number, catalog.reserve(name.clone()))).collect())
+    }
+
+    /// The table of a number.
+    pub(super) fn find(&self, number: i64) -> Option<TableChoice> {
+        match u32::try_from(number).ok()? {
+            0 => Some(TableChoice::Default),
+            number => self.0.get(&number).copied().map(TableChoice::Table),
+        }
+    }
+
+    /// The number of a table, where it has one.
+    pub(super) fn number_of(&self, table: TableId) -> Option<u32> {
+        self.0.iter().find(|(_, id)| **id == table).map(|(number, _)| *number)
+    }
+
+    /// How many numbers there are up to the largest.
+    pub(super) fn count(&self) -> u64 {
+        self.0.keys().last().map_or(1, |last| u64::from(*last) + 1)
+    }
+}
+
+/// Why nothing can be looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unavailable {
+    /// The table has no version yet.
+    Loading,
+    /// There is no table yet.
+    Empty,
+    /// There are several, none was named, and none is the default.
+    NoDefault,
+    /// There is no such table.
+    Unknown,
+    /// The table has no such version, or holds it no longer.
+    NotHeld,
+}
+
+impl Unavailable {
+    /// What is said in every language, as the beginning of a sentence without its capital.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Loading => "the table is loading, ask again soon",
+            Self::Empty => "there is no table yet, ask again soon",
+            Self::NoDefault => "there are several tables, and none is the default: name one",
+            Self::Unknown => "there is no such table",
+            Self::NotHeld => "the table does not hold that version",
+        }
+    }
+
+    /// Whether it may be otherwise in a moment.
+    pub(super) fn passes(self) -> bool {
+        matches!(self, Self::Loading | Self::Empty)
+    }
+}
+
+/// The version that answers for a choice.
+pub(super) fn version(
+    snapshot: &Snapshot,
+    choice: TableChoice,
+) -> Result<(TableId, &Arc<Version>), Unavailable> {
+    let table = match choice {
+        TableChoice::Default => snapshot.default_table(),
+        TableChoice::Table(id) => snapshot.table(id),
+    };
+    match (table, choice) {
+        (Some(table), _) => match table.current() {
+            Some(version) => Ok((table.id(), version)),
+            None => Err(Unavailable::Loading),
+        },
+        (None, TableChoice::Table(_)) => Err(Unavailable::Unknown),
+        (None, TableChoice::Default) if snapshot.tables().next().is_some() => Err(Unavailable::NoDefault),
+        (None, TableChoice::Default) => Err(Unavailable::Empty),
+    }
+}
