@@ -13,5 +13,6 @@ mod pipelines;
 mod redis_and_memcached;
 mod redis_clients;
 mod switch;
+mod tables;
 mod threads;
 mod transactions;

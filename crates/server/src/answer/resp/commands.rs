@@ -15,6 +15,7 @@ use super::walk::KeyWalk;
 use super::{DAMAGED, RespSession, integer, value_as_bulk, value_or_null};
 use crate::answer::key_list::KeyList;
 use crate::answer::lookups::LookupOutcome;
+use crate::answer::tables::Unavailable;
 use crate::answer::{After, ConnectionSlot, Responder, StopReason};
 
 /// What Redis says of `OBJECT FREQ` unless it is told to count.
@@ -159,7 +160,9 @@ impl RespSession {
     ) -> After {
         let is_client = matches!(command, Ok(Command::Client(_)));
         self.command = command.as_ref().map_or("NULL", Command::name);
-        if let Some(why) = responder.unavailable()
+        // A transaction may select another table before it comes to this command.
+        let refuses = |why: &Unavailable| why.passes() || !self.transaction.is_open();
+        if let Some(why) = responder.unavailable().filter(refuses)
             && command.is_ok_and(needs_table)
         {
             responder.loop_counters.resp.requests.add(1);
