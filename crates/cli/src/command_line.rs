@@ -6,8 +6,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    bench, build, completions, diff, dump, generate, get, info, man, publish, resume, rollback, serve,
-    switch, verify, versions,
+    bench, build, completions, diff, dump, generate, get, info, man, publish, ready, resume, rollback, serve,
+    status, switch, verify, versions,
 };
 
 /// Serves tables that are written once and read forever.
@@ -33,6 +33,8 @@ pub(crate) enum Chosen {
     Switch(switch::Arguments),
     Rollback(rollback::Arguments),
     Resume(resume::Arguments),
+    Status(status::Arguments),
+    Ready(ready::Arguments),
     Bench(Box<bench::Arguments>),
     Gen(generate::Arguments),
     Completions(completions::Arguments),
@@ -40,10 +42,11 @@ pub(crate) enum Chosen {
 }
 
 /// The subcommands as people look for them.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["serve", "get", "build"]),
     ("Tables", &["info", "verify", "dump", "diff"]),
     ("Versions of tables", &["publish", "versions", "switch", "rollback", "resume"]),
+    ("Servers", &["status", "ready"]),
     ("Tools", &["bench", "gen", "completions", "man"]),
 ];
 

@@ -25,6 +25,7 @@ mod read_options;
 mod resident;
 mod root;
 mod sample;
+mod server_pages;
 mod signals;
 mod storage;
 mod table;
@@ -35,8 +36,8 @@ use std::process::ExitCode;
 
 use crate::command_line::Chosen;
 use crate::commands::{
-    bench, build, completions, diff, dump, generate, get, info, man, publish, resume, rollback, serve,
-    switch, verify, versions,
+    bench, build, completions, diff, dump, generate, get, info, man, publish, ready, resume, rollback, serve,
+    status, switch, verify, versions,
 };
 use crate::console::warn;
 
@@ -57,6 +58,8 @@ fn main() -> ExitCode {
         Chosen::Switch(arguments) => switch::run(&arguments),
         Chosen::Rollback(arguments) => rollback::run(&arguments),
         Chosen::Resume(arguments) => resume::run(&arguments),
+        Chosen::Status(arguments) => status::run(&arguments),
+        Chosen::Ready(arguments) => ready::run(&arguments),
         Chosen::Bench(arguments) => bench::run(&arguments),
         Chosen::Gen(arguments) => generate::run(&arguments),
         Chosen::Completions(arguments) => completions::run(&arguments),

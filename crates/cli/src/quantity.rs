@@ -117,6 +117,11 @@ impl Kind {
     }
 }
 
+/// A time of any length.
+pub(crate) fn any_time(text: &str) -> Result<Duration, Misread> {
+    time(text, Duration::ZERO..=Duration::MAX)
+}
+
 /// A whole number of any size.
 pub(crate) fn any_count(text: &str) -> Result<u64, Misread> {
     count(text, 0..=u64::MAX)

@@ -270,12 +270,15 @@ fn a_file_that_is_missing_is_named_with_the_next_step() {
 }
 
 #[test]
-fn a_directory_is_no_table() {
+fn a_directory_of_files_is_no_root() {
     let (directory, _path) = file_with(b"");
     let directory = directory.path().to_str().unwrap();
     assert_refused(
         &["serve", directory, "--listen", "127.0.0.1:0"],
-        &format!("{directory} is a directory; name one file in it"),
+        &format!(
+            "{directory} is a directory with files and no tables; name one file in it, or make it a root with `graven \
+             publish FILE {directory}/TABLE`"
+        ),
     );
 }
 

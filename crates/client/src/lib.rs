@@ -27,6 +27,7 @@ mod connection;
 mod error;
 mod http;
 mod memcached;
+mod page;
 mod redis;
 mod stream;
 
@@ -36,6 +37,7 @@ use graven_wire::target::HttpOptions;
 pub use connection::Timeouts;
 pub use error::Error;
 pub use graven_wire::target::Target;
+pub use page::{Page, fetch};
 
 /// The longest answer that is taken, in bytes: the longest value that a table holds. Passed:
 /// [`Error::Malformed`].

@@ -24,6 +24,7 @@ fn every_form_of_an_address_is_read_and_written_back() {
         ("unix:/run/a.sock", None, Location::Unix("/run/a.sock".into()), "unix:/run/a.sock"),
         ("UNIX:a.sock", None, Location::Unix("a.sock".into()), "unix:a.sock"),
         ("unix:///run/a.sock", None, Location::Unix("/run/a.sock".into()), "unix:/run/a.sock"),
+        ("unix:////run/a.sock", None, Location::Unix("/run/a.sock".into()), "unix:/run/a.sock"),
         ("redis+unix:a", Some(Redis), Location::Unix("a".into()), "resp+unix:a"),
         ("Memcached+Unix:a", Some(Memcached), Location::Unix("a".into()), "memcached+unix:a"),
         ("http://unix:a", Some(Http), Location::Unix("a".into()), "http+unix:a"),

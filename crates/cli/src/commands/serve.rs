@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use graven_catalog::root::TableStorage;
+use graven_catalog::root::{Root, TableStorage};
 use graven_catalog::{
     Catalog, Directory, FileKeeper, FileStamp, Keeper, KeeperOptions, ServedFile, Snapshot, TableId,
     TableState, VersionName,
@@ -36,8 +36,8 @@ const FILES_POLL: Duration = Duration::from_secs(1);
 /// SIGINT and SIGTERM finish what is in flight and end the server; a second one ends it at once.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// What to serve: a carved file; or text, tsv, csv or jsonl, where `-` is standard input; NAME=FILE names a table; a
-    /// directory is a root with all its tables
+    /// A carved file, or text, tsv, csv or jsonl, where `-` is standard input; NAME=FILE names its table; a directory is a
+    /// root with all its tables
     #[arg(value_name = "TABLE", required = true)]
     tables: Vec<PathBuf>,
     #[command(flatten)]
@@ -69,12 +69,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         sources.files.iter().map(|source| ServedTable::new(source, &catalog)).collect();
     choose_default(options, &sources, &catalog)?;
     for root in &sources.roots {
-        let root = Directory::open(root).map_err(|error| explain(&error, ""))?;
+        let root = open_root(root)?;
         let keeper = Keeper::start(Arc::new(root), Arc::clone(&catalog), keeper_options(options));
         followers.add_root(keeper.map_err(|error| explain(&error, ""))?);
     }
     followers.add_files(
-        FileKeeper::start(Arc::clone(&catalog), served(&files, options), FILES_POLL),
+        FileKeeper::start(Arc::clone(&catalog), served(&files, options, &catalog), FILES_POLL),
         files.len(),
     )?;
     let mut start = Start {
@@ -143,13 +143,23 @@ impl ServedTable {
 }
 
 /// The files whose changes are noticed, with `--watch` to answer by.
-fn served(files: &[ServedTable], options: &ServeOptions) -> Vec<ServedFile> {
+fn served(files: &[ServedTable], options: &ServeOptions, catalog: &Arc<Catalog>) -> Vec<ServedFile> {
     let lasting = files.iter().filter(|file| !comes_slowly(&file.path));
     let served = lasting.map(|file| {
         let reload = options.watch.then(|| {
-            let (path, options) = (file.path.clone(), options.clone());
+            let (path, options, catalog, id) =
+                (file.path.clone(), options.clone(), Arc::clone(catalog), file.id);
             let reload = move || {
-                let store = Table::open(&path).and_then(|table| load_anew(table, &options));
+                let snapshot = catalog.snapshot();
+                let answers = snapshot.table(id).and_then(TableState::current);
+                let was_carved = answers.is_some_and(|version| version.store().written().is_some());
+                let store = Table::open(&path).and_then(|table| match table {
+                    // Half a copy of something else may well read as text.
+                    Table::Text(text) if was_carved => {
+                        Err(Failure::new(format!("{} was a carved file and is none any longer", text.name())))
+                    }
+                    table => load_anew(table, &options),
+                });
                 store.map_err(|failure| failure.to_string())
             };
             Box::new(reload) as graven_catalog::Reload
@@ -158,6 +168,22 @@ fn served(files: &[ServedTable], options: &ServeOptions) -> Vec<ServedFile> {
         ServedFile { table, name, path, stamp: file.stamp, reload }
     });
     served.collect()
+}
+
+/// A root, which may have no tables yet. A directory of files without one was not meant to be a root.
+fn open_root(path: &Path) -> Outcome<Directory> {
+    let root = Directory::open(path).map_err(|error| explain(&error, ""))?;
+    let has_tables = root.tables().is_ok_and(|tables| !tables.is_empty());
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let mut files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    if !has_tables && files.next().is_some() {
+        let path = path.display();
+        return Err(Failure::new(format!(
+            "{path} is a directory with files and no tables; name one file in it, or make it a root with `graven publish FILE \
+             {path}/TABLE`"
+        )));
+    }
+    Ok(root)
 }
 
 /// The table that is asked where none is named. What is asked of a file has to be there.

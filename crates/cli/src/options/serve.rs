@@ -145,7 +145,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         },
     )
     .default_said("the only one"),
-    common(
+    rare(
         Table,
         "watch",
         "Whether a file that is replaced answers as a new version",

@@ -35,6 +35,11 @@ fn read(text: &str, port_min: u16) -> Result<Address, AddressProblem> {
         if path.is_empty() {
             return Err(AddressProblem::MissingSocketPath);
         }
+        // More slashes than one say what one says, and would read as another address when written behind `unix:`.
+        let path = match path.trim_start_matches('/') {
+            relative if relative.len() == path.len() => path.to_owned(),
+            absolute => format!("/{absolute}"),
+        };
         let location = Location::Unix(path.into());
         return Ok(Address { protocol, is_tls, credentials: None, location, path: String::new(), query });
     }
