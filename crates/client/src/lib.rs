@@ -30,7 +30,7 @@ mod memcached;
 mod redis;
 mod stream;
 
-use connection::Connection;
+use connection::ServerConnection;
 use graven_wire::target::HttpOptions;
 
 pub use connection::Timeouts;
@@ -53,7 +53,7 @@ const PIPELINE_BYTES_MAX: usize = 16 * 1024;
 pub struct Client {
     target: Target,
     timeouts: Timeouts,
-    connection: Connection,
+    connection: ServerConnection,
     requests: Vec<u8>,
 }
 
@@ -64,7 +64,7 @@ impl Client {
     /// [`Error::UnknownHost`] and [`Error::Connect`]; with a password or a database in the
     /// address also [`Error::Login`] and those of a connection that fails.
     pub fn connect(target: &Target, timeouts: Timeouts) -> Result<Self, Error> {
-        let connection = Connection::open(target, timeouts)?;
+        let connection = ServerConnection::open(target, timeouts)?;
         Ok(Self { target: target.clone(), timeouts, connection, requests: Vec::new() })
     }
 
@@ -126,7 +126,7 @@ impl Client {
         let mut answered = 0;
         while answered < keys.len() {
             if self.connection.is_over() {
-                self.connection = Connection::open(&self.target, self.timeouts)?;
+                self.connection = ServerConnection::open(&self.target, self.timeouts)?;
             }
             let sent = answered + self.encode_some(&keys[answered..]);
             let mut outcome = self.connection.send(&self.requests);
