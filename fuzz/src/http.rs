@@ -1,6 +1,6 @@
 //! HTTP: the same bytes mean the same however they arrive, bodies are as long as they say, keys survive escaping.
 
-use graven_wire::http::{self, Body, Limits, Method, Place};
+use graven_wire::http::{self, Body, Limits, Method, UriComponent};
 
 use crate::pieces::same_in_pieces;
 
@@ -18,9 +18,9 @@ pub fn request(input: &[u8]) {
                 check_body(request.body);
                 check_lists(&request);
                 let (path, query) = http::split_target(request.target);
-                check_escapes(path, Place::Path);
+                check_escapes(path, UriComponent::Path);
                 if let Some(key) = query.and_then(|query| http::find_parameter(query, b"key")) {
-                    check_escapes(key, Place::Query);
+                    check_escapes(key, UriComponent::Query);
                 }
                 Some(format!(
                     "{:?} {:?}",
@@ -54,7 +54,7 @@ fn check_body(body: Body<'_>) {
     assert!(length <= LIMITS.body_bytes_max);
 }
 
-fn check_escapes(escaped: &[u8], place: Place) {
+fn check_escapes(escaped: &[u8], place: UriComponent) {
     let mut room = Vec::new();
     let Ok(key) = http::unescape(escaped, place, &mut room) else { return };
     if http::is_plain(escaped, place) {

@@ -46,9 +46,9 @@ pub fn compare(names: [&str; 2], documents: [&Document; 2]) -> Option<String> {
 }
 
 /// A row's label, and what it shows of a run.
-type Row<T> = (&'static str, fn(&Report) -> T);
+type ReportRow<T> = (&'static str, fn(&Report) -> T);
 
-const PARAMETERS: [Row<String>; 6] = [
+const PARAMETERS: [ReportRow<String>; 6] = [
     ("began", |run| run.started_at.clone()),
     ("target", |run| run.parameters.target.clone()),
     ("connections", |run| run.parameters.connections.to_string()),
@@ -60,14 +60,14 @@ const PARAMETERS: [Row<String>; 6] = [
     ("ended", |run| run.ended.to_string()),
 ];
 
-const RATES: [Row<f64>; 4] = [
+const RATES: [ReportRow<f64>; 4] = [
     ("requests/s", |run| run.requests_per_second),
     ("keys/s", |run| run.keys_per_second),
     ("MB/s received", |run| run.bytes_received_per_second / 1e6),
     ("MB/s sent", |run| run.bytes_sent_per_second / 1e6),
 ];
 
-const COUNTS: [Row<u64>; 7] = [
+const COUNTS: [ReportRow<u64>; 7] = [
     ("hits", |run| run.outcomes.hits),
     ("misses", |run| run.outcomes.misses),
     ("refused", |run| run.outcomes.refused),

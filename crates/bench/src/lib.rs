@@ -99,7 +99,7 @@ pub use plan::{
     THREADS_MAX, TIME_MAX, Workload,
 };
 pub use report::{
-    Bucket, ConnectionCounts, CurvePoint, Document, Ending, FORM, FailureCounts, KeyCounts, Latency,
+    ConnectionCounts, CurvePoint, Document, Ending, FORM, FailureCounts, HistogramBucket, KeyCounts, Latency,
     LatencyByOutcome, LatencyDistribution, Lateness, OutcomeCounts, Parameters, Percentile, PhaseTime,
     PhaseTimes, ProcessUse, Report, Sweep, TimeSeries, TimeStep, WarmUp,
 };

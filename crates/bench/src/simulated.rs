@@ -48,12 +48,12 @@ pub(crate) struct Simulation<'a> {
     /// When `stop` is set.
     pub(crate) stops_at: (u64, Option<&'a AtomicBool>),
     connections: Vec<SimulatedConnection>,
-    seen: Rc<Seen>,
+    seen: Rc<ServerCounts>,
 }
 
 /// What the server has seen.
 #[derive(Default)]
-pub(crate) struct Seen {
+pub(crate) struct ServerCounts {
     pub(crate) connections: Cell<u64>,
     pub(crate) requests: Cell<u64>,
     /// When the last one came.
@@ -89,7 +89,7 @@ impl Simulation<'_> {
         (clock, simulation)
     }
 
-    pub(crate) fn seen(&self) -> Rc<Seen> {
+    pub(crate) fn seen(&self) -> Rc<ServerCounts> {
         Rc::clone(&self.seen)
     }
 

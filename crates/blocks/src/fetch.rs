@@ -55,7 +55,7 @@ pub struct Fetcher<R> {
     cache: Option<Arc<Cache>>,
     counts: FetchCounts,
     /// Blocks that are under way or have come, for as long as a waiter needs them.
-    slots: HashMap<BlockId, Slot>,
+    slots: HashMap<BlockId, FetchSlot>,
     slots_max: usize,
     /// Bytes of the blocks in the slots.
     slot_bytes: usize,
@@ -70,7 +70,7 @@ pub struct Fetcher<R> {
 }
 
 #[derive(Debug)]
-struct Slot {
+struct FetchSlot {
     store: Arc<Store>,
     /// `None` while it is under way.
     fetched: Option<Fetched>,
@@ -114,11 +114,11 @@ impl<R: BlockReader> Fetcher<R> {
     pub fn find(&mut self, store: &Arc<Store>, piece: &Piece) -> Option<Fetched> {
         let id = BlockId::of(store, piece);
         match self.slots.get(&id) {
-            Some(Slot { fetched: Some(fetched), .. }) => {
+            Some(FetchSlot { fetched: Some(fetched), .. }) => {
                 self.found.push(id);
                 return Some(fetched.clone());
             }
-            Some(Slot { fetched: None, .. }) => {}
+            Some(FetchSlot { fetched: None, .. }) => {}
             None => {
                 if let Some(cache) = &self.cache {
                     if let Some(block) = cache.get(&id) {
@@ -137,7 +137,7 @@ impl<R: BlockReader> Fetcher<R> {
     pub fn want(&mut self, store: &Arc<Store>, piece: &Piece) {
         let id = BlockId::of(store, piece);
         match (self.slots.get(&id), &self.cache) {
-            (Some(Slot { fetched: Some(_), .. }), _) => self.found.push(id),
+            (Some(FetchSlot { fetched: Some(_), .. }), _) => self.found.push(id),
             (Some(_), _) | (None, None) => self.wanted.push((Arc::clone(store), *piece)),
             // Found again, it is a hit.
             (None, Some(cache)) if cache.holds(&id) => {}
@@ -207,7 +207,7 @@ impl<R: BlockReader> Fetcher<R> {
         self.reader.ask(Read { file: Arc::clone(file), store: id.store, piece: *piece, span });
         self.slot_bytes += piece.len();
         let slot =
-            Slot { store: Arc::clone(store), fetched: None, bytes: piece.len(), waiters: vec![waiter] };
+            FetchSlot { store: Arc::clone(store), fetched: None, bytes: piece.len(), waiters: vec![waiter] };
         self.slots.insert(id, slot);
         true
     }

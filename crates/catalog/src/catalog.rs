@@ -9,7 +9,7 @@ use std::time::Duration;
 use graven_format::Store;
 
 use crate::root::{TableName, VersionName};
-use crate::version::Version;
+use crate::version::TableVersion;
 
 /// A table's number, the same for as long as the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,9 +66,9 @@ pub struct TableCounts {
 pub struct TableState {
     id: TableId,
     name: TableName,
-    current: Option<Arc<Version>>,
-    former: Option<Arc<Version>>,
-    held: Vec<Arc<Version>>,
+    current: Option<Arc<TableVersion>>,
+    former: Option<Arc<TableVersion>>,
+    held: Vec<Arc<TableVersion>>,
     condition: Condition,
     counts: TableCounts,
     /// The server is not ready without it.
@@ -88,7 +88,7 @@ impl TableState {
     }
 
     /// The version that answers; `None` while there is none yet.
-    pub fn current(&self) -> Option<&Arc<Version>> {
+    pub fn current(&self) -> Option<&Arc<TableVersion>> {
         self.current.as_ref()
     }
 
@@ -109,7 +109,7 @@ impl TableState {
     }
 
     /// The version of this name, where it is current, the one before, or held on purpose.
-    pub fn version(&self, name: &str) -> Option<&Arc<Version>> {
+    pub fn version(&self, name: &str) -> Option<&Arc<TableVersion>> {
         let all = self.current.iter().chain(&self.former).chain(&self.held);
         all.into_iter().find(|version| version.name().as_str() == name)
     }
@@ -120,7 +120,7 @@ impl TableState {
     }
 
     /// Every version that may be named.
-    pub fn versions(&self) -> impl Iterator<Item = &Arc<Version>> {
+    pub fn versions(&self) -> impl Iterator<Item = &Arc<TableVersion>> {
         let unheld = self.current.iter().chain(&self.former).filter(|version| !self.holds(version.name()));
         unheld.chain(&self.held)
     }
@@ -220,7 +220,7 @@ struct State {
     snapshot: Arc<Snapshot>,
     /// Versions that no table names any longer, held here so that no thread that answers is ever the one that gives back
     /// their memory.
-    unnamed: Vec<Arc<Version>>,
+    unnamed: Vec<Arc<TableVersion>>,
     subscribers: Vec<Weak<Subscriber>>,
 }
 
@@ -350,7 +350,7 @@ impl Catalog {
         let store = store.into();
         self.change(|snapshot, unnamed| {
             let Some(table) = snapshot.table_mut(id) else { return };
-            let next = Arc::new(Version::new(table.name.clone(), version, store));
+            let next = Arc::new(TableVersion::new(table.name.clone(), version, store));
             unnamed.extend(table.former.take());
             // The same version from another place is not a switch that people mean.
             if table.current.as_ref().is_some_and(|current| current.name() != next.name()) {
@@ -386,7 +386,7 @@ impl Catalog {
         let store = store.into();
         self.change(|snapshot, unnamed| {
             let Some(table) = snapshot.table_mut(id) else { return };
-            let held = Arc::new(Version::new(table.name.clone(), version, store));
+            let held = Arc::new(TableVersion::new(table.name.clone(), version, store));
             unnamed.extend(table.held.extract_if(.., |known| known.name() == held.name()));
             table.held.push(held);
         });
@@ -405,7 +405,7 @@ impl Catalog {
     ///
     /// # Panics
     /// When there is none.
-    pub fn current(&self) -> Arc<Version> {
+    pub fn current(&self) -> Arc<TableVersion> {
         let snapshot = self.snapshot();
         let current = snapshot.default_table().and_then(TableState::current);
         Arc::clone(current.expect("the default table has a version"))
@@ -416,7 +416,7 @@ impl Catalog {
     pub fn drop_unused(&self) -> usize {
         let unused: Vec<_> = {
             let mut state = self.state();
-            let unused = |version: &mut Arc<Version>| {
+            let unused = |version: &mut Arc<TableVersion>| {
                 Arc::strong_count(version) == 1 && Arc::strong_count(version.store()) == 1
             };
             state.unnamed.extract_if(.., unused).collect()
@@ -437,7 +437,7 @@ impl Catalog {
         Subscription(subscriber)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Snapshot, &mut Vec<Arc<Version>>)) {
+    fn change(&self, change: impl FnOnce(&mut Snapshot, &mut Vec<Arc<TableVersion>>)) {
         let mut state = self.state();
         let mut snapshot = Snapshot::clone(&state.snapshot);
         change(&mut snapshot, &mut state.unnamed);

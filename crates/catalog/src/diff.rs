@@ -4,7 +4,7 @@ use graven_format::{Error, Store};
 
 /// How a key differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum KeyChange {
     /// Only the second table has it.
     Added,
     /// Only the first table has it.
@@ -32,7 +32,7 @@ pub struct Difference {
 /// When one of them is damaged or cannot be read, as "the first" or "the second".
 ///
 /// ```
-/// use graven_catalog::{Change, diff};
+/// use graven_catalog::{KeyChange, diff};
 /// use graven_format::{Builder, Options};
 ///
 /// let table = |pairs: &[(&str, &str)]| {
@@ -44,12 +44,12 @@ pub struct Difference {
 /// let mut changes = Vec::new();
 /// let difference = diff(&monday, &tuesday, |key, change| changes.push((key[0], change))).unwrap();
 /// assert_eq!((difference.added, difference.removed, difference.changed, difference.same), (1, 1, 1, 0));
-/// assert!(changes.contains(&(b'b', Change::Changed)));
+/// assert!(changes.contains(&(b'b', KeyChange::Changed)));
 /// ```
 pub fn diff(
     first: &Store,
     second: &Store,
-    mut each: impl FnMut(&[u8], Change),
+    mut each: impl FnMut(&[u8], KeyChange),
 ) -> Result<Difference, (&'static str, Error)> {
     let in_first = |error| ("the first", error);
     let in_second = |error| ("the second", error);
@@ -60,12 +60,12 @@ pub fn diff(
         value.clear();
         if !second.get(&key, &mut value).map_err(in_second)? {
             difference.removed += 1;
-            each(&key, Change::Removed);
+            each(&key, KeyChange::Removed);
         } else if value == before {
             difference.same += 1;
         } else {
             difference.changed += 1;
-            each(&key, Change::Changed);
+            each(&key, KeyChange::Changed);
         }
     }
     for bucket in 0..second.buckets() {
@@ -74,7 +74,7 @@ pub fn diff(
         for key in keys {
             if !first.contains(&key).map_err(in_first)? {
                 difference.added += 1;
-                each(&key, Change::Added);
+                each(&key, KeyChange::Added);
             }
         }
     }

@@ -77,8 +77,8 @@ impl FileKeeper {
     pub fn start(catalog: Arc<Catalog>, files: Vec<ServedFile>, poll: Duration) -> Result<Self, RootError> {
         let (wake, woken) = channel();
         let files =
-            files.into_iter().map(|file| Followed { seen: file.stamp, told: file.stamp, file }).collect();
-        let following = Following { catalog, files };
+            files.into_iter().map(|file| FollowedFile { seen: file.stamp, told: file.stamp, file }).collect();
+        let following = FileFollower { catalog, files };
         let started = thread::Builder::new().name("files".into()).spawn(move || following.run(&woken, poll));
         started.map_err(|source| RootError::Io {
             doing: "start a thread for",
@@ -95,7 +95,7 @@ impl FileKeeper {
     }
 }
 
-struct Followed {
+struct FollowedFile {
     file: ServedFile,
     /// What the last look has seen.
     seen: Option<FileStamp>,
@@ -103,12 +103,12 @@ struct Followed {
     told: Option<FileStamp>,
 }
 
-struct Following {
+struct FileFollower {
     catalog: Arc<Catalog>,
-    files: Vec<Followed>,
+    files: Vec<FollowedFile>,
 }
 
-impl Following {
+impl FileFollower {
     fn run(mut self, woken: &Receiver<()>, poll: Duration) {
         loop {
             match woken.recv_timeout(poll) {
@@ -123,7 +123,7 @@ impl Following {
     }
 }
 
-impl Followed {
+impl FollowedFile {
     fn look(&mut self, catalog: &Catalog) {
         let found = FileStamp::of(&self.file.path);
         let is_settled = std::mem::replace(&mut self.seen, found) == found;

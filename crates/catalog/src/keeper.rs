@@ -60,7 +60,7 @@ impl Keeper {
     ) -> Result<Self, RootError> {
         let (wake, woken) = channel();
         let over = Arc::new(AtomicBool::new(false));
-        let mut following = Following {
+        let mut following = RootFollower {
             root,
             catalog,
             options,
@@ -101,12 +101,12 @@ impl Drop for Keeper {
     }
 }
 
-struct Following {
+struct RootFollower {
     root: Arc<dyn Root>,
     catalog: Arc<Catalog>,
     options: KeeperOptions,
     over: Arc<AtomicBool>,
-    tables: BTreeMap<TableName, Followed>,
+    tables: BTreeMap<TableName, FollowedTable>,
     /// The last look at the root failed, and that was logged.
     root_fails: bool,
     /// Versions that are to be held and cannot be, which was logged.
@@ -115,7 +115,7 @@ struct Following {
 
 /// What is known of a table that is followed.
 #[derive(Debug)]
-struct Followed {
+struct FollowedTable {
     id: TableId,
     /// Listings since it was last seen; it is removed after two.
     missing: u32,
@@ -137,7 +137,7 @@ struct Seen {
 /// Why a version is not switched to.
 type Reason = String;
 
-impl Following {
+impl RootFollower {
     fn run(mut self, woken: &Receiver<()>) {
         lower_priority();
         while !self.over.load(Ordering::Relaxed) {
@@ -165,8 +165,10 @@ impl Following {
         };
         self.root_fails = false;
         for table in &listed {
-            self.tables.entry(table.clone()).or_insert_with(|| Followed::new(&self.catalog, table)).missing =
-                0;
+            self.tables
+                .entry(table.clone())
+                .or_insert_with(|| FollowedTable::new(&self.catalog, table))
+                .missing = 0;
         }
         let catalog = &self.catalog;
         self.tables.retain(|name, table| {
@@ -245,7 +247,7 @@ impl Following {
 
     /// At the start: has a table answer from its file at once, if it can.
     fn begin(&mut self, name: TableName) {
-        let followed = Followed::new(&self.catalog, &name);
+        let followed = FollowedTable::new(&self.catalog, &name);
         let id = followed.id;
         self.tables.insert(name.clone(), followed);
         let Ok(state) = self.root.current(&name) else { return };
@@ -528,7 +530,7 @@ fn keep(store: Store, storage: TableStorage) -> Result<Store, Reason> {
     kept.map_err(|error| error.to_string())
 }
 
-impl Followed {
+impl FollowedTable {
     fn new(catalog: &Catalog, name: &TableName) -> Self {
         Self { id: catalog.add(name.clone()), missing: 0, refused: None, logged: None }
     }

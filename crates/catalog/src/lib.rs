@@ -43,9 +43,9 @@ pub mod root;
 mod version;
 
 pub use catalog::{Catalog, Condition, Snapshot, Subscription, TableCounts, TableId, TableState};
-pub use diff::{Change, Difference, diff};
+pub use diff::{Difference, KeyChange, diff};
 pub use files::{FileKeeper, FileStamp, Reload, ServedFile};
 pub use keeper::{Keeper, KeeperOptions};
 pub use memory::available_bytes;
 pub use root::{Current, Directory, Root, RootError, TableName, TableSettings, VersionName};
-pub use version::Version;
+pub use version::TableVersion;

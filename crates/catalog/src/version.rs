@@ -9,7 +9,7 @@ use crate::root::{TableName, VersionName};
 
 /// One carved file of a table, which never changes.
 #[derive(Debug)]
-pub struct Version {
+pub struct TableVersion {
     table: TableName,
     name: VersionName,
     store: Arc<Store>,
@@ -18,7 +18,7 @@ pub struct Version {
     label: Arc<str>,
 }
 
-impl Version {
+impl TableVersion {
     pub(crate) fn new(table: TableName, name: VersionName, store: Arc<Store>) -> Self {
         let since = SystemTime::now();
         let made = store.written().unwrap_or(since);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use graven_catalog::root::{
-    Publish, Published, Retention, Target, Verb, publish, resume, retain, rollback, switch,
+    Publish, Published, Retention, SwitchTarget, Verb, publish, resume, retain, rollback, switch,
 };
 use graven_catalog::{Directory, Root, RootError, TableName, VersionName};
 use graven_format::{Builder, Options};
@@ -143,7 +143,7 @@ fn a_version_that_a_gate_keeps_out_is_there_and_is_not_switched_to_but_by_force(
     assert_eq!(refusals.len(), 4, "{refused}");
     assert_eq!((names(&root), current(&root).as_deref()), (vec!["v1".into(), "v2".into()], Some("v1")));
 
-    let by_hand = Target::Version(name("v2"));
+    let by_hand = SwitchTarget::Version(name("v2"));
     assert!(matches!(switch(&root, &table(), &by_hand, "", false), Err(RootError::Refused { .. })));
     let forced = switch(&root, &table(), &by_hand, "I know", true).unwrap();
     let newest = forced.history().next().unwrap();
@@ -168,16 +168,22 @@ fn a_rollback_freezes_and_never_goes_back_to_what_was_bad() {
     // The next nightly version is kept, and waits.
     let waits = put(&root, &carve(&folder, 10, "d"), "v4").unwrap().switched.unwrap();
     assert!(matches!(waits, Err(RootError::Frozen { .. })), "{waits:?}");
-    assert!(matches!(switch(&root, &table(), &Target::Latest, "", true), Err(RootError::Frozen { .. })));
+    assert!(matches!(
+        switch(&root, &table(), &SwitchTarget::Latest, "", true),
+        Err(RootError::Frozen { .. })
+    ));
     assert_eq!(rollback(&root, &table(), None, "").unwrap().version(), &name("v1"));
     assert!(matches!(rollback(&root, &table(), None, ""), Err(RootError::NothingToRollBackTo { .. })));
     let bad = name("v3");
     assert!(matches!(rollback(&root, &table(), Some(&bad), ""), Err(RootError::Bad { .. })));
 
     assert!(!resume(&root, &table(), "mended").unwrap().is_frozen());
-    assert!(matches!(switch(&root, &table(), &Target::Version(bad), "", false), Err(RootError::Bad { .. })));
-    assert_eq!(switch(&root, &table(), &Target::Latest, "", false).unwrap().version(), &name("v4"));
-    let no_such = switch(&root, &table(), &Target::Version(name("v9")), "", false).unwrap_err();
+    assert!(matches!(
+        switch(&root, &table(), &SwitchTarget::Version(bad), "", false),
+        Err(RootError::Bad { .. })
+    ));
+    assert_eq!(switch(&root, &table(), &SwitchTarget::Latest, "", false).unwrap().version(), &name("v4"));
+    let no_such = switch(&root, &table(), &SwitchTarget::Version(name("v9")), "", false).unwrap_err();
     assert_eq!(no_such.to_string(), "prices has no version v9; it has v4, v3, v2, v1");
 }
 

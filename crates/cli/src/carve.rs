@@ -18,7 +18,7 @@ use crate::progress::{BuildBar, follow};
 use crate::signals::{STOPPED, stop_on_signals};
 
 /// A table and what it was read from.
-pub(crate) struct Loaded {
+pub(crate) struct InMemoryTable {
     pub(crate) store: Store,
     /// Bytes of text.
     pub(crate) text_bytes: u64,
@@ -28,7 +28,7 @@ pub(crate) struct Loaded {
 
 /// Carves an input in memory. Where nothing is said of duplicates the last value of a key counts,
 /// unless they are more than half of all.
-pub(crate) fn in_memory(input: Input, read: &ReadOptions, keep: Option<Keep>) -> Outcome<Loaded> {
+pub(crate) fn in_memory(input: Input, read: &ReadOptions, keep: Option<Keep>) -> Outcome<InMemoryTable> {
     // What is carved in memory is not written to disk in between.
     let duplicates = keep.unwrap_or(Keep::Last).into();
     let options = Options { duplicates, memory_bytes: u64::MAX, ..Options::default() };
@@ -52,7 +52,7 @@ pub(crate) fn in_memory(input: Input, read: &ReadOptions, keep: Option<Keep>) ->
     if store.is_empty() {
         return Err(empty(&name, text_bytes, "serve"));
     }
-    Ok(Loaded { store, text_bytes, duplicates: built.duplicates })
+    Ok(InMemoryTable { store, text_bytes, duplicates: built.duplicates })
 }
 
 /// Refuses a table of which most pairs are gone, where nobody said that this is meant.
@@ -73,7 +73,7 @@ fn check_duplicates(name: &str, format: Format, built: Built, keep: Option<Keep>
 }
 
 /// What a build came to.
-pub(crate) struct Carved {
+pub(crate) struct BuildSummary {
     /// Bytes of input.
     pub(crate) input_bytes: u64,
     /// Pairs whose key came more than once.
@@ -95,7 +95,7 @@ pub(crate) fn to_file(
     keep: Option<Keep>,
     options: Options,
     output: &Path,
-) -> Outcome<Carved> {
+) -> Outcome<BuildSummary> {
     let started = Instant::now();
     let options = Options { duplicates: keep.unwrap_or(Keep::Last).into(), ..options };
     let (name, meter) = (input.name().to_owned(), input.meter());
@@ -133,7 +133,7 @@ pub(crate) fn to_file(
     };
     let (built, pairs) = follow(step, work)??;
     let input_bytes = if meter.read() > 0 { meter.read() } else { built.input_bytes };
-    Ok(Carved {
+    Ok(BuildSummary {
         input_bytes,
         duplicates: built.duplicates,
         took: started.elapsed(),

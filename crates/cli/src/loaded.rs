@@ -16,7 +16,7 @@ use crate::options::serve::ServeOptions;
 use crate::quantity::show_size;
 use crate::resident::resident_bytes;
 use crate::storage;
-use crate::table::{Carved, Table, explain};
+use crate::table::{OpenTable, Table, explain};
 
 /// A table that can answer, and what is said of it.
 pub(crate) struct Loaded {
@@ -28,7 +28,7 @@ impl Loaded {
     pub(crate) fn from(table: Table, options: &ServeOptions, started: Instant) -> Outcome<Self> {
         match (table, options.duplicates) {
             (Table::Carved(carved), None) => Self::opened(carved, options, started),
-            (Table::Carved(Carved { name, .. }), Some(_)) => Err(Failure::new(format!(
+            (Table::Carved(OpenTable { name, .. }), Some(_)) => Err(Failure::new(format!(
                 "{name} is a carved file, which has no duplicates; leave --duplicates to `graven build`"
             ))),
             (Table::Text(text), _) if matches!(options.storage, Some(Storage::Mapped | Storage::Disk)) => {
@@ -56,8 +56,8 @@ impl Loaded {
 
     /// Opens a carved file where it is to be kept; in memory it answers from the file until it is
     /// there.
-    fn opened(carved: Carved, options: &ServeOptions, started: Instant) -> Outcome<Self> {
-        let Carved { name, store } = carved;
+    fn opened(carved: OpenTable, options: &ServeOptions, started: Instant) -> Outcome<Self> {
+        let OpenTable { name, store } = carved;
         let (storage, why) = storage::choose(options.storage, store.carved_bytes());
         let kept = match storage {
             // It comes there later, while it answers.
@@ -118,7 +118,7 @@ pub(crate) fn load_anew(table: Table, options: &ServeOptions) -> Outcome<Store> 
             let read = ReadOptions { trim: options.trim, ..ReadOptions::default() };
             Ok(carve::in_memory(text, &read, options.duplicates)?.store)
         }
-        Table::Carved(Carved { name, store }) => {
+        Table::Carved(OpenTable { name, store }) => {
             let failed = |error| explain(&name, &error);
             let (storage, _) = storage::choose(options.storage, store.carved_bytes());
             store.verify().map_err(failed)?;

@@ -9,7 +9,7 @@ use graven_format::{NewFile, Unpublished};
 use crate::failure::{Failure, Outcome, reason};
 
 /// What a path that is to be written to leads to.
-pub(crate) enum Target {
+pub(crate) enum Destination {
     /// Standard output, or a device or pipe that has a name.
     Stream(PathBuf),
     /// A file that may be there already.
@@ -19,7 +19,7 @@ pub(crate) enum Target {
 /// What stands for standard output.
 pub(crate) const STANDARD_OUTPUT: &str = "-";
 
-impl Target {
+impl Destination {
     /// What `path` leads to; where it is a directory, `inside` is advised as the name of a file in
     /// it.
     pub(crate) fn find(path: &Path, inside: &str) -> Outcome<Self> {
@@ -68,26 +68,26 @@ fn cannot(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// A place to write to; nothing is in its place until [`finish`](Self::finish).
-pub(crate) enum Output {
+pub(crate) enum OutputWriter {
     /// Written as it comes.
     Stream(Box<dyn Write>),
     /// A file that is not in its place yet.
     File(NewFile),
 }
 
-impl Output {
+impl OutputWriter {
     /// Opens `path`, where `-` is standard output.
     pub(crate) fn create(path: &Path) -> Outcome<Self> {
-        match Target::find(path, "sample.data")? {
-            Target::Stream(path) if path == Path::new(STANDARD_OUTPUT) => {
+        match Destination::find(path, "sample.data")? {
+            Destination::Stream(path) if path == Path::new(STANDARD_OUTPUT) => {
                 Ok(Self::Stream(Box::new(io::stdout())))
             }
-            Target::Stream(path) => {
+            Destination::Stream(path) => {
                 let stream =
                     File::options().write(true).open(&path).map_err(|error| cannot(&path, &error))?;
                 Ok(Self::Stream(Box::new(stream)))
             }
-            Target::File(path) => {
+            Destination::File(path) => {
                 NewFile::create(&path).map(Self::File).map_err(|error| cannot(&path, &error))
             }
         }
@@ -140,7 +140,7 @@ pub(crate) fn written<T>(done: Result<T, Stop>, path: &Path) -> Outcome<Option<T
     }
 }
 
-impl Write for Output {
+impl Write for OutputWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stream(stream) => stream.write(bytes),

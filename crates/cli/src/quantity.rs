@@ -11,18 +11,18 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Misread {
     /// No number stands at the beginning, or something else stands behind its unit.
-    NotANumber { kind: Kind },
+    NotANumber { kind: QuantityKind },
     /// What stands behind the number is no unit of this kind.
-    Unit { found: String, kind: Kind },
+    Unit { found: String, kind: QuantityKind },
     /// Counts, sizes and times have a smallest part.
-    Fraction { kind: Kind },
+    Fraction { kind: QuantityKind },
     /// Outside of what this option takes; without `most` there is no end.
     Range { least: String, most: Option<String> },
 }
 
 /// What is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum QuantityKind {
     Count,
     Size,
     Time,
@@ -45,7 +45,7 @@ impl fmt::Display for Misread {
     }
 }
 
-impl Kind {
+impl QuantityKind {
     fn name(self) -> &'static str {
         match self {
             Self::Count | Self::Number => "number",
@@ -137,12 +137,12 @@ pub(crate) fn positive(text: &str) -> Result<NonZeroUsize, Misread> {
 
 /// A whole number, such as that of lines or connections.
 pub(crate) fn count(text: &str, range: RangeInclusive<u64>) -> Result<u64, Misread> {
-    whole(text, Kind::Count, range, show_count)
+    whole(text, QuantityKind::Count, range, show_count)
 }
 
 /// A number of bytes.
 pub(crate) fn size(text: &str, range: RangeInclusive<u64>) -> Result<u64, Misread> {
-    whole(text, Kind::Size, range, show_size)
+    whole(text, QuantityKind::Size, range, show_size)
 }
 
 /// A time, which may be put together of several: `1m30s`. Without a unit it is in seconds.
@@ -150,8 +150,8 @@ pub(crate) fn time(text: &str, range: RangeInclusive<Duration>) -> Result<Durati
     let mut nanoseconds = 0_u128;
     let mut rest = text.trim();
     loop {
-        let (part, after) = Scaled::read(rest, Kind::Time)?;
-        nanoseconds = nanoseconds.saturating_add(part.whole(Kind::Time)?);
+        let (part, after) = Scaled::read(rest, QuantityKind::Time)?;
+        nanoseconds = nanoseconds.saturating_add(part.whole(QuantityKind::Time)?);
         rest = after.trim_start();
         if rest.is_empty() {
             break;
@@ -164,9 +164,9 @@ pub(crate) fn time(text: &str, range: RangeInclusive<Duration>) -> Result<Durati
 
 /// A number that need not be whole, such as that of requests a second.
 pub(crate) fn number(text: &str, range: RangeInclusive<f64>) -> Result<f64, Misread> {
-    let (scaled, rest) = Scaled::read(text.trim(), Kind::Number)?;
+    let (scaled, rest) = Scaled::read(text.trim(), QuantityKind::Number)?;
     if !rest.is_empty() {
-        return Err(Misread::NotANumber { kind: Kind::Number });
+        return Err(Misread::NotANumber { kind: QuantityKind::Number });
     }
     // The decimal text is what the standard library reads to the nearest number that there is.
     let number = format!("{}e{}", scaled.digits, scaled.exponent).parse::<f64>().unwrap_or(f64::INFINITY);
@@ -193,14 +193,14 @@ pub(crate) fn show_time(time: Duration) -> String {
         return "0s".to_owned();
     }
     let units = ["d", "h", "s", "ms", "us", "ns"].into_iter();
-    let mut worth = units.filter_map(|name| Some((name, Kind::Time.unit(name)?)));
+    let mut worth = units.filter_map(|name| Some((name, QuantityKind::Time.unit(name)?)));
     let whole = worth.find(|(_, unit)| nanoseconds.is_multiple_of(*unit));
     whole.map_or_else(String::new, |(name, unit)| format!("{}{name}", nanoseconds / unit))
 }
 
 fn whole(
     text: &str,
-    kind: Kind,
+    kind: QuantityKind,
     range: RangeInclusive<u64>,
     show: fn(u64) -> String,
 ) -> Result<u64, Misread> {
@@ -241,7 +241,7 @@ const DIGITS_MAX: u32 = 30;
 
 impl Scaled {
     /// The number that `text` begins with, and what follows its unit.
-    fn read(text: &str, kind: Kind) -> Result<(Self, &str), Misread> {
+    fn read(text: &str, kind: QuantityKind) -> Result<(Self, &str), Misread> {
         let not_a_number = Misread::NotANumber { kind };
         let mut scaled = Self { digits: 0, exponent: 0, unit: 1 };
         let (mut seen, mut in_fraction, mut at) = (0, false, 0);
@@ -279,7 +279,7 @@ impl Scaled {
     }
 
     /// The whole number that this is; one beyond every range for what has no place in 128 bits.
-    fn whole(&self, kind: Kind) -> Result<u128, Misread> {
+    fn whole(&self, kind: QuantityKind) -> Result<u128, Misread> {
         if self.digits == 0 {
             return Ok(0);
         }

@@ -115,12 +115,12 @@ pub(crate) fn explain(error: &RootError, advice: &str) -> Failure {
 }
 
 /// `latest`, or the name of a version.
-pub(crate) fn parse_target(text: &str) -> Result<graven_catalog::root::Target, String> {
-    use graven_catalog::root::Target;
+pub(crate) fn parse_target(text: &str) -> Result<graven_catalog::root::SwitchTarget, String> {
+    use graven_catalog::root::SwitchTarget;
     if text == "latest" {
-        return Ok(Target::Latest);
+        return Ok(SwitchTarget::Latest);
     }
-    parse_version(text).map(Target::Version)
+    parse_version(text).map(SwitchTarget::Version)
 }
 
 /// The name of a version.

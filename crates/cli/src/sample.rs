@@ -9,7 +9,7 @@ use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 /// What the values look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Values {
+pub(crate) enum SampleValues {
     /// 10 to 50 letters, a-z and A-Z
     Letters,
     /// 1 to 10 words of 1 to 10 letters, a-z
@@ -38,13 +38,13 @@ const fn two_of<const N: usize, const N2: usize>(symbols: [u8; N]) -> [[u8; 2]; 
 }
 
 /// Draws one line after the other, each a random version 4 UUID and a value.
-pub(crate) struct Sample {
+pub(crate) struct SampleGenerator {
     random: Xoshiro256PlusPlus,
-    values: Values,
+    values: SampleValues,
 }
 
-impl Sample {
-    pub(crate) fn new(seed: u64, values: Values) -> Self {
+impl SampleGenerator {
+    pub(crate) fn new(seed: u64, values: SampleValues) -> Self {
         Self { random: Xoshiro256PlusPlus::seed_from_u64(seed), values }
     }
 
@@ -53,8 +53,8 @@ impl Sample {
         self.append_key(text);
         text.push(b' ');
         match self.values {
-            Values::Letters => self.append_letters(text),
-            Values::Words => self.append_words(text),
+            SampleValues::Letters => self.append_letters(text),
+            SampleValues::Words => self.append_words(text),
         }
         text.push(b'\n');
     }
@@ -120,8 +120,8 @@ mod tests {
     use super::*;
     use sha2::{Digest, Sha256};
 
-    fn text(lines: usize, seed: u64, values: Values) -> Vec<u8> {
-        let mut sample = Sample::new(seed, values);
+    fn text(lines: usize, seed: u64, values: SampleValues) -> Vec<u8> {
+        let mut sample = SampleGenerator::new(seed, values);
         let mut text = Vec::new();
         for _ in 0..lines {
             sample.append_line(&mut text);
@@ -136,29 +136,29 @@ mod tests {
     #[test]
     fn a_seed_gives_the_same_bytes_forever() {
         assert_eq!(
-            sha256(&text(100_000, 0, Values::Letters)),
+            sha256(&text(100_000, 0, SampleValues::Letters)),
             "a79c3e8de03ef8d034687dce3c5e5ad885c1f4d8b204090db98a7f916756bddd"
         );
         assert_eq!(
-            sha256(&text(100_000, 0, Values::Words)),
+            sha256(&text(100_000, 0, SampleValues::Words)),
             "ad60c827a40a36a3c6ec1d25f434cb76b2886de9a3ae65c1ce113eb3554fd172"
         );
         assert_eq!(
-            sha256(&text(100_000, u64::MAX, Values::Letters)),
+            sha256(&text(100_000, u64::MAX, SampleValues::Letters)),
             "221bbd00472d6f497aebf4a28c97aa23e7965183eaeca6d845a866245fdc3bce"
         );
     }
 
     #[test]
     fn another_seed_gives_another_table() {
-        let a = text(1, 1, Values::Letters);
-        let b = text(1, 2, Values::Letters);
+        let a = text(1, 1, SampleValues::Letters);
+        let b = text(1, 2, SampleValues::Letters);
         assert_ne!(a[..UUID_BYTES], b[..UUID_BYTES]);
     }
 
     #[test]
     fn every_key_is_a_lower_case_uuid_of_version_4() {
-        for line in text(20_000, 3, Values::Letters).split_inclusive(|&byte| byte == b'\n') {
+        for line in text(20_000, 3, SampleValues::Letters).split_inclusive(|&byte| byte == b'\n') {
             for (i, &byte) in line[..UUID_BYTES].iter().enumerate() {
                 let expected: &[u8] = match i {
                     8 | 13 | 18 | 23 => b"-",
@@ -176,7 +176,7 @@ mod tests {
     fn letters_are_10_to_50_and_all_of_them_equally_often() {
         let mut lengths = [0_u32; 51];
         let mut letters = [0_u32; 256];
-        let text = text(100_000, 4, Values::Letters);
+        let text = text(100_000, 4, SampleValues::Letters);
         for line in text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             let value = &line[UUID_BYTES + 1..];
             lengths[value.len()] += 1;
@@ -195,7 +195,7 @@ mod tests {
         let mut words = [0_u32; 10];
         let mut lengths = [0_u32; 10];
         let mut letters = [0_u32; 26];
-        let text = text(100_000, 5, Values::Words);
+        let text = text(100_000, 5, SampleValues::Words);
         for line in text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             assert!(line.len() < LINE_BYTES_MAX);
             let mut count = 0;

@@ -10,12 +10,12 @@ use crate::failure::{Failure, Outcome, reason};
 use crate::input;
 
 /// A carved file that is open.
-pub(crate) struct Carved {
+pub(crate) struct OpenTable {
     pub(crate) name: String,
     pub(crate) store: Box<Store>,
 }
 
-impl Carved {
+impl OpenTable {
     /// Opens the file that was looked into, whatever is at its path by now.
     fn open(input: Input) -> Result<Self, Error> {
         let name = input.name().to_owned();
@@ -27,7 +27,7 @@ impl Carved {
 
 /// What a path holds.
 pub(crate) enum Table {
-    Carved(Carved),
+    Carved(OpenTable),
     /// Text that was not read yet.
     Text(Input),
 }
@@ -40,7 +40,7 @@ impl Table {
             (false, _) => Ok(Self::Text(input)),
             (true, Some(_)) => {
                 let name = input.name().to_owned();
-                let carved = Carved::open(input).map_err(|error| explain(&name, &error))?;
+                let carved = OpenTable::open(input).map_err(|error| explain(&name, &error))?;
                 Ok(Self::Carved(carved))
             }
             (true, None) => Err(not_a_stream(input.name())),
@@ -50,7 +50,7 @@ impl Table {
 
 /// Opens `path`, which must be a carved file, and says what is wrong with it if it is one that is
 /// damaged.
-pub(crate) fn open_carved(path: &Path) -> Outcome<Result<Carved, Error>> {
+pub(crate) fn open_carved(path: &Path) -> Outcome<Result<OpenTable, Error>> {
     let input = input::open(path)?;
     let name = input.name().to_owned();
     match input.path() {
@@ -62,7 +62,7 @@ pub(crate) fn open_carved(path: &Path) -> Outcome<Result<Carved, Error>> {
             "{name} is not a carved file; make one with `graven build {name} -o {}`",
             input::default_output(path).display()
         ))),
-        Some(_) => Ok(Carved::open(input)),
+        Some(_) => Ok(OpenTable::open(input)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The house rules that no compiler keeps: the walls between the crates, the first line of every file, where `unsafe` may
 //! stand, and that the documents name what exists.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +63,95 @@ const HOST_BYTES: [&str; 5] = [
     concat!("usize", "::to_le_bytes"),
     concat!("size_of", "::<usize>"),
 ];
+
+/// Type names that stand for more than one thing, with their places and the reason why readers
+/// expect that. A file is listed as often as it defines the name; each file below a folder that is
+/// listed may define it once.
+const SHARED_NAMES: [(&str, &[&str], &str); 12] = [
+    (
+        "Arguments",
+        &["crates/cli/src/command_line.rs", "crates/cli/src/commands/"],
+        "what clap reads for the program and for each subcommand; written with its module, `serve::Arguments`",
+    ),
+    (
+        "Error",
+        &[
+            "crates/bench/src/run.rs",
+            "crates/client/src/error.rs",
+            "crates/format/src/error.rs",
+            "crates/ingest/src/error.rs",
+            "crates/server/src/error.rs",
+            "crates/wire/src/http/error.rs",
+        ],
+        "the one error of a crate, as everywhere in Rust",
+    ),
+    (
+        "Invalid",
+        &[
+            "crates/wire/src/memcached/mistake.rs",
+            "crates/wire/src/resp/invalid.rs",
+            "crates/server/src/answer/mod.rs",
+        ],
+        "bytes that are no request, in two protocols; the trait over the protocols has it as an associated type",
+    ),
+    (
+        "InvalidReply",
+        &["crates/wire/src/memcached/replies.rs", "crates/wire/src/resp/replies.rs"],
+        "bytes that are no reply, in two protocols",
+    ),
+    (
+        "Limits",
+        &["crates/wire/src/http/mod.rs", "crates/wire/src/memcached/mod.rs", "crates/wire/src/resp/mod.rs"],
+        "what a request may take, in three protocols",
+    ),
+    (
+        "Reply",
+        &["crates/wire/src/memcached/replies.rs", "crates/wire/src/resp/replies.rs"],
+        "what a server sends, in two protocols",
+    ),
+    (
+        "ReplyDecoder",
+        &["crates/wire/src/memcached/replies.rs", "crates/wire/src/resp/replies.rs"],
+        "what reads it",
+    ),
+    (
+        "ReplyLimits",
+        &["crates/wire/src/memcached/replies.rs", "crates/wire/src/resp/replies.rs"],
+        "what it may take",
+    ),
+    (
+        "Request",
+        &[
+            "crates/wire/src/http/request.rs",
+            "crates/wire/src/memcached/decode.rs",
+            "crates/wire/src/resp/decode.rs",
+            "crates/server/src/answer/mod.rs",
+        ],
+        "what a client sends, in three protocols; the trait over them has it as an associated type",
+    ),
+    (
+        "RequestDecoder",
+        &[
+            "crates/wire/src/http/decoder.rs",
+            "crates/wire/src/memcached/decode.rs",
+            "crates/wire/src/resp/decode.rs",
+        ],
+        "what reads it",
+    ),
+    (
+        "Stream",
+        &["crates/server/src/system.rs", "crates/server/src/system.rs"],
+        "a trait, and the associated type of `System` that has it",
+    ),
+    (
+        "Version",
+        &["crates/wire/src/http/mod.rs", "crates/wire/src/resp/mod.rs"],
+        "the version of the protocol that a peer speaks, in two protocols",
+    ),
+];
+
+/// Names that still stand for several things within `crates/format`. The list only gets shorter.
+const SHARED_WITHIN_FORMAT: [&str; 4] = ["Block", "Entry", "Error", "Pair"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -144,6 +234,120 @@ fn unsafe_stands_only_in_files_that_are_listed_with_their_reason() {
         assert!(root().join(name).exists(), "{name} is listed for `unsafe` and does not exist");
         assert!(!reason.is_empty(), "{name} is listed for `unsafe` without a reason");
     }
+}
+
+/// The types that a file defines, with their lines: those in functions and tests, too, and the
+/// associated types of traits. Those in an `impl` have the names that the trait gave them.
+fn defined_types(text: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let named = lines.iter().enumerate().filter_map(|(i, line)| {
+        let line = line.trim_start();
+        let line = match line.strip_prefix("pub(") {
+            Some(rest) => rest.split_once(") ")?.1,
+            None => line.strip_prefix("pub ").unwrap_or(line),
+        };
+        let (keyword, rest) = line.strip_prefix("unsafe ").unwrap_or(line).split_once(' ')?;
+        let name = rest.split(|byte: char| !byte.is_ascii_alphanumeric()).next()?;
+        let is_defined = match keyword {
+            "type" => !is_in_impl(&lines, i),
+            _ => ["struct", "enum", "trait", "union"].contains(&keyword),
+        };
+        (is_defined && name.starts_with(|first: char| first.is_ascii_uppercase())).then_some((name, i + 1))
+    });
+    named.collect()
+}
+
+/// Whether the block that holds line `i` belongs to an `impl`, in code as rustfmt indents it.
+fn is_in_impl(lines: &[&str], i: usize) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let is_head = |line: &&&str| {
+        let is_outside = !line.is_empty() && indent(line) < indent(lines[i]);
+        let text = line.trim_start();
+        is_outside && !["{", "where", ")", "//", "#"].iter().any(|beginning| text.starts_with(beginning))
+    };
+    let head = lines[..i].iter().rev().find(is_head).map(|line| line.trim_start());
+    head.is_some_and(|head| head.starts_with("impl") || head.starts_with("unsafe impl"))
+}
+
+#[test]
+fn a_type_name_stands_for_one_thing() {
+    let files = rust_files("crates");
+    let mut places: BTreeMap<&str, Vec<(&str, usize)>> = BTreeMap::new();
+    for (path, text) in files.iter().filter(|(path, _)| path.split('/').nth(2) == Some("src")) {
+        for (name, line) in defined_types(text) {
+            places.entry(name).or_default().push((path, line));
+        }
+    }
+    assert!(places.len() > 300, "only {} names were found", places.len());
+    let mut faults = Vec::new();
+    for (name, ..) in SHARED_NAMES.iter().filter(|(name, ..)| !places.contains_key(name)) {
+        faults.push(format!("`{name}` is listed, and nothing has that name"));
+    }
+    for (name, mut found) in places {
+        found.sort_unstable();
+        let all: Vec<String> = found.iter().map(|(path, line)| format!("{path}:{line}")).collect();
+        let listed = SHARED_NAMES.iter().find(|(listed, ..)| *listed == name);
+        for place in listed.map_or(&[][..], |(_, places, _)| places) {
+            let before = found.len();
+            if place.ends_with('/') {
+                let mut seen = BTreeSet::new();
+                found.retain(|(path, _)| !(path.starts_with(place) && seen.insert(*path)));
+            } else if let Some(i) = found.iter().position(|(path, _)| path == place) {
+                found.remove(i);
+            }
+            if found.len() == before {
+                faults.push(format!("`{name}` is listed for {place}, which does not define it"));
+            }
+        }
+        if SHARED_WITHIN_FORMAT.contains(&name) {
+            let mut is_first = true;
+            found.retain(|(path, _)| {
+                !path.starts_with("crates/format/") || (listed.is_none() && std::mem::take(&mut is_first))
+            });
+        }
+        if found.len() > usize::from(listed.is_none()) {
+            faults.push(format!("`{name}` stands for {} things: {}", all.len(), all.join(", ")));
+        }
+    }
+    assert!(
+        faults.is_empty(),
+        "give each type a name that says what it is, or list it in SHARED_NAMES with the reason:\n{}",
+        faults.join("\n")
+    );
+    for (name, places, reason) in SHARED_NAMES {
+        assert!(places.len() > 1 && !reason.is_empty(), "`{name}` is listed without places or a reason");
+    }
+}
+
+#[test]
+fn types_are_found_wherever_they_are_defined() {
+    let text = "\
+pub struct Whole<T>(T);
+pub(crate) enum Choice { One }
+// struct Remark;
+impl<T> Iterator for Whole<T>
+where
+    T: Copy,
+{
+    /// An item.
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        struct Local;
+        type Alias<'a> = &'a str;
+        None
+    }
+}
+pub(in crate::room) unsafe trait Reads: Sized {
+    type Source: Copy;
+}
+mod tests {
+    union Bits { a: u8 }
+    fn of(kind: u8, type_of: u8) {}
+}
+";
+    let names: Vec<&str> = defined_types(text).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["Whole", "Choice", "Local", "Alias", "Reads", "Source", "Bits"]);
 }
 
 #[test]

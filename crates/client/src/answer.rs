@@ -11,19 +11,19 @@ use crate::{http, memcached, redis};
 /// What came back for a lookup.
 pub(crate) struct Answer {
     /// `None` when the server does not have the key.
-    pub(crate) value: Option<ValuePlace>,
+    pub(crate) value: Option<ValueLocation>,
     pub(crate) keep_alive: bool,
 }
 
 /// Where a value is.
-pub(crate) enum ValuePlace {
+pub(crate) enum ValueLocation {
     /// In the bytes that were decoded.
     At(Range<usize>),
     /// Put together in the room that was given.
     Whole,
 }
 
-impl ValuePlace {
+impl ValueLocation {
     /// The place of `value`, which is a part of `received`.
     pub(crate) fn of(value: &[u8], received: &[u8]) -> Self {
         let start = value.as_ptr().addr() - received.as_ptr().addr();
@@ -33,13 +33,13 @@ impl ValuePlace {
 
 /// What a lookup was, and what to call the server in errors.
 #[derive(Clone, Copy)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct LookupContext<'a> {
     pub(crate) protocol: Protocol,
     pub(crate) name: &'a str,
     pub(crate) key: &'a [u8],
 }
 
-impl Asked<'_> {
+impl LookupContext<'_> {
     /// The error that says that `received` cannot be read.
     pub(crate) fn malformed(self, received: &[u8], reason: impl ToString) -> Error {
         let Self { protocol, name, .. } = self;
@@ -52,7 +52,7 @@ impl Asked<'_> {
 /// says that the server has closed the connection. A value that came in several pieces is put
 /// together in `whole`.
 pub(crate) fn decode(
-    asked: Asked<'_>,
+    asked: LookupContext<'_>,
     received: &[u8],
     ended: bool,
     whole: &mut Vec<u8>,

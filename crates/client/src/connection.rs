@@ -7,9 +7,9 @@ use graven_wire::address::Protocol;
 use graven_wire::target::{Handshake, Target};
 use graven_wire::{Decoded, PROBE, Recognized, recognize};
 
-use crate::answer::{self, Answer, Asked, ValuePlace};
+use crate::answer::{self, Answer, LookupContext, ValueLocation};
 use crate::error::Error;
-use crate::stream::Stream;
+use crate::stream::ServerStream;
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +36,8 @@ const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 const READ_BYTES_MIN: usize = 16 * 1024;
 
 #[derive(Debug)]
-pub(crate) struct Connection {
-    stream: Stream,
+pub(crate) struct ServerConnection {
+    stream: ServerStream,
     protocol: Protocol,
     timeouts: Timeouts,
     name: String,
@@ -48,11 +48,11 @@ pub(crate) struct Connection {
     /// A value that came in several pieces, put together.
     whole: Vec<u8>,
     answers: u64,
-    state: State,
+    state: KeepAlive,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum KeepAlive {
     /// No answer has said yet whether the server keeps it open.
     Unknown,
     KeepsOpen,
@@ -60,13 +60,13 @@ enum State {
     Over,
 }
 
-impl Connection {
+impl ServerConnection {
     pub(crate) fn open(target: &Target, timeouts: Timeouts) -> Result<Self, Error> {
         let name = target.to_string();
-        let stream = Stream::open(target.location(), &name, timeouts)?;
+        let stream = ServerStream::open(target.location(), &name, timeouts)?;
         let protocol = target.protocol();
         // Only HTTP servers close a connection after an answer.
-        let state = if protocol == Protocol::Http { State::Unknown } else { State::KeepsOpen };
+        let state = if protocol == Protocol::Http { KeepAlive::Unknown } else { KeepAlive::KeepsOpen };
         let mut connection = Self {
             stream,
             protocol,
@@ -109,7 +109,7 @@ impl Connection {
     pub(crate) fn recognize_server(&self, target: &Target) -> Option<Recognized> {
         let patience = self.timeouts.read.min(PROBE_PATIENCE);
         let timeouts = Timeouts { connect: patience, read: patience, write: patience };
-        let mut stream = Stream::open(target.location(), &self.name, timeouts).ok()?;
+        let mut stream = ServerStream::open(target.location(), &self.name, timeouts).ok()?;
         stream.write_all(PROBE).ok()?;
         let mut answer = [0; 64];
         let bytes = stream.read(&mut answer).ok()?;
@@ -131,7 +131,7 @@ impl Connection {
         let mut ended = false;
         let (answer, bytes) = loop {
             let received = &self.room[self.start..self.end];
-            let asked = Asked { protocol: self.protocol, name: &self.name, key };
+            let asked = LookupContext { protocol: self.protocol, name: &self.name, key };
             if let Some(answer) = answer::decode(asked, received, ended, &mut self.whole)? {
                 break answer;
             }
@@ -143,11 +143,11 @@ impl Connection {
         let from = self.start;
         self.start += bytes;
         self.answers += 1;
-        self.state = if answer.keep_alive && !ended { State::KeepsOpen } else { State::Over };
+        self.state = if answer.keep_alive && !ended { KeepAlive::KeepsOpen } else { KeepAlive::Over };
         Ok(match answer {
             Answer { value: None, .. } => None,
-            Answer { value: Some(ValuePlace::Whole), .. } => Some(&self.whole),
-            Answer { value: Some(ValuePlace::At(range)), .. } => {
+            Answer { value: Some(ValueLocation::Whole), .. } => Some(&self.whole),
+            Answer { value: Some(ValueLocation::At(range)), .. } => {
                 Some(&self.room[from + range.start..from + range.end])
             }
         })
@@ -183,11 +183,11 @@ impl Connection {
     }
 
     pub(crate) fn keeps_open(&self) -> bool {
-        self.state == State::KeepsOpen
+        self.state == KeepAlive::KeepsOpen
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.state == State::Over
+        self.state == KeepAlive::Over
     }
 
     /// Whether `error` is how a connection ends that served before and was closed since, so that
@@ -199,6 +199,6 @@ impl Connection {
     }
 
     pub(crate) fn end(&mut self) {
-        self.state = State::Over;
+        self.state = KeepAlive::Over;
     }
 }

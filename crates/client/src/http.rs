@@ -4,11 +4,11 @@ use graven_wire::Decoded;
 use graven_wire::http::{self, Limits, Method};
 
 use crate::ANSWER_BYTES_MAX;
-use crate::answer::{Answer, Asked, ValuePlace, first_line};
+use crate::answer::{Answer, LookupContext, ValueLocation, first_line};
 use crate::error::Error;
 
 pub(crate) fn decode(
-    asked: Asked<'_>,
+    asked: LookupContext<'_>,
     received: &[u8],
     ended: bool,
     whole: &mut Vec<u8>,
@@ -45,15 +45,15 @@ pub(crate) fn decode(
     }
 }
 
-fn value_in(received: &[u8], body: &http::Body<'_>, whole: &mut Vec<u8>) -> ValuePlace {
+fn value_in(received: &[u8], body: &http::Body<'_>, whole: &mut Vec<u8>) -> ValueLocation {
     let mut pieces = body.pieces();
     match (pieces.next(), pieces.next()) {
-        (None, _) => ValuePlace::At(0..0),
-        (Some(only), None) => ValuePlace::of(only, received),
+        (None, _) => ValueLocation::At(0..0),
+        (Some(only), None) => ValueLocation::of(only, received),
         _ => {
             whole.clear();
             body.append_to(whole);
-            ValuePlace::Whole
+            ValueLocation::Whole
         }
     }
 }

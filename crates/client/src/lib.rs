@@ -31,7 +31,7 @@ mod page;
 mod redis;
 mod stream;
 
-use connection::Connection;
+use connection::ServerConnection;
 use graven_wire::target::HttpOptions;
 
 pub use connection::Timeouts;
@@ -55,7 +55,7 @@ const PIPELINE_BYTES_MAX: usize = 16 * 1024;
 pub struct Client {
     target: Target,
     timeouts: Timeouts,
-    connection: Connection,
+    connection: ServerConnection,
     requests: Vec<u8>,
 }
 
@@ -66,7 +66,7 @@ impl Client {
     /// [`Error::UnknownHost`] and [`Error::Connect`]; with a password or a database in the
     /// address also [`Error::Login`] and those of a connection that fails.
     pub fn connect(target: &Target, timeouts: Timeouts) -> Result<Self, Error> {
-        let connection = Connection::open(target, timeouts)?;
+        let connection = ServerConnection::open(target, timeouts)?;
         Ok(Self { target: target.clone(), timeouts, connection, requests: Vec::new() })
     }
 
@@ -128,7 +128,7 @@ impl Client {
         let mut answered = 0;
         while answered < keys.len() {
             if self.connection.is_over() {
-                self.connection = Connection::open(&self.target, self.timeouts)?;
+                self.connection = ServerConnection::open(&self.target, self.timeouts)?;
             }
             let sent = answered + self.encode_some(&keys[answered..]);
             let mut outcome = self.connection.send(&self.requests);

@@ -4,10 +4,10 @@ use graven_wire::Decoded;
 use graven_wire::memcached::{Reply, ReplyDecoder, ReplyLimits};
 
 use crate::ANSWER_BYTES_MAX;
-use crate::answer::{Answer, Asked, ValuePlace, first_line};
+use crate::answer::{Answer, LookupContext, ValueLocation, first_line};
 use crate::error::Error;
 
-pub(crate) fn decode(asked: Asked<'_>, received: &[u8]) -> Result<Option<(Answer, usize)>, Error> {
+pub(crate) fn decode(asked: LookupContext<'_>, received: &[u8]) -> Result<Option<(Answer, usize)>, Error> {
     let limits = ReplyLimits { value_bytes_max: ANSWER_BYTES_MAX, ..ReplyLimits::default() };
     let mut found = None;
     let mut passed = 0;
@@ -20,7 +20,7 @@ pub(crate) fn decode(asked: Asked<'_>, received: &[u8]) -> Result<Option<(Answer
         passed += bytes;
         match reply {
             Reply::Value { key, value, .. } if key == asked.key && found.is_none() => {
-                found = Some(ValuePlace::of(value, received));
+                found = Some(ValueLocation::of(value, received));
             }
             Reply::Value { key, .. } => {
                 let key = key.escape_ascii();

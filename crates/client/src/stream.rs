@@ -10,12 +10,12 @@ use crate::connection::Timeouts;
 use crate::error::Error;
 
 #[derive(Debug)]
-pub(crate) enum Stream {
+pub(crate) enum ServerStream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-impl Stream {
+impl ServerStream {
     /// Connects to the first address of `location` that takes the connection; `name` is what
     /// errors call it.
     pub(crate) fn open(location: &Location, name: &str, timeouts: Timeouts) -> Result<Self, Error> {
@@ -43,20 +43,20 @@ impl Stream {
     }
 }
 
-fn prepare_tcp(stream: TcpStream, timeouts: Timeouts) -> io::Result<Stream> {
+fn prepare_tcp(stream: TcpStream, timeouts: Timeouts) -> io::Result<ServerStream> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(timeouts.read))?;
     stream.set_write_timeout(Some(timeouts.write))?;
-    Ok(Stream::Tcp(stream))
+    Ok(ServerStream::Tcp(stream))
 }
 
-fn prepare_unix(stream: UnixStream, timeouts: Timeouts) -> io::Result<Stream> {
+fn prepare_unix(stream: UnixStream, timeouts: Timeouts) -> io::Result<ServerStream> {
     stream.set_read_timeout(Some(timeouts.read))?;
     stream.set_write_timeout(Some(timeouts.write))?;
-    Ok(Stream::Unix(stream))
+    Ok(ServerStream::Unix(stream))
 }
 
-impl Read for Stream {
+impl Read for ServerStream {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(room),
@@ -65,7 +65,7 @@ impl Read for Stream {
     }
 }
 
-impl Write for Stream {
+impl Write for ServerStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.write(bytes),

@@ -5,7 +5,7 @@ use crate::options::ReadOptions;
 
 /// The columns of key and value, counted from 0, and what the others are called.
 #[derive(Debug)]
-pub(crate) struct Chosen {
+pub(crate) struct KeyValueColumns {
     pub(crate) key: usize,
     pub(crate) value: usize,
     pub(crate) ignored: Vec<String>,
@@ -30,7 +30,7 @@ impl ReadOptions {
     }
 
     /// Chooses the columns of key and value.
-    pub(crate) fn choose(&self, first: FirstRow<'_>) -> Result<Chosen, Fault> {
+    pub(crate) fn choose(&self, first: FirstRow<'_>) -> Result<KeyValueColumns, Fault> {
         let fail = |cause| Fault::new(Position::line(first.line), cause);
         let key = match &self.key {
             Some(wanted) => first.find(Role::Key, wanted)?,
@@ -52,7 +52,7 @@ impl ReadOptions {
             None => 1,
         };
         let ignored = (0..first.width()).filter(|&column| column != key && column != value);
-        Ok(Chosen {
+        Ok(KeyValueColumns {
             key,
             value,
             ignored: ignored.map(|column| first.label(column, first.is_header)).collect(),

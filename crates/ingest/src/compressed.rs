@@ -50,8 +50,10 @@ impl Compression {
     pub(crate) fn decode(self, source: impl Read + Send + 'static) -> Box<dyn Read + Send> {
         let source = BufReader::with_capacity(READ_BYTES, source);
         match self {
-            Self::Gzip => Box::new(Decoded { compression: self, decoder: MultiGzDecoder::new(source) }),
-            Self::Zstd => Box::new(Decoded { compression: self, decoder: ZstdFrames::new(source) }),
+            Self::Gzip => {
+                Box::new(CompressedReader { compression: self, decoder: MultiGzDecoder::new(source) })
+            }
+            Self::Zstd => Box::new(CompressedReader { compression: self, decoder: ZstdFrames::new(source) }),
         }
     }
 }
@@ -81,12 +83,12 @@ impl fmt::Display for Undecoded {
 impl std::error::Error for Undecoded {}
 
 /// A decoder whose errors say that they are a decoder's.
-struct Decoded<R> {
+struct CompressedReader<R> {
     compression: Compression,
     decoder: R,
 }
 
-impl<R: Read> Read for Decoded<R> {
+impl<R: Read> Read for CompressedReader<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         self.decoder.read(bytes).map_err(|error| {
             // What the system said is not the decoder's.

@@ -68,7 +68,7 @@ impl<R: Read + Send> Rows for JsonlRows<R> {
             }
         }
         let (line, text) = self.lines.line();
-        let fields = Fields { names: &self.names, ignored: &mut self.ignored };
+        let fields = ObjectSeed { names: &self.names, ignored: &mut self.ignored };
         let mut json = serde_json::Deserializer::from_slice(text);
         let found = fields.deserialize(&mut json).and_then(|found| json.end().map(|()| found));
         let found = found.map_err(|error| {
@@ -156,7 +156,7 @@ fn names_of(text: &[u8]) -> Vec<String> {
 
 /// A field that is asked for.
 #[derive(Clone, Copy, Default)]
-struct Found<'t> {
+struct FoundField<'t> {
     raw: Option<&'t RawValue>,
     is_base64: bool,
     count: usize,
@@ -165,16 +165,16 @@ struct Found<'t> {
 /// What an object has of the two fields.
 #[derive(Default)]
 struct FoundFields<'t> {
-    fields: [Found<'t>; 2],
+    fields: [FoundField<'t>; 2],
 }
 
 /// Reads an object for the two fields that are asked for.
-struct Fields<'a> {
+struct ObjectSeed<'a> {
     names: &'a [String; 2],
     ignored: &'a mut Vec<String>,
 }
 
-impl<'de> DeserializeSeed<'de> for Fields<'_> {
+impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
     type Value = FoundFields<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
@@ -182,7 +182,7 @@ impl<'de> DeserializeSeed<'de> for Fields<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Fields<'_> {
+impl<'de> Visitor<'de> for ObjectSeed<'_> {
     type Value = FoundFields<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -192,7 +192,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut found = FoundFields::default();
         let Self { names, ignored } = self;
-        while let Some(field) = map.next_key_seed(Asked { names, ignored })? {
+        while let Some(field) = map.next_key_seed(FieldNameSeed { names, ignored })? {
             if field.iter().all(Option::is_none) {
                 map.next_value::<IgnoredAny>()?;
                 continue;
@@ -200,7 +200,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
             let raw = map.next_value::<&RawValue>()?;
             for (found, field) in found.fields.iter_mut().zip(field) {
                 if let Some(Spelling { is_base64 }) = field {
-                    *found = Found { raw: Some(raw), is_base64, count: found.count + 1 };
+                    *found = FoundField { raw: Some(raw), is_base64, count: found.count + 1 };
                 }
             }
         }
@@ -215,12 +215,12 @@ struct Spelling {
 }
 
 /// Reads the name of a field, and says which of the two it is: one, both or neither.
-struct Asked<'a> {
+struct FieldNameSeed<'a> {
     names: &'a [String; 2],
     ignored: &'a mut Vec<String>,
 }
 
-impl<'de> DeserializeSeed<'de> for Asked<'_> {
+impl<'de> DeserializeSeed<'de> for FieldNameSeed<'_> {
     type Value = [Option<Spelling>; 2];
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
@@ -228,7 +228,7 @@ impl<'de> DeserializeSeed<'de> for Asked<'_> {
     }
 }
 
-impl Visitor<'_> for Asked<'_> {
+impl Visitor<'_> for FieldNameSeed<'_> {
     type Value = [Option<Spelling>; 2];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

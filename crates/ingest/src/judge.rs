@@ -26,7 +26,7 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 const COMMENTS: [&str; 4] = ["#", "//", ";", "--"];
 
 /// What JSON a text is.
-enum Json {
+enum JsonShape {
     /// Its first line is an object, and there are more lines.
     Lines,
     /// An object in one line, which may be all, or longer than what is looked at.
@@ -75,10 +75,11 @@ fn find(input: &Input, options: &ReadOptions) -> Result<Format, Fault> {
         return Err(refuse(Content::NulBytes));
     }
     match (named, head.json()) {
-        (Some(Format::Jsonl), Some(Json::OneLine { .. } | Json::Lines)) | (None, Some(Json::Lines)) => {
+        (Some(Format::Jsonl), Some(JsonShape::OneLine { .. } | JsonShape::Lines))
+        | (None, Some(JsonShape::Lines)) => {
             return Ok(Format::Jsonl);
         }
-        (None, Some(Json::OneLine { is_all })) => {
+        (None, Some(JsonShape::OneLine { is_all })) => {
             let asks_for_fields = options.key.is_some() || options.value.is_some();
             return if asks_for_fields || is_all && head.is_pair() || !is_all && !is_json_document() {
                 Ok(Format::Jsonl)
@@ -86,9 +87,11 @@ fn find(input: &Input, options: &ReadOptions) -> Result<Format, Fault> {
                 Err(refuse(Content::JsonObject { array: head.first_array() }))
             };
         }
-        (_, Some(Json::Array)) => return Err(refuse(Content::JsonArray)),
-        (_, Some(Json::Object)) => return Err(refuse(Content::JsonObject { array: head.first_array() })),
-        (_, Some(Json::OneLine { .. } | Json::Lines)) => return Err(refuse(Content::JsonLines)),
+        (_, Some(JsonShape::Array)) => return Err(refuse(Content::JsonArray)),
+        (_, Some(JsonShape::Object)) => {
+            return Err(refuse(Content::JsonObject { array: head.first_array() }));
+        }
+        (_, Some(JsonShape::OneLine { .. } | JsonShape::Lines)) => return Err(refuse(Content::JsonLines)),
         (_, None) => {}
     }
     if named != Some(Format::Csv) && head.ends_lines_in_carriage_returns() {
@@ -141,7 +144,7 @@ impl<'a> Head<'a> {
     }
 
     /// What JSON it is, if it is.
-    fn json(&self) -> Option<Json> {
+    fn json(&self) -> Option<JsonShape> {
         let text = self.text.trim_ascii_start();
         let is_object = match text.first()? {
             b'[' => false,
@@ -154,7 +157,7 @@ impl<'a> Head<'a> {
         };
         if is_object && serde_json::from_slice::<IgnoredAny>(first_line).is_ok() {
             let is_all = self.is_all && rest.is_none_or(|rest| rest.trim_ascii().is_empty());
-            return Some(if is_all { Json::OneLine { is_all } } else { Json::Lines });
+            return Some(if is_all { JsonShape::OneLine { is_all } } else { JsonShape::Lines });
         }
         let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
         let is_json = match values.next()? {
@@ -167,10 +170,10 @@ impl<'a> Head<'a> {
         };
         match (is_json, is_object, rest) {
             (false, ..) => None,
-            (true, false, _) => Some(Json::Array),
-            (true, true, Some(_)) => Some(Json::Object),
+            (true, false, _) => Some(JsonShape::Array),
+            (true, true, Some(_)) => Some(JsonShape::Object),
             // A line that is longer than the head may be the first of many.
-            (true, true, None) => Some(Json::OneLine { is_all: false }),
+            (true, true, None) => Some(JsonShape::OneLine { is_all: false }),
         }
     }
 

@@ -39,11 +39,11 @@ pub struct Pairs {
     /// The first pair, once it is known.
     first: Option<(Vec<u8>, Vec<u8>)>,
     are_values_aligned: bool,
-    reader: Reader,
+    reader: PairSource,
 }
 
 /// What the pairs come from.
-enum Reader {
+enum PairSource {
     /// Plain `.data` text, which [`Builder::add_text`] reads on all threads.
     Text(Input),
     /// Rows of a key and a value.
@@ -81,8 +81,8 @@ impl Pairs {
     /// numbers where there are no names. Of the fields of a jsonl the first hundred.
     pub fn ignored(&self) -> &[String] {
         match &self.reader {
-            Reader::Rows(rows) => rows.ignored(),
-            Reader::Text(_) | Reader::Ended => &[],
+            PairSource::Rows(rows) => rows.ignored(),
+            PairSource::Text(_) | PairSource::Ended => &[],
         }
     }
 
@@ -117,8 +117,8 @@ impl Pairs {
     /// # Errors
     /// As [`Self::next_pair`], and [`Cause::Table`] when the builder fails.
     pub fn add_to(&mut self, builder: &mut Builder) -> Result<(), Error> {
-        self.reader = match std::mem::replace(&mut self.reader, Reader::Ended) {
-            Reader::Text(input) => {
+        self.reader = match std::mem::replace(&mut self.reader, PairSource::Ended) {
+            PairSource::Text(input) => {
                 let added = builder.add_text(input.into_source());
                 return added.map_err(|error| stopped_or(of_table(error), &self.meter).of(&self.name));
             }
@@ -170,9 +170,9 @@ fn of_table(error: graven_format::Error) -> Fault {
     }
 }
 
-fn reader(format: Format, input: Input, options: &ReadOptions) -> Result<Reader, Fault> {
-    Ok(Reader::Rows(match format {
-        Format::Data if !options.trim && options.comment.is_none() => return Ok(Reader::Text(input)),
+fn reader(format: Format, input: Input, options: &ReadOptions) -> Result<PairSource, Fault> {
+    Ok(PairSource::Rows(match format {
+        Format::Data if !options.trim && options.comment.is_none() => return Ok(PairSource::Text(input)),
         Format::Data => Box::new(DataRows::new(input.into_reader(), options)),
         Format::Tsv => {
             let first_rows = FirstRows::of_tsv(&input, options);
@@ -222,7 +222,7 @@ fn csv(input: Input, options: &ReadOptions) -> Result<CsvRows<Box<dyn Read + Sen
     Ok(CsvRows::new(csv_reader, columns, names.len(), !has_header, chosen.ignored, options))
 }
 
-impl Reader {
+impl PairSource {
     fn next_pair(&mut self, nulls: Nulls, takes_empty_keys: bool) -> Result<Option<Pair<'_>>, Fault> {
         if let Self::Text(_) = self
             && let Self::Text(input) = std::mem::replace(self, Self::Ended)

@@ -225,9 +225,9 @@ pub(crate) fn metrics() -> impl Iterator<Item = &'static Metric> {
 }
 
 /// A protocol's name, and its requests among the counters of a loop.
-pub(crate) type Protocol = (&'static str, fn(&LoopCounters) -> &Requests);
+pub(crate) type ProtocolRequests = (&'static str, fn(&LoopCounters) -> &Requests);
 
-pub(crate) static PROTOCOLS: [Protocol; 3] = [
+pub(crate) static PROTOCOLS: [ProtocolRequests; 3] = [
     ("http", |counts| &counts.http),
     ("resp", |counts| &counts.resp),
     ("memcached", |counts| &counts.memcached),
@@ -317,13 +317,13 @@ impl Counters {
     }
 
     /// The same of one protocol.
-    pub(crate) fn sum_of(&self, (_, of): Protocol, count: fn(&Requests) -> &Count) -> u64 {
+    pub(crate) fn sum_of(&self, (_, of): ProtocolRequests, count: fn(&Requests) -> &Count) -> u64 {
         self.loops.iter().map(|counts| count(of(counts)).get()).sum()
     }
 
     /// Requests of one protocol by how long they have waited, and the sum of their waits in
     /// microseconds.
-    pub(crate) fn waits(&self, (_, of): Protocol) -> ([u64; WAIT_BOUNDS_US.len() + 1], u64) {
+    pub(crate) fn waits(&self, (_, of): ProtocolRequests) -> ([u64; WAIT_BOUNDS_US.len() + 1], u64) {
         let mut sums = ([0; WAIT_BOUNDS_US.len() + 1], 0);
         for waits in self.loops.iter().map(|counts| &of(counts).waits) {
             sums.1 += waits.microseconds.get();

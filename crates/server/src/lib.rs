@@ -1,8 +1,9 @@
 //! Event loops, connections and limits that put a table on the network.
 //!
-//! [`run`] takes listeners, a catalog, [`ServerOptions`] and a [`Shutdown`] handle, and returns when the handle was triggered and
-//! the connections have drained. It reads no argument, environment or configuration, installs no signal handler and never
-//! ends the process: all of that is its caller's. It logs through `tracing`, and nothing per request.
+//! [`run`] takes listeners, a catalog, [`ServerOptions`] and a [`Shutdown`] handle, and returns when
+//! the handle was triggered and the connections have drained. It reads no argument, environment or
+//! configuration, installs no signal handler and never ends the process: all of that is its
+//! caller's. It logs through `tracing`, and nothing per request.
 //!
 //! ```
 //! use graven_catalog::Catalog;

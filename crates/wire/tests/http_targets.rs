@@ -1,10 +1,10 @@
 //! Keys in request targets: found, unescaped once, and escaped.
 
-use graven_wire::http::{BadEscape, Place, escape, find_parameter, is_plain, split_target, unescape};
+use graven_wire::http::{BadEscape, UriComponent, escape, find_parameter, is_plain, split_target, unescape};
 
 fn key_of(query: &str) -> Option<Result<Vec<u8>, BadEscape>> {
     let raw = find_parameter(query.as_bytes(), b"key")?;
-    Some(unescape(raw, Place::Query, &mut b"old bytes".to_vec()).map(<[u8]>::to_vec))
+    Some(unescape(raw, UriComponent::Query, &mut b"old bytes".to_vec()).map(<[u8]>::to_vec))
 }
 
 fn split(target: &str) -> (&str, Option<&str>) {
@@ -61,9 +61,9 @@ fn a_key_is_decoded_once() {
 #[test]
 fn a_plus_is_a_space_in_the_query_only() {
     let mut room = Vec::new();
-    assert_eq!(unescape(b"a+b", Place::Query, &mut room), Ok(&b"a b"[..]));
-    assert_eq!(unescape(b"a+b", Place::Path, &mut room), Ok(&b"a+b"[..]));
-    assert!(is_plain(b"a+b", Place::Path) && !is_plain(b"a+b", Place::Query));
+    assert_eq!(unescape(b"a+b", UriComponent::Query, &mut room), Ok(&b"a b"[..]));
+    assert_eq!(unescape(b"a+b", UriComponent::Path, &mut room), Ok(&b"a+b"[..]));
+    assert!(is_plain(b"a+b", UriComponent::Path) && !is_plain(b"a+b", UriComponent::Query));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn every_byte_escaped_stands_for_itself_in_path_and_query() {
     let mut escaped = Vec::new();
     escape(&every, &mut escaped);
     assert!(escaped.is_ascii() && !escaped.contains(&b' ') && !escaped.contains(&b'/'));
-    for place in [Place::Path, Place::Query] {
+    for place in [UriComponent::Path, UriComponent::Query] {
         assert_eq!(unescape(&escaped, place, &mut Vec::new()), Ok(&every[..]));
     }
 }

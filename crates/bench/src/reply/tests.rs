@@ -4,10 +4,10 @@ use super::*;
 use crate::requests::ExpectedValues;
 
 /// A key of a request, and its value.
-type Pair = (&'static str, Option<&'static str>);
+type KeyAndValue = (&'static str, Option<&'static str>);
 
 /// What a pool keeps of the values of these pairs, and memcached's request for their keys.
-fn kept(pairs: &[Pair]) -> (Vec<u8>, String) {
+fn kept(pairs: &[KeyAndValue]) -> (Vec<u8>, String) {
     let (mut bytes, mut request) = (Vec::new(), "get".to_owned());
     for (key, value) in pairs {
         bytes.extend_from_slice(&value.map_or(u32::MAX, |value| value.len() as u32).to_le_bytes());
@@ -18,7 +18,7 @@ fn kept(pairs: &[Pair]) -> (Vec<u8>, String) {
 }
 
 /// Reads `bytes` in one piece, and asserts that any two pieces say the same.
-fn read(protocol: Protocol, pairs: &[Pair], bytes: &str) -> ReplyProgress {
+fn read(protocol: Protocol, pairs: &[KeyAndValue], bytes: &str) -> ReplyProgress {
     let (values, request) = kept(pairs);
     let values = Some(ExpectedValues::of(&values));
     let expected = ExpectedAnswer { request: request.as_bytes(), keys: pairs.len(), values };
@@ -55,8 +55,8 @@ fn answer(bytes: &str, kind: AnswerKind, hits: u32, misses: u32) -> ReplyProgres
 fn every_protocol_tells_hits_misses_refusals_and_wrong_answers_apart() {
     use AnswerKind::{Hit, Miss, Refused, Wrong};
     use Protocol::{Http, Memcached, Redis};
-    let there: &[Pair] = &[("k", Some("ab"))];
-    let absent: &[Pair] = &[("k", None)];
+    let there: &[KeyAndValue] = &[("k", Some("ab"))];
+    let absent: &[KeyAndValue] = &[("k", None)];
     for (protocol, expected, bytes, kind, hits, misses) in [
         (Http, there, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", Hit, 1, 0),
         (
@@ -100,8 +100,8 @@ fn every_protocol_tells_hits_misses_refusals_and_wrong_answers_apart() {
 fn the_answers_to_several_keys_are_compared_one_by_one() {
     use AnswerKind::{Hit, Miss, Wrong};
     use Protocol::{Http, Memcached, Redis};
-    let some: &[Pair] = &[("a", Some("a")), ("b", None), ("c", Some("c"))];
-    let none: &[Pair] = &[("a", None), ("b", None)];
+    let some: &[KeyAndValue] = &[("a", Some("a")), ("b", None), ("c", Some("c"))];
+    let none: &[KeyAndValue] = &[("a", None), ("b", None)];
     let http = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     for (protocol, expected, bytes, kind, hits, misses) in [
         (Http, some, http(r#"{"values":["a",null,{"base64":"Yw=="}]}"#), Hit, 2, 1),
@@ -121,8 +121,8 @@ fn the_answers_to_several_keys_are_compared_one_by_one() {
 #[test]
 fn what_is_no_answer_is_garbage() {
     use Protocol::{Http, Memcached, Redis};
-    let one: &[Pair] = &[("a", Some("a"))];
-    let two: &[Pair] = &[("a", Some("a")), ("b", Some("b"))];
+    let one: &[KeyAndValue] = &[("a", Some("a"))];
+    let two: &[KeyAndValue] = &[("a", Some("a")), ("b", Some("b"))];
     for (protocol, expected, bytes) in [
         (Http, one, "garbage garbage\r\n\r\n"),
         (Http, two, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
@@ -162,9 +162,9 @@ fn a_body_without_a_length_ends_with_the_connection() {
 #[test]
 fn a_value_of_memcached_counts_for_the_key_that_it_names() {
     use AnswerKind::{Hit, Wrong};
-    let one: &[Pair] = &[("k", Some("ab"))];
-    let some: &[Pair] = &[("a", Some("1")), ("b", None), ("c", Some("3")), ("d", Some("4"))];
-    let twice: &[Pair] = &[("a", Some("1")), ("b", Some("2")), ("a", Some("1"))];
+    let one: &[KeyAndValue] = &[("k", Some("ab"))];
+    let some: &[KeyAndValue] = &[("a", Some("1")), ("b", None), ("c", Some("3")), ("d", Some("4"))];
+    let twice: &[KeyAndValue] = &[("a", Some("1")), ("b", Some("2")), ("a", Some("1"))];
     let value = |key: &str, value: &str| format!("VALUE {key} 0 {}\r\n{value}\r\n", value.len());
     for (pairs, values, kind) in [
         // The right value under another key, and under one that only begins or ends as the key
@@ -203,7 +203,7 @@ fn a_value_of_memcached_counts_for_the_key_that_it_names() {
 
 #[test]
 fn a_reader_forgets_an_answer_before_the_next() {
-    let pairs: &[Pair] = &[("a", Some("1")), ("b", Some("2"))];
+    let pairs: &[KeyAndValue] = &[("a", Some("1")), ("b", Some("2"))];
     let (values, request) = kept(pairs);
     let values = Some(ExpectedValues::of(&values));
     let expected = ExpectedAnswer { request: request.as_bytes(), keys: 2, values };

@@ -4,7 +4,7 @@
 
 use hdrhistogram::Histogram;
 
-use super::Bucket;
+use super::HistogramBucket;
 
 /// The most buckets of a histogram.
 const BUCKETS_MAX: usize = 20;
@@ -18,7 +18,7 @@ const SERIES: [&[u64]; 4] = [
 ];
 
 /// The histogram of `times`, in nanoseconds, without empty buckets at its ends.
-pub(super) fn buckets(times: &Histogram<u64>) -> Vec<Bucket> {
+pub(super) fn buckets(times: &Histogram<u64>) -> Vec<HistogramBucket> {
     if times.is_empty() {
         return Vec::new();
     }
@@ -26,8 +26,8 @@ pub(super) fn buckets(times: &Histogram<u64>) -> Vec<Bucket> {
     let edges = SERIES.into_iter().map(|series| edges(series, least, most));
     let edges = edges.reduce(|fine, coarse| if fine.len() <= BUCKETS_MAX { fine } else { coarse });
     let edges = edges.unwrap_or_default();
-    let mut buckets: Vec<Bucket> =
-        edges.iter().map(|&edge| Bucket { up_to_us: edge as f64 / 1e3, count: 0 }).collect();
+    let mut buckets: Vec<HistogramBucket> =
+        edges.iter().map(|&edge| HistogramBucket { up_to_us: edge as f64 / 1e3, count: 0 }).collect();
     for slot in times.iter_recorded() {
         // A slot of the recorder that lies across an edge counts where it begins.
         let begins = times.lowest_equivalent(slot.value_iterated_to());

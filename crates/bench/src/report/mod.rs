@@ -292,7 +292,7 @@ pub struct LatencyDistribution {
     /// The whole curve, denser towards its end.
     pub curve: Vec<CurvePoint>,
     /// A histogram whose buckets are as wide as each other on a logarithmic scale.
-    pub buckets: Vec<Bucket>,
+    pub buckets: Vec<HistogramBucket>,
 }
 
 impl LatencyDistribution {
@@ -324,7 +324,7 @@ pub struct CurvePoint {
 
 /// How many answers took longer than the bucket before says, and at most this time.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Bucket {
+pub struct HistogramBucket {
     /// The longest time that counts to it.
     pub up_to_us: f64,
     /// How many there were.

@@ -53,7 +53,7 @@ impl Verb {
 
 /// An entry of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct HistoryEntry {
     /// The version that answered from then on.
     pub version: VersionName,
     /// When, to the second.
@@ -70,8 +70,8 @@ pub struct Entry {
 
 /// A line behind the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Line {
-    Entry(Entry),
+enum CurrentLine {
+    Entry(HistoryEntry),
     Other(String),
 }
 
@@ -79,7 +79,7 @@ enum Line {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Current {
     version: VersionName,
-    lines: Vec<Line>,
+    lines: Vec<CurrentLine>,
 }
 
 /// What is wrong with a `CURRENT`, which then changes nothing.
@@ -137,9 +137,9 @@ impl Current {
             let line: String = first.chars().take(80).collect();
             NotCurrent::Name { line, reason }
         })?;
-        let lines = lines.map(|line| match Entry::parse(line) {
-            Some(entry) => Line::Entry(entry),
-            None => Line::Other(line.to_owned()),
+        let lines = lines.map(|line| match HistoryEntry::parse(line) {
+            Some(entry) => CurrentLine::Entry(entry),
+            None => CurrentLine::Other(line.to_owned()),
         });
         Ok(Self { version, lines: lines.collect() })
     }
@@ -149,8 +149,8 @@ impl Current {
         let mut text = format!("{}\n", self.version);
         for line in &self.lines {
             match line {
-                Line::Entry(entry) => text.push_str(&entry.to_string()),
-                Line::Other(other) => text.push_str(other),
+                CurrentLine::Entry(entry) => text.push_str(&entry.to_string()),
+                CurrentLine::Other(other) => text.push_str(other),
             }
             text.push('\n');
         }
@@ -163,16 +163,16 @@ impl Current {
     }
 
     /// The history, the newest entry first.
-    pub fn history(&self) -> impl Iterator<Item = &Entry> {
+    pub fn history(&self) -> impl Iterator<Item = &HistoryEntry> {
         self.lines.iter().filter_map(|line| match line {
-            Line::Entry(entry) => Some(entry),
-            Line::Other(_) => None,
+            CurrentLine::Entry(entry) => Some(entry),
+            CurrentLine::Other(_) => None,
         })
     }
 
     /// Whether the table was rolled back and not resumed since: nothing is switched to until then.
     pub fn is_frozen(&self) -> bool {
-        let decides = |entry: &&Entry| matches!(entry.verb, Verb::Rollback | Verb::Resume);
+        let decides = |entry: &&HistoryEntry| matches!(entry.verb, Verb::Rollback | Verb::Resume);
         self.history().find(decides).is_some_and(|entry| entry.verb == Verb::Rollback)
     }
 
@@ -191,14 +191,14 @@ impl Current {
     /// What follows upon `before` when `entry` happens: its version answers, and it is the newest of the history.
     ///
     /// Of more entries than are kept, the oldest go, those that say which versions are bad last.
-    pub fn after(before: Option<&Self>, entry: Entry) -> Self {
+    pub fn after(before: Option<&Self>, entry: HistoryEntry) -> Self {
         let version = entry.version.clone();
-        let mut lines = vec![Line::Entry(entry)];
+        let mut lines = vec![CurrentLine::Entry(entry)];
         if let Some(before) = before {
             // A person may have written the first line alone: what answered then is not in the history.
             let known = before.history().next().is_some_and(|newest| newest.version == before.version);
             if !known {
-                lines.push(Line::Entry(Entry {
+                lines.push(CurrentLine::Entry(HistoryEntry {
                     version: before.version.clone(),
                     time: SystemTime::UNIX_EPOCH,
                     verb: Verb::Switch,
@@ -210,7 +210,8 @@ impl Current {
             lines.extend(before.lines.iter().cloned());
         }
         while lines.len() > HISTORY_MAX {
-            let is_bad = |line: &Line| matches!(line, Line::Entry(Entry { from: Some(_), .. }));
+            let is_bad =
+                |line: &CurrentLine| matches!(line, CurrentLine::Entry(HistoryEntry { from: Some(_), .. }));
             let oldest = lines.iter().rposition(|line| !is_bad(line)).filter(|&oldest| oldest > 0);
             lines.remove(oldest.unwrap_or(lines.len() - 1));
         }
@@ -224,7 +225,7 @@ const FROM: &str = "from=";
 /// What stands behind a verb when the gates were not asked.
 const FORCED: &str = "-forced";
 
-impl Entry {
+impl HistoryEntry {
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.splitn(4, ' ');
         let version = words.next()?.parse().ok()?;
@@ -247,7 +248,7 @@ impl Entry {
     }
 }
 
-impl fmt::Display for Entry {
+impl fmt::Display for HistoryEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { version, time, verb, from, forced, note } = self;
         write!(f, "{version} {} {}", humantime::format_rfc3339_seconds(*time), verb.as_str())?;
@@ -280,9 +281,16 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn entry(version: &str, verb: Verb, from: Option<&str>) -> Entry {
+    fn entry(version: &str, verb: Verb, from: Option<&str>) -> HistoryEntry {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_658_400);
-        Entry { version: name(version), time, verb, from: from.map(name), forced: false, note: String::new() }
+        HistoryEntry {
+            version: name(version),
+            time,
+            verb,
+            from: from.map(name),
+            forced: false,
+            note: String::new(),
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::root::current::NotCurrent;
-use crate::root::gates::Refusal;
+use crate::root::gates::GateRefusal;
 use crate::root::name::{TableName, VersionName};
 
 /// Why something could not be done with a root.
@@ -72,7 +72,7 @@ pub enum RootError {
         /// The version.
         version: VersionName,
         /// Each gate that does.
-        refusals: Vec<Refusal>,
+        refusals: Vec<GateRefusal>,
     },
     /// The table was rolled back and is frozen until it is resumed; nothing was switched.
     Frozen {

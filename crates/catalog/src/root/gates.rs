@@ -89,7 +89,7 @@ impl TableSettings {
 /// Why a gate keeps a version out.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum GateRefusal {
     /// It has too few pairs.
     TooFewPairs {
         /// As many are expected at least.
@@ -134,7 +134,7 @@ pub enum Refusal {
     },
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for GateRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let short = |bytes: &[u8]| {
             let text = bytes[..bytes.len().min(60)].escape_ascii().to_string();
@@ -179,10 +179,10 @@ pub struct GateContext {
 }
 
 /// Every reason to keep `candidate` out; none when it may be switched to.
-pub fn refusals(settings: &TableSettings, candidate: &Store, context: &GateContext) -> Vec<Refusal> {
+pub fn refusals(settings: &TableSettings, candidate: &Store, context: &GateContext) -> Vec<GateRefusal> {
     let mut refusals = Vec::new();
     if let Some(expected) = settings.min_pairs.filter(|&expected| candidate.len() < expected) {
-        refusals.push(Refusal::TooFewPairs { expected, found: candidate.len() });
+        refusals.push(GateRefusal::TooFewPairs { expected, found: candidate.len() });
     }
     if let (Some(share), Some(current)) = (settings.max_change, &context.current) {
         let (before, after) = (current.info(), candidate.info());
@@ -196,23 +196,23 @@ pub fn refusals(settings: &TableSettings, candidate: &Store, context: &GateConte
         ] {
             if change_percent(before, found) > share.percent() {
                 let percent_max = share.percent();
-                refusals.push(Refusal::TooMuchChange { what, before, found, percent_max });
+                refusals.push(GateRefusal::TooMuchChange { what, before, found, percent_max });
             }
         }
     }
     match &context.probe {
         Some(Ok(probe)) => refusals.extend(probe_refusal(probe, candidate)),
-        Some(Err(reason)) => refusals.push(Refusal::ProbeFailed { reason: reason.clone() }),
+        Some(Err(reason)) => refusals.push(GateRefusal::ProbeFailed { reason: reason.clone() }),
         None => {}
     }
     if let Some((file, false)) = &context.marker {
-        refusals.push(Refusal::NoMarker { file: file.clone() });
+        refusals.push(GateRefusal::NoMarker { file: file.clone() });
     }
     refusals
 }
 
 /// The first line of a probe that is not answered as it must be.
-fn probe_refusal(probe: &[u8], candidate: &Store) -> Option<Refusal> {
+fn probe_refusal(probe: &[u8], candidate: &Store) -> Option<GateRefusal> {
     let mut value = Vec::new();
     for line in probe.split(|&byte| byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -228,10 +228,10 @@ fn probe_refusal(probe: &[u8], candidate: &Store) -> Option<Refusal> {
             Ok(true) if expected.is_none_or(|expected| expected == value) => {}
             Ok(true) => {
                 let expected = expected.unwrap_or_default().to_vec();
-                return Some(Refusal::ProbeDiffers { key: key.to_vec(), expected, found: value });
+                return Some(GateRefusal::ProbeDiffers { key: key.to_vec(), expected, found: value });
             }
-            Ok(false) => return Some(Refusal::ProbeMissing { key: key.to_vec() }),
-            Err(error) => return Some(Refusal::ProbeFailed { reason: error.to_string() }),
+            Ok(false) => return Some(GateRefusal::ProbeMissing { key: key.to_vec() }),
+            Err(error) => return Some(GateRefusal::ProbeFailed { reason: error.to_string() }),
         }
     }
     None

@@ -25,12 +25,12 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-pub use current::{Current, Entry, HISTORY_MAX, NOTE_BYTES_MAX, NotCurrent, Verb};
+pub use current::{Current, HISTORY_MAX, HistoryEntry, NOTE_BYTES_MAX, NotCurrent, Verb};
 pub use directory::Directory;
 pub use error::RootError;
-pub use gates::{GateContext, Refusal, Share, TableSettings, TableStorage, refusals};
+pub use gates::{GateContext, GateRefusal, Share, TableSettings, TableStorage, refusals};
 pub use name::{NAME_BYTES_MAX, NotAName, TableName, VersionName};
-pub use operations::{Target, resume, rollback, switch};
+pub use operations::{SwitchTarget, resume, rollback, switch};
 pub use publish::{Publish, Published, publish};
 pub use retention::{Retention, retain};
 pub(crate) use watch::watch_directory;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use graven_format::{Storage, Store};
 
-use crate::root::current::{Current, Entry, Verb, one_line};
+use crate::root::current::{Current, HistoryEntry, Verb, one_line};
 use crate::root::error::RootError;
 use crate::root::gates::{GateContext, refusals};
 use crate::root::name::{TableName, VersionName};
@@ -13,7 +13,7 @@ use crate::root::{CurrentState, Root};
 
 /// Which version is switched to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum SwitchTarget {
     /// This one.
     Version(VersionName),
     /// The one whose name sorts last, of those that were not rolled back from.
@@ -28,15 +28,15 @@ pub enum Target {
 pub fn switch(
     root: &dyn Root,
     table: &TableName,
-    target: &Target,
+    target: &SwitchTarget,
     note: &str,
     force: bool,
 ) -> Result<Current, RootError> {
     let _lock = root.lock(table)?;
     let before = root.current(table)?;
     let version = match target {
-        Target::Version(version) => version.clone(),
-        Target::Latest => latest(root, table, &before)?,
+        SwitchTarget::Version(version) => version.clone(),
+        SwitchTarget::Latest => latest(root, table, &before)?,
     };
     write_switch(root, table, &before, version, Verb::Switch, note, force)
 }
@@ -71,7 +71,7 @@ pub(crate) fn write_switch(
         check_gates(root, table, &version, &candidate, before)?;
     }
     let time = SystemTime::now();
-    let entry = Entry { version, time, verb, from: None, forced: force, note: one_line(note) };
+    let entry = HistoryEntry { version, time, verb, from: None, forced: force, note: one_line(note) };
     replace(root, table, before, entry)
 }
 
@@ -110,7 +110,7 @@ pub fn rollback(
     };
     // It answered once; whether it can still be opened is what counts now.
     open(root, table, &version)?;
-    let entry = Entry {
+    let entry = HistoryEntry {
         version,
         time: SystemTime::now(),
         verb: Verb::Rollback,
@@ -132,7 +132,7 @@ pub fn resume(root: &dyn Root, table: &TableName, note: &str) -> Result<Current,
     if !current.is_frozen() {
         return Ok(current.clone());
     }
-    let entry = Entry {
+    let entry = HistoryEntry {
         version: current.version().clone(),
         time: SystemTime::now(),
         verb: Verb::Resume,
@@ -159,7 +159,7 @@ fn replace(
     root: &dyn Root,
     table: &TableName,
     before: &CurrentState,
-    entry: Entry,
+    entry: HistoryEntry,
 ) -> Result<Current, RootError> {
     let version = entry.version.clone();
     let next = Current::after(before.known(), entry);

@@ -8,13 +8,13 @@ use bytesize::ByteSize;
 use clap::ValueEnum;
 use graven_format::{BUCKET_RECORDS_MAX, Codec, CodecChoice, Options, Purpose};
 
-use crate::carve::{self, Carved};
+use crate::carve::{self, BuildSummary};
 use crate::commands::info::values_line;
 use crate::console::{count, say};
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome};
 use crate::input;
-use crate::output::{Target, directory_of, same_file};
+use crate::output::{Destination, directory_of, same_file};
 use crate::quantity::{self, Misread};
 use crate::read_options::ReadFlags;
 use crate::signals::outlive_file_limits;
@@ -113,7 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
             input.name()
         )));
     }
-    let output = Target::find(&arguments.output()?, "table.graven")?.into_file()?;
+    let output = Destination::find(&arguments.output()?, "table.graven")?.into_file()?;
     if input.path().is_some_and(|path| same_file(path, &output)) {
         return Err(Failure::new(format!("{} is the input; name another file with -o", output.display())));
     }
@@ -156,7 +156,7 @@ fn replaced(output: &Path) -> Outcome<Option<String>> {
 }
 
 /// What a build came to, for the person who waits for it.
-fn report(name: &str, output: &Path, done: &Carved, replaced: Option<String>) -> Outcome<String> {
+fn report(name: &str, output: &Path, done: &BuildSummary, replaced: Option<String>) -> Outcome<String> {
     let table = open_carved(output)?.map_err(|error| explain(&output.display().to_string(), &error))?;
     let info = table.store.info();
     let mut text = format!(

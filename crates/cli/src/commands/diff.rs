@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use graven_catalog::root::RootError;
-use graven_catalog::{Change, Root, diff};
+use graven_catalog::{KeyChange, Root, diff};
 use graven_format::{Storage, Store};
 
 use crate::console::{count, say};
@@ -36,9 +36,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let mut written = Ok(());
     let difference = diff(&first, &second, |key, change| {
         let mark = match change {
-            Change::Added => '+',
-            Change::Removed => '-',
-            Change::Changed => '~',
+            KeyChange::Added => '+',
+            KeyChange::Removed => '-',
+            KeyChange::Changed => '~',
         };
         if arguments.keys && written.is_ok() {
             written = writeln!(out, "{mark} {}", key.escape_ascii());

@@ -13,7 +13,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::failure::{Failure, Outcome};
 use crate::json_bytes;
-use crate::output::{self, Output, Stop, Target, same_file};
+use crate::output::{self, Destination, OutputWriter, Stop, same_file};
 use crate::progress::{bar, scale};
 use crate::signals::{STOPPED, outlive_file_limits, stop_on_signals};
 use crate::table::{explain, open_carved};
@@ -30,12 +30,12 @@ pub(crate) struct Arguments {
     output: PathBuf,
     /// What to write [default: by the extension of the output: jsonl, data for all others]
     #[arg(long, value_enum)]
-    format: Option<Form>,
+    format: Option<DumpFormat>,
 }
 
 /// The forms that can be written.
 #[derive(Clone, Copy, ValueEnum)]
-enum Form {
+enum DumpFormat {
     /// A line is a key, a space and a value; keys and values must fit that
     Data,
     /// A line is a JSON object; what is not UTF-8 is base64
@@ -55,10 +55,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let name = arguments.file.display().to_string();
     let table = open_carved(&arguments.file)?.map_err(|error| explain(&name, &error))?;
     let form = arguments.format.unwrap_or(match Format::of(&arguments.output) {
-        Some(Format::Jsonl) => Form::Jsonl,
-        _ => Form::Data,
+        Some(Format::Jsonl) => DumpFormat::Jsonl,
+        _ => DumpFormat::Data,
     });
-    if let Target::File(output) = Target::find(&arguments.output, "table.data")?
+    if let Destination::File(output) = Destination::find(&arguments.output, "table.data")?
         && same_file(&arguments.file, &output)
     {
         return Err(Failure::new(format!(
@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     outlive_file_limits()?;
     let stopped = Arc::default();
     stop_on_signals(&stopped)?;
-    let mut out = BufWriter::with_capacity(CHUNK_BYTES, Output::create(&arguments.output)?);
+    let mut out = BufWriter::with_capacity(CHUNK_BYTES, OutputWriter::create(&arguments.output)?);
     let written = write_pairs(&table.store, form, &name, &stopped, &mut out);
     let finished = written.and_then(|()| {
         let output = out.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
 
 fn write_pairs(
     store: &Store,
-    form: Form,
+    form: DumpFormat,
     name: &str,
     stopped: &AtomicBool,
     out: &mut impl Write,
@@ -91,7 +91,7 @@ fn write_pairs(
     for (number, pair) in (0_u64..).zip(store.iter()) {
         let (key, value) = pair.map_err(|error| Stop::Failure(explain(name, &error)))?;
         match form {
-            Form::Data => {
+            DumpFormat::Data => {
                 if let Some(objection) = objection(number, &key, &value) {
                     return Err(Stop::Failure(Failure::new(format!(
                         "{name}: {objection}, which the .data text cannot hold; use `--format jsonl`"
@@ -101,7 +101,7 @@ fn write_pairs(
                     out.write_all(piece)?;
                 }
             }
-            Form::Jsonl => write_object(&key, &value, out)?,
+            DumpFormat::Jsonl => write_object(&key, &value, out)?,
         }
         if number % LOOK_PAIRS == 0 {
             if stopped.load(Ordering::Relaxed) {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::failure::Outcome;
-use crate::output::{self, Output, Stop};
+use crate::output::{self, OutputWriter, Stop};
 use crate::quantity;
-use crate::sample::{LINE_BYTES_MAX, Sample, Values};
+use crate::sample::{LINE_BYTES_MAX, SampleGenerator, SampleValues};
 use crate::signals::{STOPPED, outlive_file_limits, stop_on_signals};
 
 /// Write a sample table of random pairs, the same for the same seed
@@ -25,8 +25,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = quantity::any_count)]
     seed: u64,
     /// What the values look like
-    #[arg(long, value_enum, default_value_t = Values::Letters)]
-    values: Values,
+    #[arg(long, value_enum, default_value_t = SampleValues::Letters)]
+    values: SampleValues,
 }
 
 /// Bytes handed to the system at a time.
@@ -36,15 +36,15 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let stopped = Arc::default();
     stop_on_signals(&stopped)?;
     outlive_file_limits()?;
-    let mut output = Output::create(&arguments.output)?;
+    let mut output = OutputWriter::create(&arguments.output)?;
     let finished =
         write_lines(arguments, &stopped, &mut output).map_err(Stop::from).and_then(|()| Ok(output.finish()?));
     output::written(finished, &arguments.output)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_lines(arguments: &Arguments, stopped: &AtomicBool, output: &mut Output) -> io::Result<()> {
-    let mut sample = Sample::new(arguments.seed, arguments.values);
+fn write_lines(arguments: &Arguments, stopped: &AtomicBool, output: &mut OutputWriter) -> io::Result<()> {
+    let mut sample = SampleGenerator::new(arguments.seed, arguments.values);
     let mut chunk = Vec::with_capacity(CHUNK_BYTES);
     for _ in 0..arguments.lines {
         if chunk.len() + LINE_BYTES_MAX > CHUNK_BYTES {

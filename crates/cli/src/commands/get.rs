@@ -17,7 +17,7 @@ use crate::failure::{Failure, Outcome, reason};
 use crate::input;
 use crate::json_bytes;
 use crate::output::{self, STANDARD_OUTPUT, Stop};
-use crate::table::{self, Carved};
+use crate::table::{self, OpenTable};
 use crate::target::{ask_in, serve_there};
 
 /// Print the values of keys, one a line, in the order of the keys
@@ -84,9 +84,9 @@ impl AnswerForm {
 }
 
 /// Where the values are.
-enum Table {
+enum LookupSource {
     Server(Box<Client>),
-    Carved(Carved),
+    Carved(OpenTable),
     /// Read once, for all keys.
     Text(Option<Input>, ReadOptions),
 }
@@ -95,7 +95,7 @@ enum Table {
 const BATCH_KEYS_MAX: usize = 1024;
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
-    let mut table = Table::open(arguments)?;
+    let mut table = LookupSource::open(arguments)?;
     let out = BufWriter::new(io::stdout().lock());
     let mut answers = Answers { form: &arguments.form, out, missing: false };
     let looked_up = match &arguments.keys[..] {
@@ -113,7 +113,7 @@ impl From<graven_client::Error> for Stop {
     }
 }
 
-impl Table {
+impl LookupSource {
     fn open(arguments: &Arguments) -> Outcome<Self> {
         let target = &arguments.target;
         let path = Path::new(target);
@@ -146,7 +146,7 @@ impl Table {
     ) -> Result<(), Stop> {
         match self {
             Self::Server(client) => client.get_many(keys, |i, value| each(keys[i].as_ref(), value)),
-            Self::Carved(Carved { name, store }) => {
+            Self::Carved(OpenTable { name, store }) => {
                 let mut value = Vec::new();
                 keys.iter().try_for_each(|key| {
                     value.clear();
@@ -185,7 +185,7 @@ struct Answers<'a, W: Write> {
 }
 
 fn look_up<K: AsRef<[u8]>>(
-    table: &mut Table,
+    table: &mut LookupSource,
     keys: &[K],
     answers: &mut Answers<'_, impl Write>,
 ) -> Result<(), Stop> {
@@ -208,9 +208,9 @@ fn look_up<K: AsRef<[u8]>>(
 /// Looks up the keys that standard input gives, as many together as are there: a pipe is answered
 /// in batches, and whoever types is answered line by line. A text file is read once, for all of
 /// them.
-fn look_up_lines(table: &mut Table, answers: &mut Answers<'_, impl Write>) -> Result<(), Stop> {
+fn look_up_lines(table: &mut LookupSource, answers: &mut Answers<'_, impl Write>) -> Result<(), Stop> {
     let mut input = BufReader::with_capacity(64 * 1024, io::stdin().lock());
-    let keys_max = if matches!(table, Table::Text(..)) { usize::MAX } else { BATCH_KEYS_MAX };
+    let keys_max = if matches!(table, LookupSource::Text(..)) { usize::MAX } else { BATCH_KEYS_MAX };
     let mut keys: Vec<Vec<u8>> = Vec::new();
     loop {
         let mut line = Vec::new();

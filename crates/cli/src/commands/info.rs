@@ -16,7 +16,7 @@ use crate::json_bytes;
 use crate::lengths::{self, Lengths};
 use crate::progress::bar;
 use crate::read_options::ReadFlags;
-use crate::table::{Carved, Table, explain};
+use crate::table::{OpenTable, Table, explain};
 
 /// Tell what a table is made of, and how long its keys and values are
 ///
@@ -37,11 +37,11 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let text = match Table::open(&arguments.file)? {
-        Table::Carved(Carved { name, store }) => {
+        Table::Carved(OpenTable { name, store }) => {
             let info = store.info();
             let lengths = if arguments.lengths { Some(PairLengths::of_store(&name, &store)?) } else { None };
             if arguments.json {
-                json(&Json(&info, lengths.as_ref()))?
+                json(&InfoJson(&info, lengths.as_ref()))?
             } else {
                 page(&name, &info, lengths.as_ref())
             }
@@ -198,9 +198,9 @@ fn checks(info: &Info) -> String {
 
 /// [`Info`] in the form that programs read. Fields may be added; those that are here stay what
 /// they are.
-struct Json<'a>(&'a Info, Option<&'a PairLengths>);
+struct InfoJson<'a>(&'a Info, Option<&'a PairLengths>);
 
-impl Serialize for Json<'_> {
+impl Serialize for InfoJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(info, lengths) = self;
         let mut map = serializer.serialize_map(None)?;
@@ -228,14 +228,14 @@ impl Serialize for Json<'_> {
         }
         map.serialize_entry("identity", &format!("{:016x}", info.identity))?;
         map.serialize_entry("check_buckets", &info.check_buckets)?;
-        map.serialize_entry("sections", &info.sections.iter().map(Section).collect::<Vec<_>>())?;
+        map.serialize_entry("sections", &info.sections.iter().map(SectionJson).collect::<Vec<_>>())?;
         map.end()
     }
 }
 
-struct Section<'a>(&'a graven_format::SectionInfo);
+struct SectionJson<'a>(&'a graven_format::SectionInfo);
 
-impl Serialize for Section<'_> {
+impl Serialize for SectionJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(section) = self;
         let mut map = serializer.serialize_map(None)?;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use graven_catalog::root::{Target, switch};
+use graven_catalog::root::{SwitchTarget, switch};
 
 use crate::failure::Outcome;
 use crate::root::{TablePath, parse_target};
@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     table: TablePath,
     /// The version, or `latest`: the one whose name sorts last and that was not rolled back from
     #[arg(value_parser = parse_target)]
-    version: Target,
+    version: SwitchTarget,
     /// What the history says of it
     #[arg(long, value_name = "TEXT", default_value = "")]
     note: String,

@@ -25,7 +25,7 @@ pub(crate) struct Declared<T: 'static> {
     /// How the default is put where its value does not say it, such as "one a core".
     pub(crate) default_said: &'static str,
     pub(crate) audience: Audience,
-    pub(crate) value: Value<T>,
+    pub(crate) value: OptionValue<T>,
 }
 
 /// What belongs together on the screen and in a file.
@@ -49,7 +49,7 @@ pub(crate) enum Audience {
 }
 
 /// What an option reads, and where it is kept.
-pub(crate) enum Value<T: 'static> {
+pub(crate) enum OptionValue<T: 'static> {
     Count(Field<T, dyn Whole>, RangeInclusive<u64>),
     Size(Field<T, dyn Whole>, RangeInclusive<u64>),
     Time(Field<T, Duration>, RangeInclusive<Duration>),
@@ -61,13 +61,13 @@ pub(crate) enum Value<T: 'static> {
     Choice {
         value_name: &'static str,
         choices: fn() -> Vec<PossibleValue>,
-        read: Read<T>,
+        read: OptionParser<T>,
         show: fn(&T) -> String,
     },
     /// Anything else; `show` is empty where there is nothing.
     Text {
         value_name: &'static str,
-        read: Read<T>,
+        read: OptionParser<T>,
         show: fn(&T) -> String,
     },
     /// The same, and it may be repeated.
@@ -79,7 +79,7 @@ pub(crate) enum Value<T: 'static> {
 }
 
 type Field<T, V> = fn(&mut T) -> &mut V;
-type Read<T> = fn(&mut T, &str) -> Result<(), String>;
+type OptionParser<T> = fn(&mut T, &str) -> Result<(), String>;
 
 /// A whole number, whatever its type.
 pub(crate) trait Whole {
@@ -148,7 +148,7 @@ pub(crate) const fn common<T>(
     group: Group,
     name: &'static str,
     help: &'static str,
-    value: Value<T>,
+    value: OptionValue<T>,
 ) -> Declared<T> {
     Declared { name, group, help, more: "", default_said: "", audience: Audience::Everybody, value }
 }
@@ -158,7 +158,7 @@ pub(crate) const fn rare<T>(
     group: Group,
     name: &'static str,
     help: &'static str,
-    value: Value<T>,
+    value: OptionValue<T>,
 ) -> Declared<T> {
     Declared { name, group, help, more: "", default_said: "", audience: Audience::Few, value }
 }
@@ -181,21 +181,21 @@ impl<T: Clone + Default> Declared<T> {
     pub(crate) fn read(&self, options: &mut T, texts: &[&str]) -> Result<(), String> {
         let text = texts.last().copied().unwrap_or_default();
         match &self.value {
-            Value::Count(field, range) => {
+            OptionValue::Count(field, range) => {
                 field(options).set(quantity::count(text, range.clone()).map_err(|error| error.to_string())?);
             }
-            Value::Size(field, range) => {
+            OptionValue::Size(field, range) => {
                 field(options).set(quantity::size(text, range.clone()).map_err(|error| error.to_string())?);
             }
-            Value::Time(field, range) => {
+            OptionValue::Time(field, range) => {
                 *field(options) = quantity::time(text, range.clone()).map_err(|error| error.to_string())?;
             }
-            Value::TimeOrNone(field) => *field(options) = time_or_none(text)?,
-            Value::Switch(field) => {
+            OptionValue::TimeOrNone(field) => *field(options) = time_or_none(text)?,
+            OptionValue::Switch(field) => {
                 *field(options) = text.parse().map_err(|_| "write true or false, or nothing".to_owned())?;
             }
-            Value::Choice { read, .. } | Value::Text { read, .. } => read(options, text)?,
-            Value::Texts { read, .. } => read(options, texts)?,
+            OptionValue::Choice { read, .. } | OptionValue::Text { read, .. } => read(options, text)?,
+            OptionValue::Texts { read, .. } => read(options, texts)?,
         }
         Ok(())
     }
@@ -206,16 +206,16 @@ impl<T: Clone + Default> Declared<T> {
         // process.
         let mut options = options.clone();
         match &self.value {
-            Value::Count(field, _) => quantity::show_count(field(&mut options).get()),
-            Value::Size(field, _) => quantity::show_size(field(&mut options).get()),
-            Value::Time(field, _) => quantity::show_time(*field(&mut options)),
-            Value::TimeOrNone(field) => {
+            OptionValue::Count(field, _) => quantity::show_count(field(&mut options).get()),
+            OptionValue::Size(field, _) => quantity::show_size(field(&mut options).get()),
+            OptionValue::Time(field, _) => quantity::show_time(*field(&mut options)),
+            OptionValue::TimeOrNone(field) => {
                 field(&mut options).map_or_else(|| NONE.to_owned(), quantity::show_time)
             }
-            Value::Switch(field) => field(&mut options).to_string(),
-            Value::Choice { show, .. } | Value::Text { show, .. } | Value::Texts { show, .. } => {
-                show(&options)
-            }
+            OptionValue::Switch(field) => field(&mut options).to_string(),
+            OptionValue::Choice { show, .. }
+            | OptionValue::Text { show, .. }
+            | OptionValue::Texts { show, .. } => show(&options),
         }
     }
 
@@ -231,12 +231,12 @@ impl<T: Clone + Default> Declared<T> {
     /// What it takes, where that is less than numbers have room for: "16 to 16384".
     pub(crate) fn range_text(&self) -> Option<String> {
         let (least, most) = match &self.value {
-            Value::Count(_, range) => (range.start(), range.end()),
-            Value::Size(_, range) => (range.start(), range.end()),
+            OptionValue::Count(_, range) => (range.start(), range.end()),
+            OptionValue::Size(_, range) => (range.start(), range.end()),
             _ => return None,
         };
         let show = |number: &u64| match &self.value {
-            Value::Size(..) => quantity::show_size(*number),
+            OptionValue::Size(..) => quantity::show_size(*number),
             _ => quantity::show_count(*number),
         };
         (*most < u32::MAX.into()).then(|| format!("{} to {}", show(least), show(most)))
@@ -244,20 +244,20 @@ impl<T: Clone + Default> Declared<T> {
 
     fn value_name(&self) -> &'static str {
         match &self.value {
-            Value::Count(..) => "N",
-            Value::Size(..) => "SIZE",
-            Value::Time(..) | Value::TimeOrNone(..) => "TIME",
-            Value::Switch(..) => "BOOL",
-            Value::Choice { value_name, .. }
-            | Value::Text { value_name, .. }
-            | Value::Texts { value_name, .. } => value_name,
+            OptionValue::Count(..) => "N",
+            OptionValue::Size(..) => "SIZE",
+            OptionValue::Time(..) | OptionValue::TimeOrNone(..) => "TIME",
+            OptionValue::Switch(..) => "BOOL",
+            OptionValue::Choice { value_name, .. }
+            | OptionValue::Text { value_name, .. }
+            | OptionValue::Texts { value_name, .. } => value_name,
         }
     }
 
     /// The words that can be chosen.
     fn choices(&self) -> Vec<PossibleValue> {
         match &self.value {
-            Value::Choice { choices, .. } => choices(),
+            OptionValue::Choice { choices, .. } => choices(),
             _ => Vec::new(),
         }
     }
@@ -301,7 +301,7 @@ impl<T: Clone + Default> Declared<T> {
         format!(
             "| `--{}{}` | {}{range} | {}{words}{more} |\n",
             self.name,
-            if matches!(self.value, Value::Switch(_)) {
+            if matches!(self.value, OptionValue::Switch(_)) {
                 String::new()
             } else {
                 format!(" {}", self.value_name())
@@ -321,11 +321,11 @@ impl<T: Clone + Default> Declared<T> {
             choices => PossibleValuesParser::new(choices).into(),
         };
         let action = match self.value {
-            Value::Texts { .. } => ArgAction::Append,
+            OptionValue::Texts { .. } => ArgAction::Append,
             _ => ArgAction::Set,
         };
         let argument = match self.value {
-            Value::Switch(_) => {
+            OptionValue::Switch(_) => {
                 Arg::new(self.name).num_args(0..=1).require_equals(true).default_missing_value("true")
             }
             _ => Arg::new(self.name),

@@ -106,7 +106,7 @@ const THREADS_MAX: u64 = 4096;
 const DISK_READS_MIN: u64 = *StorageOptions::DISK_READS_RANGE.start() as u64;
 const DISK_READS_MAX: u64 = *StorageOptions::DISK_READS_RANGE.end() as u64;
 
-type Value = options::Value<ServeOptions>;
+type ServeValue = options::OptionValue<ServeOptions>;
 
 /// Every option of `graven serve`, in the order in which people are shown them.
 pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
@@ -114,7 +114,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Table,
         "duplicates",
         "Which value of a key counts",
-        Value::Choice {
+        ServeValue::Choice {
             value_name: "WHICH",
             choices: choices::<Keep>,
             read: |options, text| {
@@ -129,7 +129,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Table,
         "trim",
         "Whether spaces and tabs around the keys and values of a text are dropped",
-        Value::Switch(|options| &mut options.trim),
+        ServeValue::Switch(|options| &mut options.trim),
     ),
     common(
         Table,
@@ -204,7 +204,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Network,
         "listen",
         "Where to listen: HOST:PORT or unix:PATH",
-        Value::Texts {
+        ServeValue::Texts {
             value_name: "ADDRESS",
             read: |options, texts| {
                 let endpoints = texts.iter().map(|text| text.parse::<Endpoint>());
@@ -223,14 +223,14 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Network,
         "threads",
         "Threads that answer",
-        Value::Count(|options| &mut options.server.threads, 1..=THREADS_MAX),
+        ServeValue::Count(|options| &mut options.server.threads, 1..=THREADS_MAX),
     )
     .default_said("one a core"),
     rare(
         Network,
         "http-allow-origin",
         "Whose web pages may read answers: an origin, or `*`",
-        Value::Text {
+        ServeValue::Text {
             value_name: "ORIGIN",
             read: |options, text| {
                 options.server.network.allow_origin =
@@ -248,7 +248,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Network,
         "allow-host",
         "A name by which HTTP clients may ask, besides localhost, IP addresses and those of --listen",
-        Value::Texts {
+        ServeValue::Texts {
             value_name: "NAME",
             read: |options, texts| {
                 let hosts = texts.iter().map(|text| text.parse::<HostName>());
@@ -270,7 +270,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Network,
         "content-type",
         "What HTTP says that values are",
-        Value::Text {
+        ServeValue::Text {
             value_name: "TYPE",
             read: |options, text| {
                 options.server.network.content_type =
@@ -285,21 +285,21 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Network,
         "backlog",
         "Connections that the kernel holds until they are accepted",
-        Value::Count(|options| &mut options.server.network.backlog, 0..=u32::MAX as u64),
+        ServeValue::Count(|options| &mut options.server.network.backlog, 0..=u32::MAX as u64),
     )
     .more("The kernel has a limit of its own, net.core.somaxconn"),
     rare(
         Network,
         "fast-open",
         "Connections whose first request comes with the opening packet (TCP Fast Open)",
-        Value::Count(|options| &mut options.server.network.fast_open_max, 0..=u32::MAX as u64),
+        ServeValue::Count(|options| &mut options.server.network.fast_open_max, 0..=u32::MAX as u64),
     )
     .more("As many may wait until their clients have proved their addresses; 0 turns it off"),
     common(
         Storage,
         "storage",
         "Where a carved file is kept",
-        Value::Choice {
+        ServeValue::Choice {
             value_name: "WHERE",
             choices: || {
                 let auto = (AUTO, "ram where there is room for it, else disk");
@@ -323,14 +323,14 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Storage,
         "cache",
         "Memory for a table that is on disk",
-        Value::Size(|options| &mut options.server.storage.cache_bytes, ANY),
+        ServeValue::Size(|options| &mut options.server.storage.cache_bytes, ANY),
     )
     .more("What was read is kept there for later lookups; 0 keeps nothing"),
     rare(
         Storage,
         "disk-reads",
         "How a table on disk is read",
-        Value::Choice {
+        ServeValue::Choice {
             value_name: "HOW",
             choices: choices::<DiskReadsName>,
             read: |options, text| {
@@ -344,7 +344,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Storage,
         "max-disk-reads",
         "Reads that each thread has under way or is about to answer from",
-        Value::Count(
+        ServeValue::Count(
             |options| &mut options.server.storage.disk_reads_max,
             DISK_READS_MIN..=DISK_READS_MAX,
         ),
@@ -353,148 +353,148 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Storage,
         "disk-queue",
         "Reads that the disk is given at once by all threads together",
-        Value::Count(|options| &mut options.server.storage.disk_queue, 1..=16_384),
+        ServeValue::Count(|options| &mut options.server.storage.disk_queue, 1..=16_384),
     ),
     rare(
         Limits,
         "max-connections",
         "Connections open at once; one more is closed as soon as it is accepted",
-        Value::Count(|options| &mut options.server.limits.connections_max, SOME),
+        ServeValue::Count(|options| &mut options.server.limits.connections_max, SOME),
     ),
     rare(
         Limits,
         "max-output",
         "Answers that wait for one connection; at this many its further requests wait",
-        Value::Size(|options| &mut options.server.limits.output_bytes_max, SOME),
+        ServeValue::Size(|options| &mut options.server.limits.output_bytes_max, SOME),
     ),
     rare(
         Limits,
         "max-connection-buffered",
         "Requests and answers that wait for one connection; then it is not read from until its peer reads",
-        Value::Size(|options| &mut options.server.limits.connection_buffered_bytes_max, SOME),
+        ServeValue::Size(|options| &mut options.server.limits.connection_buffered_bytes_max, SOME),
     )
     .more("A client may send so much before it reads"),
     rare(
         Limits,
         "max-buffered",
         "The same of all connections together; beyond it the one that holds most is closed",
-        Value::Size(|options| &mut options.server.limits.buffered_bytes_max, SOME),
+        ServeValue::Size(|options| &mut options.server.limits.buffered_bytes_max, SOME),
     ),
     rare(
         Limits,
         "max-pattern",
         "The pattern of a Redis `SCAN` or `KEYS`",
-        Value::Size(|options| &mut options.server.limits.pattern_bytes_max, SOME),
+        ServeValue::Size(|options| &mut options.server.limits.pattern_bytes_max, SOME),
     ),
     rare(
         Limits,
         "http-max-head",
         "The head of an HTTP request",
-        Value::Size(|options| &mut options.server.limits.http.head_bytes_max, SOME),
+        ServeValue::Size(|options| &mut options.server.limits.http.head_bytes_max, SOME),
     ),
     rare(
         Limits,
         "http-max-headers",
         "Header lines of an HTTP request",
-        Value::Count(|options| &mut options.server.limits.http.headers_max, 0..=HEADERS_MAX as u64),
+        ServeValue::Count(|options| &mut options.server.limits.http.headers_max, 0..=HEADERS_MAX as u64),
     ),
     rare(
         Limits,
         "http-max-body",
         "The body of an HTTP request",
-        Value::Size(|options| &mut options.server.limits.http.body_bytes_max, ANY),
+        ServeValue::Size(|options| &mut options.server.limits.http.body_bytes_max, ANY),
     ),
     rare(
         Limits,
         "resp-max-args",
         "Arguments of one Redis command",
-        Value::Count(|options| &mut options.server.limits.resp.args_max, SOME),
+        ServeValue::Count(|options| &mut options.server.limits.resp.args_max, SOME),
     ),
     rare(
         Limits,
         "resp-max-arg",
         "One argument of a Redis command",
-        Value::Size(|options| &mut options.server.limits.resp.arg_bytes_max, SOME),
+        ServeValue::Size(|options| &mut options.server.limits.resp.arg_bytes_max, SOME),
     ),
     rare(
         Limits,
         "resp-max-request",
         "One Redis command, or all that a MULTI keeps",
-        Value::Size(|options| &mut options.server.limits.resp.request_bytes_max, SOME),
+        ServeValue::Size(|options| &mut options.server.limits.resp.request_bytes_max, SOME),
     ),
     rare(
         Limits,
         "resp-max-inline",
         "A Redis command that is typed as a line",
-        Value::Size(|options| &mut options.server.limits.resp.inline_bytes_max, SOME),
+        ServeValue::Size(|options| &mut options.server.limits.resp.inline_bytes_max, SOME),
     ),
     rare(
         Limits,
         "memcached-max-line",
         "A line of a memcached command",
-        Value::Size(|options| &mut options.server.limits.memcached.line_bytes_max, SOME),
+        ServeValue::Size(|options| &mut options.server.limits.memcached.line_bytes_max, SOME),
     ),
     rare(
         Limits,
         "memcached-max-keys-line",
         "A line of a memcached `get` of many keys",
-        Value::Size(|options| &mut options.server.limits.memcached.keys_line_bytes_max, SOME),
+        ServeValue::Size(|options| &mut options.server.limits.memcached.keys_line_bytes_max, SOME),
     ),
     rare(
         Limits,
         "memcached-max-data",
         "The data of a memcached write, which is thrown away",
-        Value::Size(|options| &mut options.server.limits.memcached.data_bytes_max, ANY),
+        ServeValue::Size(|options| &mut options.server.limits.memcached.data_bytes_max, ANY),
     ),
     rare(
         Timeouts,
         "http-idle-timeout",
         "How long an HTTP connection may be idle, or `none`",
-        Value::TimeOrNone(|options| &mut options.server.timeouts.http_idle),
+        ServeValue::TimeOrNone(|options| &mut options.server.timeouts.http_idle),
     ),
     rare(
         Timeouts,
         "idle-timeout",
         "How long a Redis or memcached connection may be idle, or `none`",
-        Value::TimeOrNone(|options| &mut options.server.timeouts.idle),
+        ServeValue::TimeOrNone(|options| &mut options.server.timeouts.idle),
     )
     .more("Clients' pools count on `none`, as those servers have it"),
     rare(
         Timeouts,
         "tcp-keepalive",
         "How long a connection is silent before the kernel asks for its peer, or `none`",
-        Value::TimeOrNone(|options| &mut options.server.timeouts.keep_alive),
+        ServeValue::TimeOrNone(|options| &mut options.server.timeouts.keep_alive),
     )
     .more("It asks three times, a third of this apart, and closes the connection of a peer that is gone"),
     rare(
         Timeouts,
         "request-timeout",
         "How long a request may take from its first byte to its last",
-        Value::Time(|options| &mut options.server.timeouts.request, EVER),
+        ServeValue::Time(|options| &mut options.server.timeouts.request, EVER),
     ),
     rare(
         Timeouts,
         "stalled-timeout",
         "How long a peer that sends on may read nothing, once as many requests wait as may",
-        Value::Time(|options| &mut options.server.timeouts.stalled, EVER),
+        ServeValue::Time(|options| &mut options.server.timeouts.stalled, EVER),
     ),
     rare(
         Timeouts,
         "write-timeout",
         "How long a peer may leave its answers unread",
-        Value::Time(|options| &mut options.server.timeouts.write, EVER),
+        ServeValue::Time(|options| &mut options.server.timeouts.write, EVER),
     ),
     rare(
         Timeouts,
         "drain-timeout",
         "How long a stop waits for what is in flight",
-        Value::Time(|options| &mut options.server.timeouts.drain, EVER),
+        ServeValue::Time(|options| &mut options.server.timeouts.drain, EVER),
     ),
     common(
         Logs,
         "log",
         "How much is logged",
-        Value::Choice {
+        ServeValue::Choice {
             value_name: "LEVEL",
             choices: || ["off", "error", "warn", "info", "debug"].map(Into::into).into(),
             read: |options, text| {
@@ -509,7 +509,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Logs,
         "log-format",
         "Lines of the log",
-        Value::Choice {
+        ServeValue::Choice {
             value_name: "FORMAT",
             choices: choices::<LogFormat>,
             read: |options, text| {
@@ -585,14 +585,14 @@ mod tests {
     use super::*;
 
     #[derive(Parser)]
-    struct Line {
+    struct CommandLine {
         #[command(flatten)]
         options: ServeOptions,
     }
 
     fn line(arguments: &[&str]) -> Result<ServeOptions, String> {
         let arguments = std::iter::once("serve").chain(arguments.iter().copied());
-        Line::try_parse_from(arguments).map(|line| line.options).map_err(|error| error.to_string())
+        CommandLine::try_parse_from(arguments).map(|line| line.options).map_err(|error| error.to_string())
     }
 
     /// A value of each option that is not its default.

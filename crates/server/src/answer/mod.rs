@@ -21,7 +21,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use graven_blocks::BlockReader;
-use graven_catalog::{Catalog, Snapshot, TableId, TableState, Version};
+use graven_catalog::{Catalog, Snapshot, TableId, TableState, TableVersion};
 use graven_format::{Builder, Store};
 use graven_wire::address::Protocol;
 use graven_wire::http::Hosts;
@@ -78,7 +78,7 @@ enum NextRequest<'i, L: Language> {
 }
 
 /// What requests are read with, beside what a connection remembers.
-struct Decoding<'d> {
+struct DecodeContext<'d> {
     http: &'d mut graven_wire::http::RequestDecoder,
     snapshot: &'d Snapshot,
 }
@@ -91,7 +91,7 @@ trait Language: Sized {
     type Invalid;
 
     /// Reads the request that `input` begins with.
-    fn decode<'i>(&mut self, shared: &mut Decoding<'_>, input: &'i [u8]) -> NextRequest<'i, Self>;
+    fn decode<'i>(&mut self, shared: &mut DecodeContext<'_>, input: &'i [u8]) -> NextRequest<'i, Self>;
 
     /// The table that is asked where a request names none.
     fn table(&self) -> TableChoice;
@@ -244,7 +244,7 @@ pub(crate) struct Responder<'a, R> {
     /// The table that is asked at present; `None` for a version that a request has named.
     asked: Option<TableChoice>,
     /// Its version, or why it has none.
-    version: Result<Arc<Version>, Unavailable>,
+    version: Result<Arc<TableVersion>, Unavailable>,
     /// What is looked up in: that version's, or an empty one.
     store: Arc<Store>,
     empty: Arc<Store>,
@@ -365,7 +365,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     }
 
     /// Has a version of a table answer that a request has named.
-    fn answer_from(&mut self, table: TableId, version: Arc<Version>) {
+    fn answer_from(&mut self, table: TableId, version: Arc<TableVersion>) {
         self.store = Arc::clone(version.store());
         self.http.answer_for(table, &version);
         (self.version, self.asked) = (Ok(version), None);
@@ -436,7 +436,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         // Requests up to here are read. Those that are not answered are pending.
         let mut at = 0;
         loop {
-            let mut decoding = Decoding { http: &mut self.http.decoder, snapshot: &self.snapshot };
+            let mut decoding = DecodeContext { http: &mut self.http.decoder, snapshot: &self.snapshot };
             let read = language.decode(&mut decoding, &input[at..]);
             let wanted =
                 if matches!(read, NextRequest::Lookup(..)) { Access::Value } else { Access::Command };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use graven_catalog::{Catalog, Snapshot, TableId, TableState, Version};
+use graven_catalog::{Catalog, Snapshot, TableId, TableState, TableVersion};
 
 use crate::options::ServerOptions;
 
@@ -117,7 +117,7 @@ impl Unavailable {
 pub(super) fn version(
     snapshot: &Snapshot,
     choice: TableChoice,
-) -> Result<(TableId, &Arc<Version>), Unavailable> {
+) -> Result<(TableId, &Arc<TableVersion>), Unavailable> {
     let table = match choice {
         TableChoice::Default => snapshot.default_table(),
         TableChoice::Table(id) => snapshot.table(id),

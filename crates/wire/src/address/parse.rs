@@ -102,7 +102,7 @@ fn check_escaped(text: &str) -> Result<(), AddressProblem> {
 fn read_credentials(text: &str) -> Result<Credentials, AddressProblem> {
     let unescape = |text: &str| {
         let mut room = Vec::new();
-        let bytes = http::unescape(text.as_bytes(), http::Place::Path, &mut room);
+        let bytes = http::unescape(text.as_bytes(), http::UriComponent::Path, &mut room);
         bytes.map(<[u8]>::to_vec).map_err(|_| AddressProblem::BadEscape)
     };
     let (user, password) = match text.split_once(':') {

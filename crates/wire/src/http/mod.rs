@@ -13,7 +13,8 @@
 //! let (path, query) = http::split_target(request.target);
 //! let raw = http::find_parameter(query.unwrap(), b"key").unwrap();
 //! let mut room = Vec::new();
-//! assert_eq!((path, http::unescape(raw, http::Place::Query, &mut room)), (&b"/"[..], Ok(&b"a b"[..])));
+//! let key = http::unescape(raw, http::UriComponent::Query, &mut room);
+//! assert_eq!((path, key), (&b"/"[..], Ok(&b"a b"[..])));
 //! ```
 
 mod body;
@@ -31,7 +32,7 @@ pub use decoder::RequestDecoder;
 pub use error::Error;
 pub use fields::{Accept, EntityTags};
 pub use hosts::Hosts;
-pub use percent::{BadEscape, Place, escape, find_parameter, is_plain, split_target, unescape};
+pub use percent::{BadEscape, UriComponent, escape, find_parameter, is_plain, split_target, unescape};
 pub use request::{Method, Request, RequestHead, decode_request, encode_request, expects_continue};
 pub use response::{
     ConnectionHeader, Length, ReadyHead, Response, ResponseHead, decode_response, encode_head,

@@ -5,7 +5,7 @@
 
 /// Where in a target an escaped key stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum UriComponent {
     /// In the path: `%XX` is a byte, everything else is itself.
     Path,
     /// In the query: `%XX` is a byte, and `+` is a space.
@@ -83,7 +83,7 @@ fn search_parameter<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         let (pair, after) = (&rest[..end], rest.get(end + 1..));
         let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
         let (found, value) = (&pair[..equals], pair.get(equals + 1..).unwrap_or(&[]));
-        let is_found = found == name || (!is_plain(found, Place::Query) && spells(found, name));
+        let is_found = found == name || (!is_plain(found, UriComponent::Query) && spells(found, name));
         if is_found && !value.is_empty() {
             return Some(value);
         }
@@ -93,15 +93,15 @@ fn search_parameter<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 
 fn spells(escaped: &[u8], name: &[u8]) -> bool {
     let mut room = Vec::new();
-    unescape(escaped, Place::Query, &mut room) == Ok(name)
+    unescape(escaped, UriComponent::Query, &mut room) == Ok(name)
 }
 
 /// Whether nothing in `escaped` is escaped, so that it stands for itself.
 #[inline]
-pub fn is_plain(escaped: &[u8], place: Place) -> bool {
+pub fn is_plain(escaped: &[u8], place: UriComponent) -> bool {
     match place {
-        Place::Path => memchr::memchr(b'%', escaped).is_none(),
-        Place::Query => memchr::memchr2(b'%', b'+', escaped).is_none(),
+        UriComponent::Path => memchr::memchr(b'%', escaped).is_none(),
+        UriComponent::Query => memchr::memchr2(b'%', b'+', escaped).is_none(),
     }
 }
 
@@ -110,7 +110,11 @@ pub fn is_plain(escaped: &[u8], place: Place) -> bool {
 ///
 /// # Errors
 /// [`BadEscape`] when a `%` is not followed by two hexadecimal digits.
-pub fn unescape<'a>(escaped: &'a [u8], place: Place, room: &'a mut Vec<u8>) -> Result<&'a [u8], BadEscape> {
+pub fn unescape<'a>(
+    escaped: &'a [u8],
+    place: UriComponent,
+    room: &'a mut Vec<u8>,
+) -> Result<&'a [u8], BadEscape> {
     if is_plain(escaped, place) {
         return Ok(escaped);
     }
@@ -122,7 +126,7 @@ pub fn unescape<'a>(escaped: &'a [u8], place: Place, room: &'a mut Vec<u8>) -> R
                 let [high, low] = [bytes.next(), bytes.next()].map(|digit| digit.copied().and_then(hex));
                 high.ok_or(BadEscape)? << 4 | low.ok_or(BadEscape)?
             }
-            b'+' if place == Place::Query => b' ',
+            b'+' if place == UriComponent::Query => b' ',
             byte => byte,
         });
     }

@@ -54,14 +54,14 @@ impl RequestDecoder {
     fn array<'b>(&mut self, bytes: &'b [u8]) -> Decoded<Request<'b>, Invalid> {
         if self.seen == 0 {
             match length(bytes, 1) {
-                Length::Is(0, next) => return Decoded::Message(Request::Empty, next),
-                Length::Is(count, next) if count <= self.limits.args_max => {
+                LengthPrefix::Is(0, next) => return Decoded::Message(Request::Empty, next),
+                LengthPrefix::Is(count, next) if count <= self.limits.args_max => {
                     self.args_count = count;
                     self.args_left = count;
                     self.args_start = next;
                     self.seen = next;
                 }
-                Length::Unfinished => return Decoded::NeedMore,
+                LengthPrefix::Unfinished => return Decoded::NeedMore,
                 _ => return negative_count(bytes),
             }
         }
@@ -75,8 +75,8 @@ impl RequestDecoder {
                 None => return Decoded::NeedMore,
             }
             let (start, len) = match length(bytes, at + 1) {
-                Length::Is(len, start) if len <= arg_bytes_max => (start, len),
-                Length::Unfinished => return Decoded::NeedMore,
+                LengthPrefix::Is(len, start) if len <= arg_bytes_max => (start, len),
+                LengthPrefix::Unfinished => return Decoded::NeedMore,
                 _ => return Decoded::Invalid(Invalid::ArgumentLength),
             };
             at = start.saturating_add(len).saturating_add(2);
@@ -127,14 +127,14 @@ impl RequestDecoder {
 #[cold]
 fn negative_count<'b>(bytes: &'b [u8]) -> Decoded<Request<'b>, Invalid> {
     match (bytes.get(1), length(bytes, 2)) {
-        (Some(b'-'), Length::Is(1.., next)) => Decoded::Message(Request::Empty, next),
-        (Some(b'-'), Length::Unfinished) => Decoded::NeedMore,
+        (Some(b'-'), LengthPrefix::Is(1.., next)) => Decoded::Message(Request::Empty, next),
+        (Some(b'-'), LengthPrefix::Unfinished) => Decoded::NeedMore,
         _ => Decoded::Invalid(Invalid::ArgumentCount),
     }
 }
 
 /// A length as it stands between its type byte and CR LF.
-pub(super) enum Length {
+pub(super) enum LengthPrefix {
     /// Its value, and where the bytes after the line end begin.
     Is(usize, usize),
     Unfinished,
@@ -145,44 +145,44 @@ pub(super) enum Length {
 const LENGTH_DIGITS_MAX: usize = 10;
 
 #[inline]
-pub(super) fn length(bytes: &[u8], start: usize) -> Length {
+pub(super) fn length(bytes: &[u8], start: usize) -> LengthPrefix {
     // Nearly all lengths have one digit or two.
     match bytes.get(start..) {
-        Some([one @ b'0'..=b'9', b'\r', b'\n', ..]) => Length::Is(usize::from(one - b'0'), start + 3),
+        Some([one @ b'0'..=b'9', b'\r', b'\n', ..]) => LengthPrefix::Is(usize::from(one - b'0'), start + 3),
         Some([ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', b'\n', ..]) => {
-            Length::Is(usize::from(ten - b'0') * 10 + usize::from(one - b'0'), start + 4)
+            LengthPrefix::Is(usize::from(ten - b'0') * 10 + usize::from(one - b'0'), start + 4)
         }
         _ => long_length(bytes, start),
     }
 }
 
 #[inline(never)]
-fn long_length(bytes: &[u8], start: usize) -> Length {
+fn long_length(bytes: &[u8], start: usize) -> LengthPrefix {
     let mut value = 0usize;
     let mut at = start;
     loop {
         match bytes.get(at) {
             Some(&digit @ b'0'..=b'9') => {
                 if (value == 0 && at > start) || at - start == LENGTH_DIGITS_MAX {
-                    return Length::Wrong;
+                    return LengthPrefix::Wrong;
                 }
                 let Some(next) =
                     value.checked_mul(10).and_then(|ten| ten.checked_add(usize::from(digit - b'0')))
                 else {
-                    return Length::Wrong;
+                    return LengthPrefix::Wrong;
                 };
                 value = next;
                 at += 1;
             }
             Some(b'\r') if at > start => {
                 return match bytes.get(at + 1) {
-                    Some(b'\n') => Length::Is(value, at + 2),
-                    Some(_) => Length::Wrong,
-                    None => Length::Unfinished,
+                    Some(b'\n') => LengthPrefix::Is(value, at + 2),
+                    Some(_) => LengthPrefix::Wrong,
+                    None => LengthPrefix::Unfinished,
                 };
             }
-            Some(_) => return Length::Wrong,
-            None => return Length::Unfinished,
+            Some(_) => return LengthPrefix::Wrong,
+            None => return LengthPrefix::Unfinished,
         }
     }
 }
@@ -215,7 +215,7 @@ impl<'b> Iterator for Args<'b> {
     fn next(&mut self) -> Option<&'b [u8]> {
         self.left = self.left.checked_sub(1)?;
         // The decoder has read these very bytes before, so neither of the two can fail.
-        let Length::Is(len, start) = length(self.bytes, 1) else { return None };
+        let LengthPrefix::Is(len, start) = length(self.bytes, 1) else { return None };
         let (arg, rest) = self.bytes.get(start..)?.split_at_checked(len)?;
         self.bytes = rest.get(2..)?;
         Some(arg)

@@ -1,7 +1,7 @@
 //! One element of a reply at a time: what it is, where it ends, and the lazy walk over those that hold others.
 
-use super::decode::{Length, length};
-use super::replies::{InvalidReply, Reply, Walk};
+use super::decode::{LengthPrefix, length};
+use super::replies::{InvalidReply, Reply, ReplyWalk};
 use crate::decimal;
 
 /// The elements of an array, a set, a push or a map (keys and values in turn), read as they are asked for.
@@ -26,7 +26,7 @@ impl<'b> Iterator for Items<'b> {
     fn next(&mut self) -> Option<Reply<'b>> {
         self.left = self.left.checked_sub(1)?;
         // The decoder has found these elements whole and right, so neither step can fail.
-        let end = Walk::new().run(self.bytes, usize::MAX, usize::MAX).ok()??;
+        let end = ReplyWalk::new().run(self.bytes, usize::MAX, usize::MAX).ok()??;
         let (element, rest) = self.bytes.split_at_checked(end)?;
         self.bytes = rest;
         whole(element)
@@ -51,20 +51,20 @@ pub(super) fn whole(bytes: &[u8]) -> Option<Reply<'_>> {
     loop {
         match element(bytes, at) {
             Element::Leaf(reply, _) => return Some(reply),
-            Element::Group { kind: Group::Attribute, next, count } => {
-                let mut walk = Walk::new();
+            Element::Aggregate { kind: Aggregate::Attribute, next, count } => {
+                let mut walk = ReplyWalk::new();
                 at = next;
                 for _ in 0..count * 2 {
                     at += walk.run(&bytes[at..], usize::MAX, usize::MAX).ok()??;
                 }
             }
-            Element::Group { kind, next, count } => {
+            Element::Aggregate { kind, next, count } => {
                 let items = bytes.get(next..)?;
                 return Some(match kind {
-                    Group::Array => Reply::Array(Items::new(items, count)),
-                    Group::Set => Reply::Set(Items::new(items, count)),
-                    Group::Push => Reply::Push(Items::new(items, count)),
-                    Group::Map | Group::Attribute => Reply::Map(Items::new(items, count * 2)),
+                    Aggregate::Array => Reply::Array(Items::new(items, count)),
+                    Aggregate::Set => Reply::Set(Items::new(items, count)),
+                    Aggregate::Push => Reply::Push(Items::new(items, count)),
+                    Aggregate::Map | Aggregate::Attribute => Reply::Map(Items::new(items, count * 2)),
                 });
             }
             Element::Unfinished | Element::Wrong(_) => return None,
@@ -74,7 +74,7 @@ pub(super) fn whole(bytes: &[u8]) -> Option<Reply<'_>> {
 
 /// What holds other elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Group {
+pub(super) enum Aggregate {
     Array,
     Set,
     Push,
@@ -89,8 +89,8 @@ pub(super) enum Element<'b> {
     /// A reply that holds no others, and where it ends.
     Leaf(Reply<'b>, usize),
     /// The announcement of `count` others (or pairs), which begin at `next`.
-    Group {
-        kind: Group,
+    Aggregate {
+        kind: Aggregate,
         next: usize,
         count: usize,
     },
@@ -103,19 +103,19 @@ pub(super) const LINE_BYTES_MAX: usize = 64 << 10;
 
 pub(super) fn element(bytes: &[u8], at: usize) -> Element<'_> {
     let Some(&kind) = bytes.get(at) else { return Element::Unfinished };
-    let group = match kind {
+    let aggregate = match kind {
         b'$' | b'=' | b'!' => return blob(bytes, at, kind),
-        b'*' => Group::Array,
-        b'%' => Group::Map,
-        b'~' => Group::Set,
-        b'>' => Group::Push,
-        b'|' => Group::Attribute,
+        b'*' => Aggregate::Array,
+        b'%' => Aggregate::Map,
+        b'~' => Aggregate::Set,
+        b'>' => Aggregate::Push,
+        b'|' => Aggregate::Attribute,
         _ => return line(bytes, at, kind),
     };
     match length(bytes, at + 1) {
-        Length::Is(count, next) => Element::Group { kind: group, next, count },
-        Length::Unfinished => Element::Unfinished,
-        Length::Wrong => null_of_old(bytes, at, kind == b'*'),
+        LengthPrefix::Is(count, next) => Element::Aggregate { kind: aggregate, next, count },
+        LengthPrefix::Unfinished => Element::Unfinished,
+        LengthPrefix::Wrong => null_of_old(bytes, at, kind == b'*'),
     }
 }
 
@@ -132,9 +132,9 @@ fn null_of_old(bytes: &[u8], at: usize, allowed: bool) -> Element<'_> {
 
 fn blob(bytes: &[u8], at: usize, kind: u8) -> Element<'_> {
     let (len, start) = match length(bytes, at + 1) {
-        Length::Is(len, start) => (len, start),
-        Length::Unfinished => return Element::Unfinished,
-        Length::Wrong => return null_of_old(bytes, at, kind == b'$'),
+        LengthPrefix::Is(len, start) => (len, start),
+        LengthPrefix::Unfinished => return Element::Unfinished,
+        LengthPrefix::Wrong => return null_of_old(bytes, at, kind == b'$'),
     };
     let end = start.saturating_add(len);
     match bytes.get(end..end.saturating_add(2)) {

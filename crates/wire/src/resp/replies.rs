@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::items::{Element, Group, Items, element, whole};
+use super::items::{Aggregate, Element, Items, element, whole};
 use crate::Decoded;
 
 /// One reply, borrowed from the bytes it was decoded from.
@@ -112,13 +112,13 @@ impl std::error::Error for InvalidReply {}
 #[derive(Clone, Debug)]
 pub struct ReplyDecoder {
     limits: ReplyLimits,
-    walk: Walk,
+    walk: ReplyWalk,
 }
 
 impl ReplyDecoder {
     /// A decoder at the beginning of a connection.
     pub fn new(limits: ReplyLimits) -> Self {
-        Self { limits, walk: Walk::new() }
+        Self { limits, walk: ReplyWalk::new() }
     }
 
     /// Decodes the reply that `bytes` begin with.
@@ -150,7 +150,7 @@ const DEPTH_MAX: usize = 16;
 
 /// A walk over one reply to its end, which may stop for want of bytes and go on later.
 #[derive(Clone, Debug)]
-pub(super) struct Walk {
+pub(super) struct ReplyWalk {
     /// Bytes of the reply already walked over.
     seen: usize,
     /// Elements still to come on each open level; level 0 is the reply itself.
@@ -158,7 +158,7 @@ pub(super) struct Walk {
     depth: usize,
 }
 
-impl Walk {
+impl ReplyWalk {
     pub(super) fn new() -> Self {
         let mut left = [0; DEPTH_MAX + 1];
         left[0] = 1;
@@ -184,16 +184,16 @@ impl Walk {
                     self.seen = end;
                     self.left[self.depth] -= 1;
                 }
-                Element::Group { kind, next, count } => {
+                Element::Aggregate { kind, next, count } => {
                     self.seen = next;
-                    if kind != Group::Attribute {
+                    if kind != Aggregate::Attribute {
                         self.left[self.depth] -= 1;
                     }
                     if self.depth >= depth_max.min(DEPTH_MAX) {
                         return Err(InvalidReply::TooDeep);
                     }
                     self.depth += 1;
-                    let pairs = matches!(kind, Group::Map | Group::Attribute);
+                    let pairs = matches!(kind, Aggregate::Map | Aggregate::Attribute);
                     self.left[self.depth] = if pairs { count.saturating_mul(2) } else { count };
                 }
                 Element::Wrong(invalid) => return Err(invalid),

@@ -73,11 +73,11 @@ pub(super) fn parse<'b>(name: &[u8], args: Args<'b>) -> Option<Result<Command<'b
     })
 }
 
-type Read = for<'b> fn(Args<'b>) -> Parsed<'b>;
+type ArgsParser = for<'b> fn(Args<'b>) -> Parsed<'b>;
 
 /// Name, arity and arguments of each, by name.
 #[rustfmt::skip]
-const READS: &[(&str, i64, Read)] = &[
+const READS: &[(&str, i64, ArgsParser)] = &[
     ("geodist", -4, |args| first(args, Missing::Null)),
     ("geohash", -2, |args| first(args, Missing::Nulls(args.len() - 1))),
     ("geopos", -2, |args| first(args, Missing::NullArrays(args.len() - 1))),

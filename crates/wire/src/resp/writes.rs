@@ -1,6 +1,6 @@
 //! The commands that would change data, by name, so that they are refused as a read-only replica refuses them.
 
-use super::table::Keys::{
+use super::table::KeyPositions::{
     self, All, AllButLast, Counted, CountedAt, First, FirstAndCounted, None as Nothing, Pairs, Places,
     Second, Streams, Subcommand, Two,
 };
@@ -8,7 +8,7 @@ use super::table::Keys::{
 /// Every command of Redis 7.0 that its own table marks as a write, in order, with its arity: the number of arguments,
 /// name counted, or when negative the least number; and its keys.
 #[rustfmt::skip]
-const WRITES: &[(&str, i64, Keys)] = &[
+const WRITES: &[(&str, i64, KeyPositions)] = &[
     ("append", 3, First), ("bitfield", -2, First), ("bitop", -4, Places(2, -1, 1)),
     ("blmove", 6, Two), ("blmpop", -5, CountedAt(2)), ("blpop", -3, AllButLast),
     ("brpop", -3, AllButLast), ("brpoplpush", 4, Two), ("bzmpop", -5, CountedAt(2)),
@@ -41,7 +41,7 @@ const WRITES: &[(&str, i64, Keys)] = &[
 ];
 
 /// The canonical name, the arity and the keys of the write called `name`, which is in lower case.
-pub(super) fn find(name: &[u8]) -> Option<(&'static str, i64, Keys)> {
+pub(super) fn find(name: &[u8]) -> Option<(&'static str, i64, KeyPositions)> {
     WRITES.binary_search_by(|(write, ..)| write.as_bytes().cmp(name)).ok().map(|at| WRITES[at])
 }
 

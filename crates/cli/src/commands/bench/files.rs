@@ -9,7 +9,7 @@ use graven_bench::{Document, Report};
 use super::Arguments;
 use crate::console::warn;
 use crate::failure::{Failure, Outcome, reason};
-use crate::output::{Output, Target};
+use crate::output::{Destination, OutputWriter};
 
 /// The files that are to be written, each with its flag.
 fn files(arguments: &Arguments) -> Vec<(&'static str, &PathBuf)> {
@@ -35,7 +35,7 @@ pub(super) fn check(arguments: &Arguments, keys: &Path) -> Outcome<()> {
             )));
         }
         // Devices and pipes are not touched before there is something to write to them.
-        if let target @ Target::File(_) = Target::find(path, "run.out")? {
+        if let target @ Destination::File(_) = Destination::find(path, "run.out")? {
             target.into_file()?;
         }
     }
@@ -73,8 +73,8 @@ pub(super) fn write(arguments: &Arguments, document: &Document) -> Vec<Failure> 
     failures
 }
 
-fn write_file(path: &Path, write: impl FnOnce(&mut Output) -> io::Result<()>) -> Outcome<()> {
-    let mut output = Output::create(path)?;
+fn write_file(path: &Path, write: impl FnOnce(&mut OutputWriter) -> io::Result<()>) -> Outcome<()> {
+    let mut output = OutputWriter::create(path)?;
     write(&mut output)
         .and_then(|()| output.finish().map_err(io::Error::from))
         .map_err(|error| Failure::new(format!("cannot write {}: {}", path.display(), reason(&error))))

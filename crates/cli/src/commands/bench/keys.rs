@@ -13,7 +13,7 @@ use super::STOPPED_EARLY;
 use crate::console::{count, warn};
 use crate::failure::{Failure, Outcome};
 use crate::input;
-use crate::table::{self, Carved, Table};
+use crate::table::{self, OpenTable, Table};
 
 /// Keys that are read between two looks at the terminal and at signals.
 const KEYS_AT_ONCE: usize = 1024;
@@ -64,7 +64,7 @@ fn read(path: &Path, keeps_values: bool, stop: &AtomicBool) -> Outcome<KeySet> {
         Ok(())
     };
     match Table::open(path)? {
-        Table::Carved(Carved { name, store }) => {
+        Table::Carved(OpenTable { name, store }) => {
             for pair in store.iter() {
                 let (key, value) = pair.map_err(|error| table::explain(&name, &error))?;
                 add(&key, &value)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use graven_catalog::{TableId, Version as TableVersion};
+use graven_catalog::{TableId, TableVersion};
 use graven_wire::http::{
     ConnectionHeader, EntityTags, Length, Method, ReadyHead, Request, ResponseHead, Version, encode_head,
 };

@@ -10,17 +10,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use graven_blocks::BlockReader;
-use graven_catalog::{Snapshot, TableId, TableState, Version as TableVersion};
+use graven_catalog::{Snapshot, TableId, TableState, TableVersion};
 use graven_wire::Decoded;
 use graven_wire::http::{
-    self, BadEscape, ConnectionHeader, Hosts, Length, Method, Place, Request, RequestDecoder, ResponseHead,
-    Version, encode_head, expects_continue, is_plain, split_target, unescape,
+    self, BadEscape, ConnectionHeader, Hosts, Length, Method, Request, RequestDecoder, ResponseHead,
+    UriComponent, Version, encode_head, expects_continue, is_plain, split_target, unescape,
 };
 
 use super::lookups::LookupOutcome;
 use super::pending::Lookup;
 use super::tables::{TableChoice, TableRule, Unavailable};
-use super::{After, ConnectionSlot, Decoding, Language, NextRequest, Responder, report};
+use super::{After, ConnectionSlot, DecodeContext, Language, NextRequest, Responder, report};
 use crate::listener::ListenerRules;
 use crate::options::ServerOptions;
 use crate::output::OutputBuffer;
@@ -83,8 +83,8 @@ pub(super) enum HttpLookup {
 }
 
 impl HttpLookup {
-    fn at(place: Place) -> Self {
-        if place == Place::Path { Self::Tagged } else { Self::Plain }
+    fn at(place: UriComponent) -> Self {
+        if place == UriComponent::Path { Self::Tagged } else { Self::Plain }
     }
 }
 
@@ -120,7 +120,7 @@ impl Language for HttpSession {
     type Invalid = http::Error;
 
     #[inline]
-    fn decode<'i>(&mut self, shared: &mut Decoding<'_>, input: &'i [u8]) -> NextRequest<'i, Self> {
+    fn decode<'i>(&mut self, shared: &mut DecodeContext<'_>, input: &'i [u8]) -> NextRequest<'i, Self> {
         match shared.http.decode(input) {
             Decoded::Message(request, bytes) => {
                 self.continue_sent = false;
@@ -277,7 +277,9 @@ impl HttpSession {
     ) -> Result<(), Unavailable> {
         let mut room = Vec::new();
         let name = match memchr::memchr(b'%', name) {
-            Some(_) => unescape(name, Place::Path, &mut room).map_err(|BadEscape| Unavailable::Unknown)?,
+            Some(_) => {
+                unescape(name, UriComponent::Path, &mut room).map_err(|BadEscape| Unavailable::Unknown)?
+            }
             None => name,
         };
         let (name, version) = match memchr::memchr(b'@', name) {

@@ -1,6 +1,6 @@
 //! What each path asks for.
 
-use graven_wire::http::{Method, Place, Request, find_parameter, split_target};
+use graven_wire::http::{Method, Request, UriComponent, find_parameter, split_target};
 
 const READING_METHODS: &str = "GET, HEAD, OPTIONS";
 const MGET_METHODS: &str = "POST, OPTIONS";
@@ -15,7 +15,7 @@ const HEALTHY: &str = "ok";
 
 /// What a request asks for.
 pub(super) enum Route<'a> {
-    Key(&'a [u8], Place),
+    Key(&'a [u8], UriComponent),
     Text(u16, &'static str),
     ManyKeys,
     /// `OPTIONS`: the methods that the path is answered to.
@@ -37,12 +37,12 @@ pub(super) fn route<'a>(request: &Request<'a>) -> (Route<'a>, Option<&'a [u8]>) 
     let (path, query) = split_target(request.target);
     let known = match path {
         b"/" => match query.and_then(|query| find_parameter(query, b"key")) {
-            Some(key) => Route::Key(key, Place::Query),
+            Some(key) => Route::Key(key, UriComponent::Query),
             None => Route::Text(400, MISSING_KEY),
         },
         _ => match path.strip_prefix(b"/v1/kv/") {
             Some([]) => Route::Text(400, EMPTY_KEY),
-            Some(key) => Route::Key(key, Place::Path),
+            Some(key) => Route::Key(key, UriComponent::Path),
             None => return other_route(path, request.method),
         },
     };
@@ -77,7 +77,7 @@ fn table_route(path: &[u8], method: Method) -> (Route<'_>, Option<&[u8]>) {
         b"/mget" => (many_keys(method), Some(name)),
         b"/kv/" => (allowed(Route::Text(400, EMPTY_KEY), method), None),
         _ => match rest.strip_prefix(b"/kv/") {
-            Some(key) => (allowed(Route::Key(key, Place::Path), method), Some(name)),
+            Some(key) => (allowed(Route::Key(key, UriComponent::Path), method), Some(name)),
             None => (Route::Text(404, NO_SUCH_PATH), None),
         },
     }

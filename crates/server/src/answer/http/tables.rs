@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use graven_catalog::{Condition, Snapshot, TableState, Version};
+use graven_catalog::{Condition, Snapshot, TableState, TableVersion};
 use serde::Serialize;
 
 use crate::answer::tables::TableRule;
@@ -114,7 +114,7 @@ fn describe<'a>(snapshot: &Snapshot, table: &'a TableState) -> Description<'a> {
 }
 
 /// Where a version answers from.
-fn storage(version: &Version) -> &'static str {
+fn storage(version: &TableVersion) -> &'static str {
     let store = version.store();
     if store.disk().is_some() {
         "disk"

@@ -15,7 +15,7 @@ use super::key_list::KeyList;
 use super::lookups::LookupOutcome;
 use super::pending::Lookup;
 use super::tables::{TableChoice, TableRule, Unavailable};
-use super::{After, ConnectionSlot, Decoding, Language, NextRequest, Responder, fingerprint};
+use super::{After, ConnectionSlot, DecodeContext, Language, NextRequest, Responder, fingerprint};
 use crate::options::ServerOptions;
 use crate::output::OutputBuffer;
 use listing::Listing;
@@ -135,7 +135,7 @@ impl Language for MemcachedSession {
     type Invalid = Invalid;
 
     #[inline]
-    fn decode<'i>(&mut self, _: &mut Decoding<'_>, input: &'i [u8]) -> NextRequest<'i, Self> {
+    fn decode<'i>(&mut self, _: &mut DecodeContext<'_>, input: &'i [u8]) -> NextRequest<'i, Self> {
         match self.decoder.decode(input) {
             Decoded::Message(request, bytes) => match lookup(&request) {
                 Some((key, lookup)) => {

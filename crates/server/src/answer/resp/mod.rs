@@ -23,7 +23,7 @@ use graven_wire::resp::{
 use super::lookups::LookupOutcome;
 use super::pending::Lookup;
 use super::tables::{TableChoice, TableRule, Unavailable};
-use super::{After, ConnectionSlot, Decoding, Language, NextRequest, Responder};
+use super::{After, ConnectionSlot, DecodeContext, Language, NextRequest, Responder};
 use crate::clients::{ClientEntry, RespState};
 use crate::options::ServerOptions;
 use crate::output::{OutputBuffer, OutputPosition, Value};
@@ -160,7 +160,7 @@ impl Language for RespSession {
     type Invalid = Invalid;
 
     #[inline]
-    fn decode<'i>(&mut self, _: &mut Decoding<'_>, input: &'i [u8]) -> NextRequest<'i, Self> {
+    fn decode<'i>(&mut self, _: &mut DecodeContext<'_>, input: &'i [u8]) -> NextRequest<'i, Self> {
         match self.decoder.decode(input) {
             Decoded::Message(Request::Command(args), bytes) => match Command::parse(args) {
                 Ok(Command::Get { key }) if self.is_plain => {
