@@ -9,7 +9,7 @@ use graven_wire::http::{self, Limits, Method};
 
 use crate::connection::Timeouts;
 use crate::error::Error;
-use crate::stream::Stream;
+use crate::stream::ServerStream;
 
 /// The longest page that is taken, in bytes.
 const PAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -54,7 +54,7 @@ pub fn fetch(address: &Address, path: &str, timeouts: Timeouts) -> Result<Page, 
         }
         _ => Error::Broken { target: target.clone(), source },
     };
-    let mut stream = Stream::open(&address.location, &target, timeouts)?;
+    let mut stream = ServerStream::open(&address.location, &target, timeouts)?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(|error| failed(error, timeouts.write))?;
     let limits = Limits { body_bytes_max: PAGE_BYTES_MAX, ..Limits::default() };

@@ -213,10 +213,10 @@ fn keeper_options(options: &ServeOptions) -> KeeperOptions {
 
 /// The threads that look for new versions.
 #[derive(Clone, Default)]
-struct Followers(Arc<Mutex<Following>>);
+struct Followers(Arc<Mutex<FollowedSources>>);
 
 #[derive(Default)]
-struct Following {
+struct FollowedSources {
     roots: Vec<Keeper>,
     files: Option<FileKeeper>,
     watches: bool,

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
 
 /// What a server says of itself.
 #[derive(Deserialize)]
-struct Report {
+struct ServerStatus {
     ready: bool,
     tables: Vec<ReportedTable>,
 }
@@ -55,7 +55,7 @@ struct ReportedLoad {
 
 /// One line: a table of a server, or a server that has none or says nothing.
 #[derive(Serialize)]
-struct Line {
+struct StatusLine {
     server: String,
     table: Option<String>,
     version: Option<String>,
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     for (server, answer) in servers.iter().zip(answers) {
         let server = server.to_string();
         let report = match answer {
-            Ok(page) if page.status == 200 => serde_json::from_slice::<Report>(&page.body)
+            Ok(page) if page.status == 200 => serde_json::from_slice::<ServerStatus>(&page.body)
                 .map_err(|error| format!("what it says of its tables is not understood: {error}")),
             Ok(page) => {
                 Err(format!("it answers /v1/tables with status {}; is it graven 0.2 or newer?", page.status))
@@ -87,14 +87,15 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
             Ok(report) => {
                 is_well &= report.ready && report.tables.iter().all(|table| table.state != "refused");
                 if report.tables.is_empty() {
-                    lines.push(Line::without_table(server, "empty", None));
+                    lines.push(StatusLine::without_table(server, "empty", None));
                 } else {
-                    lines.extend(report.tables.into_iter().map(|table| Line::of(server.clone(), table)));
+                    lines
+                        .extend(report.tables.into_iter().map(|table| StatusLine::of(server.clone(), table)));
                 }
             }
             Err(reason) => {
                 is_well = false;
-                lines.push(Line::without_table(server, "no answer", Some(reason)));
+                lines.push(StatusLine::without_table(server, "no answer", Some(reason)));
             }
         }
     }
@@ -109,7 +110,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-impl Line {
+impl StatusLine {
     fn without_table(server: String, state: &str, reason: Option<String>) -> Self {
         Self {
             server,
@@ -145,7 +146,7 @@ impl Line {
 }
 
 /// The lines under their headings, in columns.
-fn table(lines: &[Line]) -> String {
+fn table(lines: &[StatusLine]) -> String {
     const HEADINGS: [&str; 7] = ["SERVER", "TABLE", "VERSION", "AGE", "PAIRS", "KEPT", "STATE"];
     let mut rows = vec![HEADINGS.map(str::to_owned)];
     let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());

@@ -135,7 +135,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Table,
         "default",
         "The table that is asked where none is named",
-        Value::Text {
+        ServeValue::Text {
             value_name: "NAME",
             read: |options, text| {
                 options.default = Some(text.parse().map_err(|error: NotAName| error.to_string())?);
@@ -149,14 +149,14 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Table,
         "watch",
         "Whether a file that is replaced answers as a new version",
-        Value::Switch(|options| &mut options.watch),
+        ServeValue::Switch(|options| &mut options.watch),
     )
     .more("It is checked whole first. Otherwise a change of the file is only logged. Tables of a root need no such flag"),
     rare(
         Table,
         "hold",
         "A version that may be asked by its name whichever answers: NAME@VERSION",
-        Value::Texts {
+        ServeValue::Texts {
             value_name: "VERSION",
             read: |options, texts| {
                 options.hold = texts.iter().map(|text| held(text)).collect::<Result<_, _>>()?;
@@ -173,7 +173,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Table,
         "database",
         "A number by which Redis clients select a table: N=NAME",
-        Value::Texts {
+        ServeValue::Texts {
             value_name: "N=NAME",
             read: |options, texts| {
                 options.server.databases = texts.iter().map(|text| database(text)).collect::<Result<_, _>>()?;
@@ -190,14 +190,14 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Table,
         "poll",
         "How often a root is looked at although nothing is known to have changed",
-        Value::Time(|options| &mut options.poll, Duration::from_millis(10)..=Duration::MAX),
+        ServeValue::Time(|options| &mut options.poll, Duration::from_millis(10)..=Duration::MAX),
     )
     .more("What changes in a local directory is known at once"),
     rare(
         Table,
         "load-rate",
         "Bytes a second that a new version is checked with while another answers",
-        Value::Size(|options| &mut options.load_rate, ANY),
+        ServeValue::Size(|options| &mut options.load_rate, ANY),
     )
     .more("0 is as fast as it goes"),
     common(
