@@ -132,10 +132,19 @@ struct Seen {
     settings: Option<TableSettings>,
     /// The version's bytes and time; another file under its name is another chance.
     file: Option<(u64, std::time::SystemTime)>,
+    /// The probe, and whether the marker is there.
+    beside: (Option<Vec<u8>>, bool),
 }
 
 /// Why a version is not switched to.
 type Reason = String;
+
+/// What a version has to pass beside being whole.
+struct Gates<'s> {
+    settings: &'s TableSettings,
+    /// The version that it may not differ too much from.
+    compared_with: Option<Arc<Store>>,
+}
 
 impl RootFollower {
     fn run(mut self, woken: &Receiver<()>) {
@@ -254,7 +263,8 @@ impl RootFollower {
         let Some(current) = state.known() else { return };
         self.catalog.require(id);
         let Ok(settings) = self.root.settings(&name) else { return };
-        let opened = self.open(&name, current.version(), &settings, None);
+        let gates = self.gates(&name, id, current, &settings);
+        let opened = self.open(&name, current.version(), gates.as_ref());
         if let Ok(store) = opened {
             self.catalog.switch_to(id, current.version().clone(), store);
         }
@@ -289,29 +299,24 @@ impl RootFollower {
         };
         let settings = self.root.settings(name);
         let wanted = current.version().clone();
-        let file = self.root.versions(name).ok().and_then(|versions| {
-            versions
-                .into_iter()
-                .find(|version| version.name == wanted)
-                .map(|version| (version.bytes, version.put))
-        });
-        let seen = Seen { current: state.clone(), settings: settings.as_ref().ok().cloned(), file };
         let serving = self.serving(id);
         let is_loaded = serving.as_ref().is_some_and(|(version, store)| {
             *version == wanted && (store.is_loaded() || store.disk().is_some() || store.is_mapped())
         });
-        let known = self.tables.get(name).and_then(|table| table.refused.as_ref());
-        if known.is_some_and(|(version, before)| *version == wanted && *before == seen) {
-            return Ok(());
-        }
         if is_loaded {
             let frozen = if current.is_frozen() { Condition::Frozen } else { Condition::Serving };
             self.set_condition(id, frozen);
             return Ok(());
         }
+        let seen = self.see(name, &wanted, state, settings.as_ref().ok());
+        let known = self.tables.get(name).and_then(|table| table.refused.as_ref());
+        if known.is_some_and(|(version, before)| *version == wanted && *before == seen) {
+            return Ok(());
+        }
         let settings = settings.map_err(|error| error.to_string())?;
         let began = Instant::now();
-        match self.switch(name, id, &wanted, &settings) {
+        let gates = self.gates(name, id, &current, &settings);
+        match self.switch(name, id, &wanted, &settings, gates.as_ref()) {
             Ok(()) => {
                 tracing::info!(
                     table = name.as_str(),
@@ -342,6 +347,48 @@ impl RootFollower {
         }
     }
 
+    /// What the decision about `wanted` is made from.
+    fn see(
+        &self,
+        name: &TableName,
+        wanted: &VersionName,
+        current: CurrentState,
+        settings: Option<&TableSettings>,
+    ) -> Seen {
+        let versions = self.root.versions(name).unwrap_or_default();
+        let file = versions.iter().find(|version| version.name == *wanted);
+        let beside = |file: String| self.root.beside(name, &file).ok().flatten();
+        let probe = settings.and_then(|settings| settings.probe.clone()).and_then(beside);
+        let marker = settings.and_then(|settings| settings.require_marker.as_ref());
+        let marker = marker.and_then(|marker| beside(format!("{wanted}.{marker}")));
+        Seen {
+            current,
+            settings: settings.cloned(),
+            file: file.map(|version| (version.bytes, version.put)),
+            beside: (probe, marker.is_some()),
+        }
+    }
+
+    /// The gates for the version that is to answer; `None` where it was gone back to or let in by force. What it is compared
+    /// with is the version before it in the history, as when it was published, so that every server decides alike.
+    fn gates<'s>(
+        &self,
+        name: &TableName,
+        id: TableId,
+        current: &Current,
+        settings: &'s TableSettings,
+    ) -> Option<Gates<'s>> {
+        if !current.asks_gates() {
+            return None;
+        }
+        let serving = self.serving(id).filter(|(version, _)| version != current.version());
+        let before = current.rollback_target(|_| true).filter(|_| settings.max_change.is_some());
+        let before = before.filter(|before| serving.as_ref().is_none_or(|(version, _)| version != *before));
+        let before = before.and_then(|before| self.open(name, before, None).ok());
+        let compared_with = before.map(Arc::new).or(serving.map(|(_, store)| store));
+        Some(Gates { settings, compared_with })
+    }
+
     fn serving(&self, id: TableId) -> Option<(VersionName, Arc<Store>)> {
         let snapshot = self.catalog.snapshot();
         let version = snapshot.table(id)?.current()?;
@@ -364,21 +411,26 @@ impl RootFollower {
         current: &Current,
         settings: &TableSettings,
     ) -> String {
-        if let Some((version, _)) = self.serving(id)
-            && version != *refused
-        {
+        let bad = current.bad();
+        let serving = self.serving(id).map(|(version, _)| version).filter(|version| version != refused);
+        if let Some(version) = serving.as_ref().filter(|version| !bad.contains(version)) {
             return format!("{name}@{version} goes on answering");
         }
-        let bad = current.bad();
         let mut tried = vec![refused.clone()];
         for entry in current.history() {
             if tried.contains(&entry.version) || bad.contains(&entry.version) {
                 continue;
             }
             tried.push(entry.version.clone());
-            if self.switch(name, id, &entry.version, settings).is_ok() {
+            let gates = Gates { settings, compared_with: None };
+            if self.switch(name, id, &entry.version, settings, Some(&gates)).is_ok() {
                 return format!("{name}@{} answers, the newest of its history that passes", entry.version);
             }
+        }
+        if let Some(version) = serving {
+            return format!(
+                "{name}@{version} goes on answering although it was rolled back from, for no other can"
+            );
         }
         self.catalog.withdraw(id);
         "no version of it answers".to_owned()
@@ -389,11 +441,11 @@ impl RootFollower {
         &self,
         name: &TableName,
         version: &VersionName,
-        settings: &TableSettings,
-        current: Option<Arc<Store>>,
+        gates: Option<&Gates<'_>>,
     ) -> Result<Store, Reason> {
         let file = self.root.open(name, version).map_err(|error| error.to_string())?;
         let store = Store::from_file(file, Storage::Memory).map_err(|error| error.to_string())?;
+        let Some(Gates { settings, compared_with }) = gates else { return Ok(store) };
         let probe = settings.probe.as_ref().map(|file| match self.root.beside(name, file) {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => Err(format!("there is no {file}")),
@@ -407,7 +459,8 @@ impl RootFollower {
             }
             None => None,
         };
-        let refusals = refusals(settings, &store, &GateContext { current, probe, marker });
+        let context = GateContext { current: compared_with.clone(), probe, marker };
+        let refusals = refusals(settings, &store, &context);
         if refusals.is_empty() {
             return Ok(store);
         }
@@ -421,11 +474,12 @@ impl RootFollower {
         id: TableId,
         version: &VersionName,
         settings: &TableSettings,
+        gates: Option<&Gates<'_>>,
     ) -> Result<(), Reason> {
         let serving = self.serving(id);
         let before = serving.as_ref().filter(|(serving, _)| serving != version);
         let answers_from_file = serving.is_some() && before.is_none();
-        let store = self.open(name, version, settings, before.map(|(_, store)| Arc::clone(store)))?;
+        let store = self.open(name, version, gates)?;
         let total = store.carved_bytes();
         self.catalog.set_condition(id, Condition::Loading { version: version.clone(), done: 0, total });
         self.verify(id, version, &store, answers_from_file || serving.is_none())?;

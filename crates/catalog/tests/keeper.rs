@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use graven_catalog::root::{Publish, publish, rollback};
+use graven_catalog::root::{Publish, Target, VersionName, publish, resume, rollback, switch};
 use graven_catalog::{Catalog, Condition, Directory, Keeper, KeeperOptions, TableName};
 use graven_format::{Builder, Options};
 use tempfile::TempDir;
@@ -97,42 +97,175 @@ fn where_a_root_cannot_be_watched_it_is_looked_at_now_and_then() {
     until("the table is back", || answer(&catalog, "prices") == is("v1", "a"));
 }
 
+/// A version that must not answer.
+struct Bad {
+    name: &'static str,
+    bytes: Vec<u8>,
+    /// What is said of it.
+    reason: &'static str,
+    /// Whether it is a whole carved file, which a gate keeps out.
+    is_whole: bool,
+}
+
+/// One of every kind, for a table whose version `v1` has 5,000 pairs with the value `good`.
+fn bad_versions(folder: &TempDir) -> Vec<Bad> {
+    let read = |pairs, value: &str| fs::read(carve(folder, pairs, value)).unwrap();
+    let whole = read(5_000, "good");
+    let (mut damaged, mut older) = (whole.clone(), whole.clone());
+    damaged[whole.len() / 2] ^= 1;
+    // The version of the format stands behind eight bytes that say what it is.
+    older[8] = 1;
+    let mut keyless = Builder::new(Options::default());
+    (0..5_000).for_each(|i| keyless.add(format!("j{i}").as_bytes(), b"good").unwrap());
+    let path = folder.path().join("keyless.graven");
+    keyless.write(&path).unwrap();
+    let bad = |name, bytes, reason, is_whole| Bad { name, bytes, reason, is_whole };
+    vec![
+        bad("damaged", damaged, "expected the checksum", false),
+        bad("truncated", whole[..whole.len() / 2].to_vec(), "bytes", false),
+        bad("foreign", b"key value\n".to_vec(), "carved file", false),
+        bad("older", older, "version 1", false),
+        bad("empty", Vec::new(), "carved file", false),
+        bad("small", read(3, "good"), "min-pairs: expected at least 100 pairs, found 3", true),
+        bad("fewer", read(2_000, "good"), "max-change: expected pairs within 50% of 5000, found 2000", true),
+        bad(
+            "longer",
+            read(5_000, "good good good good"),
+            "max-change: expected bytes of keys and values",
+            true,
+        ),
+        bad("keyless", fs::read(path).unwrap(), "probe: the key k7 is missing", true),
+        bad("other", read(5_000, "evil"), "probe: expected the value good of the key k8, found evil", true),
+        bad("unmarked", read(5_000, "good"), "require-marker: there is no unmarked.ready", true),
+    ]
+}
+
 #[test]
-fn a_version_that_is_not_right_is_refused_by_name_and_the_one_before_goes_on() {
+fn every_kind_of_bad_version_is_refused_by_name_by_publishers_and_servers_and_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let (root, catalog, _keeper) = start(&folder, Duration::from_millis(5));
-    put(&root, "prices", &carve(&folder, 5_000, "a"), "v1");
+    let prices: TableName = "prices".parse().unwrap();
+    put(&root, "prices", &carve(&folder, 5_000, "good"), "v1");
+    until("v1", || answer(&catalog, "prices") == is("v1", "good"));
+    let table = folder.path().join("root/prices");
+    let settings = "min-pairs = 100\nmax-change = \"50%\"\nprobe = \"must\"\nrequire-marker = \"ready\"\n";
+    fs::write(table.join("must"), "k7\nk8 good\n").unwrap();
+    fs::write(table.join("v1.ready"), "").unwrap();
+    fs::write(table.join("table.toml"), settings).unwrap();
+    let before = fs::read_to_string(table.join("CURRENT")).unwrap();
+    let history = before.split_once('\n').unwrap().1;
+    for Bad { name, bytes, reason, is_whole } in bad_versions(&folder) {
+        let version: VersionName = name.parse().unwrap();
+        let (file, here) = (folder.path().join("bad"), table.join(format!("{name}.graven")));
+        fs::write(&file, &bytes).unwrap();
+        if name != "unmarked" {
+            fs::write(table.join(format!("{name}.ready")), "").unwrap();
+        }
+        let options = Publish {
+            version: Some(version.clone()),
+            note: String::new(),
+            switch: true,
+            force: false,
+            progress: &mut |_, _| true,
+        };
+        let refused = match publish(&root, &prices, &file, options) {
+            Err(error) => {
+                assert!(!is_whole && !here.exists(), "{name}: {error}");
+                fs::copy(&file, &here).unwrap();
+                error
+            }
+            Ok(published) => {
+                assert!(is_whole, "{name}");
+                published.switched.unwrap().unwrap_err()
+            }
+        };
+        assert!(refused.to_string().contains(reason), "{name}: {refused}");
+        let target = Target::Version(version.clone());
+        let refused = switch(&root, &prices, &target, "", false, &mut |_, _| true).unwrap_err().to_string();
+        assert!(refused.contains(reason) && refused.contains(name), "{name}: {refused}");
+        assert_eq!(fs::read_to_string(table.join("CURRENT")).unwrap(), before, "{name}");
+
+        // A publisher that asks no gates.
+        let forged = format!("{name}\n{name} 2026-11-26T02:00:00Z switch\n{history}");
+        fs::write(table.join("CURRENT"), &forged).unwrap();
+        let is_refused = |catalog: &Catalog| {
+            matches!(condition(catalog, "prices"), Condition::Refused { version: found, reason: said }
+                if found == version && said.contains(reason))
+        };
+        until(name, || is_refused(&catalog));
+        assert_eq!(answer(&catalog, "prices"), is("v1", "good"), "beside {name}");
+        let restarted = start(&folder, Duration::from_secs(3600));
+        until(name, || is_refused(&restarted.1));
+        assert_eq!(answer(&restarted.1, "prices"), is("v1", "good"), "beside {name} after a restart");
+        assert!(restarted.1.snapshot().is_ready(), "{name}");
+        if name == "unmarked" {
+            fs::write(table.join("unmarked.ready"), "").unwrap();
+            until("it is marked", || answer(&catalog, "prices") == is("unmarked", "good"));
+        }
+        fs::write(table.join("CURRENT"), &before).unwrap();
+        until("v1 again", || condition(&catalog, "prices") == Condition::Serving);
+        assert_eq!(answer(&catalog, "prices"), is("v1", "good"), "after {name}");
+    }
+
+    // What is whole can be let in by force, and going back from there asks no gate.
+    let fewer = Target::Version("fewer".parse().unwrap());
+    switch(&root, &prices, &fewer, "", true, &mut |_, _| true).unwrap();
+    until("by force", || answer(&catalog, "prices") == is("fewer", "good"));
+    let restarted = start(&folder, Duration::from_secs(3600));
+    until("by force", || answer(&restarted.1, "prices") == is("fewer", "good"));
+    drop(restarted);
+    rollback(&root, &prices, None, "").unwrap();
+    until("v1 again", || answer(&catalog, "prices") == is("v1", "good"));
+    until("frozen", || condition(&catalog, "prices") == Condition::Frozen);
+    let damaged = Target::Version("damaged".parse().unwrap());
+    resume(&root, &prices, "").unwrap();
+    switch(&root, &prices, &damaged, "", true, &mut |_, _| true).unwrap_err();
+}
+
+#[test]
+fn a_current_that_says_nothing_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, catalog, keeper) = start(&folder, Duration::from_secs(3600));
+    put(&root, "prices", &carve(&folder, 10, "a"), "v1");
     until("v1", || answer(&catalog, "prices") == is("v1", "a"));
     let table = folder.path().join("root/prices");
-    let whole = fs::read(carve(&folder, 5_000, "b")).unwrap();
-    let (mut damaged, mut small) = (whole.clone(), carve(&folder, 3, "c"));
-    let middle = damaged.len() / 2;
-    damaged[middle] ^= 1;
-    fs::write(table.join("table.toml"), "min-pairs = 100\nprobe = \"must\"\n").unwrap();
-    fs::write(table.join("must"), "k7\n").unwrap();
-    let bad: [(&str, Vec<u8>); 5] = [
-        ("damaged", damaged),
-        ("truncated", whole[..whole.len() / 2].to_vec()),
-        ("foreign", b"key value\n".to_vec()),
-        ("empty", Vec::new()),
-        ("small", fs::read(std::mem::take(&mut small)).unwrap()),
-    ];
-    for (name, bytes) in bad {
-        fs::write(table.join(format!("{name}.graven")), bytes).unwrap();
-        fs::write(table.join("CURRENT"), format!("{name}\n")).unwrap();
-        until(
-            name,
-            || matches!(condition(&catalog, "prices"), Condition::Refused { version, .. } if version.as_str() == name),
+    let large = "v1\n".repeat(3 << 20);
+    let current = table.join("CURRENT");
+    for (i, nothing) in ["", "not a name!\n", "no-such-version\n", "v1\0\n", &large].into_iter().enumerate() {
+        fs::write(&current, nothing).unwrap();
+        // Another table is looked at behind this one: when it answers, this one was looked at.
+        let later = format!("z{i}");
+        put(&root, &later, &carve(&folder, 10, "z"), "v1");
+        keeper.look();
+        until(&later, || {
+            catalog.snapshot().named(&later).is_some() && answer(&catalog, &later) == is("v1", "z")
+        });
+        assert_eq!(
+            answer(&catalog, "prices"),
+            is("v1", "a"),
+            "beside {:?}",
+            &nothing[..nothing.len().min(20)]
         );
-        assert_eq!(answer(&catalog, "prices"), is("v1", "a"), "beside {name}");
     }
-    for nothing in ["", "not a name!\n", "no-such-version\n"] {
-        fs::write(table.join("CURRENT"), nothing).unwrap();
-        std::thread::sleep(Duration::from_millis(20));
-        assert_eq!(answer(&catalog, "prices"), is("v1", "a"), "beside {nothing:?}");
-    }
-    put(&root, "prices", &carve(&folder, 5_000, "d"), "v9");
+    put(&root, "prices", &carve(&folder, 10, "d"), "v9");
     until("what is right", || answer(&catalog, "prices") == is("v9", "d"));
+}
+
+#[test]
+fn a_table_that_is_a_link_to_a_directory_is_watched_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, catalog, _keeper) = start(&folder, Duration::from_secs(3600));
+    let elsewhere = Directory::create(&folder.path().join("elsewhere")).unwrap();
+    put(&elsewhere, "prices", &carve(&folder, 10, "a"), "v1");
+    std::os::unix::fs::symlink(folder.path().join("elsewhere/prices"), folder.path().join("root/prices"))
+        .unwrap();
+    until("v1", || {
+        catalog.snapshot().named("prices").is_some() && answer(&catalog, "prices") == is("v1", "a")
+    });
+    for (version, value) in [("v2", "b"), ("v3", "c")] {
+        put(&root, "prices", &carve(&folder, 10, value), version);
+        until(version, || answer(&catalog, "prices") == is(version, value));
+    }
 }
 
 #[test]
@@ -159,4 +292,25 @@ fn a_server_that_starts_on_a_bad_version_answers_from_the_newest_that_passes() {
         Condition::Refused { version, .. } if version.as_str() == "v3"
     ));
     assert!(catalog.snapshot().is_ready());
+}
+
+#[test]
+fn a_version_that_was_rolled_back_from_gives_way_where_the_one_gone_back_to_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, catalog, _keeper) = start(&folder, Duration::from_secs(3600));
+    for (version, value) in [("v1", "a"), ("v2", "b"), ("v3", "c")] {
+        put(&root, "prices", &carve(&folder, 5_000, value), version);
+    }
+    until("v3", || answer(&catalog, "prices") == is("v3", "c"));
+    let path = folder.path().join("root/prices/v2.graven");
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    rollback(&root, &"prices".parse().unwrap(), None, "").unwrap();
+    until("v1", || answer(&catalog, "prices") == is("v1", "a"));
+    until(
+        "it is refused",
+        || matches!(condition(&catalog, "prices"), Condition::Refused { version, .. } if version.as_str() == "v2"),
+    );
 }

@@ -144,8 +144,11 @@ fn a_version_that_a_gate_keeps_out_is_there_and_is_not_switched_to_but_by_force(
     assert_eq!((names(&root), current(&root).as_deref()), (vec!["v1".into(), "v2".into()], Some("v1")));
 
     let by_hand = SwitchTarget::Version(name("v2"));
-    assert!(matches!(switch(&root, &table(), &by_hand, "", false), Err(RootError::Refused { .. })));
-    let forced = switch(&root, &table(), &by_hand, "I know", true).unwrap();
+    assert!(matches!(
+        switch(&root, &table(), &by_hand, "", false, &mut |_, _| true),
+        Err(RootError::Refused { .. })
+    ));
+    let forced = switch(&root, &table(), &by_hand, "I know", true, &mut |_, _| true).unwrap();
     let newest = forced.history().next().unwrap();
     assert!(newest.forced && newest.verb == Verb::Switch && newest.note == "I know");
     fs::write(&settings, "min-pair = 50\n").unwrap();
@@ -169,7 +172,7 @@ fn a_rollback_freezes_and_never_goes_back_to_what_was_bad() {
     let waits = put(&root, &carve(&folder, 10, "d"), "v4").unwrap().switched.unwrap();
     assert!(matches!(waits, Err(RootError::Frozen { .. })), "{waits:?}");
     assert!(matches!(
-        switch(&root, &table(), &SwitchTarget::Latest, "", true),
+        switch(&root, &table(), &SwitchTarget::Latest, "", true, &mut |_, _| true),
         Err(RootError::Frozen { .. })
     ));
     assert_eq!(rollback(&root, &table(), None, "").unwrap().version(), &name("v1"));
@@ -179,11 +182,15 @@ fn a_rollback_freezes_and_never_goes_back_to_what_was_bad() {
 
     assert!(!resume(&root, &table(), "mended").unwrap().is_frozen());
     assert!(matches!(
-        switch(&root, &table(), &SwitchTarget::Version(bad), "", false),
+        switch(&root, &table(), &SwitchTarget::Version(bad), "", false, &mut |_, _| true),
         Err(RootError::Bad { .. })
     ));
-    assert_eq!(switch(&root, &table(), &SwitchTarget::Latest, "", false).unwrap().version(), &name("v4"));
-    let no_such = switch(&root, &table(), &SwitchTarget::Version(name("v9")), "", false).unwrap_err();
+    assert_eq!(
+        switch(&root, &table(), &SwitchTarget::Latest, "", false, &mut |_, _| true).unwrap().version(),
+        &name("v4")
+    );
+    let no_such =
+        switch(&root, &table(), &SwitchTarget::Version(name("v9")), "", false, &mut |_, _| true).unwrap_err();
     assert_eq!(no_such.to_string(), "prices has no version v9; it has v4, v3, v2, v1");
 }
 
@@ -269,4 +276,139 @@ fn what_a_killed_publisher_has_left_goes_with_the_next_and_what_a_living_one_wri
     drop(living);
     put(&root, &file, "v3").unwrap();
     assert!(!files(&folder).contains(&".graven-living.partial".to_owned()));
+}
+
+#[test]
+fn a_current_that_somebody_wrote_by_hand_is_read_as_far_as_it_can_be_and_mended_by_a_switch() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = root(&folder);
+    let file = carve(&folder, 10, "a");
+    put(&root, &file, "v1").unwrap();
+    put(&root, &file, "v2").unwrap();
+    let path = folder.path().join("root/prices/CURRENT");
+    for text in
+        ["v1", "v1\r\n", " v1 \t\n", "v1\nwhat somebody else notes\n\n", "v1\r\nv2 yesterday publish\r\n"]
+    {
+        fs::write(&path, text).unwrap();
+        assert_eq!(current(&root).as_deref(), Some("v1"), "{text:?}");
+        let next = to(&root, "v2").unwrap();
+        assert_eq!(next.rollback_target(|_| true), Some(&name("v1")), "{text:?}");
+        assert!(
+            !text.contains("notes")
+                || fs::read_to_string(&path).unwrap().contains("what somebody else notes")
+        );
+    }
+    let large = [&b"v1\n"[..], &vec![b'\n'; 10 << 20]].concat();
+    for bytes in [&large[..], b"", b"\n\n", b"\xff\xfe", b"\x7fELF\x02\0\0", b"v1 v2\n", &[0; 100]] {
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(current(&root), None);
+        let refused = rollback(&root, &table(), None, "").unwrap_err();
+        assert!(matches!(refused, RootError::Current { .. }), "{refused}");
+        assert_eq!(root.tables().unwrap(), [table()]);
+        assert_eq!(to(&root, "v2").unwrap().version(), &name("v2"));
+    }
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(root.current(&table()), Err(RootError::Io { .. })));
+    assert!(matches!(to(&root, "v2"), Err(RootError::Io { .. })));
+}
+
+fn to(root: &dyn Root, version: &str) -> Result<graven_catalog::root::Current, RootError> {
+    switch(root, &table(), &SwitchTarget::Version(name(version)), "", false, &mut |_, _| true)
+}
+
+#[test]
+fn what_is_no_version_is_not_taken_for_one_whatever_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = root(&folder);
+    let file = carve(&folder, 10, "a");
+    for version in ["CURRENT", "table.toml", "v1.graven", "_"] {
+        assert!(put(&root, &file, version).unwrap().switched.unwrap().is_ok(), "{version}");
+    }
+    let all = names(&root);
+    assert_eq!(all, ["CURRENT", "_", "table.toml", "v1.graven"]);
+    let table_folder = folder.path().join("root/prices");
+    fs::create_dir(table_folder.join("folder.graven")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        table_folder.join("pipe.graven"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o644),
+        0,
+    )
+    .unwrap();
+    std::os::unix::fs::symlink("nowhere", table_folder.join("link.graven")).unwrap();
+    std::os::unix::fs::symlink("loop.graven", table_folder.join("loop.graven")).unwrap();
+    std::os::unix::fs::symlink("loop", folder.path().join("root/loop")).unwrap();
+    assert_eq!(root.tables().unwrap(), [table()]);
+    for foreign in [".graven", "a b.graven", "v2.graven.bak", "-.graven"] {
+        fs::write(table_folder.join(foreign), b"").unwrap();
+    }
+    assert_eq!(names(&root), all);
+    for version in ["folder", "pipe"] {
+        let refused = to(&root, version).unwrap_err().to_string();
+        assert!(refused.contains(version) && refused.contains("not a file"), "{refused}");
+    }
+    assert!(matches!(to(&root, "link"), Err(RootError::NoVersion { .. })));
+    for version in ["folder", "pipe", "link"] {
+        let refused = put(&root, &file, version).unwrap_err();
+        assert!(matches!(refused, RootError::VersionExists { .. }), "{refused}");
+    }
+    assert_eq!(names(&root), all);
+}
+
+#[test]
+fn a_root_is_for_everybody_to_read_whom_the_mask_of_the_process_lets() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let root = root(&folder);
+    put(&root, &carve(&folder, 10, "a"), "v1").unwrap();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:")).unwrap().trim();
+    let mask = u32::from_str_radix(mask, 8).unwrap();
+    for file in ["v1.graven", "CURRENT", ".lock"] {
+        let about = fs::metadata(folder.path().join("root/prices").join(file)).unwrap();
+        assert_eq!(about.permissions().mode() & 0o777, 0o666 & !mask, "{file}");
+    }
+}
+
+#[test]
+fn a_table_that_is_a_link_to_a_directory_is_a_table_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = root(&folder);
+    fs::create_dir(folder.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(folder.path().join("elsewhere"), folder.path().join("root/prices")).unwrap();
+    let file = carve(&folder, 10, "a");
+    put(&root, &file, "v1").unwrap();
+    put(&root, &file, "v2").unwrap();
+    rollback(&root, &table(), None, "").unwrap();
+    assert_eq!(root.tables().unwrap(), [table()]);
+    assert_eq!(files(&folder), ["CURRENT", "v1.graven", "v2.graven"]);
+    assert!(fs::symlink_metadata(folder.path().join("root/prices")).unwrap().is_symlink());
+}
+
+#[test]
+fn where_the_clock_is_set_back_nothing_recent_is_removed_and_new_names_come_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = root(&folder);
+    let file = carve(&folder, 3, "x");
+    let day = Duration::from_secs(24 * 3600);
+    let ahead = VersionName::at(SystemTime::now() + 30 * day);
+    put(&root, &file, ahead.as_str()).unwrap();
+    for _ in 0..3 {
+        let options = Publish {
+            version: None,
+            note: String::new(),
+            switch: true,
+            force: false,
+            progress: &mut |_, _| true,
+        };
+        let published = publish(&root, &table(), &file, options).unwrap();
+        assert!(published.version > ahead, "{}", published.version);
+        assert_eq!(names(&root).last().cloned(), current(&root));
+    }
+    let retention = Retention { keep: 1, grace: day };
+    let back = SystemTime::now() - 10 * day;
+    assert!(retain(&root, &table(), retention, back).unwrap().is_empty());
+    assert_eq!(retain(&root, &table(), retention, SystemTime::now() + 2 * day).unwrap().len(), 2);
 }

@@ -87,14 +87,32 @@ impl TablePath {
             }
             RootError::NoCurrent { .. } => (format!("; `graven switch {text} latest` chooses one"), 1),
             RootError::Current { .. } => (format!("; `graven switch {text} VERSION` writes it anew"), 1),
+            RootError::File { source, .. } if is_not_whole(source) => (String::new(), 1),
             RootError::NoTable { .. } => {
                 return Err(explain(error, &format!("; `graven publish FILE {text}` makes it")));
             }
+            RootError::VersionExists { version, .. } => {
+                return Err(explain(error, &format!("; `graven switch {text} {version}` switches to it")));
+            }
             error => return Err(explain(error, "")),
         };
-        warn(format_args!("{error}{advice}"));
+        warn(explain(error, &advice));
         Ok(ExitCode::from(status))
     }
+}
+
+/// Whether a file was read and is not what it has to be.
+fn is_not_whole(error: &graven_format::Error) -> bool {
+    use graven_format::Error;
+    matches!(
+        error,
+        Error::NotCarved
+            | Error::Version { .. }
+            | Error::Flags { .. }
+            | Error::Section { .. }
+            | Error::Length { .. }
+            | Error::Damaged { .. }
+    )
 }
 
 /// Which version answers, as a sentence.
@@ -109,15 +127,21 @@ pub(crate) fn explain(error: &RootError, advice: &str) -> Failure {
         RootError::Io { doing, path, source } => {
             format!("cannot {doing} {}: {}{advice}", path.display(), reason(source))
         }
+        RootError::File { path, source } => {
+            format!("{}{advice}", crate::table::explain(&path.display().to_string(), source))
+        }
         RootError::Stopped => crate::signals::STOPPED.to_owned(),
         error => format!("{error}{advice}"),
     })
 }
 
+/// What stands for the newest version.
+pub(crate) const LATEST: &str = "latest";
+
 /// `latest`, or the name of a version.
 pub(crate) fn parse_target(text: &str) -> Result<graven_catalog::root::SwitchTarget, String> {
     use graven_catalog::root::SwitchTarget;
-    if text == "latest" {
+    if text == LATEST {
         return Ok(SwitchTarget::Latest);
     }
     parse_version(text).map(SwitchTarget::Version)

@@ -110,7 +110,12 @@ fn what_cannot_be_done_is_said_with_what_to_type() {
     let at = folder.path();
     for (status, arguments, said) in [
         (2, &["publish", "none.graven", "root/ids"][..], "none.graven"),
-        (2, &["publish", "a.data", "root/ids"], "a.data"),
+        (1, &["publish", "a.data", "root/ids"], "a.data is not a carved file; make one with `graven build`"),
+        (
+            2,
+            &["publish", "a.graven", "root/ids", "--as", "latest"],
+            "what `graven switch` calls the newest version",
+        ),
         (2, &["publish", "a.graven", "root/17"], "digits"),
         (2, &["switch", "root/ids", "latest"], "`graven publish FILE root/ids`"),
         (2, &["versions", "nowhere"], "nowhere"),
@@ -124,4 +129,40 @@ fn what_cannot_be_done_is_said_with_what_to_type() {
     assert!(warned.contains("no version of ids answers yet; `graven switch root/ids latest`"), "{warned}");
     let (_, warned) = ends(at, 2, &["publish", "b.graven", "root/ids", "--as", "v1"]);
     assert!(warned.contains("ids has a version v1 already"), "{warned}");
+    assert!(warned.ends_with("; `graven switch root/ids v1` switches to it\n"), "{warned}");
+}
+
+#[test]
+fn what_is_not_whole_ends_with_1_and_what_is_wrong_with_it() {
+    let folder = folder();
+    let at = folder.path();
+    ends(at, 0, &["publish", "a.graven", "root/ids", "--as", "v1"]);
+    let whole = std::fs::read(at.join("b.graven")).unwrap();
+    let (mut damaged, mut older) = (whole.clone(), whole.clone());
+    damaged[whole.len() / 2] ^= 1;
+    older[8] = 1;
+    let truncated = whole[..whole.len() - 1].to_vec();
+    for (name, bytes, said) in [
+        ("damaged", damaged, "expected the checksum"),
+        ("truncated", truncated, "bytes"),
+        ("older", older, "version 1"),
+        ("empty", Vec::new(), "is not a carved file"),
+        ("foreign", b"key value\n".to_vec(), "is not a carved file"),
+    ] {
+        let file = format!("{name}.file");
+        std::fs::write(at.join(&file), &bytes).unwrap();
+        let (_, warned) = ends(at, 1, &["publish", &file, "root/ids", "--as", name]);
+        assert!(warned.contains(&file) && warned.contains(said), "{warned}");
+        // Nothing is made for it.
+        ends(at, 1, &["publish", &file, "other/ids"]);
+        assert!(name == "damaged" || !at.join("other").exists());
+
+        std::fs::write(at.join(format!("root/ids/{name}.graven")), &bytes).unwrap();
+        for force in [&[][..], &["--force"]] {
+            let (_, warned) = ends(at, 1, &[&["switch", "root/ids", name], force].concat());
+            assert!(warned.contains(&format!("root/ids/{name}.graven")) && warned.contains(said), "{warned}");
+        }
+        assert_eq!(listed(at)["current"], "v1");
+        assert_eq!(listed(at)["history"].as_array().unwrap().len(), 1);
+    }
 }

@@ -6,6 +6,7 @@ mod browser;
 mod clients;
 mod csv_reader;
 mod differential;
+mod faults;
 mod load_balancer;
 mod memcached_clients;
 mod other_servers;

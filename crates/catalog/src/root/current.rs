@@ -2,19 +2,19 @@
 //!
 //! The first line names the version, so that a person can write it with `echo`. Every further line is an entry of the history,
 //! the newest first: version, time, verb, note. It is written in the same step as the first line. Lines of another form are
-//! kept as they are.
+//! kept as they are, as long as there is room for them.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::SystemTime;
 
-use crate::root::name::{NotAName, VersionName};
+use crate::root::name::{NAME_BYTES_MAX, NotAName, VersionName};
 
 /// Entries of the history that are kept, at most.
 pub const HISTORY_MAX: usize = 100;
 
-/// Bytes of a `CURRENT` that is read, at most: a hundred entries with long notes take a tenth.
-pub(crate) const CURRENT_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of a `CURRENT`, at most: a hundred entries with long notes take an eighth.
+pub(crate) const CURRENT_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes of a note, at most.
 pub const NOTE_BYTES_MAX: usize = 1024;
@@ -75,6 +75,21 @@ enum CurrentLine {
     Other(String),
 }
 
+impl CurrentLine {
+    /// Whether it says of a version that it is bad.
+    fn is_of_bad(&self) -> bool {
+        matches!(self, Self::Entry(HistoryEntry { from: Some(_), .. }))
+    }
+
+    fn bytes(&self) -> usize {
+        let text = match self {
+            Self::Entry(entry) => entry.to_string().len(),
+            Self::Other(other) => other.len(),
+        };
+        text + "\n".len()
+    }
+}
+
 /// What `CURRENT` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Current {
@@ -97,6 +112,11 @@ pub enum NotCurrent {
     },
     /// It is not text.
     NotText,
+    /// It has more bytes than are read.
+    TooLarge {
+        /// Bytes that it may have.
+        bytes_max: usize,
+    },
 }
 
 impl fmt::Display for NotCurrent {
@@ -107,6 +127,7 @@ impl fmt::Display for NotCurrent {
                 write!(f, "expected the name of a version in its first line, found {line:?}: {reason}")
             }
             Self::NotText => f.write_str("expected text, found bytes that are not UTF-8"),
+            Self::TooLarge { bytes_max } => write!(f, "expected at most {bytes_max} bytes, found more"),
         }
     }
 }
@@ -117,7 +138,7 @@ impl Current {
     /// Reads the bytes of a `CURRENT`.
     ///
     /// # Errors
-    /// When its first line is no version's name. Nothing else in it can be wrong.
+    /// When its first line is no version's name, or there are too many bytes. Nothing else in it can be wrong.
     ///
     /// ```
     /// use graven_catalog::Current;
@@ -127,6 +148,9 @@ impl Current {
     /// assert!(Current::read(b"\n").is_err());
     /// ```
     pub fn read(bytes: &[u8]) -> Result<Self, NotCurrent> {
+        if bytes.len() > CURRENT_BYTES_MAX {
+            return Err(NotCurrent::TooLarge { bytes_max: CURRENT_BYTES_MAX });
+        }
         let text = std::str::from_utf8(bytes).map_err(|_| NotCurrent::NotText)?;
         let mut lines = text.lines();
         let first = lines.next().unwrap_or_default().trim();
@@ -172,8 +196,15 @@ impl Current {
 
     /// Whether the table was rolled back and not resumed since: nothing is switched to until then.
     pub fn is_frozen(&self) -> bool {
-        let decides = |entry: &&HistoryEntry| matches!(entry.verb, Verb::Rollback | Verb::Resume);
-        self.history().find(decides).is_some_and(|entry| entry.verb == Verb::Rollback)
+        // Nothing but a resume follows upon a rollback, so older entries, which may be forgotten one by one, do not matter.
+        self.history().next().is_some_and(|newest| newest.verb == Verb::Rollback)
+    }
+
+    /// Whether the version that answers has to pass the gates of its table: not one that was switched to by force, nor one
+    /// that was gone back to, which may differ from the bad one as much as it has to.
+    pub fn asks_gates(&self) -> bool {
+        let how = self.history().find(|entry| entry.verb != Verb::Resume);
+        how.is_none_or(|how| how.version != self.version || !(how.forced || how.verb == Verb::Rollback))
     }
 
     /// Versions that were rolled back from: none of them is gone back to.
@@ -181,16 +212,18 @@ impl Current {
         self.history().filter_map(|entry| entry.from.as_ref()).collect()
     }
 
-    /// The version that a rollback goes back to: the newest that answered before the present one and was not rolled back from.
-    pub fn rollback_target(&self) -> Option<&VersionName> {
+    /// The version that a rollback goes back to: of those that `is_there` says are there, the newest that answered before the
+    /// present one and was not rolled back from.
+    pub fn rollback_target(&self, is_there: impl Fn(&VersionName) -> bool) -> Option<&VersionName> {
         let bad = self.bad();
-        let versions = self.history().map(|entry| &entry.version);
-        versions.filter(|version| **version != self.version).find(|version| !bad.contains(*version))
+        let mut earlier = self.history().map(|entry| &entry.version);
+        earlier.find(|version| **version != self.version && !bad.contains(*version) && is_there(version))
     }
 
     /// What follows upon `before` when `entry` happens: its version answers, and it is the newest of the history.
     ///
-    /// Of more entries than are kept, the oldest go, those that say which versions are bad last.
+    /// Of more entries than are kept, the oldest go, and so do the last of the lines of another form where there is no room
+    /// for all bytes; those that say which versions are bad go last.
     pub fn after(before: Option<&Self>, entry: HistoryEntry) -> Self {
         let version = entry.version.clone();
         let mut lines = vec![CurrentLine::Entry(entry)];
@@ -209,13 +242,30 @@ impl Current {
             }
             lines.extend(before.lines.iter().cloned());
         }
-        while lines.len() > HISTORY_MAX {
-            let is_bad =
-                |line: &CurrentLine| matches!(line, CurrentLine::Entry(HistoryEntry { from: Some(_), .. }));
-            let oldest = lines.iter().rposition(|line| !is_bad(line)).filter(|&oldest| oldest > 0);
-            lines.remove(oldest.unwrap_or(lines.len() - 1));
-        }
+        Self::forget(&mut lines);
         Self { version, lines }
+    }
+
+    /// Leaves as many lines as are kept. The first, which is the newest entry, always is.
+    fn forget(lines: &mut Vec<CurrentLine>) {
+        let is_entry = |line: &&CurrentLine| matches!(line, CurrentLine::Entry(_));
+        let mut excess = lines.iter().filter(is_entry).count().saturating_sub(HISTORY_MAX);
+        let mut bytes = NAME_BYTES_MAX + "\n".len() + lines.iter().map(CurrentLine::bytes).sum::<usize>();
+        let mut stays = vec![true; lines.len()];
+        // From the last line to the second, twice: what is bad is spared the first time.
+        for spares_bad in [true, false] {
+            for (line, stays) in lines.iter().zip(&mut stays).skip(1).rev().filter(|(_, stays)| **stays) {
+                let is_entry = is_entry(&line);
+                let is_spared = spares_bad && line.is_of_bad();
+                if !is_spared && (bytes > CURRENT_BYTES_MAX || (is_entry && excess > 0)) {
+                    *stays = false;
+                    bytes -= line.bytes();
+                    excess = excess.saturating_sub(usize::from(is_entry));
+                }
+            }
+        }
+        let mut stays = stays.into_iter();
+        lines.retain(|_| stays.next().unwrap_or(true));
     }
 }
 
@@ -328,23 +378,23 @@ mod tests {
         assert_eq!(Current::read(b"\xff\n"), Err(NotCurrent::NotText));
         let by_hand = Current::read(b"v1\nfree words of a person\n").unwrap();
         let next = Current::after(Some(&by_hand), entry("v2", Verb::Publish, None));
-        assert_eq!(next.rollback_target(), Some(&name("v1")));
+        assert_eq!(next.rollback_target(|_| true), Some(&name("v1")));
         assert!(String::from_utf8(next.to_bytes()).unwrap().contains("\nfree words of a person\n"));
     }
 
     #[test]
     fn a_rollback_freezes_until_it_is_resumed_and_its_version_stays_bad() {
         let mut current = Current::after(None, entry("a", Verb::Publish, None));
-        assert_eq!((current.is_frozen(), current.rollback_target()), (false, None));
+        assert_eq!((current.is_frozen(), current.rollback_target(|_| true)), (false, None));
         for version in ["b", "c"] {
             current = Current::after(Some(&current), entry(version, Verb::Publish, None));
         }
-        assert_eq!(current.rollback_target(), Some(&name("b")));
+        assert_eq!(current.rollback_target(|_| true), Some(&name("b")));
         current = Current::after(Some(&current), entry("b", Verb::Rollback, Some("c")));
         assert!(current.is_frozen());
-        assert_eq!(current.rollback_target(), Some(&name("a")));
+        assert_eq!(current.rollback_target(|_| true), Some(&name("a")));
         current = Current::after(Some(&current), entry("a", Verb::Rollback, Some("b")));
-        assert_eq!(current.rollback_target(), None);
+        assert_eq!(current.rollback_target(|_| true), None);
         current = Current::after(Some(&current), entry("a", Verb::Resume, None));
         assert!(!current.is_frozen());
         assert_eq!(current.bad(), BTreeSet::from([&name("b"), &name("c")]));
@@ -360,7 +410,74 @@ mod tests {
         }
         assert_eq!(current.history().count(), HISTORY_MAX);
         assert!(current.bad().contains(&name("bad")));
-        assert_eq!(current.rollback_target(), Some(&name("v298")));
+        assert_eq!(current.rollback_target(|_| true), Some(&name("v298")));
+    }
+
+    #[test]
+    fn a_table_that_was_resumed_does_not_freeze_when_its_history_forgets_that() {
+        let mut current = Current::after(None, entry("good", Verb::Publish, None));
+        current = Current::after(Some(&current), entry("good", Verb::Rollback, Some("bad")));
+        current = Current::after(Some(&current), entry("good", Verb::Resume, None));
+        for i in 0..3 * HISTORY_MAX {
+            current = Current::after(Some(&current), entry(&format!("v{i}"), Verb::Publish, None));
+            assert!(!current.is_frozen(), "after {i} versions");
+        }
+        assert!(current.bad().contains(&name("bad")));
+    }
+
+    #[test]
+    fn what_is_written_can_be_read_whatever_it_follows_upon() {
+        let other = "a line of somebody else\n".repeat(CURRENT_BYTES_MAX / 24 - 1);
+        let entries = "v1 2026-11-26T02:00:00Z rollback from=v2\n".repeat(CURRENT_BYTES_MAX / 42 - 1);
+        let note = format!("v1 2026-11-26T02:00:00Z publish {}\n", "x".repeat(CURRENT_BYTES_MAX - 100));
+        for lines in
+            [&other, &entries, &note, &(note[..note.len() / 2].to_owned() + &other[..other.len() / 2])]
+        {
+            let mut current = Current::read(format!("v1\n{lines}").as_bytes()).unwrap();
+            for i in 0..120 {
+                let mut next = entry(&format!("w{i}"), Verb::Publish, None);
+                next.note = "y".repeat(NOTE_BYTES_MAX);
+                current = Current::after(Some(&current), next);
+                let bytes = current.to_bytes();
+                assert!(bytes.len() <= CURRENT_BYTES_MAX, "{} bytes", bytes.len());
+            }
+            assert_eq!(Current::read(&current.to_bytes()).unwrap(), current);
+            assert_eq!(current.history().count(), HISTORY_MAX);
+        }
+        let kept = Current::read(format!("v1\n{}", &other[..24_000]).as_bytes()).unwrap();
+        let kept = Current::after(Some(&kept), entry("v2", Verb::Publish, None)).to_bytes();
+        assert_eq!(String::from_utf8(kept).unwrap().matches("somebody else").count(), 1_000);
+    }
+
+    #[test]
+    fn whatever_an_editor_or_a_shell_makes_of_the_first_line_is_read_or_refused() {
+        let history = "v1 2026-11-26T02:00:00Z publish";
+        for text in [
+            format!("v1\r\n{history}\r\n"),
+            format!("v1   \n{history}"),
+            format!("\tv1\n\n\n{history}\n\n"),
+            format!("v1\n{history} \nv9 yesterday publish\nv9 2026-11-26T02:00:00Z decree\n"),
+        ] {
+            let current = Current::read(text.as_bytes()).unwrap();
+            let versions: Vec<&VersionName> = current.history().map(|entry| &entry.version).collect();
+            assert_eq!((current.version(), versions), (&name("v1"), vec![&name("v1")]), "{text:?}");
+        }
+        for bytes in [
+            &b"\xef\xbb\xbfv1\n"[..],
+            b"v1\0\n",
+            b"v1.graven/\n",
+            b"v 1\n",
+            &[0; 4096],
+            b"\x7fELF\x02\x01\x01",
+            "v\u{ff11}\n".as_bytes(),
+            &[b'v'; 65],
+            &[b'v'; CURRENT_BYTES_MAX],
+        ] {
+            let error = Current::read(bytes).unwrap_err().to_string();
+            assert!(error.len() < 1_000 && !error.contains('\0'), "{error}");
+        }
+        let large = [&b"v1\n"[..], &vec![b'\n'; 10 << 20]].concat();
+        assert_eq!(Current::read(&large), Err(NotCurrent::TooLarge { bytes_max: CURRENT_BYTES_MAX }));
     }
 
     #[test]

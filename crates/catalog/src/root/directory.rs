@@ -1,11 +1,13 @@
 //! A root in a file system.
 
 use std::fmt::Debug;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, RenameFlags, flock};
+use rustix::io::{Errno, retry_on_intr};
 use tempfile::{Builder as TemporaryName, NamedTempFile};
 
 use crate::root::current::{CURRENT_BYTES_MAX, Current};
@@ -26,7 +28,13 @@ const PARTIAL_SUFFIX: &str = ".partial";
 const VERSION_SUFFIX: &str = ".graven";
 
 /// Bytes of a file beside the versions, at most.
-const BESIDE_BYTES_MAX: u64 = 64 << 20;
+const BESIDE_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of a table's settings, at most.
+const SETTINGS_BYTES_MAX: usize = 1 << 20;
+
+/// Who may read and write a new file, before the process's mask takes its part.
+const MODE: u32 = 0o666;
 
 /// Versions that are made in one second, at most.
 const SAME_NAME_MAX: u32 = 999;
@@ -55,7 +63,7 @@ impl Directory {
     /// # Errors
     /// When it cannot be made.
     pub fn create(path: &Path) -> Result<Self, RootError> {
-        fs::create_dir_all(path).map_err(RootError::io("make the root", path))?;
+        make_directory(path)?;
         Self::open(path)
     }
 
@@ -69,7 +77,7 @@ impl Directory {
 
     /// Removes what publishers have left that were killed: files that are being written, and that nobody locks.
     fn remove_strays(directory: &Path) {
-        let Ok(entries) = fs::read_dir(directory) else { return };
+        let Ok(entries) = again_when_interrupted(|| fs::read_dir(directory)) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
             let is_partial = name
@@ -78,8 +86,9 @@ impl Directory {
             if !is_partial {
                 continue;
             }
-            let Ok(file) = File::open(entry.path()) else { continue };
-            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            // NFS locks only what is open for writing.
+            let Ok(file) = File::options().write(true).open(entry.path()) else { continue };
+            if retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive)).is_ok() {
                 // Whoever cannot remove it leaves it to the next.
                 let _ = fs::remove_file(entry.path());
             }
@@ -92,13 +101,32 @@ impl Directory {
         let made = TemporaryName::new()
             .prefix(PARTIAL_PREFIX)
             .suffix(PARTIAL_SUFFIX)
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .permissions(PermissionsExt::from_mode(MODE))
             .tempfile_in(directory);
         let file = made.map_err(RootError::io("make a file in", directory))?;
-        let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        let locked = retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive));
         locked.map_err(|error| RootError::io("lock a file in", directory)(error.into()))?;
         Ok(file)
     }
+}
+
+/// Makes a directory, and those above it that are not there, so that they are on disk.
+fn make_directory(path: &Path) -> Result<(), RootError> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|path| !is_here(path) && !path.is_dir()).collect();
+    for path in missing.into_iter().rev() {
+        match fs::create_dir(path) {
+            // Somebody else was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            made => made.map_err(RootError::io("make", path))?,
+        }
+        sync_directory(path.parent().filter(|above| !is_here(above)).unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
+}
+
+/// Whether a path is the end of a relative path's ancestors.
+fn is_here(path: &Path) -> bool {
+    path.as_os_str().is_empty()
 }
 
 /// Has the names in a directory on disk.
@@ -107,19 +135,45 @@ fn sync_directory(directory: &Path) -> Result<(), RootError> {
     synced.map_err(RootError::io("write to disk", directory))
 }
 
-/// The bytes of a file of at most `bytes_max`; `None` when it is not there.
-fn read_bounded(path: &Path, bytes_max: u64) -> Result<Option<Vec<u8>>, RootError> {
-    let file = match File::open(path) {
+/// What an entry of a directory leads to; `None` when that is nothing, for it was removed meanwhile or is a link to nothing.
+/// What cannot be read is there: nobody shall take it for removed.
+fn leads_to(path: &Path) -> io::Result<Option<Metadata>> {
+    let is_loop = |error: &io::Error| error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound || is_loop(&error) => Ok(None),
+        about => about.map(Some),
+    }
+}
+
+/// Opens what is a file; a pipe would be waited for.
+fn open_file(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    File::open(path)
+}
+
+/// The bytes of a file, of which one more is read than it may have; `None` when it is not there.
+fn read_at_most(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, RootError> {
+    let file = match open_file(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(RootError::io("read", path)(error)),
     };
     let mut bytes = Vec::new();
-    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(RootError::io("read", path))?;
-    if bytes.len() as u64 > bytes_max {
-        return Err(RootError::io("read", path)(io::ErrorKind::FileTooLarge.into()));
-    }
+    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(RootError::io("read", path))?;
     Ok(Some(bytes))
+}
+
+/// The bytes of a file of at most `bytes_max`; `None` when it is not there.
+fn read_bounded(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, RootError> {
+    let bytes = read_at_most(path, bytes_max)?;
+    if bytes.as_ref().is_some_and(|bytes| bytes.len() > bytes_max) {
+        return Err(RootError::io("read", path)(io::Error::other(format!(
+            "expected at most {bytes_max} bytes, found more"
+        ))));
+    }
+    Ok(bytes)
 }
 
 impl Root for Directory {
@@ -134,12 +188,11 @@ impl Root for Directory {
     fn tables(&self) -> Result<Vec<TableName>, RootError> {
         let cannot = |error| RootError::io("read", &self.path)(error);
         let mut tables = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(cannot)? {
+        for entry in again_when_interrupted(|| fs::read_dir(&self.path)).map_err(cannot)? {
             let entry = entry.map_err(cannot)?;
-            let name = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let Some(name) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             // Followed, for a table may be a link to a directory.
-            if let Some(name) = name.filter(|_| fs::metadata(entry.path()).is_ok_and(|about| about.is_dir()))
-            {
+            if leads_to(&entry.path()).map_err(cannot)?.is_some_and(|about| about.is_dir()) {
                 tables.push(name);
             }
         }
@@ -149,7 +202,7 @@ impl Root for Directory {
 
     fn versions(&self, table: &TableName) -> Result<Vec<VersionFile>, RootError> {
         let directory = self.table(table);
-        let entries = match fs::read_dir(&directory) {
+        let entries = match again_when_interrupted(|| fs::read_dir(&directory)) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(RootError::io("read", directory)(error)),
@@ -159,8 +212,9 @@ impl Root for Directory {
             let entry = entry.map_err(RootError::io("read", &directory))?;
             let file_name = entry.file_name();
             let name = file_name.to_str().and_then(|name| name.strip_suffix(VERSION_SUFFIX)?.parse().ok());
-            // One that was removed meanwhile is none.
-            let Some((name, about)) = name.zip(fs::metadata(entry.path()).ok()) else { continue };
+            let Some(name) = name else { continue };
+            let path = entry.path();
+            let Some(about) = leads_to(&path).map_err(RootError::io("read", path))? else { continue };
             if about.is_file() {
                 let put = about.modified().unwrap_or(std::time::SystemTime::UNIX_EPOCH);
                 versions.push(VersionFile { name, bytes: about.len(), put });
@@ -171,7 +225,7 @@ impl Root for Directory {
     }
 
     fn current(&self, table: &TableName) -> Result<CurrentState, RootError> {
-        let bytes = read_bounded(&self.table(table).join(CURRENT), CURRENT_BYTES_MAX)?;
+        let bytes = read_at_most(&self.table(table).join(CURRENT), CURRENT_BYTES_MAX)?;
         let current = bytes.as_ref().map(|bytes| Current::read(bytes));
         Ok(CurrentState { current, tag: bytes })
     }
@@ -191,13 +245,18 @@ impl Root for Directory {
         let written = partial.write_all(&next.to_bytes()).and_then(|()| partial.as_file().sync_all());
         written.map_err(RootError::io("write", &path))?;
         partial.persist(&path).map_err(|error| RootError::io("replace", &path)(error.error))?;
-        sync_directory(&directory)?;
-        Ok(true)
+        match sync_directory(&directory) {
+            Err(RootError::Io { source, .. }) => {
+                let (table, version) = (table.clone(), next.version().clone());
+                Err(RootError::NotDurable { table, version, source })
+            }
+            synced => synced.map(|()| true),
+        }
     }
 
     fn settings(&self, table: &TableName) -> Result<TableSettings, RootError> {
         let path = self.table(table).join(SETTINGS);
-        let Some(bytes) = read_bounded(&path, CURRENT_BYTES_MAX)? else {
+        let Some(bytes) = read_bounded(&path, SETTINGS_BYTES_MAX)? else {
             return Ok(TableSettings::default());
         };
         let settings = match std::str::from_utf8(&bytes) {
@@ -213,7 +272,7 @@ impl Root for Directory {
 
     fn open(&self, table: &TableName, version: &VersionName) -> Result<File, RootError> {
         let path = self.version(table, version);
-        match File::open(&path) {
+        match open_file(&path) {
             Ok(file) => Ok(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let found = self.versions(table)?.into_iter().map(|version| version.name).collect();
@@ -232,7 +291,7 @@ impl Root for Directory {
         check: &mut dyn FnMut(&File) -> Result<(), RootError>,
     ) -> Result<VersionName, RootError> {
         let directory = self.table(table);
-        fs::create_dir_all(&directory).map_err(RootError::io("make", &directory))?;
+        make_directory(&directory)?;
         let exists = || RootError::VersionExists { table: table.clone(), version: version.clone() };
         if exact && self.version(table, version).exists() {
             return Err(exists());
@@ -248,10 +307,11 @@ impl Root for Directory {
         partial.as_file().sync_all().map_err(RootError::io("write to disk in", &directory))?;
         let mut name = version.clone();
         let mut attempt = 0;
-        loop {
+        let _lock = self.lock(table)?;
+        let path = loop {
             let path = self.version(table, &name);
             match name_without_replacing(partial.path(), &path) {
-                Ok(()) => break,
+                Ok(()) => break path,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     if exact || attempt == SAME_NAME_MAX {
                         return Err(exists());
@@ -261,10 +321,13 @@ impl Root for Directory {
                 }
                 Err(error) => return Err(RootError::io("name", path)(error)),
             }
-        }
-        sync_directory(&directory)?;
+        };
         // Its name is another now: there is nothing left to be removed under the old one.
         let _ = partial.into_temp_path().keep();
+        sync_directory(&directory).inspect_err(|_| {
+            // Nobody has switched to it, for the table is locked. Whoever cannot remove it leaves a version that is whole.
+            let _ = fs::remove_file(path);
+        })?;
         Ok(name)
     }
 
@@ -280,19 +343,24 @@ impl Root for Directory {
 
     fn lock(&self, table: &TableName) -> Result<Box<dyn Debug>, RootError> {
         let directory = self.table(table);
-        if !directory.is_dir() {
-            return Err(RootError::NoTable { root: self.name(), table: table.clone() });
+        match fs::metadata(&directory) {
+            Ok(about) if about.is_dir() => {}
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(RootError::io("open", directory)(error));
+            }
+            _ => return Err(RootError::NoTable { root: self.name(), table: table.clone() }),
         }
         let path = directory.join(LOCK);
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let opened = File::options().create(true).truncate(false).write(true).open(&path);
+        // One that another user made can be locked all the same, but on NFS.
+        let opened = opened.or_else(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => File::open(&path).map_err(|_| error),
+            _ => Err(error),
+        });
         let file = opened.map_err(RootError::io("open", &path))?;
-        loop {
-            match flock(&file, FlockOperation::LockExclusive) {
-                Ok(()) => return Ok(Box::new(file)),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(RootError::io("lock", path)(error.into())),
-            }
-        }
+        retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))
+            .map_err(|error| RootError::io("lock", path)(error.into()))?;
+        Ok(Box::new(file))
     }
 }
 
@@ -306,18 +374,33 @@ fn copy(from: &File, to: &File) -> io::Result<()> {
     let (mut from, mut to) = (from, to);
     from.seek(SeekFrom::Start(0))?;
     to.seek(SeekFrom::Start(0))?;
-    io::copy(&mut from, &mut to).map(drop)
+    // What was interrupted goes on where both files stand.
+    again_when_interrupted(|| io::copy(&mut from, &mut to)).map(drop)
 }
 
-/// Gives a file another name, which nobody may have.
+/// Does again what a signal has interrupted.
+fn again_when_interrupted<T>(mut what: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match what() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+/// Gives a file another name, which nobody may have; the caller keeps other publishers away.
 fn name_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
     let here = rustix::fs::CWD;
     match rustix::fs::renameat_with(here, from, here, to, RenameFlags::NOREPLACE) {
-        // Not every file system can.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            fs::hard_link(from, to)?;
-            fs::remove_file(from)
-        }
+        // Not every file system can do that in one step, as NFS.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match fs::hard_link(from, to) {
+            // What cannot be removed is a stray, which the next publisher removes.
+            Ok(()) => Ok(drop(fs::remove_file(from))),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            // Not every file system has hard links.
+            Err(_) if fs::symlink_metadata(to).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(_) => fs::rename(from, to),
+        },
         renamed => Ok(renamed?),
     }
 }

@@ -99,6 +99,15 @@ pub enum RootError {
         /// The version that answers.
         current: Option<VersionName>,
     },
+    /// `CURRENT` is replaced, and the system does not promise that it is after a crash.
+    NotDurable {
+        /// The table.
+        table: TableName,
+        /// The version that answers.
+        version: VersionName,
+        /// What the system said.
+        source: io::Error,
+    },
     /// There is no version that a rollback could go back to.
     NothingToRollBackTo {
         /// The table.
@@ -165,6 +174,9 @@ impl fmt::Display for RootError {
                 }
                 write!(f, "; {version} is there, but not switched to")
             }
+            Self::NotDurable { table, version, source } => {
+                write!(f, "{table}@{version} answers, but may not after a crash of the system: {source}")
+            }
             Self::NothingToRollBackTo { table } => {
                 write!(f, "{table} has no earlier version that answered and was not rolled back from")
             }
@@ -177,7 +189,7 @@ impl fmt::Display for RootError {
 impl std::error::Error for RootError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } => Some(source),
+            Self::Io { source, .. } | Self::NotDurable { source, .. } => Some(source),
             Self::File { source, .. } => Some(source),
             _ => None,
         }

@@ -148,6 +148,38 @@ impl VersionName {
         Self(text.chars().filter(|found| !matches!(found, '-' | ':')).collect())
     }
 
+    /// As [`Self::at`]; where one of `others` has such a name that does not sort before, for it was made in the same second
+    /// or the clock has been set back, the next name behind that.
+    pub(crate) fn after<'n>(others: impl Iterator<Item = &'n Self>, time: SystemTime) -> Self {
+        let name = Self::at(time);
+        let newest = others.filter(|other| other.is_of_a_time() && **other >= name).max();
+        newest.map_or(name, Self::next)
+    }
+
+    /// Whether [`Self::at`] or [`Self::next`] made it.
+    fn is_of_a_time(&self) -> bool {
+        let form = |pattern: &str, text: &str| {
+            text.len() == pattern.len()
+                && text.bytes().zip(pattern.bytes()).all(|(found, expected)| match expected {
+                    b'0' => found.is_ascii_digit(),
+                    expected => found == expected,
+                })
+        };
+        let mut parts = self.0.split('.');
+        parts.next().is_some_and(|time| form("00000000T000000Z", time))
+            && parts.all(|number| form("000", number))
+    }
+
+    /// The next name behind one that is of a time.
+    fn next(&self) -> Self {
+        let numbered =
+            self.0.rsplit_once('.').and_then(|(stem, number)| Some((stem, number.parse::<u32>().ok()?)));
+        match numbered {
+            Some((stem, number)) if number < 999 => Self(format!("{stem}.{:03}", number + 1)),
+            _ => self.later(1),
+        }
+    }
+
     /// The `n`th name behind this one, for versions made in the same second: it sorts behind it.
     pub(crate) fn later(&self, n: u32) -> Self {
         Self(format!("{}.{n:03}", self.0))
@@ -212,5 +244,29 @@ mod tests {
             VersionName::at(first + Duration::from_secs(40_000_000)),
         ];
         assert!(names.is_sorted());
+    }
+
+    #[test]
+    fn a_name_by_time_sorts_behind_those_that_there_are_whatever_the_clock_says() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_658_400);
+        let day = Duration::from_secs(24 * 3600);
+        for (others, expected) in [
+            (&[][..], "20261126T020000Z"),
+            (&["20261125T235959Z", "v9", "zzz", "20261126T020000Z-mended", "20261127"], "20261126T020000Z"),
+            (&["20261126T020000Z"], "20261126T020000Z.001"),
+            // The others of that second were removed meanwhile.
+            (&["20261126T020000Z.041"], "20261126T020000Z.042"),
+            (&["20261126T020000Z.999"], "20261126T020000Z.999.001"),
+            (&["20261127T020000Z", "20261126T020000Z.001"], "20261127T020000Z.001"),
+        ] {
+            let others: Vec<VersionName> = others.iter().map(|name| name.parse().unwrap()).collect();
+            assert_eq!(VersionName::after(others.iter(), now).as_str(), expected);
+        }
+        let mut names = vec![VersionName::at(now + day)];
+        for _ in 0..3_000 {
+            names.push(VersionName::after(names.iter(), now));
+        }
+        assert!(names.is_sorted_by(|one, other| one < other));
+        assert!(names.iter().all(|name| name.as_str().parse::<VersionName>().is_ok()));
     }
 }

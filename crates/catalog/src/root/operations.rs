@@ -20,25 +20,52 @@ pub enum SwitchTarget {
     Latest,
 }
 
-/// Switches a table to a version that passes its gates; with `force`, whatever they say. Returns what `CURRENT` says then.
+/// Switches a table to a version that is whole and passes its gates; with `force`, whatever those say. Returns what `CURRENT`
+/// says then. `progress` is told every now and then how many bytes are verified, and of how many; `false` stops.
 ///
 /// # Errors
-/// [`RootError::Frozen`] after a rollback, [`RootError::Bad`], [`RootError::Refused`], [`RootError::NoVersion`], and when the
-/// root cannot be read or written. Nothing was switched then.
+/// [`RootError::Frozen`] after a rollback, [`RootError::Bad`], [`RootError::Refused`], [`RootError::NoVersion`],
+/// [`RootError::File`], and when the root cannot be read or written. Nothing was switched then.
 pub fn switch(
     root: &dyn Root,
     table: &TableName,
     target: &SwitchTarget,
     note: &str,
     force: bool,
+    progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<Current, RootError> {
-    let _lock = root.lock(table)?;
-    let before = root.current(table)?;
-    let version = match target {
-        SwitchTarget::Version(version) => version.clone(),
-        SwitchTarget::Latest => latest(root, table, &before)?,
-    };
-    write_switch(root, table, &before, version, Verb::Switch, note, force)
+    let mut verified = None;
+    loop {
+        let lock = root.lock(table)?;
+        let before = root.current(table)?;
+        let version = match target {
+            SwitchTarget::Version(version) => version.clone(),
+            SwitchTarget::Latest => latest(root, table, &before)?,
+        };
+        check_may_switch(table, &before, &version, force)?;
+        if verified.as_ref() == Some(&version) {
+            return write_switch(root, table, &before, version, Verb::Switch, note, force);
+        }
+        // That may take long, and others shall not wait for it.
+        drop(lock);
+        let candidate = open(root, table, &version)?;
+        verify(&candidate, progress, &|source| file_error(root, table, &version, source))?;
+        verified = Some(version);
+    }
+}
+
+/// Reads every byte of a version; `progress` is told how many bytes of how many, and stops with `false`.
+pub(crate) fn verify(
+    store: &Store,
+    progress: &mut dyn FnMut(u64, u64) -> bool,
+    explain: &dyn Fn(graven_format::Error) -> RootError,
+) -> Result<(), RootError> {
+    let mut goes_on = true;
+    let verified = store.verify_with(|done, total| goes_on = goes_on && progress(done, total));
+    if !goes_on {
+        return Err(RootError::Stopped);
+    }
+    verified.map_err(explain)
 }
 
 /// The version whose name sorts last and that was not rolled back from.
@@ -48,7 +75,24 @@ fn latest(root: &dyn Root, table: &TableName, before: &CurrentState) -> Result<V
     newest.map(|version| version.name).ok_or_else(|| RootError::NoCurrent { table: table.clone() })
 }
 
-/// Writes that `version` answers from now on; the caller holds the lock.
+/// That the history does not forbid a switch to `version`.
+fn check_may_switch(
+    table: &TableName,
+    before: &CurrentState,
+    version: &VersionName,
+    force: bool,
+) -> Result<(), RootError> {
+    let Some(current) = before.known() else { return Ok(()) };
+    if current.is_frozen() {
+        return Err(frozen(table, current));
+    }
+    if current.bad().contains(version) && !force {
+        return Err(RootError::Bad { table: table.clone(), version: version.clone() });
+    }
+    Ok(())
+}
+
+/// Writes that `version`, which was verified, answers from now on; the caller holds the lock.
 pub(crate) fn write_switch(
     root: &dyn Root,
     table: &TableName,
@@ -58,14 +102,7 @@ pub(crate) fn write_switch(
     note: &str,
     force: bool,
 ) -> Result<Current, RootError> {
-    if let Some(current) = before.known() {
-        if current.is_frozen() {
-            return Err(frozen(table, current));
-        }
-        if current.bad().contains(&version) && !force {
-            return Err(RootError::Bad { table: table.clone(), version });
-        }
-    }
+    check_may_switch(table, before, &version, force)?;
     let candidate = open(root, table, &version)?;
     if !force {
         check_gates(root, table, &version, &candidate, before)?;
@@ -100,12 +137,7 @@ pub fn rollback(
         None => {
             // Of a version that is gone, there is nothing to go back to.
             let there: Vec<_> = root.versions(table)?.into_iter().map(|version| version.name).collect();
-            let bad = current.bad();
-            let mut earlier = current.history().map(|entry| &entry.version);
-            let target = earlier.find(|version| {
-                *version != current.version() && !bad.contains(*version) && there.contains(version)
-            });
-            target.cloned().ok_or_else(nothing)?
+            current.rollback_target(|version| there.contains(version)).cloned().ok_or_else(nothing)?
         }
     };
     // It answered once; whether it can still be opened is what counts now.
@@ -174,10 +206,16 @@ fn replace(
 /// Opens a version as far as its header and tables; lookups read its file.
 pub(crate) fn open(root: &dyn Root, table: &TableName, version: &VersionName) -> Result<Store, RootError> {
     let file = root.open(table, version)?;
-    Store::from_file(file, Storage::Memory).map_err(|source| RootError::File {
-        path: format!("{}/{table}/{version}.graven", root.name()).into(),
-        source,
-    })
+    Store::from_file(file, Storage::Memory).map_err(|source| file_error(root, table, version, source))
+}
+
+fn file_error(
+    root: &dyn Root,
+    table: &TableName,
+    version: &VersionName,
+    source: graven_format::Error,
+) -> RootError {
+    RootError::File { path: format!("{}/{table}/{version}.graven", root.name()).into(), source }
 }
 
 /// Asks the gates of a table about one of its versions.

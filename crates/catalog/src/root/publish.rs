@@ -10,11 +10,11 @@ use crate::root::Root;
 use crate::root::current::{Current, Verb};
 use crate::root::error::RootError;
 use crate::root::name::{TableName, VersionName};
-use crate::root::operations::write_switch;
+use crate::root::operations::{verify, write_switch};
 
 /// How a version is published.
 pub struct Publish<'p> {
-    /// The version's name; the time of day where none is given.
+    /// The version's name; the time of day where none is given, or a name that sorts behind all such names of the table.
     pub version: Option<VersionName>,
     /// What the history says of it.
     pub note: String,
@@ -60,15 +60,15 @@ pub fn publish(
     let mut check = |copy: &File| {
         let copy = copy.try_clone().map_err(RootError::io("open the copy of", path))?;
         let store = Store::from_file(copy, Storage::Memory).map_err(of_file)?;
-        let mut goes_on = true;
-        let verified = store.verify_with(|done, total| goes_on &= progress(done, total));
-        if !goes_on {
-            return Err(RootError::Stopped);
-        }
-        verified.map_err(of_file)
+        verify(&store, progress, &of_file)
     };
     let exact = version.is_some();
-    let wanted = version.unwrap_or_else(|| VersionName::at(SystemTime::now()));
+    let wanted = match version {
+        Some(version) => version,
+        None => {
+            VersionName::after(root.versions(table)?.iter().map(|version| &version.name), SystemTime::now())
+        }
+    };
     let version = root.put(table, &wanted, exact, &file, &mut check)?;
     let switched = switch.then(|| {
         let _lock = root.lock(table)?;

@@ -12,12 +12,13 @@ use crate::root::name::{TableName, VersionName};
 pub struct Retention {
     /// So many of the newest, by their names.
     pub keep: usize,
-    /// Those that answered within this time.
+    /// Those that answered or were published within this time.
     pub grace: Duration,
 }
 
 /// Removes the versions of a table that need not be kept, and returns their names. The one that answers stays, the one that a
-/// rollback would go back to, and one that is newer than the one that answers.
+/// rollback would go back to, and one that is newer than the one that answers. Where the clock has been set back, what
+/// happened at a time to come has happened lately.
 ///
 /// # Errors
 /// When the root cannot be read, and when a version cannot be removed; others may have been.
@@ -31,19 +32,29 @@ pub fn retain(
     let state = root.current(table)?;
     let Some(current) = state.known() else { return Ok(Vec::new()) };
     let versions = root.versions(table)?;
+    let is_there = |name: &VersionName| versions.iter().any(|version| version.name == *name);
     let mut kept: BTreeSet<&VersionName> = BTreeSet::from([current.version()]);
-    kept.extend(current.rollback_target());
-    let is_recent = |time: SystemTime| now.duration_since(time).is_ok_and(|age| age < retention.grace);
+    kept.extend(current.rollback_target(is_there));
+    let is_recent = |time: SystemTime| match now.duration_since(time) {
+        Ok(age) => age < retention.grace,
+        Err(_) => !retention.grace.is_zero(),
+    };
     // Until when each entry's version answered: when the one before it in the list, which is newer, took over.
     let mut until = now;
     for entry in current.history() {
         if is_recent(until) {
             kept.insert(&entry.version);
         }
-        until = entry.time;
+        // When a person wrote a version is not known.
+        if entry.time != SystemTime::UNIX_EPOCH {
+            until = entry.time;
+        }
     }
-    kept.extend(versions.iter().rev().take(retention.keep).map(|version| &version.name));
-    kept.extend(versions.iter().map(|version| &version.name).filter(|name| *name > current.version()));
+    for (newer, version) in versions.iter().rev().enumerate() {
+        if newer < retention.keep || version.name > *current.version() || is_recent(version.put) {
+            kept.insert(&version.name);
+        }
+    }
     let mut removed = Vec::new();
     for version in &versions {
         if !kept.contains(&version.name) {

@@ -12,11 +12,11 @@ use std::sync::mpsc::Sender;
 pub(crate) fn watch_directory(root: &Path, wake: Sender<()>) -> io::Result<()> {
     use std::thread;
 
-    use inotify::{EventMask, Inotify, WatchMask};
+    use inotify::{Event, EventMask, Inotify, WatchMask};
 
     let mask = WatchMask::CREATE | WatchMask::MOVED_TO | WatchMask::CLOSE_WRITE | WatchMask::DELETE;
     let mut inotify = Inotify::init()?;
-    inotify.watches().add(root, mask)?;
+    let of_root = inotify.watches().add(root, mask)?;
     let watch_tables = {
         let (root, mut watches) = (root.to_owned(), inotify.watches());
         move || {
@@ -33,8 +33,15 @@ pub(crate) fn watch_directory(root: &Path, wake: Sender<()>) -> io::Result<()> {
     let watch = move || {
         let mut room = [0; 4096];
         loop {
-            let Ok(events) = inotify.read_events_blocking(&mut room) else { return };
-            if events.into_iter().any(|event| event.mask.contains(EventMask::ISDIR)) {
+            let events = match inotify.read_events_blocking(&mut room) {
+                Ok(events) => events,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return,
+            };
+            // A table that came may be a link to a directory; of events that were too many, any may have been lost.
+            let is_of_tables =
+                |event: Event<_>| event.wd == of_root || event.mask.contains(EventMask::Q_OVERFLOW);
+            if events.into_iter().any(is_of_tables) {
                 watch_tables();
             }
             if wake.send(()).is_err() {

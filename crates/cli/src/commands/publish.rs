@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use graven_catalog::Root;
-use graven_catalog::root::{Publish, Retention, VersionName, publish, retain};
+use graven_catalog::root::{Publish, Retention, RootError, VersionName, publish, retain};
+use graven_catalog::{Directory, Root};
+use graven_format::Store;
 
-use crate::console::{count, say};
+use crate::console::{count, say, warn};
 use crate::failure::Outcome;
 use crate::progress::bar;
 use crate::quantity::{Misread, time};
-use crate::root::{TablePath, answers, explain, parse_version};
+use crate::root::{LATEST, TablePath, answers, explain, parse_version};
 use crate::signals::{outlive_file_limits, stop_on_signals};
-use crate::table::{explain as explain_file, open_carved};
 
 /// Put a carved file into a root as a new version of a table, and switch to it
 ///
@@ -23,9 +23,10 @@ use crate::table::{explain as explain_file, open_carved};
 /// whether it is switched to.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit status: 0 when the version answers, or is there with --no-switch; 1 when a gate keeps it out; \
-    2 when nothing was published; 3 when it is there and was not switched to, because the table is frozen or was switched \
-    by somebody else meanwhile."
+    after_help = "Exit status: 0 when the version answers, or is there with --no-switch; 1 when the file is not whole, \
+    or the version is there and a gate keeps it out; 2 when the file cannot be read, or the root cannot be read or written; \
+    3 when the version is there and was not switched to, because the table is frozen or was switched by somebody else \
+    meanwhile."
 )]
 pub(crate) struct Arguments {
     /// The carved file
@@ -34,7 +35,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "ROOT/TABLE")]
     table: TablePath,
     /// The version's name [default: the time, as 20261126T020000Z]
-    #[arg(long = "as", value_name = "VERSION", value_parser = parse_version)]
+    #[arg(long = "as", value_name = "VERSION", value_parser = parse_new_version)]
     version: Option<VersionName>,
     /// What the history says of it
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -60,13 +61,23 @@ fn grace(text: &str) -> Result<Duration, Misread> {
     time(text, Duration::ZERO..=GRACE_MAX)
 }
 
+/// The name of a version that is made.
+fn parse_new_version(text: &str) -> Result<VersionName, String> {
+    if text == LATEST {
+        return Err(format!("{LATEST:?} is what `graven switch` calls the newest version"));
+    }
+    parse_version(text)
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let Arguments { file, table: at, .. } = arguments;
     let stopped = Arc::new(AtomicBool::new(false));
     stop_on_signals(&stopped)?;
     outlive_file_limits()?;
-    // Nothing is made for a file that is not there.
-    open_carved(file)?.map_err(|error| explain_file(&file.display().to_string(), &error))?;
+    // Nothing is made for a file that is not there or not whole.
+    if let Err(source) = Store::open(file) {
+        return at.refused(&RootError::File { path: file.clone(), source });
+    }
     let root = at.create()?;
     let bar = bar("verifying", Some(0));
     let mut progress = |done, of| {
@@ -81,29 +92,36 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         force: arguments.force,
         progress: &mut progress,
     };
-    let published = publish(&root, &at.table, file, options).map_err(|error| explain(&error, ""))?;
+    let published = publish(&root, &at.table, file, options);
     bar.finish_and_clear();
+    let published = match published {
+        Ok(published) => published,
+        Err(error) => return at.refused(&error),
+    };
     let version = &published.version;
     say(format_args!("published {} as {}@{version}", file.display(), at.table))?;
-    let status = match published.switched {
-        None => {
-            say(format_args!("not switched to; `graven switch {} {version}` does", at.text()))?;
-            ExitCode::SUCCESS
-        }
-        Some(Ok(current)) => {
-            say(answers(&at.table, &current))?;
-            ExitCode::SUCCESS
-        }
+    match published.switched {
+        None => say(format_args!("not switched to; `graven switch {} {version}` does", at.text()))?,
+        Some(Ok(current)) => say(answers(&at.table, &current))?,
         Some(Err(error)) => return at.refused(&error),
-    };
-    let settings = root.settings(&at.table).map_err(|error| explain(&error, ""))?;
-    if let Some(keep) = arguments.keep.or(settings.keep) {
-        let retention = Retention { keep, grace: arguments.keep_grace };
-        let removed = retain(&root, &at.table, retention, SystemTime::now());
-        let removed = removed.map_err(|error| explain(&error, "; the version was published"))?;
-        if !removed.is_empty() {
-            say(format_args!("removed {} that need not be kept", count(removed.len() as u64, "version")))?;
-        }
     }
-    Ok(status)
+    match remove_old(&root, arguments) {
+        Ok(0) => {}
+        Ok(removed) => say(format_args!("removed {} that need not be kept", count(removed, "version")))?,
+        // What was asked for first is done, and the next publish removes them.
+        Err(error) => warn(explain(&error, "; old versions are kept until the next publish")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Removes the versions that need not be kept, where that is asked for; how many.
+fn remove_old(root: &Directory, arguments: &Arguments) -> Result<u64, RootError> {
+    let table = &arguments.table.table;
+    let keep = match arguments.keep {
+        Some(keep) => Some(keep),
+        None => root.settings(table)?.keep,
+    };
+    let Some(keep) = keep else { return Ok(0) };
+    let retention = Retention { keep, grace: arguments.keep_grace };
+    Ok(retain(root, table, retention, SystemTime::now())?.len() as u64)
 }

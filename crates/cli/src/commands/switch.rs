@@ -1,17 +1,23 @@
 //! `graven switch`: makes another version of a table the one that answers.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use graven_catalog::root::{SwitchTarget, switch};
 
 use crate::failure::Outcome;
+use crate::progress::bar;
 use crate::root::{TablePath, parse_target};
+use crate::signals::stop_on_signals;
 
 /// Make another version of a table the one that answers
+///
+/// The version is verified whole before; `graven rollback` goes back without that.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit status: 0 when it answers, 1 when it does not exist or a gate keeps it out, 2 when the root \
-    cannot be read or written, 3 when the table is frozen or was switched by somebody else meanwhile."
+    after_help = "Exit status: 0 when it answers, 1 when it does not exist, is not whole, or a gate keeps it out, 2 when \
+    the root cannot be read or written, 3 when the table is frozen or was switched by somebody else meanwhile."
 )]
 pub(crate) struct Arguments {
     /// The table
@@ -30,6 +36,16 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let Arguments { table, version, note, force } = arguments;
+    let stopped = Arc::new(AtomicBool::new(false));
+    stop_on_signals(&stopped)?;
     let root = table.open()?;
-    table.report(switch(&root, &table.table, version, note, *force))
+    let bar = bar("verifying", Some(0));
+    let mut progress = |done, of| {
+        bar.set_length(of);
+        bar.set_position(done);
+        !stopped.load(Ordering::Relaxed)
+    };
+    let switched = switch(&root, &table.table, version, note, *force, &mut progress);
+    bar.finish_and_clear();
+    table.report(switched)
 }

@@ -2,6 +2,8 @@
 //! of `interop`, which take this file by its path.
 #![allow(dead_code, reason = "every test program takes from here what it needs")]
 
+pub(crate) mod published;
+
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -90,7 +92,7 @@ fn stop_ignoring_signals() {
 }
 
 /// What a process came to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
     pub(crate) status: Option<i32>,
     pub(crate) out: String,
