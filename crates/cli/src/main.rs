@@ -67,6 +67,6 @@ fn main() -> ExitCode {
     };
     done.unwrap_or_else(|failure| {
         warn(failure);
-        ExitCode::from(2)
+        signals::status().unwrap_or(ExitCode::from(2))
     })
 }
