@@ -26,6 +26,7 @@ mod resident;
 mod root;
 mod sample;
 mod server_pages;
+mod shell;
 mod signals;
 mod storage;
 mod table;
