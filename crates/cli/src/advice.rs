@@ -4,10 +4,11 @@
 use std::io;
 use std::path::Path;
 
-use graven_ingest::{Cause, Content, Error};
+use graven_ingest::{Cause, Compression, Content, Error};
 
 use crate::failure::{Failure, reason};
-use crate::input::default_output;
+use crate::input::{STANDARD_INPUT, default_output};
+use crate::shell;
 
 /// What the subcommand that reads can be told of its input.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(crate) enum Reads {
     Anything,
     /// Nothing: what does not go without saying is for `graven build`.
     WhatNeedsNoFlags,
+    /// Nothing, and no pairs either: a carved file.
+    CarvedFiles,
 }
 
 /// What is wrong with an input, and what to type next.
@@ -26,17 +29,18 @@ pub(crate) fn explain(error: &Error, reads: Reads) -> Failure {
         None => name.clone(),
     };
     let sentence = match &error.cause {
-        Cause::Open(source) => return Failure::new(cannot_open(name, source)),
+        Cause::Open(source) => return Failure::new(cannot_open(name, source, reads)),
         Cause::Directory => format!("{name} is a directory; name one file in it"),
         Cause::Read(source) => {
             let line = error.position.line.map_or(String::new(), |line| format!(":{line}"));
             format!("{name}{line}: cannot read further: {}", reason(source))
         }
         Cause::Compressed { compression, source } => format!(
-            "{place}: the {compression} data cannot be read: {}; is the file whole? `{compression} -t` says it",
-            reason(source)
+            "{place}: the {compression} data cannot be read: {}; is the file whole? `{compression} -t < {}` says it",
+            reason(source),
+            file_to_type(name)
         ),
-        Cause::Content(content) => match foreign(name, content) {
+        Cause::Content(content) => match foreign(name, content, error.compression) {
             Some(sentence) => sentence,
             None => advised(format!("{place}: {}", error.cause), &error.cause, name, reads),
         },
@@ -45,61 +49,93 @@ pub(crate) fn explain(error: &Error, reads: Reads) -> Failure {
     Failure::new(sentence)
 }
 
-fn cannot_open(name: &str, error: &io::Error) -> String {
+fn cannot_open(name: &str, error: &io::Error, reads: Reads) -> String {
+    let file = shell::file(name);
     match error.kind() {
+        io::ErrorKind::NotFound if reads == Reads::CarvedFiles => format!(
+            "{name} does not exist; check the path, or make a carved file with `graven build INPUT -o {file}`"
+        ),
         io::ErrorKind::NotFound => format!(
-            "{name} does not exist; check the path, or make a sample with `graven gen -n 10000 -o {name}`"
+            "{name} does not exist; check the path, or make a sample with `graven gen -n 10000 -o {file}`"
         ),
         io::ErrorKind::PermissionDenied => format!(
-            "{name} may not be read by this user; allow it with `chmod a+r {name}` or run as its owner"
+            "{name} may not be read by this user; allow it with `chmod a+r {file}` or run as its owner"
         ),
         _ => format!("cannot open {name}: {}", reason(error)),
     }
 }
 
+/// An input as a word of a command line.
+fn file_to_type(name: &str) -> String {
+    if name == STANDARD_INPUT { "FILE".to_owned() } else { shell::file(name) }
+}
+
+/// What the content of a compressed input is called once it was unpacked.
+const UNPACKED: &str = "UNPACKED";
+
 /// The sentence for content that no flag of `graven build` reads.
-fn foreign(name: &str, content: &Content) -> Option<String> {
-    let advice = match content {
-        Content::CompressedTwice => "unpack it once, and give what comes out".to_owned(),
-        Content::OtherCompression("bzip2") => format!("unpack it with `bunzip2 -k {name}`"),
-        Content::OtherCompression("xz") => format!("unpack it with `unxz -k {name}`"),
-        Content::OtherCompression("lz4") => format!("unpack it with `unlz4 {name}`"),
-        Content::OtherCompression(_) => "unpack it, or compress it with gzip or zstd".to_owned(),
-        Content::Archive("tar") => format!("take the table out of it with `tar -xf {name}`"),
-        Content::Archive("zip") => format!("take the table out of it with `unzip {name}`"),
-        Content::Archive(_) => "take the table out of it".to_owned(),
-        Content::Parquet => format!(
-            "turn it into csv, as with `duckdb -csv -c \"SELECT KEY, VALUE FROM '{name}'\" > table.csv`"
+fn foreign(name: &str, content: &Content, compression: Option<Compression>) -> Option<String> {
+    let packed = file_to_type(name);
+    let (before, file) = match (compression, content) {
+        (Some(compression), content) if *content != Content::CompressedTwice => (
+            format!("unpack it with `{compression} -dc < {packed} > {UNPACKED}`, then "),
+            UNPACKED.to_owned(),
         ),
+        _ => (String::new(), packed),
+    };
+    let advice = match content {
+        Content::Carved if compression.is_some() => format!("name {file}: a carved file is used as it is"),
+        Content::CompressedTwice => "unpack it once, and give what comes out".to_owned(),
+        Content::OtherCompression("bzip2") => format!("unpack it with `bunzip2 -k {file}`"),
+        Content::OtherCompression("xz") => format!("unpack it with `unxz -k {file}`"),
+        Content::OtherCompression("lz4") => format!("unpack it with `unlz4 {file}`"),
+        Content::OtherCompression(_) => "unpack it, or compress it with gzip or zstd".to_owned(),
+        Content::Archive("tar") => format!("take the table out of it with `tar -xf {file}`"),
+        Content::Archive("zip") => format!("take the table out of it with `unzip {file}`"),
+        Content::Archive(_) => "take the table out of it".to_owned(),
+        Content::Parquet => {
+            format!("turn it into csv, as with `duckdb -csv -c {} > table.csv`", select_from(&file))
+        }
         Content::Sqlite => {
             format!(
-                "turn a table of it into csv, as with `sqlite3 -csv {name} 'SELECT KEY, VALUE FROM TABLE' > table.csv`"
+                "turn a table of it into csv, as with `sqlite3 -csv {file} 'SELECT KEY, VALUE FROM TABLE' > table.csv`"
             )
         }
         Content::RedisDump => {
             "a running Redis can be asked for its pairs; this release does not read its dumps".to_owned()
         }
         Content::OtherKind(_) => "export the table as csv or JSON lines".to_owned(),
-        Content::Utf16 => format!("turn it into UTF-8 with `iconv -f UTF-16 -t UTF-8 {name} > NEW`"),
-        Content::Utf32 => format!("turn it into UTF-8 with `iconv -f UTF-32 -t UTF-8 {name} > NEW`"),
+        Content::Utf16 => format!("turn it into UTF-8 with `iconv -f UTF-16 -t UTF-8 {file} > NEW`"),
+        Content::Utf32 => format!("turn it into UTF-8 with `iconv -f UTF-32 -t UTF-8 {file} > NEW`"),
         Content::JsonArray => {
-            format!("turn it into an object a line with `jq -c '.[]' {name} > table.jsonl`")
+            format!("turn it into an object a line with `jq -c '.[]' {file} > table.jsonl`")
         }
         Content::JsonObject { array: Some(array) } => {
-            format!("turn it into an object a line with `jq -c '.[\"{array}\"][]' {name} > table.jsonl`")
+            let filter = shell::word(&format!(".[{}][]", serde_json::Value::from(array.as_str())));
+            format!("turn it into an object a line with `jq -c {filter} {file} > table.jsonl`")
         }
         Content::JsonObject { array: None } => {
-            format!("turn it into a pair a line with `jq -c 'to_entries[]' {name} > table.jsonl`")
+            format!("turn it into a pair a line with `jq -c 'to_entries[]' {file} > table.jsonl`")
         }
         Content::LoneCarriageReturns => {
-            format!("turn these into line feeds with `tr '\\r' '\\n' < {name} > NEW`")
+            format!("turn these into line feeds with `tr '\\r' '\\n' < {file} > NEW`")
         }
         _ => return None,
     };
     Some(match content {
-        Content::LoneCarriageReturns => format!("{name} has {content}; {advice}"),
-        _ => format!("{name} is {content}; {advice}"),
+        Content::LoneCarriageReturns => format!("{name} has {content}; {before}{advice}"),
+        _ => format!("{name} is {content}; {before}{advice}"),
     })
+}
+
+/// The word of a shell that reads all of the Parquet file `file`, a word itself.
+fn select_from(file: &str) -> String {
+    if file.starts_with('\'') {
+        let name = file[1..file.len() - 1].replace("'\\''", "''");
+        shell::word(&format!("SELECT KEY, VALUE FROM '{name}'"))
+    } else {
+        format!("\"SELECT KEY, VALUE FROM '{file}'\"")
+    }
 }
 
 /// `sentence` with what to type next, where there is something to type.
@@ -108,14 +144,17 @@ fn advised(sentence: String, cause: &Cause, name: &str, reads: Reads) -> String 
     match reads {
         // It says what to do.
         Reads::WhatNeedsNoFlags if matches!(cause, Cause::LeadingSeparator) => sentence,
-        Reads::Anything => format!("{sentence}; {advice}"),
+        Reads::Anything | Reads::CarvedFiles => format!("{sentence}; {advice}"),
         Reads::WhatNeedsNoFlags if flags.is_empty() => format!("{sentence}; {advice}"),
         Reads::WhatNeedsNoFlags => {
-            let output = default_output(Path::new(name));
-            format!(
-                "{sentence}; make a carved file of it with `graven build {name} {flags} -o {}`",
-                output.display()
-            )
+            let (input, output) = match name {
+                STANDARD_INPUT => ("-".to_owned(), "table.graven".to_owned()),
+                name => {
+                    let output = default_output(Path::new(name)).display().to_string();
+                    (shell::file(name), shell::file(&output))
+                }
+            };
+            format!("{sentence}; make a carved file of it with `graven build {input} {flags} -o {output}`")
         }
     }
 }
@@ -147,7 +186,7 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
         Cause::ValueUndecided { columns } => {
             let column = |i: usize| columns.get(i).map_or("2", String::as_str);
             flags(
-                &format!("--key {} --value {}", word(column(0)), word(column(1))),
+                &format!("--key {} --value {}", shell::word(column(0)), shell::word(column(1))),
                 "say which they are, as with",
             )
         }
@@ -181,14 +220,4 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
 /// A byte as a shell takes it.
 fn quoted(byte: u8) -> String {
     format!("'{}'", char::from(byte))
-}
-
-/// A word as a shell takes it.
-fn word(text: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "_-.:/@%+=".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text.into()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }

@@ -10,16 +10,25 @@ use crate::failure::Outcome;
 use crate::progress::bar;
 
 /// What people call the input in messages when the path is `-`.
-const STANDARD_INPUT: &str = "standard input";
+pub(crate) const STANDARD_INPUT: &str = "standard input";
 
 /// Opens `path`, where `-` is standard input.
 pub(crate) fn open(path: &Path) -> Outcome<Input> {
+    open_as(path, Reads::Anything)
+}
+
+/// As [`open`], for a subcommand that reads carved files alone.
+pub(crate) fn open_carved(path: &Path) -> Outcome<Input> {
+    open_as(path, Reads::CarvedFiles)
+}
+
+fn open_as(path: &Path, reads: Reads) -> Outcome<Input> {
     let opened = if path == Path::new("-") {
         Input::from_reader(STANDARD_INPUT, io::stdin())
     } else {
         Input::open(path)
     };
-    opened.map_err(|error| explain(&error, Reads::Anything))
+    opened.map_err(|error| explain(&error, reads))
 }
 
 /// Calls `each` with every pair of an input that is not carved, shows a bar, and says in which

@@ -15,6 +15,7 @@ use crate::memory;
 use crate::options::serve::ServeOptions;
 use crate::quantity::show_size;
 use crate::resident::resident_bytes;
+use crate::shell;
 use crate::storage;
 use crate::table::{OpenTable, Table, explain};
 
@@ -33,8 +34,9 @@ impl Loaded {
             ))),
             (Table::Text(text), _) if matches!(options.storage, Some(Storage::Mapped | Storage::Disk)) => {
                 let name = text.name();
+                let file = text.path().map_or_else(|| "-".to_owned(), |_| shell::file(name));
                 Err(Failure::new(format!(
-                    "{name} is text, which is carved in memory; `graven build {name} -o FILE --for disk` makes a file that is \
+                    "{name} is text, which is carved in memory; `graven build {file} -o FILE --for disk` makes a file that is \
                      served from disk"
                 )))
             }

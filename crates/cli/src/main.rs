@@ -26,6 +26,7 @@ mod resident;
 mod root;
 mod sample;
 mod server_pages;
+mod shell;
 mod signals;
 mod storage;
 mod table;
@@ -67,6 +68,6 @@ fn main() -> ExitCode {
     };
     done.unwrap_or_else(|failure| {
         warn(failure);
-        ExitCode::from(2)
+        signals::status().unwrap_or(ExitCode::from(2))
     })
 }

@@ -26,9 +26,16 @@ impl Destination {
         if path == Path::new(STANDARD_OUTPUT) {
             return Ok(Self::Stream(path.to_owned()));
         }
-        // A link is followed, so that the file it names is replaced and not the link.
-        let path = match fs::canonicalize(path) {
-            Ok(there) => there,
+        // A link is followed, so that the file it names is replaced and not the link. What is none
+        // keeps the name that was typed.
+        let is_link = |there: fs::Metadata| there.file_type().is_symlink();
+        let path = match fs::symlink_metadata(path).map(is_link) {
+            Ok(true) => match fs::canonicalize(path) {
+                Ok(there) => there,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+                Err(error) => return Err(cannot(path, &error)),
+            },
+            Ok(false) => path.to_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
             Err(error) => return Err(cannot(path, &error)),
         };

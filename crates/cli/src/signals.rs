@@ -1,12 +1,13 @@
 //! What signals do, alike in every subcommand that has something to finish or to take away: SIGINT
 //! and SIGTERM end it in good order, a second one ends it at once. SIGHUP is the terminal that
 //! went away and does the same, but for a server, which takes it as a request to reload.
-//! Subcommands that only read leave signals to the system.
+//! Subcommands that only read leave signals to the system. Whoever waits for the process learns of
+//! the signal either way: from the system, or by the exit status that a shell gives for it.
 
 use std::fs;
-use std::process;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::{self, ExitCode};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use graven_server::Shutdown;
@@ -23,12 +24,25 @@ fn cannot(error: std::io::Error) -> Failure {
     Failure::new(format!("cannot watch for signals: {}", reason(&error)))
 }
 
+/// The number of the last signal that was to stop this process, 0 before.
+static LAST: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
+
+/// What a shell gives for a process that a signal has ended, where one was to end this.
+pub(crate) fn status() -> Option<ExitCode> {
+    let signal = u8::try_from(LAST.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0)?;
+    Some(ExitCode::from(128 + signal))
+}
+
 /// From here on SIGINT, SIGTERM and SIGHUP set `stopped`, so that what is not whole can be
 /// removed; a second one ends the process. SIGHUP stays ignored where it was, as under `nohup`.
 pub(crate) fn stop_on_signals(stopped: &Arc<AtomicBool>) -> Outcome<()> {
     let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
     for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(stopped))
+            // Before the flag, so that whoever sees that set knows the signal.
+            .and_then(|_| {
+                signal_hook::flag::register_usize(signal, Arc::clone(&LAST), signal.unsigned_abs() as usize)
+            })
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(stopped)))
             .map_err(cannot)?;
     }

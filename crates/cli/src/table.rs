@@ -8,6 +8,7 @@ use graven_ingest::{Content, Input};
 
 use crate::failure::{Failure, Outcome, reason};
 use crate::input;
+use crate::shell;
 
 /// A carved file that is open.
 pub(crate) struct OpenTable {
@@ -51,16 +52,18 @@ impl Table {
 /// Opens `path`, which must be a carved file, and says what is wrong with it if it is one that is
 /// damaged.
 pub(crate) fn open_carved(path: &Path) -> Outcome<Result<OpenTable, Error>> {
-    let input = input::open(path)?;
+    let input = input::open_carved(path)?;
     let name = input.name().to_owned();
     match input.path() {
         None => Err(not_a_stream(&name)),
         Some(_) if input.head().is_empty() => Err(Failure::new(format!(
-            "{name} is empty; a carved file is made with `graven build INPUT -o {name}`"
+            "{name} is empty; a carved file is made with `graven build INPUT -o {}`",
+            shell::file(&name)
         ))),
         Some(_) if !is_carved(&input) => Err(Failure::new(format!(
-            "{name} is not a carved file; make one with `graven build {name} -o {}`",
-            input::default_output(path).display()
+            "{name} is not a carved file; make one with `graven build {} -o {}`",
+            shell::file(&name),
+            shell::file(&input::default_output(path).display().to_string())
         ))),
         Some(_) => Ok(OpenTable::open(input)),
     }

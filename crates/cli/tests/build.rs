@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::{env, fs};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{assert_refused, example_data, file_with, graven, run, run_with_input};
+use support::{Ended, assert_refused, example_data, file_with, graven, run, run_with_input};
 
 /// Every name in `directory`, hidden ones too.
 fn names(directory: &Path) -> Vec<String> {
@@ -73,6 +73,33 @@ fn it_says_in_one_line_what_it_made_beside_the_input() {
     assert!(rest.ends_with(" s, 1 duplicate\nthe first pair: \"a\" = \"1\"\n"), "{}", ended.out);
     assert_eq!(run(&["get", output.to_str().unwrap(), "a", "b"]).out, "3\n2\n");
     assert_eq!(names(directory.path()), ["table.data", "table.graven"]);
+}
+
+#[test]
+fn an_output_keeps_the_name_that_was_typed_and_what_it_replaces_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let inside = |arguments: &[&str]| -> Ended {
+        graven().args(arguments).current_dir(directory.path()).output().unwrap().into()
+    };
+    fs::write(directory.path().join("u.csv"), "a,1\nb,2\n").unwrap();
+    fs::write(directory.path().join("u.data"), "c 3\n").unwrap();
+    let first = inside(&["build", "u.csv"]);
+    assert!(first.out.starts_with("carved u.csv into u.graven: 2 pairs"), "{}", first.out);
+    let second = inside(&["build", "u.data"]);
+    assert!(second.out.starts_with("carved u.data into u.graven: 1 pair, "), "{}", second.out);
+    assert!(second.out.ends_with("\nreplaced u.graven, which had 2 pairs\n"), "{}", second.out);
+    let itself = inside(&["dump", "u.graven", "-o", "./u.graven"]);
+    assert_eq!(itself.err, "graven: ./u.graven is the table itself; name another file with -o\n");
+    // A link is followed, and what it leads to has the name.
+    std::os::unix::fs::symlink("u.graven", directory.path().join("link")).unwrap();
+    let linked = inside(&["build", "u.csv", "-o", "link"]);
+    let real = directory.path().canonicalize().unwrap().join("u.graven");
+    assert!(
+        linked.out.starts_with(&format!("carved u.csv into {}: 2 pairs", real.display())),
+        "{}",
+        linked.out
+    );
+    assert!(directory.path().join("link").is_symlink());
 }
 
 #[test]

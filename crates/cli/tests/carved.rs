@@ -218,14 +218,12 @@ fn what_is_not_a_carved_file_is_status_2() {
             format!("{empty} is empty; a carved file is made with `graven build INPUT -o {empty}`");
         assert_refused(&[command, empty], &sentence);
     }
-    for command in ["info", "verify", "dump"] {
-        let nowhere = directory.path().join("nowhere").to_str().unwrap().to_owned();
-        assert_refused(
-            &[command, &nowhere],
-            &format!(
-                "{nowhere} does not exist; check the path, or make a sample with `graven gen -n 10000 -o {nowhere}`"
-            ),
-        );
+    let nowhere = directory.path().join("nowhere").to_str().unwrap().to_owned();
+    let text = format!("make a sample with `graven gen -n 10000 -o {nowhere}`");
+    let carved = format!("make a carved file with `graven build INPUT -o {nowhere}`");
+    for (command, advice) in [("info", &text), ("verify", &carved), ("dump", &carved)] {
+        let sentence = format!("{nowhere} does not exist; check the path, or {advice}");
+        assert_refused(&[command, &nowhere], &sentence);
     }
     let (_directory, newer) = carved_from(b"a 1\n", &[]);
     let mut bytes = fs::read(&newer).unwrap();

@@ -5,6 +5,7 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use support::{Ended, Serving, assert_refused, graven, run, run_with_input};
 use tempfile::TempDir;
@@ -205,6 +206,138 @@ fn a_file_of_another_kind_is_named_by_every_subcommand() {
         assert_refused(&["serve", path, "--listen", "127.0.0.1:0"], &sentence);
         assert_refused(&["get", path, "a"], &sentence);
         assert!(!Path::new(&output).exists());
+    }
+}
+
+/// Runs what a sentence says between its backquotes, in `directory`, with programs that every
+/// system has.
+fn type_in(directory: &Path, command: &str) {
+    let ended = Command::new("sh").args(["-c", command]).current_dir(directory).output().unwrap();
+    assert!(ended.status.success(), "{command}: {}", String::from_utf8_lossy(&ended.stderr));
+}
+
+/// What stands between backquotes.
+fn advised(sentence: &str) -> Vec<&str> {
+    sentence.split('`').skip(1).step_by(2).collect()
+}
+
+/// What `graven` says when it is run in `directory`.
+fn said_in(directory: &Path, arguments: &[&str]) -> String {
+    let ended: Ended = graven().args(arguments).current_dir(directory).output().unwrap().into();
+    assert_eq!(ended.status, Some(2), "{arguments:?}: {}", ended.out);
+    ended.err
+}
+
+#[test]
+fn what_type_next_works_whatever_the_file_is_called() {
+    for name in ["a b.data", "it's.data", "$HOME;ls.data", "-n.data"] {
+        let (directory, _) = file(name, b"a 1\rb 2\r");
+        let input = format!("./{name}");
+        let said = said_in(directory.path(), &["build", &input, "-o", "out"]);
+        type_in(directory.path(), advised(&said)[0]);
+        assert_eq!(fs::read(directory.path().join("NEW")).unwrap(), b"a 1\nb 2\n", "{said}");
+    }
+    let (directory, _) = file("my people.csv", b"id,full name,born\n7,Ada,1815\n");
+    for command in [&["get", "my people.csv", "7"][..], &["serve", "my people.csv"]] {
+        let said = said_in(directory.path(), command);
+        let advice = advised(&said)[0].strip_prefix("graven ").unwrap();
+        type_in(directory.path(), &format!("'{}' {advice}", env!("CARGO_BIN_EXE_graven")));
+        let got: Ended = graven()
+            .args(["get", "my people.graven", "7"])
+            .current_dir(directory.path())
+            .output()
+            .unwrap()
+            .into();
+        assert_eq!(got.out, "Ada\n");
+        fs::remove_file(directory.path().join("my people.graven")).unwrap();
+    }
+}
+
+/// `bytes` as gzip stores what it does not compress.
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(bytes.len()).unwrap();
+    let mut crc = !0_u32;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        (0..8).for_each(|_| crc = if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 });
+    }
+    [
+        &b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\x01"[..],
+        &len.to_le_bytes(),
+        &(!len).to_le_bytes(),
+        bytes,
+        &(!crc).to_le_bytes(),
+        &u32::from(len).to_le_bytes(),
+    ]
+    .concat()
+}
+
+#[test]
+fn what_is_compressed_is_unpacked_before_what_is_advised() {
+    let unpack = "unpack it with `gzip -dc < PATH > UNPACKED`, then ";
+    for (name, text, what) in [
+        (
+            "t.data.gz",
+            &b"a 1\rb 2\r"[..],
+            "has lines that end in a carriage return alone; THEN turn these into line feeds with `tr '\\r' '\\n' < UNPACKED > NEW`",
+        ),
+        (
+            "t",
+            b"\xFF\xFEa\0 \0b\0",
+            "is text in UTF-16; THEN turn it into UTF-8 with `iconv -f UTF-16 -t UTF-8 UNPACKED > NEW`",
+        ),
+        (
+            "t.json.gz",
+            b"[{\"key\":1}]",
+            "is a JSON array; THEN turn it into an object a line with `jq -c '.[]' UNPACKED > table.jsonl`",
+        ),
+        (
+            "t.graven.gz",
+            b"graven\r\n",
+            "is a carved file; THEN name UNPACKED: a carved file is used as it is",
+        ),
+        ("t.xz.gz", b"\xFD7zXZ\0\0", "is xz data; THEN unpack it with `unxz -k UNPACKED`"),
+    ] {
+        let (directory, path) = file(name, &gzipped(text));
+        let path = path.to_str().unwrap();
+        let sentence = format!("{path} {}", what.replace("THEN ", unpack).replace("PATH", path));
+        assert_refused(&["build", path, "-o", &format!("{path}.out")], &sentence);
+        assert_refused(&["serve", path, "--listen", "127.0.0.1:0"], &sentence);
+        assert_refused(&["get", path, "a"], &sentence);
+        type_in(directory.path(), advised(&sentence)[0]);
+        assert_eq!(fs::read(directory.path().join("UNPACKED")).unwrap(), text);
+    }
+    let (_directory, path) = file("t.gz", &GZIPPED[..GZIPPED.len() - 9]);
+    let path = path.to_str().unwrap();
+    let ended = run(&["build", path]);
+    assert!(
+        ended.err.ends_with(&format!("is the file whole? `gzip -t < {path}` says it\n")),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn standard_input_is_not_advised_as_a_file_of_that_name() {
+    let ended = run_with_input(&["build", "-", "-o", "out"], b"\xFF\xFEa\0 \0b\0");
+    assert!(ended.err.contains("`iconv -f UTF-16 -t UTF-8 FILE > NEW`"), "{}", ended.err);
+    let ended = run_with_input(&["serve", "-"], b"0041;LATIN\n0042;LATIN\n");
+    let advice = "`graven build - --delimiter ';' --key 1 --value 2 -o table.graven`";
+    assert!(ended.err.contains(advice), "{}", ended.err);
+    let ended = run_with_input(&["serve", "-", "--storage", "disk"], b"a 1\n");
+    assert!(ended.err.contains("`graven build - -o FILE --for disk`"), "{}", ended.err);
+}
+
+#[test]
+fn a_carved_file_that_is_not_there_is_advised_to_be_built() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("no where.graven");
+    let path = path.to_str().unwrap();
+    let sentence = format!(
+        "{path} does not exist; check the path, or make a carved file with `graven build INPUT -o '{path}'`"
+    );
+    for command in [&["verify", path][..], &["dump", path]] {
+        assert_refused(command, &sentence);
     }
 }
 

@@ -42,6 +42,8 @@ impl Position {
 pub struct Error {
     /// What people call the input: its path, as a rule.
     pub input: String,
+    /// How it is compressed. Places are those in what it is when it was unpacked.
+    pub compression: Option<Compression>,
     /// Where in it.
     pub position: Position,
     /// What is wrong there.
@@ -66,7 +68,12 @@ impl Fault {
 
     /// The error of the input that people call `input`.
     pub fn of(self, input: &str) -> Error {
-        Error { input: input.to_owned(), position: self.position, cause: self.cause }
+        self.of_compressed(input, None)
+    }
+
+    /// As [`Self::of`], of an input that may be compressed.
+    pub fn of_compressed(self, input: &str, compression: Option<Compression>) -> Error {
+        Error { input: input.to_owned(), compression, position: self.position, cause: self.cause }
     }
 }
 

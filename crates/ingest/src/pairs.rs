@@ -7,6 +7,7 @@ use graven_format::text::Pair;
 use graven_format::{Builder, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
 use crate::columns::FirstRow;
+use crate::compressed::Compression;
 use crate::content::Content;
 use crate::csv::{CsvReader, CsvRows};
 use crate::data::DataRows;
@@ -33,6 +34,7 @@ use crate::tsv::TsvRows;
 #[allow(missing_debug_implementations)]
 pub struct Pairs {
     name: String,
+    compression: Option<Compression>,
     format: Format,
     nulls: Nulls,
     meter: Arc<Meter>,
@@ -59,7 +61,7 @@ impl Pairs {
     /// When the input is something else than pairs, or can be read in more than one way; [`Cause`]
     /// lists the reasons.
     pub fn new(input: Input, options: &ReadOptions) -> Result<Self, Error> {
-        let (name, meter) = (input.name().to_owned(), input.meter());
+        let (name, meter, compression) = (input.name().to_owned(), input.meter(), input.compression());
         let open = || {
             let format = judge::format(&input, options)?;
             let is_plain = format == Format::Data && !options.trim;
@@ -67,9 +69,10 @@ impl Pairs {
             let first = if is_plain { first_of_text(&input, options) } else { None };
             let reader = reader(format, input, options)?;
             let (name, meter) = (name.clone(), Arc::clone(&meter));
-            Ok(Self { name, format, nulls: options.nulls, meter, first, are_values_aligned, reader })
+            let nulls = options.nulls;
+            Ok(Self { name, compression, format, nulls, meter, first, are_values_aligned, reader })
         };
-        open().map_err(|fault: Fault| stopped_or(fault, &meter).of(&name))
+        open().map_err(|fault: Fault| stopped_or(fault, &meter).of_compressed(&name, compression))
     }
 
     /// The form in which the input is read.
@@ -104,12 +107,12 @@ impl Pairs {
     /// # Errors
     /// The first thing that is no pair. Nothing is read behind it.
     pub fn next_pair(&mut self) -> Result<Option<Pair<'_>>, Error> {
-        let Self { name, format, nulls, meter, first, reader, .. } = self;
+        let Self { name, compression, format, nulls, meter, first, reader, .. } = self;
         let pair = reader.next_pair(*nulls, *format == Format::Jsonl);
         if let (None, Ok(Some(pair))) = (&first, &pair) {
             *first = Some((pair.key.to_vec(), pair.value.to_vec()));
         }
-        pair.map_err(|fault| stopped_or(fault, meter).of(name))
+        pair.map_err(|fault| stopped_or(fault, meter).of_compressed(name, *compression))
     }
 
     /// Adds all pairs that are left to a table that is being built.
@@ -120,7 +123,9 @@ impl Pairs {
         self.reader = match std::mem::replace(&mut self.reader, PairSource::Ended) {
             PairSource::Text(input) => {
                 let added = builder.add_text(input.into_source());
-                return added.map_err(|error| stopped_or(of_table(error), &self.meter).of(&self.name));
+                return added.map_err(|error| {
+                    stopped_or(of_table(error), &self.meter).of_compressed(&self.name, self.compression)
+                });
             }
             reader => reader,
         };
@@ -128,7 +133,8 @@ impl Pairs {
             let line = pair.line;
             if let Err(error) = builder.add(pair.key, pair.value) {
                 let position = if line > 0 { Position::line(line) } else { Position::WHOLE };
-                return Err(Fault::new(position, Cause::Table(error.into())).of(&self.name));
+                let fault = Fault::new(position, Cause::Table(error.into()));
+                return Err(fault.of_compressed(&self.name, self.compression));
             }
         }
         Ok(())

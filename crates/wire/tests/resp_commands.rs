@@ -5,7 +5,7 @@
 use graven_wire::Decoded;
 use graven_wire::resp::{
     Args, ClientFilter, ClientTopic, Command, CommandTopic, Database, Hello, Known, Limits, ObjectTopic,
-    Refusal, Request, RequestDecoder, Scan, Version, count_bits, find_bit, request,
+    Refusal, Request, RequestDecoder, Scan, TypedRead, Version, count_bits, find_bit, request,
 };
 
 fn with_args<T>(args: &[&[u8]], then: impl FnOnce(Args<'_>) -> T) -> T {
@@ -102,6 +102,7 @@ fn commands_of_many_arguments_hand_them_on_in_order() {
             Command::ConfigGet { patterns } => Some(*patterns),
             Command::Command(CommandTopic::Info { names } | CommandTopic::Docs { names }) => Some(*names),
             Command::Client(ClientTopic::List(ClientFilter::Ids(ids))) => Some(*ids),
+            Command::Typed { read: TypedRead::Keys { keys, .. }, .. } => Some(*keys),
             _ => None,
         }
         .map(|args| args.map(|arg| String::from_utf8_lossy(arg).into_owned()).collect::<Vec<_>>())
@@ -116,6 +117,11 @@ fn commands_of_many_arguments_hand_them_on_in_order() {
         ("COMMAND INFO", vec![]),
         ("COMMAND DOCS get", vec!["get"]),
         ("CLIENT LIST ID 1 2", vec!["1", "2"]),
+        // What stands behind the keys is none.
+        ("ZUNION 2 a b WITHSCORES", vec!["a", "b"]),
+        ("ZINTERCARD 1 a LIMIT 3", vec!["a"]),
+        ("SINTERCARD 2 a b LIMIT 1", vec!["a", "b"]),
+        ("XREAD COUNT 1 STREAMS a b 0 0", vec!["a", "b"]),
     ] {
         let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         with_args(&args, |args| {

@@ -157,6 +157,15 @@ fn an_iterator_of_arguments_knows_how_many_are_left() {
     assert_eq!((args.len(), args.next()), (0, None));
 }
 
+#[test]
+fn arguments_are_shown_one_by_one_and_on_one_line() {
+    let mut decoder = RequestDecoder::new(Limits::default());
+    let Decoded::Message(request, _) = decoder.decode(b"*2\r\n$3\r\nGET\r\n$4\r\na\r\n\xFF\r\n") else {
+        panic!("no command");
+    };
+    assert_eq!(format!("{request:?}"), r#"Command(["GET", "a\\r\\n\\xff"])"#);
+}
+
 proptest! {
     #[test]
     fn a_command_that_is_encoded_decodes_to_itself(

@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -19,13 +19,12 @@ use graven_bench::{
     Arrivals, Document, Ending, FORM, KeyDistribution, Live, LoadPlan, Pace, RATE_MAX, RATE_MIN, Report,
     RequestPool, Sweep, TIME_MAX, Target, Think, Workload,
 };
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::console::warn;
 use crate::failure::{Failure, Outcome, reason};
 use crate::load_progress::LoadProgress;
 use crate::quantity::{self, Misread};
-use crate::signals::stop_on_signals;
+use crate::signals::{self, stop_on_signals};
 use crate::target::{ask_in, target};
 use explain::{explain, refuse};
 
@@ -179,13 +178,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     // A signal ends the run, and what was measured is printed.
     let stop = Arc::default();
     stop_on_signals(&stop)?;
-    let signal = remember_signal()?;
     let pool = match keys::draw(&drawn_plan(arguments, &plan), path, &stop) {
-        Err(_) if is_set(&stop) => return Ok(stopped(&signal)),
+        Err(_) if is_set(&stop) => return Ok(stopped()),
         drawn => drawn?,
     };
     let (document, unmeasured) = match measure(arguments, &plan, &pool, &stop) {
-        Err(_) if is_set(&stop) => return Ok(stopped(&signal)),
+        Err(_) if is_set(&stop) => return Ok(stopped()),
         measured => measured?,
     };
     // The summary comes first: whatever may happen to a file, it has been seen.
@@ -197,19 +195,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         failures.iter().for_each(warn);
         return Err(last);
     }
-    conclude(arguments, target, &document, &signal)
+    conclude(arguments, target, &document)
 }
 
 /// The exit status, once everything is printed and written.
-fn conclude(
-    arguments: &Arguments,
-    target: &Target,
-    document: &Document,
-    signal: &AtomicUsize,
-) -> Outcome<ExitCode> {
+fn conclude(arguments: &Arguments, target: &Target, document: &Document) -> Outcome<ExitCode> {
     let ending = document.runs.last().map(|run| run.ended);
     if ending == Some(Ending::CutShort) {
-        return Ok(status_of(signal));
+        return Ok(signals::status().unwrap_or(ExitCode::SUCCESS));
     }
     if arguments.json {
         let warnings = document.runs.iter().flat_map(|run| &run.warnings);
@@ -232,28 +225,13 @@ fn conclude(
 const STOPPED_EARLY: &str = "stopped by a signal before anything was measured";
 
 /// The exit status of a process that was stopped before anything was measured.
-fn stopped(signal: &AtomicUsize) -> ExitCode {
+fn stopped() -> ExitCode {
     warn(STOPPED_EARLY);
-    status_of(signal)
+    signals::status().unwrap_or(ExitCode::SUCCESS)
 }
 
 fn is_set(stop: &AtomicBool) -> bool {
     stop.load(Ordering::Relaxed)
-}
-
-/// The number of the last signal that came, 0 before.
-fn remember_signal() -> Outcome<Arc<AtomicUsize>> {
-    let last = Arc::new(AtomicUsize::new(0));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register_usize(signal, Arc::clone(&last), signal.unsigned_abs() as usize)
-            .map_err(|error| Failure::new(format!("cannot watch for signals: {}", reason(&error))))?;
-    }
-    Ok(last)
-}
-
-/// What a shell gives for a process that a signal has ended.
-fn status_of(signal: &AtomicUsize) -> ExitCode {
-    ExitCode::from(u8::try_from(128 + signal.load(Ordering::Relaxed)).unwrap_or(u8::MAX))
 }
 
 fn plan(arguments: &Arguments, target: &Target) -> Outcome<LoadPlan> {

@@ -32,6 +32,10 @@ fn a_header_that_was_changed_is_told_by_what_it_says_and_what_it_has_to_say() {
     let index = page::section_field(&numbers, Section::Index);
     let index_offset = page::integer(&numbers, index + ENTRY_START, 8);
     let index_bytes = page::integer(&numbers, index + ENTRY_LENGTH, 8);
+    // Values are stored as they are.
+    let value_bytes = page::integer(&numbers, VALUE_BYTES_OFFSET, 8);
+    let stored_key_bytes = page::integer(&bytes, STORED_KEY_BYTES_OFFSET, 8);
+    assert!(value_bytes > 0 && stored_key_bytes > 1);
     for (found, says) in [
         (
             changed(&numbers, KEY_LENGTH_BITS_OFFSET, 1, 2),
@@ -55,6 +59,22 @@ fn a_header_that_was_changed_is_told_by_what_it_says_and_what_it_has_to_say() {
         (
             changed(&numbers, KEY_BYTES_OFFSET, 8, 3601),
             "expected the sum of the lengths of keys to be 3600, found 3601",
+        ),
+        (
+            changed(&numbers, VALUE_BYTES_OFFSET, 8, 0),
+            &format!("expected the sum of the lengths of values to be {value_bytes}, found 0"),
+        ),
+        (
+            changed(&numbers, STORED_KEY_BYTES_OFFSET, 8, 1),
+            "expected the sum of the stored keys to be 0, found 1",
+        ),
+        (
+            changed(&bytes, STORED_KEY_BYTES_OFFSET, 8, 0),
+            &format!("expected the sum of the stored keys to be {stored_key_bytes}, found 0"),
+        ),
+        (
+            changed(&numbers, STORED_VALUE_BYTES_OFFSET, 8, u64::MAX.into()),
+            &format!("expected the sum of the stored values to be {value_bytes}, found {}", u64::MAX),
         ),
         (
             changed(&numbers, index + ENTRY_START, 8, index_offset + 1),

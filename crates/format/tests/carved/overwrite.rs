@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use graven_format::{Batch, Change, Codec, CodecChoice, Error, Options, Purpose, Storage, Store};
 use tempfile::TempDir;
@@ -165,6 +167,128 @@ fn a_file_that_is_overwritten_while_it_is_mapped_gives_no_wrong_answer() {
 fn a_file_that_is_overwritten_on_disk_gives_no_wrong_answer() {
     let (answers, errors) = serve(Storage::Disk, Purpose::Disk);
     assert!(answers > LOOKUPS / 4 && errors > LOOKUPS / 4, "{answers} answers, {errors} errors");
+}
+
+/// What somebody does to the file of a table, and what the table says of it then.
+type Deed = (&'static str, fn(&Path), Option<Change>);
+
+/// Nothing here changes the size of the file, but for where that is the deed.
+const DEEDS: [Deed; 15] = [
+    ("nothing", |_| {}, None),
+    ("read it", |path| drop(fs::read(path).unwrap()), None),
+    ("made another file beside it", |path| fs::write(path.with_extension("new"), "x").unwrap(), None),
+    ("overwrote it with the same bytes", |path| fs::write(path, fs::read(path).unwrap()).unwrap(), CONTENTS),
+    ("overwrote a byte in place", |path| write_at(path, 100), CONTENTS),
+    ("cut it", |path| open(path).set_len(100).unwrap(), CONTENTS),
+    ("emptied it", |path| drop(fs::File::create(path).unwrap()), CONTENTS),
+    ("appended to it", |path| write_at(path, fs::metadata(path).unwrap().len()), CONTENTS),
+    ("touched it", |path| open(path).set_modified(SystemTime::now()).unwrap(), CONTENTS),
+    ("changed its mode", |path| set_mode(path, 0o600), Some(Change::Status)),
+    ("linked it", |path| fs::hard_link(path, path.with_extension("link")).unwrap(), Some(Change::Status)),
+    (
+        "overwrote a byte and put its time back",
+        |path| {
+            write_at(path, 100);
+            open(path).set_modified(long_ago()).unwrap();
+        },
+        Some(Change::Status),
+    ),
+    (
+        "renamed another over it",
+        |path| {
+            fs::copy(path, path.with_extension("new")).unwrap();
+            fs::rename(path.with_extension("new"), path).unwrap();
+        },
+        Some(Change::Replaced),
+    ),
+    (
+        "removed it and made it anew",
+        |path| {
+            let bytes = fs::read(path).unwrap();
+            // Its place stays taken, so that the new one gets another.
+            fs::rename(path, path.with_extension("old")).unwrap();
+            fs::write(path, bytes).unwrap();
+        },
+        Some(Change::Replaced),
+    ),
+    ("removed it", |path| fs::remove_file(path).unwrap(), Some(Change::Removed)),
+];
+
+const CONTENTS: Option<Change> = Some(Change::Contents);
+
+fn open(path: &Path) -> fs::File {
+    OpenOptions::new().write(true).open(path).unwrap()
+}
+
+fn write_at(path: &Path, at: u64) {
+    std::os::unix::fs::FileExt::write_all_at(&open(path), b"x", at).unwrap();
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+}
+
+/// A time of which every later one differs, however coarse the clock of the file system.
+fn long_ago() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
+}
+
+#[test]
+fn a_table_tells_what_became_of_its_file() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("table");
+    let purpose = Purpose::Disk;
+    carve(&edition(0), Options { purpose, temporary_dir: dir.path().into(), ..Options::default() }, &path)
+        .unwrap();
+    let bytes = fs::read(&path).unwrap();
+    for storage in [Storage::Memory, Storage::Mapped, Storage::Disk] {
+        for (deed, act, expected) in DEEDS {
+            let served = dir.path().join("served");
+            for entry in fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()) {
+                if entry != path {
+                    fs::remove_file(entry).unwrap();
+                }
+            }
+            fs::write(&served, &bytes).unwrap();
+            set_mode(&served, 0o644);
+            open(&served).set_modified(long_ago()).unwrap();
+            // The time of the last change of status cannot be set: it has to go by.
+            let store = loop {
+                let store = Store::open_as(&served, storage).unwrap();
+                let probe = dir.path().join("probe");
+                fs::write(&probe, "").unwrap();
+                let ticked = |path| {
+                    let about = fs::metadata(path).unwrap();
+                    (about.ctime(), about.ctime_nsec())
+                };
+                if ticked(&probe) > ticked(&served) {
+                    break store;
+                }
+            };
+            assert_eq!(store.changed().unwrap(), None, "{storage:?}");
+            act(&served);
+            assert_eq!(store.changed().unwrap(), expected, "{storage:?}: somebody {deed}");
+            // What was asked once is told again.
+            assert_eq!(store.changed().unwrap(), expected, "{storage:?}: somebody {deed}");
+        }
+    }
+}
+
+#[test]
+fn a_table_that_is_kept_elsewhere_goes_on_to_watch_its_first_file() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("table");
+    let options = Options { temporary_dir: dir.path().into(), ..Options::default() };
+    carve(&edition(0), options, &path).unwrap();
+    open(&path).set_modified(long_ago()).unwrap();
+    for storage in [Storage::Mapped, Storage::Disk] {
+        let store = Store::open(&path).unwrap();
+        fs::copy(&path, dir.path().join("new")).unwrap();
+        fs::rename(dir.path().join("new"), &path).unwrap();
+        let store = store.keep_in(storage).unwrap();
+        assert_eq!(store.changed().unwrap(), Some(Change::Replaced), "{storage:?}");
+    }
+    assert_eq!(Store::from_bytes(&fs::read(&path).unwrap()).unwrap().changed().unwrap(), None);
 }
 
 #[test]

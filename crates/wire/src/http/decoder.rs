@@ -151,6 +151,78 @@ fn frames_a_body(headers: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    const LIMITS: Limits = Limits { head_bytes_max: 4096, headers_max: 64, body_bytes_max: 1024 };
+
+    /// Whether the request that `next` begins with is known from `first`; if it is, it is what reading it would give.
+    fn is_known(first: &[u8], next: &[u8], limits: Limits) -> bool {
+        let mut decoder = RequestDecoder::new(limits, Hosts::only(["h"]));
+        assert!(matches!(decoder.decode(first), Decoded::Message(..)), "{}", first.escape_ascii());
+        let Some((request, consumed)) = decoder.repeated(next) else { return false };
+        let read = decode_for(next, &limits, Some(&decoder.hosts));
+        assert_eq!(read, Decoded::Message(request, consumed), "{}", next.escape_ascii());
+        true
+    }
+
+    #[test]
+    fn headers_that_come_again_are_not_read_again() {
+        let long = |bytes: usize| format!(" HTTP/1.1\r\nHost: h\r\nA: {}\r\n\r\n", "a".repeat(bytes));
+        let empty = long(0).len();
+        let (longest, too_long) = (long(KNOWN_BYTES_MAX - empty), long(KNOWN_BYTES_MAX - empty + 1));
+        for (rest, known) in [
+            (" HTTP/1.1\r\nHost: h\r\n\r\n", true),
+            (" HTTP/1.0\r\n\r\n", true),
+            (" HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true),
+            (" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", true),
+            (" HTTP/1.1\r\nHost: elsewhere:80\r\n\r\n", true),
+            (" HTTP/1.1\r\nAccept: a/b;q=0.5\r\nHost: h\r\nIf-None-Match: \"x\", \"y\"\r\n\r\n", true),
+            (&longest, true),
+            (&too_long, false),
+            (" HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", false),
+            (" HTTP/1.1\r\nHost: h\r\ncontent-LENGTH: 2\r\n\r\nab", false),
+            (" HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false),
+        ] {
+            let (first, next) = (format!("GET /a{rest}"), format!("GET /?key=b{rest}GET /c"));
+            assert_eq!(is_known(first.as_bytes(), next.as_bytes(), LIMITS), known, "{rest:?}");
+        }
+    }
+
+    #[test]
+    fn what_differs_in_more_than_the_target_is_read() {
+        const REST: &str = " HTTP/1.1\r\nHost: h\r\n\r\n";
+        let known = |first: &str, next: &str| is_known(first.as_bytes(), next.as_bytes(), LIMITS);
+        let first = format!("GET /a{REST}");
+        for (next, is_known) in [
+            (format!("GET /{REST}"), true),
+            (format!("GET /{}~{REST}", "b".repeat(100)), true),
+            (format!("GET b{REST}"), false),
+            (format!("GET http://h/{REST}"), false),
+            (format!("GET /#{REST}"), false),
+            (format!("GET /\u{e9}{REST}"), false),
+            (format!("HEAD /a{REST}"), false),
+            (format!("get /a{REST}"), false),
+            (format!("\r\nGET /a{REST}"), false),
+            ("GET /a HTTP/1.0\r\nHost: h\r\n\r\n".to_owned(), false),
+            ("GET /a HTTP/1.1\r\nHost: H\r\n\r\n".to_owned(), false),
+            (first[..first.len() - 1].to_owned(), false),
+        ] {
+            assert_eq!(known(&first, &next), is_known, "{next:?}");
+        }
+        // Nothing is learnt from these.
+        for first in ["HEAD /a", "\r\nGET /a", "GET http://h/a", "OPTIONS *"] {
+            assert!(!known(&format!("{first}{REST}"), &format!("GET /a{REST}")), "{first}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_makes_the_head_too_long_is_read_although_its_headers_are_known() {
+        const REST: &str = " HTTP/1.1\r\nHost: h\r\n\r\n";
+        let limits = Limits { head_bytes_max: 100, ..LIMITS };
+        let first = format!("GET /{REST}");
+        let of = |bytes: usize| format!("GET /{}{REST}", "a".repeat(bytes - first.len()));
+        assert!(is_known(first.as_bytes(), of(100).as_bytes(), limits));
+        assert!(!is_known(first.as_bytes(), of(101).as_bytes(), limits));
+    }
+
     #[test]
     fn a_byte_that_is_not_plain_is_seen_wherever_it_stands() {
         for len in 0..50 {

@@ -329,3 +329,46 @@ impl std::fmt::Debug for Keys<'_> {
         f.debug_list().entries(self.map(|key| key.escape_ascii().to_string())).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key of the `get` of one key that `bytes` begin with, where it is found without reading the line word by word.
+    fn key_at_once(bytes: &[u8], limits: Limits) -> Option<Vec<u8>> {
+        let mut decoder = RequestDecoder::new(limits);
+        let (request, consumed) = decoder.get_of_one(bytes)?;
+        assert_eq!(decoder.decode(bytes), Decoded::Message(request, consumed));
+        assert_eq!(bytes.get(consumed - 1), Some(&b'\n'));
+        let Request::Get { with_cas: false, keys } = request else { panic!("{request:?}") };
+        assert_eq!(keys.count(), 1);
+        keys.last().map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn a_get_of_one_key_is_read_at_once_whatever_its_length() {
+        let limits = Limits::default();
+        for len in [1, 2, 100, KEY_BYTES_MAX - 1, KEY_BYTES_MAX] {
+            for line_end in ["\n", "\r\n"] {
+                let key = "k".repeat(len);
+                let line = format!("get {key}{line_end}");
+                let pipelined = format!("{line}get other\r\n");
+                assert_eq!(
+                    key_at_once(pipelined.as_bytes(), limits).as_deref(),
+                    Some(key.as_bytes()),
+                    "{len}"
+                );
+                assert_eq!(key_at_once(&line.as_bytes()[..line.len() - 1], limits), None, "{len}");
+                // A line of just the length that is allowed, and one that is longer.
+                let line_bytes = line.len() - 1;
+                let shorter = |line_bytes_max| Limits { line_bytes_max, ..limits };
+                assert!(key_at_once(line.as_bytes(), shorter(line_bytes)).is_some());
+                assert_eq!(key_at_once(line.as_bytes(), shorter(line_bytes - 1)), None);
+            }
+        }
+        let too_long = format!("get {}\r\n", "k".repeat(KEY_BYTES_MAX + 1));
+        for line in ["get a b\r\n", "get  a\r\n", "get \r\n", "get\r\n", "gets a\r\n", &too_long] {
+            assert_eq!(key_at_once(line.as_bytes(), limits), None, "{line}");
+        }
+    }
+}
