@@ -1,25 +1,20 @@
 //! A file mapped for reading, whose lost pages read as zeros instead of ending the process.
 //!
-//! A page of a mapped file that is no longer there, because the file was truncated or the disk
-//! fails, is a SIGBUS for whoever reads it. Here it becomes a page of zeros: checksums do not fit
-//! zeros, so the reader gets a typed error as for any other damage. A lost page stays lost for as
-//! long as the mapping lives, even if the file gets its bytes back.
+//! A page of a mapped file that is no longer there, because the file was truncated or the disk fails, is a SIGBUS for
+//! whoever reads it. Here it becomes a page of zeros: checksums do not fit zeros, so the reader gets a typed error as for
+//! any other damage. A lost page stays lost for as long as the mapping lives, even if the file gets its bytes back.
 //!
 //! What this relies on:
 //!
-//! - The bytes are shared with everyone who may write the file, and may change between two looks,
-//! though Rust promises of   a `&[u8]` that they do not. Readers therefore copy what they need and
-//! check the copy, or bear any bytes; no reader   may rest memory safety on two looks that agree,
-//! or leave out a bounds check because of what it saw before.
-//! - The handler of SIGBUS is the process's: one that is installed later has to pass on what it
-//! does not know, and a   thread that blocks SIGBUS is killed by the system as if there were no
-//! handler.
+//! - The bytes are shared with everyone who may write the file, and may change between two looks, though Rust promises of
+//!   a `&[u8]` that they do not. Readers therefore copy what they need and check the copy, or bear any bytes; no reader
+//!   may rest memory safety on two looks that agree, or leave out a bounds check because of what it saw before.
+//! - The handler of SIGBUS is the process's: one that is installed later has to pass on what it does not know, and a
+//!   thread that blocks SIGBUS is killed by the system as if there were no handler.
 //! - Only loads are mended: a system call that is given lost bytes fails with EFAULT.
-//! - A page of zeros is a mapping of its own. A process that already has all that the system
-//! allows (65,530 unless   `vm.max_map_count` says otherwise) is killed; what this file adds comes
-//! to half of that at worst.
-//! - Files on hugetlbfs have no page of the system's size that could be replaced; there SIGBUS
-//! kills as ever.
+//! - A page of zeros is a mapping of its own. A process that already has all that the system allows (65,530 unless
+//!   `vm.max_map_count` says otherwise) is killed; what this file adds comes to half of that at worst.
+//! - Files on hugetlbfs have no page of the system's size that could be replaced; there SIGBUS kills as ever.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_void};
@@ -36,13 +31,12 @@ use memmap2::{Advice, MmapOptions, MmapRaw};
 /// Mappings that may stand at once: the handler can only look into a table of a fixed size.
 const SLOTS_MAX: usize = 64;
 
-/// Faults of one mapping that replace only the page they hit. Each scattered page costs the
-/// process up to two of the 65,530 mappings that Linux gives it; a mapping that has lost more
-/// loses all that lies behind the fault in one piece.
+/// Faults of one mapping that replace only the page they hit. Each scattered page costs the process up to two of the 65,530
+/// mappings that Linux gives it; a mapping that has lost more loses all that lies behind the fault in one piece.
 const FAULTS_OF_ONE_PAGE: u64 = 250;
 
-/// What the system says of a page that could not be brought in. Other codes are of other faults,
-/// of which a retried load would not come back, or of signals that were sent and carry no address.
+/// What the system says of a page that could not be brought in. Other codes are of other faults, of which a retried load
+/// would not come back, or of signals that were sent and carry no address.
 const LOST: &[c_int] = &[
     libc::BUS_ADRERR,
     #[cfg(target_os = "linux")]
@@ -72,15 +66,13 @@ impl Mapping {
 
     #[inline(always)]
     pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: that many bytes are mapped for reading until `self` is dropped, and stay mapped
-        // at this address when a page is replaced. That they may change is what the file's first
-        // lines speak of.
+        // SAFETY: that many bytes are mapped for reading until `self` is dropped, and stay mapped at this address when a page
+        // is replaced. That they may change is what the file's first lines speak of.
         unsafe { slice::from_raw_parts(self.map.as_ptr(), self.map.len()) }
     }
 
-    /// Pages that were lost and replaced so far. Threads that run into one page at the same moment
-    /// each count it; of a mapping that lost very many, pages are replaced, and counted, many at
-    /// once.
+    /// Pages that were lost and replaced so far. Threads that run into one page at the same moment each count it; of a mapping
+    /// that lost very many, pages are replaced, and counted, many at once.
     #[cfg(test)]
     pub(crate) fn faults(&self) -> u64 {
         self.slot.faults.load(SeqCst)
@@ -89,14 +81,12 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // Before `map` is unmapped: what is mapped at this place next is not for the handler to
-        // mend.
+        // Before `map` is unmapped: what is mapped at this place next is not for the handler to mend.
         self.slot.release();
     }
 }
 
-/// Where a mapping is, for the handler to find. All its accesses are in one order: neither side is
-/// hot.
+/// Where a mapping is, for the handler to find. All its accesses are in one order: neither side is hot.
 #[derive(Debug)]
 struct Slot {
     taken: AtomicBool,
@@ -135,9 +125,9 @@ impl Slot {
         self.taken.store(false, SeqCst);
     }
 
-    /// The slot that holds `address`, and its range. A slot that changes meanwhile is not the one:
-    /// the thread that faulted borrows its mapping, so that one cannot be dropped. But half of an
-    /// old range and half of a new one may seem to hold an address that is in neither.
+    /// The slot that holds `address`, and its range. A slot that changes meanwhile is not the one: the thread that faulted
+    /// borrows its mapping, so that one cannot be dropped. But half of an old range and half of a new one may seem to hold
+    /// an address that is in neither.
     fn holding(address: usize) -> Option<(&'static Self, Range<usize>)> {
         SLOTS.iter().find_map(|slot| {
             let turn = slot.turn.load(SeqCst);
@@ -182,20 +172,18 @@ impl Handler {
 
         let mut action = previous;
         action.sa_sigaction = on_sigbus as extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) as usize;
-        // A handler that was there keeps its mask, and whether it may be interrupted by itself.
-        // This one runs on the alternate stack where the thread has one, and itself touches
-        // nothing that could fault.
+        // A handler that was there keeps its mask, and whether it may be interrupted by itself. This one runs on the alternate
+        // stack where the thread has one, and itself touches nothing that could fault.
         action.sa_flags =
             libc::SA_SIGINFO | libc::SA_ONSTACK | (previous.sa_flags & (libc::SA_NODEFER | libc::SA_RESTART));
         let handler = HANDLER.get_or_init(|| Self { previous, page_bytes });
-        // SAFETY: `action` is whole, and its function has the signature that SA_SIGINFO asks for
-        // and does only what a handler may do: loads of atomics, and system calls.
+        // SAFETY: `action` is whole, and its function has the signature that SA_SIGINFO asks for and does only what a handler
+        // may do: loads of atomics, and system calls.
         done(unsafe { libc::sigaction(libc::SIGBUS, &action, ptr::null_mut()) })?;
         Ok(handler)
     }
 
-    /// Puts zeros where the page of `address` was lost; false when the address is in no mapping or
-    /// the system has refused.
+    /// Puts zeros where the page of `address` was lost; false when the address is in no mapping or the system has refused.
     fn mend(&self, address: usize) -> bool {
         let Some((slot, range)) = Slot::holding(address) else { return false };
         let page = address & !(self.page_bytes - 1);
@@ -203,8 +191,7 @@ impl Handler {
         let rest = page..range.end;
         // Counted first: who has seen the zeros sees the count.
         let narrow = slot.faults.fetch_add(1, SeqCst) < FAULTS_OF_ONE_PAGE;
-        // A process with as many mappings as it may have is refused a piece in the middle, which
-        // costs two, and granted the end.
+        // A process with as many mappings as it may have is refused a piece in the middle, which costs two, and granted the end.
         (narrow && map_zeros(piece)) || map_zeros(rest)
     }
 
@@ -247,8 +234,7 @@ impl Handler {
     }
 }
 
-/// The process's handler of SIGBUS. No locks, no allocation, no panic: it may have interrupted
-/// anything.
+/// The process's handler of SIGBUS. No locks, no allocation, no panic: it may have interrupted anything.
 extern "C" fn on_sigbus(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: every thread has its own `errno`, for as long as it runs.
     let error = unsafe { *errno() };
@@ -280,9 +266,8 @@ fn was_sent(code: c_int) -> bool {
 fn map_zeros(range: Range<usize>) -> bool {
     let flags = libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let start = range.start as *mut c_void;
-    // SAFETY: the range is whole pages inside of a mapping that this file made and that the thread
-    // which faulted borrows, so that nobody else's memory is replaced; it is mapped for reading
-    // before and after, and in between nobody gets to read.
+    // SAFETY: the range is whole pages inside of a mapping that this file made and that the thread which faulted borrows, so
+    // that nobody else's memory is replaced; it is mapped for reading before and after, and in between nobody gets to read.
     unsafe { libc::mmap(start, range.len(), libc::PROT_READ, flags, -1, 0) == start }
 }
 
