@@ -16,7 +16,8 @@ enum Part {
     Set(Vec<(u8, u8)>, bool),
 }
 
-/// For every part, from which places of the text on the rest matches: a table, filled from the end.
+/// For every part, from which places of the text on the rest matches: a table, filled from the
+/// end.
 fn model(pattern: &[u8], text: &[u8]) -> bool {
     let parts = parts(pattern);
     let mut rest: Vec<bool> = (0..=text.len()).map(|at| at == text.len()).collect();

@@ -1,4 +1,5 @@
-//! HTTP: the same bytes mean the same however they arrive, bodies are as long as they say, keys survive escaping.
+//! HTTP: the same bytes mean the same however they arrive, bodies are as long as they say, keys
+//! survive escaping.
 
 use graven_wire::http::{self, Body, Limits, Method, UriComponent};
 

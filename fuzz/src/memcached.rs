@@ -1,4 +1,5 @@
-//! memcached: what is decoded is what was written, keys are whole and short enough, answers are whole lines.
+//! memcached: what is decoded is what was written, keys are whole and short enough, answers are
+//! whole lines.
 
 use graven_wire::Decoded;
 use graven_wire::memcached::{
@@ -45,7 +46,8 @@ fn read_again(with_cas: bool, keys: Keys<'_>) {
             !key.is_empty() && key.len() <= KEY_BYTES_MAX && !key.contains(&b' ') && !key.contains(&b'\n')
         );
     }
-    // A last key that ends with CR is a CR of the line end when it is written without a blank behind it.
+    // A last key that ends with CR is a CR of the line end when it is written without a blank
+    // behind it.
     if keys.count() == 0 || { keys }.any(|key| key.ends_with(b"\r")) {
         return;
     }

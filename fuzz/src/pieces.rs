@@ -7,8 +7,9 @@ use graven_wire::Decoded;
 /// Byte by byte only up to here: a decoder without memory takes quadratic time.
 const BYTE_BY_BYTE_MAX: usize = 512;
 
-/// Takes the length of the pieces off the input, and holds the outcomes together. `fresh` makes a decoder that describes
-/// each message, or says nothing of those that depend on how the bytes arrive.
+/// Takes the length of the pieces off the input, and holds the outcomes together. `fresh` makes a
+/// decoder that describes each message, or says nothing of those that depend on how the bytes
+/// arrive.
 pub(crate) fn same_in_pieces<E: Debug, D>(input: &[u8], fresh: impl Fn() -> D)
 where
     D: FnMut(&[u8]) -> Decoded<Option<String>, E>,

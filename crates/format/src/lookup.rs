@@ -511,7 +511,7 @@ impl Store {
 
 /// Room that is used again by all lookups of a thread that have to read, so that they need not ask
 /// for memory.
-fn with_scratch<T>(look: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+pub(crate) fn with_scratch<T>(look: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     /// Room above this many bytes is given back.
     const KEPT_BYTES: usize = 1 << 20;
     thread_local! {

@@ -5,10 +5,11 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use crate::bucket::{LargeReference, ValuePlace};
+use crate::bucket::{Bucket, LargeReference, ValuePlace};
 use crate::cpu::Portable;
 use crate::error::Error;
 use crate::home::Home;
+use crate::index::Line;
 use crate::layout::{Section, TAIL_BYTES};
 use crate::store::{Store, damaged};
 use crate::stored::Large;
@@ -47,6 +48,19 @@ impl Piece {
         matches!(self.kind, Kind::Value(_))
     }
 
+    /// The piece that a large value is.
+    pub(crate) fn of_value(large: Large) -> Self {
+        Self { start: large.start as u64, len: large.reference.stored, kind: Kind::Value(large.reference) }
+    }
+
+    /// How the value that it is is stored; `None` of a bucket.
+    pub(crate) fn reference(&self) -> Option<LargeReference> {
+        match self.kind {
+            Kind::Value(reference) => Some(reference),
+            Kind::Bucket(_) => None,
+        }
+    }
+
     /// Whether it has none, which no builder writes.
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -72,6 +86,11 @@ pub struct Span {
 pub struct Block(Box<[u8]>);
 
 impl Block {
+    /// The piece's bytes, and behind them as many as a reader may touch.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Bytes of memory that it takes.
     pub fn memory_bytes(&self) -> usize {
         self.0.len() + size_of::<Self>()
@@ -206,37 +225,46 @@ impl Store {
     ) -> Result<Looked, Error> {
         let start = piece.start as usize;
         let at = |problem| damaged(Section::Records, start, problem);
-        let number = match piece.kind {
-            Kind::Bucket(number) => number,
-            Kind::Value(reference) => {
-                let large = Large { start: piece.start as usize, reference };
-                large.append(&self.values, &block.0, value).map_err(at)?;
-                return Ok(Looked::Found);
-            }
-        };
-        let cpu = Portable;
-        let Some(order) = self.keys.order(cpu, key) else { return Ok(Looked::Missing) };
-        let place = self.keys.place(order);
-        let line = self.line(number)?;
-        // The key's own bucket, which shares its check with that of the piece.
-        if self.groups.number(place.bucket) != self.groups.number(number) {
-            return Ok(Looked::Missing);
+        if let Kind::Value(reference) = piece.kind {
+            let large = Large { start, reference };
+            large.append(&self.values, &block.0, value).map_err(at)?;
+            return Ok(Looked::Found);
         }
-        let bucket =
-            self.open_in_group(cpu, place.bucket, &line, &block.0, piece.len(), false).map_err(at)?;
-        let Some(i) = self.find_record(&bucket, start, place, key)? else {
+        let Some((bucket, i, line)) = self.record_in(key, piece, block)? else {
             return Ok(Looked::Missing);
         };
         match bucket.value(i).map_err(at)? {
             ValuePlace::Large(reference) => {
-                let start = self.large(&line, reference)?.start;
-                let kind = Kind::Value(reference);
-                Ok(Looked::Elsewhere(Piece { start: start as u64, len: reference.stored, kind }))
+                Ok(Looked::Elsewhere(Piece::of_value(self.large(&line, reference)?)))
             }
             _ => {
-                self.append_value(cpu, &bucket, i, &line, start, value)?;
+                self.append_value(Portable, &bucket, i, &line, start, value)?;
                 Ok(Looked::Found)
             }
         }
+    }
+
+    /// The record of `key` in the block of `piece`: its bucket, its number there, and the line of
+    /// the index; `None` where there is none, or `piece` is not that of the key's bucket.
+    pub(crate) fn record_in<'b>(
+        &'b self,
+        key: &[u8],
+        piece: &Piece,
+        block: &'b Block,
+    ) -> Result<Option<(Bucket<'b, Portable>, usize, Line)>, Error> {
+        let Kind::Bucket(number) = piece.kind else { return Ok(None) };
+        let start = piece.start as usize;
+        let at = |problem| damaged(Section::Records, start, problem);
+        let Some(order) = self.keys.order(Portable, key) else { return Ok(None) };
+        let place = self.keys.place(order);
+        // The key's own bucket, which shares its check with that of the piece.
+        if self.groups.number(place.bucket) != self.groups.number(number) {
+            return Ok(None);
+        }
+        let line = self.line(number)?;
+        let bucket =
+            self.open_in_group(Portable, place.bucket, &line, &block.0, piece.len(), false).map_err(at)?;
+        let found = self.find_record(&bucket, start, place, key)?;
+        Ok(found.map(|i| (bucket, i, line)))
     }
 }

@@ -106,7 +106,7 @@ impl Store {
     }
 
     /// Appends a value that is in its bucket, in whatever form.
-    fn append_inside<C: Cpu>(
+    pub(crate) fn append_inside<C: Cpu>(
         &self,
         cpu: C,
         bucket: &Bucket<'_, C>,

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::samples::{Keys, Random, Values, carve, pairs};
 use graven_format::{
-    Batch, Builder, Codec, CodecChoice, Duplicates, Error, KEY_BYTES_MAX, KeyKind, Options, Purpose, Source,
-    Storage, Store, VALUE_BYTES_MAX,
+    Batch, Builder, Codec, CodecChoice, Duplicates, Encoding, Error, KEY_BYTES_MAX, KeyKind, Located, Looked,
+    Options, Purpose, Sought, Source, Storage, Store, VALUE_BYTES_MAX,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -65,6 +65,10 @@ fn agrees(store: &Store, model: &Model) {
         assert_eq!(found.value(&room, store), model.get(key).map(Vec::as_slice));
     }
 
+    for key in &asked {
+        agrees_in_parts(store, key, model.get(key).map(Vec::as_slice));
+    }
+
     let asked: Vec<&[u8]> = asked.iter().map(Vec::as_slice).collect();
     let mut batch = Batch::default();
     for keys in [&asked[..], &[], &asked[..asked.len().min(1)], &asked[asked.len() / 3..]] {
@@ -85,6 +89,80 @@ fn agrees(store: &Store, model: &Model) {
     store.verify().unwrap();
 }
 
+/// Whether a key's value is as long as it is said to be, and the same in parts and as frames.
+fn agrees_in_parts(store: &Store, key: &[u8], expected: Option<&[u8]>) {
+    let mut room = b"before".to_vec();
+    let value = match store.locate(key).unwrap() {
+        Located::Missing => return assert_eq!(expected, None),
+        Located::Short(len) => return assert_eq!(Some(len), expected.map(<[u8]>::len)),
+        Located::Large(value) => value,
+    };
+    let expected = expected.unwrap();
+    assert_eq!((value.len(), value.is_empty()), (expected.len(), false));
+    let part = 128 << 10;
+    for range in [
+        0..expected.len(),
+        0..1,
+        expected.len() / 2..expected.len() / 2 + 10,
+        part - 3..part + 3,
+        part..2 * part,
+        expected.len() - 1..expected.len() + 7,
+        expected.len()..usize::MAX,
+        7..7,
+    ] {
+        room.truncate(6);
+        store.read_part(&value, range.clone(), &mut room).unwrap();
+        let there = range.start.min(expected.len())..range.end.min(expected.len());
+        assert!(room[6..] == expected[there], "{range:?} of {}", expected.len());
+    }
+    if let Some(frames) = store.frames(&value) {
+        assert_eq!(value.encoding(), Encoding::Zstd);
+        let mut decoded = vec![0; expected.len() + 1];
+        let len = zstd_safe::decompress(&mut decoded[..], &store.memory()[frames]).unwrap();
+        assert!(decoded[..len] == *expected);
+    }
+    let mut room = Vec::new();
+    for most in [0, usize::MAX] {
+        match store.seek(key, &mut room, most).unwrap() {
+            Sought::Found(found) => assert_eq!(found.value(&room, store), Some(expected)),
+            Sought::Large(left) => assert!(most == 0 && left.len() == value.len()),
+        }
+    }
+}
+
+/// Whether blocks that are read from a table on disk say the same.
+fn agrees_on_disk(path: &Path, model: &Model) {
+    let store = Store::open_as(path, Storage::Disk).unwrap();
+    for (key, expected) in model {
+        let (mut value, mut part) = (Vec::new(), Vec::new());
+        let piece = store.piece(key).unwrap().unwrap();
+        let block = store.read_piece(&piece).unwrap();
+        let looked = store.look(key, &piece, &block, &mut value).unwrap();
+        match store.locate_in(key, &piece, &block).unwrap() {
+            Located::Short(len) => {
+                assert_eq!((looked, len), (Looked::Found, expected.len()));
+            }
+            Located::Large(large) => {
+                let elsewhere = store.piece_of_value(&large);
+                assert_eq!(looked, Looked::Elsewhere(elsewhere));
+                let block = store.read_piece(&elsewhere).unwrap();
+                store.look(key, &elsewhere, &block, &mut value).unwrap();
+                store.part_of(&elsewhere, &block, 3..9, &mut part).unwrap();
+                assert_eq!(part, expected[3..9]);
+                let frames = store.frames_in(&elsewhere, &block).map(|frames| {
+                    let mut decoded = vec![0; expected.len()];
+                    zstd_safe::decompress(&mut decoded[..], frames).unwrap();
+                    decoded
+                });
+                assert_eq!(frames.is_some(), large.encoding() == Encoding::Zstd);
+                assert!(frames.is_none_or(|frames| frames == *expected));
+            }
+            Located::Missing => panic!("{} is not there", key.escape_ascii()),
+        }
+        assert_eq!(value, *expected);
+    }
+}
+
 /// Whether the file answers as the model does wherever it lies.
 pub(crate) fn agrees_everywhere(path: &Path, model: &Model) {
     agrees(&Store::from_bytes(&std::fs::read(path).unwrap()).unwrap(), model);
@@ -95,6 +173,7 @@ pub(crate) fn agrees_everywhere(path: &Path, model: &Model) {
     assert!(store.is_loaded());
     agrees(&store, model);
     agrees(&Store::open_as(path, Storage::Mapped).unwrap(), model);
+    agrees_on_disk(path, model);
 }
 
 #[test]
