@@ -395,7 +395,11 @@ fn name_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
         // Not every file system can do that in one step, as NFS.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match fs::hard_link(from, to) {
             // What cannot be removed is a stray, which the next publisher removes.
-            Ok(()) => Ok(drop(fs::remove_file(from))),
+            Ok(()) => {
+                // Where it cannot be removed it is a stray, and goes with the next publish.
+                let _ = fs::remove_file(from);
+                Ok(())
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
             // Not every file system has hard links.
             Err(_) if fs::symlink_metadata(to).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
