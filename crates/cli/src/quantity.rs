@@ -180,10 +180,12 @@ pub(crate) fn show_count(count: u64) -> String {
 
 /// A size as it can be read: in the largest unit in which it is whole.
 pub(crate) fn show_size(bytes: u64) -> String {
-    let unit = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")]
-        .into_iter()
-        .find(|(bits, _)| bytes > 0 && bytes.trailing_zeros() >= *bits);
-    unit.map_or_else(|| bytes.to_string(), |(bits, name)| format!("{}{name}", bytes >> bits))
+    let binary = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")].map(|(bits, name)| (1 << bits, name));
+    let decimal = [(12, "TB"), (9, "GB"), (6, "MB")].map(|(zeros, name)| (10_u64.pow(zeros), name));
+    let is_whole = |(unit, _): &(u64, &str)| bytes > 0 && bytes.is_multiple_of(*unit);
+    // Whichever says it in the smaller number.
+    let whole = binary.into_iter().chain(decimal).filter(is_whole).max_by_key(|(unit, _)| *unit);
+    whole.map_or_else(|| bytes.to_string(), |(unit, name)| format!("{}{name}", bytes / unit))
 }
 
 /// A time as it can be read: in the largest unit in which it is whole, minutes left out.
@@ -423,7 +425,10 @@ mod tests {
                 assert_eq!(time(&show_time(wait), EVER), Ok(wait));
             }
         }
-        assert_eq!([0, 1000, 1024, 64 << 20].map(show_size), ["0", "1000", "1KiB", "64MiB"]);
+        assert_eq!(
+            [0, 1000, 1024, 64 << 20, 200_000_000].map(show_size),
+            ["0", "1000", "1KiB", "64MiB", "200MB"]
+        );
         let times = [0, 75_000, 250, 90_500].map(Duration::from_millis);
         assert_eq!(times.map(show_time), ["0s", "75s", "250ms", "90500ms"]);
     }

@@ -19,11 +19,11 @@ use crate::table::{explain, open_carved};
     after_help = "Exit status: 0 when both hold the same pairs, 1 when they differ, 2 when they cannot be compared."
 )]
 pub(crate) struct Arguments {
-    /// A carved file, or a version in a root
-    #[arg(value_name = "FILE|ROOT/TABLE@VERSION")]
+    /// A carved file, or a table in a root, whose version that answers is taken unless one is named
+    #[arg(value_name = "FILE|ROOT/TABLE[@VERSION]")]
     first: String,
     /// What it is compared with
-    #[arg(value_name = "FILE|ROOT/TABLE@VERSION")]
+    #[arg(value_name = "FILE|ROOT/TABLE[@VERSION]")]
     second: String,
     /// List the keys that differ: + added, - removed, ~ changed
     #[arg(long)]
@@ -79,6 +79,19 @@ fn open(text: &str) -> Outcome<Store> {
                 error @ RootError::NoVersion { .. } => Failure::new(error.to_string()),
                 error => explain_root(&error, ""),
             })?;
+            Store::from_file(file, Storage::Memory).map_err(|error| explain(text, &error))?
+        }
+        // A table stands for the version that answers.
+        _ if Path::new(text).is_dir() => {
+            let at: TablePath = text.parse().map_err(Failure::new)?;
+            let root = at.open()?;
+            let state = root.current(&at.table).map_err(|error| explain_root(&error, ""))?;
+            let Some(current) = state.known() else {
+                return Err(Failure::new(format!(
+                    "{text}: no version answers; name one, as in {text}@VERSION"
+                )));
+            };
+            let file = root.open(&at.table, current.version()).map_err(|error| explain_root(&error, ""))?;
             Store::from_file(file, Storage::Memory).map_err(|error| explain(text, &error))?
         }
         _ => *open_carved(Path::new(text))?.map_err(|error| explain(text, &error))?.store,

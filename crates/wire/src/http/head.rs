@@ -10,13 +10,13 @@ use super::error::Error;
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     content_length: Option<u64>,
-    encoding: Option<Encoding>,
+    encoding: Option<TransferCoding>,
     close: bool,
     keep_alive: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Encoding {
+enum TransferCoding {
     Chunked,
     Other,
     NotLast,
@@ -36,13 +36,13 @@ impl Facts {
         for coding in codings.filter(|coding| !coding.is_empty()) {
             let chunked = coding.eq_ignore_ascii_case(b"chunked");
             self.encoding = Some(match (&self.encoding, chunked) {
-                (None, true) => Encoding::Chunked,
-                (Some(Encoding::Chunked | Encoding::NotLast), _) => Encoding::NotLast,
-                (None | Some(Encoding::Other), _) => Encoding::Other,
+                (None, true) => TransferCoding::Chunked,
+                (Some(TransferCoding::Chunked | TransferCoding::NotLast), _) => TransferCoding::NotLast,
+                (None | Some(TransferCoding::Other), _) => TransferCoding::Other,
             });
         }
         // A header that names no coding frames nothing.
-        self.encoding.get_or_insert(Encoding::NotLast);
+        self.encoding.get_or_insert(TransferCoding::NotLast);
     }
 
     pub(super) fn connection(&mut self, value: &[u8]) {
@@ -57,9 +57,9 @@ impl Facts {
         match (&self.encoding, self.content_length) {
             (Some(_), Some(_)) => Err(Error::LengthAndEncoding),
             (Some(_), None) if version == Version::Http10 => Err(Error::BadTransferEncoding),
-            (Some(Encoding::Chunked), None) => Ok(Some(Framing::Chunked)),
-            (Some(Encoding::Other), None) => Err(Error::UnsupportedTransferEncoding),
-            (Some(Encoding::NotLast), None) => Err(Error::BadTransferEncoding),
+            (Some(TransferCoding::Chunked), None) => Ok(Some(Framing::Chunked)),
+            (Some(TransferCoding::Other), None) => Err(Error::UnsupportedTransferEncoding),
+            (Some(TransferCoding::NotLast), None) => Err(Error::BadTransferEncoding),
             (None, length) => Ok(length.map(Framing::Length)),
         }
     }
