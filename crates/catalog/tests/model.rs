@@ -246,7 +246,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 40, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 200, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn a_table_is_what_a_simple_model_says_whatever_is_done_to_it(steps in prop::collection::vec(step(), 1..40)) {
