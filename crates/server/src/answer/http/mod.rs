@@ -347,6 +347,13 @@ impl HttpSession {
         if !is_plain_get {
             return None;
         }
+        // Most requests are this one, and one look at the key says all.
+        if let Some(key) = request.target.strip_prefix(b"/?key=")
+            && !key.is_empty()
+            && memchr::memchr3(b'&', b'%', b'+', key).is_none()
+        {
+            return Some((key, HttpLookup::Plain, self.tables.first()));
+        }
         let (Route::Key(key, place), table) = route(request) else { return None };
         if !is_plain(key, place) {
             return None;
