@@ -417,29 +417,68 @@ fn the_blocks_of_two_tables_are_not_taken_for_each_other() {
     assert_eq!(out, value(fixture.keys[0]));
 }
 
-#[test]
-fn blocks_of_many_bytes_leave_no_slot_to_others_until_they_are_used() {
-    const BYTES: usize = 65 << 20;
-    let mut fixture = Fixture::new(8, None);
-    let path = fixture.folder.path().join("large");
-    let large = carve(&path, std::iter::once((b"large".to_vec(), vec![b'v'; BYTES])));
+/// A table of one value, which is too long for its bucket, and the pieces of both.
+fn large_value(fixture: &mut Fixture, waiter: usize, bytes: usize) -> (Arc<Store>, Piece) {
+    let path = fixture.folder.path().join(bytes.to_string());
+    let large = carve(&path, std::iter::once((b"large".to_vec(), vec![b'v'; bytes])));
     let bucket = large.piece(b"large").unwrap().unwrap();
-    assert!(fixture.fetcher.find(&large, &bucket).is_none() && fixture.fetcher.settle(1));
-    assert_eq!(fixture.called_after(0), [1]);
+    assert!(fixture.fetcher.find(&large, &bucket).is_none() && fixture.fetcher.settle(waiter));
+    let number = fixture.reads() - 1;
+    assert_eq!(fixture.called_after(number), [waiter]);
     let block = fixture.fetcher.find(&large, &bucket).unwrap().unwrap();
     let Ok(Looked::Elsewhere(value)) = large.look(b"large", &bucket, &block, &mut Vec::new()) else {
         panic!("a value elsewhere")
     };
-    assert!(value.len() >= BYTES, "it is one piece");
-    assert!(fixture.fetcher.find(&large, &value).is_none() && fixture.fetcher.settle(1));
+    assert!(value.len() >= bytes, "it is one piece");
+    assert!(fixture.fetcher.find(&large, &value).is_none() && fixture.fetcher.settle(waiter));
+    (large, value)
+}
+
+/// More than all slots may have together, and far less.
+const TOO_MANY_BYTES: usize = 65 << 20;
+const SOME_BYTES: usize = 3 << 20;
+
+#[test]
+fn blocks_of_many_bytes_leave_no_slot_to_others_until_they_are_used() {
+    let mut fixture = Fixture::new(8, None);
+    assert!(!fixture.turn(3, &[1]));
+    let (large, value) = large_value(&mut fixture, 1, TOO_MANY_BYTES);
     assert!(!fixture.turn(2, &[0]));
-    assert_eq!(fixture.reads(), 2, "there is no room beside it");
-    assert_eq!(fixture.called_after(1), [1]);
+    assert_eq!(fixture.reads(), 3, "there is no room beside it");
+    // What others let go of is not the room that is needed.
+    assert_eq!(fixture.called_after(0), [3]);
+    assert!(fixture.turn(3, &[1]));
+    assert_eq!(fixture.called_after(2), [1]);
     assert!(fixture.fetcher.find(&large, &value).unwrap().is_ok());
     assert!(!fixture.fetcher.settle(1));
     assert_eq!(fixture.called(), [2]);
     assert!(!fixture.turn(2, &[0]));
+    assert_eq!(fixture.reads(), 4);
+}
+
+#[test]
+fn a_value_of_some_megabytes_leaves_slots_to_others() {
+    let mut fixture = Fixture::new(8, None);
+    large_value(&mut fixture, 1, SOME_BYTES);
+    assert!(!fixture.turn(2, &[0]));
     assert_eq!(fixture.reads(), 3);
+}
+
+#[test]
+fn many_bytes_that_nobody_waits_for_any_more_make_room_when_they_have_come() {
+    let mut fixture = Fixture::new(8, None);
+    assert!(!fixture.turn(3, &[1]));
+    large_value(&mut fixture, 1, TOO_MANY_BYTES);
+    fixture.fetcher.forget(1);
+    assert!(!fixture.turn(2, &[0]));
+    assert_eq!(fixture.reads(), 3);
+    assert_eq!(fixture.called_after(2), [0; 0]);
+    assert_eq!(fixture.called(), [2]);
+    assert!(!fixture.turn(2, &[0]));
+    assert_eq!(fixture.called_after(0), [3]);
+    assert!(fixture.turn(3, &[1]));
+    assert_eq!(fixture.called_after(3), [2]);
+    assert!(fixture.turn(2, &[0]));
 }
 
 /// A small generator of numbers (SplitMix64).

@@ -154,3 +154,285 @@ fn is_exhaustion(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::OutOfMemory
         || error.raw_os_error().is_some_and(|code| EXHAUSTION.contains(&code))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::io::IoSlice;
+    use std::sync::atomic::AtomicUsize;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::answer::TableRule;
+    use crate::clients::Ends;
+    use crate::endpoint::Speaks;
+    use crate::system::{Event, Stream};
+
+    const RULES: ListenerRules =
+        ListenerRules { speaks: Speaks::Any, checks_host: false, tables: TableRule::ALL };
+
+    /// A stream that does nothing but have a number.
+    #[derive(Debug, PartialEq)]
+    struct NumberedStream(usize);
+
+    impl Stream for NumberedStream {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            unreachable!("nothing is read from what is accepted")
+        }
+
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            unreachable!("nothing is written to what is accepted")
+        }
+
+        fn write_vectored(&mut self, _: &[IoSlice<'_>]) -> io::Result<usize> {
+            unreachable!("nothing is written to what is accepted")
+        }
+
+        fn end_output(&mut self) -> io::Result<()> {
+            unreachable!("nothing is written to what is accepted")
+        }
+
+        fn peer(&self) -> String {
+            self.0.to_string()
+        }
+
+        fn ends(&self) -> Ends {
+            unreachable!("nobody lists it")
+        }
+
+        fn descriptor(&self) -> i32 {
+            -1
+        }
+    }
+
+    /// ScriptedListeners at which so many connections wait, or an error, in order.
+    #[derive(Debug, Default)]
+    struct ScriptedListeners {
+        waiting: Vec<VecDeque<ScriptedAccept>>,
+        /// What each call asked for.
+        asked: Vec<usize>,
+        accepted: usize,
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum ScriptedAccept {
+        Connections(usize),
+        Error(i32),
+        OutOfMemory,
+    }
+
+    impl System for ScriptedListeners {
+        type Stream = NumberedStream;
+        type Reader = graven_blocks::FileReader;
+
+        fn now(&self) -> Instant {
+            unreachable!("it is told the time")
+        }
+
+        fn time_of_day(&self) -> SystemTime {
+            unreachable!("it is told the time")
+        }
+
+        fn wait(&mut self, _: Option<Duration>, _: &mut Vec<Event>) -> io::Result<()> {
+            unreachable!("nobody waits")
+        }
+
+        fn watch(&mut self, _: &mut NumberedStream, _: usize) -> io::Result<()> {
+            unreachable!("nobody watches")
+        }
+
+        fn watch_writable(&mut self, _: &mut NumberedStream, _: usize) -> io::Result<()> {
+            unreachable!("nobody watches")
+        }
+
+        fn listeners(&self) -> usize {
+            self.waiting.len()
+        }
+
+        fn accept(&mut self, listener: usize) -> io::Result<(NumberedStream, ListenerRules)> {
+            self.asked.push(listener);
+            match self.waiting[listener].front_mut() {
+                None | Some(ScriptedAccept::Connections(0)) => Err(io::ErrorKind::WouldBlock.into()),
+                Some(ScriptedAccept::Connections(count)) => {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.waiting[listener].pop_front();
+                    }
+                    self.accepted += 1;
+                    Ok((NumberedStream(self.accepted), RULES))
+                }
+                Some(&mut error) => {
+                    self.waiting[listener].pop_front();
+                    Err(match error {
+                        ScriptedAccept::Error(code) => io::Error::from_raw_os_error(code),
+                        _ => io::ErrorKind::OutOfMemory.into(),
+                    })
+                }
+            }
+        }
+
+        fn stop_listening(&mut self) {}
+
+        fn block_reader(&mut self) -> io::Result<Self::Reader> {
+            unreachable!("nothing is read")
+        }
+    }
+
+    #[derive(Debug, Default)]
+    struct AcceptWakes(AtomicUsize);
+
+    impl Wake for AcceptWakes {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// An acceptor of a server with so many loops and listeners.
+    struct AcceptFixture {
+        acceptor: Acceptor,
+        system: ScriptedListeners,
+        inboxes: Vec<Inbox<NumberedStream>>,
+        woken: Arc<AcceptWakes>,
+        counters: Counters,
+        journal: Journal,
+        now: Instant,
+    }
+
+    impl AcceptFixture {
+        fn new(loops: usize, connections_max: usize, waiting: &[&[ScriptedAccept]]) -> Self {
+            let (woken, now) = (Arc::new(AcceptWakes::default()), Instant::now());
+            let waiting = waiting.iter().map(|waiting| waiting.iter().copied().collect()).collect::<Vec<_>>();
+            Self {
+                acceptor: Acceptor::new(waiting.len(), connections_max),
+                system: ScriptedListeners { waiting, ..ScriptedListeners::default() },
+                inboxes: (0..loops).map(|_| Inbox::new(Arc::clone(&woken) as Arc<dyn Wake>)).collect(),
+                woken,
+                counters: Counters::new(loops),
+                journal: Journal::new(now),
+                now,
+            }
+        }
+
+        /// The numbers of the streams that fall to the first loop.
+        fn accept(&mut self) -> Vec<usize> {
+            let Self { acceptor, system, inboxes, counters, journal, now, .. } = self;
+            let own = acceptor.accept(system, inboxes, counters, *now, journal);
+            own.into_iter().map(|(NumberedStream(number), _)| number).collect()
+        }
+
+        fn inbox(&self, i: usize) -> Vec<usize> {
+            self.inboxes[i].take().into_iter().map(|(NumberedStream(number), _)| number).collect()
+        }
+
+        fn loads(&self) -> Vec<usize> {
+            self.counters.connections.iter().map(|open| open.load(Ordering::Relaxed)).collect()
+        }
+
+        fn counted(&self) -> (u64, u64) {
+            let counts = &self.counters.loops[0];
+            (counts.connections_opened.get(), counts.connections_refused.get())
+        }
+    }
+
+    #[test]
+    fn each_loop_gets_as_many_and_equals_take_turns() {
+        let mut server = AcceptFixture::new(3, 100, &[&[ScriptedAccept::Connections(7)]]);
+        assert_eq!(server.accept(), [1, 4, 7]);
+        assert_eq!((server.inbox(1), server.inbox(2), server.inbox(0)), (vec![2, 5], vec![3, 6], vec![]));
+        assert_eq!((server.loads(), server.counted()), (vec![3, 2, 2], (7, 0)));
+        assert_eq!(server.woken.0.load(Ordering::Relaxed), 4, "one for each that another loop gets");
+        // Where many have gone, the next ones come, wherever the turn is.
+        server.counters.connections[2].store(0, Ordering::Relaxed);
+        server.system.waiting[0].push_back(ScriptedAccept::Connections(3));
+        server.acceptor.note(0);
+        assert_eq!(server.accept(), [0; 0]);
+        assert_eq!((server.inbox(1), server.inbox(2)), (vec![10], vec![8, 9]));
+    }
+
+    #[test]
+    fn connections_that_end_at_once_are_not_all_the_first_loops() {
+        let mut server = AcceptFixture::new(3, 100, &[&[]]);
+        let mut of_first = Vec::new();
+        for _ in 0..7 {
+            server.system.waiting[0].push_back(ScriptedAccept::Connections(1));
+            server.acceptor.note(0);
+            of_first.extend(server.accept());
+            server.counters.connections.iter().for_each(|open| open.store(0, Ordering::Relaxed));
+        }
+        assert_eq!((of_first, server.inbox(1), server.inbox(2)), (vec![1, 4, 7], vec![2, 5], vec![3, 6]));
+    }
+
+    #[test]
+    fn as_many_connections_are_open_as_may_be_and_not_one_more() {
+        let mut server = AcceptFixture::new(2, 3, &[&[ScriptedAccept::Connections(5)]]);
+        assert_eq!(server.accept(), [1, 3]);
+        assert_eq!((server.loads(), server.counted()), (vec![2, 1], (3, 2)));
+        server.counters.connections[1].store(0, Ordering::Relaxed);
+        server.system.waiting[0].push_back(ScriptedAccept::Connections(1));
+        server.acceptor.note(0);
+        assert_eq!(server.accept(), [0; 0]);
+        assert_eq!((server.inbox(1), server.counted()), (vec![2, 6], (4, 2)));
+    }
+
+    #[test]
+    fn a_listener_is_asked_again_when_it_has_news() {
+        let mut server = AcceptFixture::new(1, 100, &[&[ScriptedAccept::Connections(1)], &[]]);
+        assert_eq!(server.acceptor.due(server.now), Some(Duration::ZERO), "each may have some at first");
+        assert_eq!(server.accept(), [1]);
+        assert_eq!(server.system.asked, [0, 0, 1]);
+        assert_eq!((server.acceptor.due(server.now), server.accept()), (None, vec![]));
+        assert_eq!(server.system.asked.len(), 3, "nobody is asked");
+        server.acceptor.note(1);
+        server.acceptor.note(2);
+        assert_eq!(server.acceptor.due(server.now), Some(Duration::ZERO));
+        server.accept();
+        assert_eq!(server.system.asked[3..], [1]);
+    }
+
+    #[test]
+    fn no_listener_keeps_the_others_waiting_for_longer_than_its_turn() {
+        let mut server = AcceptFixture::new(
+            1,
+            10_000,
+            &[&[ScriptedAccept::Connections(1000)], &[ScriptedAccept::Connections(1)]],
+        );
+        assert_eq!(server.accept().len(), ACCEPTS_PER_TURN + 1);
+        assert_eq!(server.acceptor.due(server.now), Some(Duration::ZERO), "there are more");
+        assert_eq!(server.accept().len(), ACCEPTS_PER_TURN);
+    }
+
+    #[test]
+    fn when_the_system_has_run_out_accepting_waits() {
+        for error in [
+            ScriptedAccept::Error(24),
+            ScriptedAccept::Error(23),
+            ScriptedAccept::Error(105),
+            ScriptedAccept::OutOfMemory,
+        ] {
+            let more = [ScriptedAccept::Connections(1), error, ScriptedAccept::Connections(1)];
+            let mut server = AcceptFixture::new(1, 100, &[&more, &[ScriptedAccept::Connections(1)]]);
+            assert_eq!(server.accept(), [1], "{error:?}");
+            assert_eq!(server.acceptor.due(server.now), Some(PAUSE));
+            server.now += PAUSE / 2;
+            assert_eq!(
+                (server.accept(), server.system.asked.len()),
+                (vec![], 2),
+                "nobody is asked meanwhile"
+            );
+            assert_eq!(server.acceptor.due(server.now), Some(PAUSE / 2));
+            server.now += PAUSE / 2;
+            assert_eq!(server.acceptor.due(server.now), Some(Duration::ZERO));
+            assert_eq!(server.accept(), [2, 3]);
+            assert_eq!(server.acceptor.due(server.now), None);
+        }
+    }
+
+    #[test]
+    fn a_connection_that_is_gone_before_it_was_accepted_keeps_nobody_waiting() {
+        // `ECONNABORTED` and `EPERM`.
+        let waiting = [ScriptedAccept::Error(103), ScriptedAccept::Error(1), ScriptedAccept::Connections(2)];
+        let mut server = AcceptFixture::new(1, 100, &[&waiting]);
+        assert_eq!(server.accept(), [1, 2]);
+        assert_eq!(server.acceptor.due(server.now), None);
+    }
+}

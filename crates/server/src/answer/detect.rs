@@ -143,6 +143,20 @@ mod tests {
     }
 
     #[test]
+    fn line_ends_before_a_word_are_passed_over_up_to_a_limit() {
+        let after =
+            |line_ends: usize, rest: &str| detect(format!("{}{rest}", "\n".repeat(line_ends)).as_bytes());
+        for line_ends in [0, 1, LINE_ENDS_MAX - 1] {
+            assert_eq!(after(line_ends, ""), Detected::NeedMore, "{line_ends}");
+            assert_eq!(after(line_ends, "PING\r\n"), Detected::Is(Protocol::Redis), "{line_ends}");
+        }
+        for line_ends in [LINE_ENDS_MAX, LINE_ENDS_MAX + 1] {
+            assert_eq!(after(line_ends, ""), Detected::Is(Protocol::Http), "{line_ends}");
+            assert_eq!(after(line_ends, "PING\r\n"), Detected::Is(Protocol::Http), "{line_ends}");
+        }
+    }
+
+    #[test]
     fn no_name_is_longer_than_what_is_looked_at() {
         let names = HTTP_METHODS.iter().chain(&SHARED_COMMANDS);
         assert!(names.map(|name| name.len()).max() < Some(WORD_BYTES_MAX));
