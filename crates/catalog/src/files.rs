@@ -138,7 +138,13 @@ impl FollowedFile {
             _ => "was replaced",
         };
         let (Some(_), Some(reload)) = (found, &mut self.file.reload) else {
-            tracing::warn!(table, "{path} {what} while it is served; what was opened goes on answering");
+            let then = match what {
+                "was written to" => {
+                    "what is in memory goes on answering, and what is not gets errors where it was changed: replace files, and never write to them"
+                }
+                _ => "the file that was opened goes on answering",
+            };
+            tracing::warn!(table, "{path} {what} while it is served; {then}");
             return;
         };
         let began = Instant::now();
