@@ -174,6 +174,7 @@ impl Start {
     /// Says what there is, where it can be asked, and how. A standard output that nobody reads is no reason not to serve.
     fn announce(&self) {
         self.signals.serving();
+        self.followers.started();
         let snapshot = self.catalog.snapshot();
         let mut out = io::stdout().lock();
         for line in self.said.iter().cloned().chain(self.said_of_roots(&snapshot)) {
@@ -186,8 +187,6 @@ impl Start {
             let _ = writeln!(out, "try: {curl}");
         }
         let _ = out.flush();
-        drop(out);
-        self.followers.started();
     }
 
     /// What is said of the tables of roots, which answer from their files while they are loaded.

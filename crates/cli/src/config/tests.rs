@@ -41,8 +41,11 @@ fn read(text: &str) -> Config {
     given(Some(path)).read().unwrap_or_else(|refused| panic!("{refused}: {text}"))
 }
 
-/// An option of every kind, with its section: in the file, in the environment, as a flag, each with what is shown of it.
-const KINDS: [(&str, &str, [&str; 4], &str, &str, &str); 8] = [
+/// Section and name of an option; what is shown of it at each level; what is written in the file, the environment, the flag.
+type LevelTexts = (&'static str, &'static str, [&'static str; 4], &'static str, &'static str, &'static str);
+
+/// An option of every kind.
+const KINDS: [LevelTexts; 8] = [
     ("limits", "max-connections", ["50000", "7", "8", "9000"], "7", "8", "9k"),
     ("storage", "cache", ["64MiB", "7KiB", "1MiB", "9"], "\"7KiB\"", "1mib", "9"),
     ("all-tables", "poll", ["5s", "7s", "8s", "90s"], "7", "8s", "1m30s"),
