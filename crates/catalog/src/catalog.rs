@@ -119,6 +119,11 @@ impl TableState {
         self.held.iter().any(|version| version.name() == name)
     }
 
+    /// The versions that are held on purpose.
+    pub(crate) fn held(&self) -> impl Iterator<Item = &Arc<TableVersion>> {
+        self.held.iter()
+    }
+
     /// Every version that may be named.
     pub fn versions(&self) -> impl Iterator<Item = &Arc<TableVersion>> {
         let unheld = self.current.iter().chain(&self.former).filter(|version| !self.holds(version.name()));
@@ -389,6 +394,15 @@ impl Catalog {
             let held = Arc::new(TableVersion::new(table.name.clone(), version, store));
             unnamed.extend(table.held.extract_if(.., |known| known.name() == held.name()));
             table.held.push(held);
+        });
+    }
+
+    /// No longer holds a version of a table on purpose.
+    pub fn release(&self, id: TableId, version: &VersionName) {
+        self.change(|snapshot, unnamed| {
+            if let Some(table) = snapshot.table_mut(id) {
+                unnamed.extend(table.held.extract_if(.., |held| held.name() == version));
+            }
         });
     }
 

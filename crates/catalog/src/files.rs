@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use graven_format::Store;
@@ -66,6 +66,8 @@ impl fmt::Debug for ServedFile {
 #[derive(Debug)]
 pub struct FileKeeper {
     wake: Sender<()>,
+    /// Gives the files back.
+    thread: JoinHandle<Vec<ServedFile>>,
 }
 
 impl FileKeeper {
@@ -80,12 +82,18 @@ impl FileKeeper {
             files.into_iter().map(|file| FollowedFile { seen: file.stamp, told: file.stamp, file }).collect();
         let following = FileFollower { catalog, files };
         let started = thread::Builder::new().name("files".into()).spawn(move || following.run(&woken, poll));
-        started.map_err(|source| RootError::Io {
+        let thread = started.map_err(|source| RootError::Io {
             doing: "start a thread for",
             path: "the files".into(),
             source,
         })?;
-        Ok(Self { wake })
+        Ok(Self { wake, thread })
+    }
+
+    /// Ends the thread, when it has loaded what it is loading, and gives the files back, each with the stamp of what answers.
+    pub fn stop(self) -> Vec<ServedFile> {
+        drop(self.wake);
+        self.thread.join().unwrap_or_default()
     }
 
     /// Has the files looked at now.
@@ -109,10 +117,10 @@ struct FileFollower {
 }
 
 impl FileFollower {
-    fn run(mut self, woken: &Receiver<()>, poll: Duration) {
+    fn run(mut self, woken: &Receiver<()>, poll: Duration) -> Vec<ServedFile> {
         loop {
             match woken.recv_timeout(poll) {
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => break,
                 Ok(()) | Err(RecvTimeoutError::Timeout) => {}
             }
             for followed in &mut self.files {
@@ -120,6 +128,7 @@ impl FileFollower {
             }
             self.catalog.drop_unused();
         }
+        self.files.into_iter().map(|followed| followed.file).collect()
     }
 }
 
@@ -152,6 +161,7 @@ impl FollowedFile {
             Ok(store) => {
                 let version = VersionName::of_identity(store.identity());
                 catalog.switch_to(self.file.table, version.clone(), store);
+                self.file.stamp = found;
                 catalog.set_last_switch(self.file.table, began.elapsed());
                 let (version, seconds) = (version.as_str(), began.elapsed().as_secs_f64());
                 tracing::info!(table, version, seconds, "{path} {what}: switched");

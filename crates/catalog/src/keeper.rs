@@ -5,15 +5,15 @@
 //! refused by name, and the version before goes on answering.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use graven_format::{Storage, Store};
 
-use crate::catalog::{Catalog, Condition, TableId};
+use crate::catalog::{Catalog, Condition, TableId, TableState};
 use crate::memory::available_bytes;
 use crate::root::{
     Current, CurrentState, GateContext, Root, RootError, TableName, TableSettings, TableStorage, VersionName,
@@ -32,11 +32,29 @@ pub struct KeeperOptions {
     pub hold: Vec<(TableName, VersionName)>,
     /// Where versions are kept whose `table.toml` does not say it; `None` in memory where they have room, else on disk.
     pub storage: Option<TableStorage>,
+    /// The only table that is followed; `None` for all that the root has. Default: `None`.
+    pub only: Option<TableName>,
+    /// Tables that are not followed, because something else answers by their names. Default: none.
+    pub except: BTreeSet<TableName>,
 }
 
 impl Default for KeeperOptions {
     fn default() -> Self {
-        Self { poll: Duration::from_secs(5), load_rate: Some(200_000_000), hold: Vec::new(), storage: None }
+        Self {
+            poll: Duration::from_secs(5),
+            load_rate: Some(200_000_000),
+            hold: Vec::new(),
+            storage: None,
+            only: None,
+            except: BTreeSet::new(),
+        }
+    }
+}
+
+impl KeeperOptions {
+    /// Whether a table of the root is followed.
+    pub fn follows(&self, table: &TableName) -> bool {
+        self.only.as_ref().is_none_or(|only| only == table) && !self.except.contains(table)
     }
 }
 
@@ -45,6 +63,15 @@ impl Default for KeeperOptions {
 pub struct Keeper {
     wake: Sender<()>,
     over: Arc<AtomicBool>,
+    /// Locked by the thread for as long as it acts by them.
+    options: Arc<Mutex<KeeperOptions>>,
+    /// Gives the tables that it followed.
+    thread: Option<JoinHandle<Vec<TableId>>>,
+}
+
+fn locked(options: &Mutex<KeeperOptions>) -> MutexGuard<'_, KeeperOptions> {
+    // They are replaced as a whole.
+    options.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Keeper {
@@ -70,7 +97,9 @@ impl Keeper {
             not_held: BTreeSet::new(),
         };
         for table in following.root.tables()? {
-            following.begin(table);
+            if following.options.follows(&table) {
+                following.begin(table);
+            }
         }
         // Where it cannot be watched, it is looked at now and then.
         let watched = following.root.directory().map(|path| watch_directory(&path, wake.clone()));
@@ -78,13 +107,32 @@ impl Keeper {
             tracing::info!(%error, "the root cannot be watched; it is looked at every {:?}", following.options.poll);
         }
         let builder = thread::Builder::new().name("keeper".into());
-        let started = builder.spawn(move || following.run(&woken));
-        started.map_err(|source| RootError::Io {
+        let options = Arc::new(Mutex::new(following.options.clone()));
+        let started = builder.spawn({
+            let options = Arc::clone(&options);
+            move || following.run(&woken, &options)
+        });
+        let thread = started.map_err(|source| RootError::Io {
             doing: "start a thread for",
             path: "the root".into(),
             source,
         })?;
-        Ok(Self { wake, over })
+        Ok(Self { wake, over, options, thread: Some(thread) })
+    }
+
+    /// Follows the root in another way from now on. It waits until nothing is under way that began by the former options,
+    /// such as loading a version. Tables that are no longer followed go on answering; versions that are no longer to be held
+    /// are given up.
+    pub fn set_options(&self, options: KeeperOptions) {
+        *locked(&self.options) = options;
+        self.look();
+    }
+
+    /// Ends the thread, when it has loaded what it is loading, and gives the tables that it followed. They go on answering.
+    pub fn stop(mut self) -> Vec<TableId> {
+        self.over.store(true, Ordering::Relaxed);
+        self.look();
+        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
     }
 
     /// Has the root looked at now.
@@ -147,23 +195,27 @@ struct Gates<'s> {
 }
 
 impl RootFollower {
-    fn run(mut self, woken: &Receiver<()>) {
+    fn run(mut self, woken: &Receiver<()>, options: &Mutex<KeeperOptions>) -> Vec<TableId> {
         lower_priority();
         while !self.over.load(Ordering::Relaxed) {
+            let wanted = locked(options);
+            self.options.clone_from(&wanted);
             self.look();
+            drop(wanted);
             self.catalog.drop_unused();
             match woken.recv_timeout(self.options.poll) {
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => break,
                 // What has changed together is looked at together.
                 Ok(()) => while woken.try_recv().is_ok() {},
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
+        self.tables.values().map(|table| table.id).collect()
     }
 
     /// Looks at the root once.
     fn look(&mut self) {
-        let listed = match self.root.tables() {
+        let mut listed = match self.root.tables() {
             Ok(listed) => listed,
             Err(error) => {
                 if !std::mem::replace(&mut self.root_fails, true) {
@@ -173,6 +225,8 @@ impl RootFollower {
             }
         };
         self.root_fails = false;
+        listed.retain(|table| self.options.follows(table));
+        self.tables.retain(|table, _| self.options.follows(table));
         for table in &listed {
             self.tables
                 .entry(table.clone())
@@ -210,6 +264,13 @@ impl RootFollower {
             .filter(|(table, _)| table == name)
             .map(|(_, version)| version.clone())
             .collect();
+        let snapshot = self.catalog.snapshot();
+        let held = snapshot.table(id).into_iter().flat_map(TableState::held);
+        for version in held.filter(|version| !wanted.contains(version.name())) {
+            self.catalog.release(id, version.name());
+            tracing::info!(table = name.as_str(), version = version.name().as_str(), "no longer held");
+        }
+        self.not_held.retain(|(table, version)| table != name || wanted.contains(version));
         for version in wanted {
             let snapshot = self.catalog.snapshot();
             let is_held = snapshot.table(id).is_some_and(|table| table.holds(&version));

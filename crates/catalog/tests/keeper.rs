@@ -316,3 +316,56 @@ fn a_version_that_was_rolled_back_from_gives_way_where_the_one_gone_back_to_is_d
         || matches!(condition(&catalog, "prices"), Condition::Refused { version, .. } if version.as_str() == "v2"),
     );
 }
+
+#[test]
+fn a_table_that_something_else_answers_for_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Directory::create(&folder.path().join("root")).unwrap();
+    for table in ["prices", "users", "urls"] {
+        put(&root, table, &carve(&folder, 10, table), "v1");
+    }
+    let catalog = Catalog::empty();
+    let options = KeeperOptions { poll: Duration::from_millis(5), ..KeeperOptions::default() };
+    let only = KeeperOptions { only: Some("prices".parse().unwrap()), ..options.clone() };
+    let one = Keeper::start(Arc::new(root.clone()), Arc::clone(&catalog), only).unwrap();
+    assert_eq!(catalog.snapshot().tables().count(), 1);
+    assert_eq!(answer(&catalog, "prices"), is("v1", "prices"));
+    let except = KeeperOptions { except: ["prices".parse().unwrap()].into(), ..options.clone() };
+    let all = Keeper::start(Arc::new(root.clone()), Arc::clone(&catalog), except).unwrap();
+    assert_eq!(answer(&catalog, "users"), is("v1", "users"));
+
+    // Once the options are set, it is left alone, though it is in the root.
+    let none = KeeperOptions { only: Some("no-such-table".parse().unwrap()), ..options.clone() };
+    one.set_options(none);
+    put(&root, "prices", &carve(&folder, 10, "other"), "v2");
+    put(&root, "users", &carve(&folder, 10, "new"), "v2");
+    until("the other tables", || answer(&catalog, "users") == is("v2", "new"));
+    assert_eq!(answer(&catalog, "prices"), is("v1", "prices"));
+
+    // And followed again.
+    all.set_options(options);
+    until("the table again", || answer(&catalog, "prices") == is("v2", "other"));
+    let mut followed: Vec<_> = all.stop().into_iter().map(|id| id.index()).collect();
+    followed.sort_unstable();
+    assert_eq!(followed, [0, 1, 2]);
+    drop(one);
+    assert_eq!(answer(&catalog, "prices"), is("v2", "other"), "it goes on answering");
+}
+
+#[test]
+fn versions_are_held_and_given_up_as_the_options_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, catalog, keeper) = start(&folder, Duration::from_secs(3600));
+    for version in ["v1", "v2", "v3"] {
+        put(&root, "prices", &carve(&folder, 10, version), version);
+        until(version, || answer(&catalog, "prices") == is(version, version));
+    }
+    let is_there = || catalog.snapshot().named("prices").unwrap().version("v1").is_some();
+    assert!(!is_there());
+    let hold = vec![("prices".parse().unwrap(), "v1".parse().unwrap())];
+    keeper.set_options(KeeperOptions { hold, ..KeeperOptions::default() });
+    until("held", is_there);
+    keeper.set_options(KeeperOptions::default());
+    until("given up", || !is_there());
+    until("given back", || catalog.drop_unused() > 0 || catalog.unnamed() == 0);
+}

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use graven_format::{Storage, Store};
-use graven_ingest::ReadOptions;
+use graven_ingest::{Input, ReadOptions};
 
 use crate::carve;
 use crate::console::count;
@@ -32,16 +32,9 @@ impl Loaded {
             (Table::Carved(OpenTable { name, .. }), Some(_)) => Err(Failure::new(format!(
                 "{name} is a carved file, which has no duplicates; leave --duplicates to `graven build`"
             ))),
-            (Table::Text(text), _) if matches!(options.storage, Some(Storage::Mapped | Storage::Disk)) => {
-                let name = text.name();
-                let file = text.path().map_or_else(|| "-".to_owned(), |_| shell::file(name));
-                Err(Failure::new(format!(
-                    "{name} is text, which is carved in memory; `graven build {file} -o FILE --for disk` makes a file that is \
-                     served from disk"
-                )))
-            }
             (Table::Text(text), keep) => {
                 let name = text.name().to_owned();
+                check_storage(&text, options)?;
                 let read = ReadOptions { trim: options.trim, ..ReadOptions::default() };
                 memory::end_without(true);
                 let loaded = carve::in_memory(text, &read, keep)?;
@@ -98,6 +91,19 @@ impl Loaded {
     }
 }
 
+/// A text can only be kept where it is carved.
+fn check_storage(text: &Input, options: &ServeOptions) -> Outcome<()> {
+    if matches!(options.storage, Some(Storage::Mapped | Storage::Disk)) {
+        let name = text.name();
+        let file = text.path().map_or_else(|| "-".to_owned(), |_| shell::file(name));
+        return Err(Failure::new(format!(
+            "{name} is text, which is carved in memory; `graven build {file} -o FILE --for disk` makes a file that is \
+             served from disk"
+        )));
+    }
+    Ok(())
+}
+
 fn load(name: &str, store: &Store) {
     let started = Instant::now();
     match store.load() {
@@ -117,6 +123,7 @@ fn load(name: &str, store: &Store) {
 pub(crate) fn load_anew(table: Table, options: &ServeOptions) -> Outcome<Store> {
     match table {
         Table::Text(text) => {
+            check_storage(&text, options)?;
             let read = ReadOptions { trim: options.trim, ..ReadOptions::default() };
             Ok(carve::in_memory(text, &read, options.duplicates)?.store)
         }

@@ -3,19 +3,33 @@
 use std::io;
 
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::options::serve::LogFormat;
 
-/// From here on what is logged at `level` and above is written, a line each.
-pub(crate) fn start(level: LevelFilter, format: LogFormat) {
-    // A log that cannot be written is no reason to end.
-    let log = tracing_subscriber::fmt()
-        .log_internal_errors(false)
-        .with_max_level(level)
-        .with_writer(io::stderr)
-        .with_target(false);
-    match format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+/// How much is logged, which may change.
+pub(crate) struct LogLevel(reload::Handle<LevelFilter, Registry>);
+
+impl LogLevel {
+    /// From here on what is logged at `level` and above is written.
+    pub(crate) fn set(&self, level: LevelFilter) {
+        // It fails only when nothing logs any longer.
+        let _ = self.0.reload(level);
     }
+}
+
+/// From here on what is logged at `level` and above is written, a line each.
+pub(crate) fn start(level: LevelFilter, format: LogFormat) -> LogLevel {
+    let (filter, handle) = reload::Layer::new(level);
+    // A log that cannot be written is no reason to end.
+    let lines = fmt::layer().log_internal_errors(false).with_writer(io::stderr).with_target(false);
+    match format {
+        LogFormat::Text => tracing_subscriber::registry().with(filter).with(lines).init(),
+        LogFormat::Json => {
+            tracing_subscriber::registry().with(filter).with(lines.json().flatten_event(true)).init();
+        }
+    }
+    LogLevel(handle)
 }

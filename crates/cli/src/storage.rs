@@ -18,6 +18,9 @@ pub(crate) const WORDS: [(&str, Storage, &str); 3] = [
     ),
 ];
 
+/// The word for a storage that is chosen by the memory that there is.
+pub(crate) const AUTO: &str = "auto";
+
 /// The word for where a file is kept.
 pub(crate) fn word(storage: Storage) -> &'static str {
     WORDS.iter().find(|(_, of, _)| *of == storage).map_or("", |(word, _, _)| word)
@@ -27,7 +30,7 @@ pub(crate) fn word(storage: Storage) -> &'static str {
 pub(crate) fn choose(wish: Option<Storage>, bytes: u64) -> (Storage, String) {
     let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
     match (wish, available_bytes()) {
-        (Some(storage), _) => (storage, "as --storage says".into()),
+        (Some(storage), _) => (storage, "as was asked for".into()),
         (None, None) => (Storage::Memory, "how much memory there is, the system does not say".into()),
         // A quarter stays for everything else.
         (None, Some(available)) if bytes <= available / 4 * 3 => {

@@ -1,9 +1,12 @@
 //! What `graven serve` is told to serve: a root with all its tables, or files, each a table of its own.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use graven_catalog::TableName;
+use graven_format::Storage;
 
+use crate::config::ValueOrigin;
 use crate::failure::{Failure, Outcome};
 
 /// A table in a file.
@@ -11,13 +14,50 @@ use crate::failure::{Failure, Outcome};
 pub(crate) struct FileSource {
     pub(crate) name: TableName,
     pub(crate) path: PathBuf,
+    /// Where it is kept, if that was said of it alone; `Some(None)` chooses by the memory that there is.
+    pub(crate) storage: Option<Option<Storage>>,
+    /// Whether its changes are followed, if that was said of it alone.
+    pub(crate) watch: Option<bool>,
+    pub(crate) origin: ValueOrigin,
+}
+
+impl FileSource {
+    /// Whether it is the same table from the same place, kept alike.
+    pub(crate) fn answers_alike(&self, other: &Self) -> bool {
+        (&self.name, &self.path, self.storage) == (&other.name, &other.path, other.storage)
+    }
+
+    /// Whether it is a pipe or the like, of which nobody knows when the first byte comes.
+    pub(crate) fn comes_slowly(&self) -> bool {
+        let is_pipe = || fs::metadata(&self.path).is_ok_and(|about| !about.is_file() && !about.is_dir());
+        self.path == Path::new("-") || is_pipe()
+    }
+}
+
+/// A root, or one of its tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RootSource {
+    pub(crate) path: PathBuf,
+    /// The only table that is served of it; `None` for all.
+    pub(crate) only: Option<TableName>,
+    /// Where tables are kept of which it says nothing, if that was said of this root alone.
+    pub(crate) storage: Option<Option<Storage>>,
+    pub(crate) origin: ValueOrigin,
+}
+
+impl RootSource {
+    /// Whether the same tables are meant, however the root is written.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        self.only == other.only && whole(&self.path) == whole(&other.path)
+    }
 }
 
 /// All that is served.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sources {
     pub(crate) files: Vec<FileSource>,
-    pub(crate) roots: Vec<PathBuf>,
+    pub(crate) roots: Vec<RootSource>,
 }
 
 impl Sources {
@@ -27,7 +67,12 @@ impl Sources {
         let mut sources = Self::default();
         for text in texts {
             if text.is_dir() {
-                sources.roots.push(text.clone());
+                sources.roots.push(RootSource {
+                    path: text.clone(),
+                    only: None,
+                    storage: None,
+                    origin: ValueOrigin::Argument,
+                });
                 continue;
             }
             let (name, path) = match named(text) {
@@ -49,7 +94,13 @@ impl Sources {
                     path.display()
                 )));
             }
-            sources.files.push(FileSource { name, path });
+            sources.files.push(FileSource {
+                name,
+                path,
+                storage: None,
+                watch: None,
+                origin: ValueOrigin::Argument,
+            });
         }
         Ok(sources)
     }

@@ -28,7 +28,7 @@ fn a_table_on_disk_answers_every_key_and_says_what_its_index_takes() {
         &["--disk-queue", "1"],
     ] {
         let said = answers_every_key(&[&["--storage", "disk"], arguments].concat());
-        assert_eq!(said[1], "storage disk: as --storage says");
+        assert_eq!(said[1], "storage disk: as was asked for");
         assert!(said[2].starts_with("index 0.0 MB in memory, 0."), "{said:?}");
         assert!(said[2].contains(" bits a key; cache "), "{said:?}");
     }
@@ -36,7 +36,7 @@ fn a_table_on_disk_answers_every_key_and_says_what_its_index_takes() {
 
 #[test]
 fn a_mapped_table_answers_every_key() {
-    assert_eq!(answers_every_key(&["--storage", "mmap"])[1], "storage mmap: as --storage says");
+    assert_eq!(answers_every_key(&["--storage", "mmap"])[1], "storage mmap: as was asked for");
 }
 
 #[test]

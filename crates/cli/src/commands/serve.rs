@@ -1,88 +1,88 @@
 //! `graven serve`: puts tables on the network until it is told to stop: those of a root, or files.
 
-use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use graven_catalog::root::{Root, TableStorage};
-use graven_catalog::{
-    Catalog, Directory, FileKeeper, FileStamp, Keeper, KeeperOptions, ServedFile, Snapshot, TableId,
-    TableState, VersionName,
-};
-use graven_format::Storage;
+use graven_catalog::{Catalog, Snapshot, TableId, TableState, VersionName};
 use graven_server::{Endpoint, Error, Listener, Location, ServerOptions};
 
-use crate::console::count;
+use crate::config::{Config, Given};
+use crate::console::{count, say, warn};
 use crate::descriptors;
 use crate::failure::{Failure, Outcome, cannot_start_thread};
 use crate::first_request;
-use crate::loaded::{Loaded, load_anew, megabytes};
+use crate::followers::{Followers, ServedTable, options_of};
+use crate::loaded::{Loaded, megabytes};
 use crate::log;
-use crate::options::serve::ServeOptions;
-use crate::root::explain;
+use crate::options::serve::ServeFlags;
 use crate::signals::ServerSignals;
 use crate::table::Table;
-use crate::table_source::{FileSource, Sources};
-
-/// How often files are looked at that are served by themselves.
-const FILES_POLL: Duration = Duration::from_secs(1);
 
 /// Answer lookups in tables over HTTP, Redis and memcached
 ///
-/// SIGINT and SIGTERM finish what is in flight and end the server; a second one ends it at once.
+/// SIGINT and SIGTERM finish what is in flight and end the server; a second one ends it at once. SIGHUP has it look at its
+/// tables, and read its configuration file again.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// A carved file, or text, tsv, csv or jsonl, where `-` is standard input; NAME=FILE names its table; a directory is a
     /// root with all its tables
-    #[arg(value_name = "TABLE", required = true)]
+    #[arg(value_name = "TABLE")]
     tables: Vec<PathBuf>,
+    /// A configuration file with options and tables, or GRAVEN_CONFIG [default: none]
+    ///
+    /// TOML, as docs/CONFIGURATION.md has it. Flags come before environment variables (GRAVEN_ and the option's name), these
+    /// before the file. SIGHUP has it read again.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    config: Option<PathBuf>,
+    /// Print all options and tables as a configuration file that says where each comes from, and serve nothing
+    #[arg(long, hide_short_help = true)]
+    print_config: bool,
     #[command(flatten)]
-    options: ServeOptions,
+    flags: ServeFlags,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
-    let Arguments { tables, options } = arguments;
-    log::start(options.log, options.log_format);
-    let sources = Sources::sort_out(tables)?;
+    let Arguments { tables, config, print_config, flags } = arguments;
+    let given = Given::new(flags.0.clone(), tables.clone(), config.clone())?;
+    let config = given.read()?;
+    if *print_config {
+        for warning in given.warnings() {
+            warn(warning);
+        }
+        say(config.to_toml()?.trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let options = &config.options;
+    let log = log::start(options.log, options.log_format);
+    for warning in given.warnings() {
+        tracing::warn!("{warning}");
+    }
     // Bound before the tables are read, so that a taken port is told at once.
     let listeners = options
         .listen
         .iter()
         .map(|endpoint| listen(endpoint, &options.server))
         .collect::<Outcome<Vec<_>>>()?;
-    let followers = Followers::default();
-    let signals = ServerSignals::watch({
-        let followers = followers.clone();
-        move || followers.reload()
-    })?;
+    let catalog = Catalog::empty();
+    let followers = Followers::new(given, config.clone(), log, &catalog);
+    let signals = ServerSignals::watch(followers.at_sighup()?)?;
     let wanted = options.server.limits.connections_max;
     let connections = descriptors::allow(wanted);
     if connections < wanted as u64 {
         tracing::debug!("the system allows {connections} connections; `ulimit -n` raises that");
     }
-    let catalog = Catalog::empty();
-    let files: Vec<ServedTable> =
-        sources.files.iter().map(|source| ServedTable::new(source, &catalog)).collect();
-    choose_default(options, &sources, &catalog)?;
-    for root in &sources.roots {
-        let root = open_root(root)?;
-        let keeper = Keeper::start(Arc::new(root), Arc::clone(&catalog), keeper_options(options));
-        followers.add_root(keeper.map_err(|error| explain(&error, ""))?);
-    }
-    followers.add_files(
-        FileKeeper::start(Arc::clone(&catalog), served(&files, options, &catalog), FILES_POLL),
-        files.len(),
-    )?;
+    let files = followers.begin()?;
     let mut start = Start {
-        options: options.clone(),
+        config: config.clone(),
         endpoints: listeners.iter().map(|listener| listener.endpoint().clone()).collect(),
         signals: signals.clone(),
         catalog: Arc::clone(&catalog),
-        has_roots: !sources.roots.is_empty(),
+        has_roots: !config.sources.roots.is_empty(),
+        followers,
         files: files.iter().map(|file| file.id).collect(),
         said: Vec::new(),
         began: Instant::now(),
@@ -91,9 +91,11 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     // told that it is.
     let mut slow = Vec::new();
     for file in files {
-        match (!comes_slowly(&file.path)).then(|| Table::open(&file.path)).transpose()? {
+        let source = &file.source;
+        let table = (!source.comes_slowly()).then(|| Table::open(&source.path)).transpose();
+        match table.map_err(|failure| config.at(source.origin, failure))? {
             Some(Table::Carved(carved)) => {
-                let loaded = Loaded::from(Table::Carved(carved), options, start.began)?;
+                let loaded = start.loaded(&file, Table::Carved(carved))?;
                 start.answer(&file, loaded);
             }
             table => slow.push((file, table)),
@@ -119,141 +121,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether `path` is a pipe or the like, of which nobody knows when the first byte comes.
-fn comes_slowly(path: &Path) -> bool {
-    path == Path::new("-") || fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir())
-}
-
-/// A table that one file answers for.
-struct ServedTable {
-    id: TableId,
-    name: graven_catalog::TableName,
-    path: PathBuf,
-    /// The file as it is before it is opened.
-    stamp: Option<FileStamp>,
-}
-
-impl ServedTable {
-    fn new(source: &FileSource, catalog: &Catalog) -> Self {
-        let id = catalog.add(source.name.clone());
-        catalog.require(id);
-        let stamp = FileStamp::of(&source.path);
-        Self { id, name: source.name.clone(), path: source.path.clone(), stamp }
-    }
-}
-
-/// The files whose changes are noticed, with `--watch` to answer by.
-fn served(files: &[ServedTable], options: &ServeOptions, catalog: &Arc<Catalog>) -> Vec<ServedFile> {
-    let lasting = files.iter().filter(|file| !comes_slowly(&file.path));
-    let served = lasting.map(|file| {
-        let reload = options.watch.then(|| {
-            let (path, options, catalog, id) =
-                (file.path.clone(), options.clone(), Arc::clone(catalog), file.id);
-            let reload = move || {
-                let snapshot = catalog.snapshot();
-                let answers = snapshot.table(id).and_then(TableState::current);
-                let was_carved = answers.is_some_and(|version| version.store().written().is_some());
-                let store = Table::open(&path).and_then(|table| match table {
-                    // Half a copy of something else may well read as text.
-                    Table::Text(text) if was_carved => {
-                        Err(Failure::new(format!("{} was a carved file and is none any longer", text.name())))
-                    }
-                    table => load_anew(table, &options),
-                });
-                store.map_err(|failure| failure.to_string())
-            };
-            Box::new(reload) as graven_catalog::Reload
-        });
-        let (table, name, path) = (file.id, file.name.clone(), file.path.clone());
-        ServedFile { table, name, path, stamp: file.stamp, reload }
-    });
-    served.collect()
-}
-
-/// A root, which may have no tables yet. A directory of files without one was not meant to be a root.
-fn open_root(path: &Path) -> Outcome<Directory> {
-    let root = Directory::open(path).map_err(|error| explain(&error, ""))?;
-    let has_tables = root.tables().is_ok_and(|tables| !tables.is_empty());
-    let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    let mut files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
-    if !has_tables && files.next().is_some() {
-        let path = path.display();
-        return Err(Failure::new(format!(
-            "{path} is a directory with files and no tables; name one file in it, or make it a root with `graven publish FILE \
-             {path}/TABLE`"
-        )));
-    }
-    Ok(root)
-}
-
-/// The table that is asked where none is named. What is asked of a file has to be there.
-fn choose_default(options: &ServeOptions, sources: &Sources, catalog: &Catalog) -> Outcome<()> {
-    let Some(name) = &options.default else { return Ok(()) };
-    let names: Vec<&str> = sources.files.iter().map(|source| source.name.as_str()).collect();
-    if sources.roots.is_empty() && !names.contains(&name.as_str()) {
-        let names = names.join(", ");
-        return Err(Failure::new(format!("--default {name}: there is no such table; there are {names}")));
-    }
-    catalog.set_default(Some(catalog.reserve(name.clone())));
-    Ok(())
-}
-
-fn keeper_options(options: &ServeOptions) -> KeeperOptions {
-    KeeperOptions {
-        poll: options.poll,
-        load_rate: (options.load_rate > 0).then_some(options.load_rate),
-        hold: options.hold.clone(),
-        storage: options.storage.map(|storage| match storage {
-            Storage::Memory => TableStorage::Ram,
-            Storage::Mapped => TableStorage::Mmap,
-            Storage::Disk => TableStorage::Disk,
-        }),
-    }
-}
-
-/// The threads that look for new versions.
-#[derive(Clone, Default)]
-struct Followers(Arc<Mutex<FollowedSources>>);
-
-#[derive(Default)]
-struct FollowedSources {
-    roots: Vec<Keeper>,
-    files: Option<FileKeeper>,
-    watches: bool,
-}
-
-impl Followers {
-    fn add_root(&self, keeper: Keeper) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).roots.push(keeper);
-    }
-
-    fn add_files(&self, keeper: Result<FileKeeper, graven_catalog::RootError>, files: usize) -> Outcome<()> {
-        let keeper = keeper.map_err(|error| explain(&error, ""))?;
-        let mut following = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        following.watches = files > 0;
-        following.files = Some(keeper);
-        Ok(())
-    }
-
-    /// What SIGHUP asks for. Logs are standard error and never rotated here.
-    fn reload(&self) {
-        let following = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        following.roots.iter().for_each(Keeper::look);
-        following.files.iter().for_each(FileKeeper::look);
-        match following.roots.len() {
-            0 => tracing::info!("SIGHUP: nothing to reload; restart the server for other options"),
-            roots => tracing::info!("SIGHUP: looking at {}", count(roots as u64, "root")),
-        }
-    }
-}
-
 /// What there is to do until all tables answer.
 struct Start {
-    options: ServeOptions,
+    config: Config,
     endpoints: Vec<Endpoint>,
     signals: ServerSignals,
     catalog: Arc<Catalog>,
     has_roots: bool,
+    followers: Followers,
     files: Vec<TableId>,
     said: Vec<String>,
     began: Instant,
@@ -264,8 +139,8 @@ impl Start {
     fn load(mut self, slow: Vec<(ServedTable, Option<Table>)>) -> Outcome<JoinHandle<Outcome<()>>> {
         let load = move || {
             for (file, table) in slow {
-                let table = table.map_or_else(|| Table::open(&file.path), Ok);
-                match table.and_then(|table| Loaded::from(table, &self.options, self.began)) {
+                let table = table.map_or_else(|| Table::open(&file.source.path), Ok);
+                match table.and_then(|table| self.loaded(&file, table)) {
                     Ok(loaded) => self.answer(&file, loaded),
                     Err(failure) => {
                         self.signals.shutdown.trigger();
@@ -275,12 +150,18 @@ impl Start {
             }
             let pairs: u64 = pairs(&self.catalog.snapshot());
             let listening: Vec<String> = self.endpoints.iter().map(Endpoint::to_string).collect();
-            let threads = self.options.server.threads;
+            let threads = self.config.options.server.threads;
             tracing::info!(threads, listening = listening.join(" "), pairs, "serving");
             self.announce();
             Ok(())
         };
         thread::Builder::new().name("carve".into()).spawn(load).map_err(|error| cannot_start_thread(&error))
+    }
+
+    /// Loads a table as it is to be kept.
+    fn loaded(&self, file: &ServedTable, table: Table) -> Outcome<Loaded> {
+        let loaded = Loaded::from(table, &options_of(&file.source, &self.config.options), self.began);
+        loaded.map_err(|failure| self.config.at(file.source.origin, failure))
     }
 
     /// Has a table answer from now on.
@@ -293,6 +174,7 @@ impl Start {
     /// Says what there is, where it can be asked, and how. A standard output that nobody reads is no reason not to serve.
     fn announce(&self) {
         self.signals.serving();
+        self.followers.started();
         let snapshot = self.catalog.snapshot();
         let mut out = io::stdout().lock();
         for line in self.said.iter().cloned().chain(self.said_of_roots(&snapshot)) {

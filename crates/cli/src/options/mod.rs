@@ -1,8 +1,9 @@
 //! An option that is declared once: its flag, what it reads, its range, its default and its help
-//! follow from one entry of a table, and so does its place in a configuration file.
+//! follow from one entry of a table, and so do its place in a configuration file and its variable.
 
 pub(crate) mod serve;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -74,9 +75,13 @@ pub(crate) enum OptionValue<T: 'static> {
     Texts {
         value_name: &'static str,
         read: fn(&mut T, &[&str]) -> Result<(), String>,
-        show: fn(&T) -> String,
+        show: fn(&T) -> Vec<String>,
     },
 }
+
+/// Options as they are written in one place, by their names: one text each, but of those that may
+/// be repeated.
+pub(crate) type Written = BTreeMap<&'static str, Vec<String>>;
 
 type Field<T, V> = fn(&mut T) -> &mut V;
 type OptionParser<T> = fn(&mut T, &str) -> Result<(), String>;
@@ -194,10 +199,44 @@ impl<T: Clone + Default> Declared<T> {
             OptionValue::Switch(field) => {
                 *field(options) = text.parse().map_err(|_| "write true or false, or nothing".to_owned())?;
             }
-            OptionValue::Choice { read, .. } | OptionValue::Text { read, .. } => read(options, text)?,
+            OptionValue::Choice { read, .. } => {
+                let choices = self.choices();
+                if !choices.iter().any(|choice| choice.get_name() == text) {
+                    return Err(format!("expected {}, found `{text}`", alternatives(&choices)));
+                }
+                read(options, text)?;
+            }
+            OptionValue::Text { read, .. } => read(options, text)?,
             OptionValue::Texts { read, .. } => read(options, texts)?,
         }
         Ok(())
+    }
+
+    /// Reads what was written of the option, and forgets it.
+    pub(crate) fn check(&self, texts: &[&str]) -> Result<(), String> {
+        self.read(&mut T::default(), texts)
+    }
+
+    /// The environment variable that sets it.
+    pub(crate) fn variable(&self) -> String {
+        format!("GRAVEN_{}", self.name.to_ascii_uppercase().replace('-', "_"))
+    }
+
+    /// The option's value in `options` as a configuration file has it; `None` where it has none.
+    pub(crate) fn to_toml(&self, options: &T) -> Option<toml::Value> {
+        let shown = self.show(options);
+        Some(match &self.value {
+            OptionValue::Count(..) | OptionValue::Size(..) => {
+                shown.parse().map_or(toml::Value::String(shown), toml::Value::Integer)
+            }
+            OptionValue::Switch(_) => toml::Value::Boolean(shown == "true"),
+            OptionValue::Time(..) | OptionValue::TimeOrNone(_) => toml::Value::String(shown),
+            OptionValue::Choice { .. } | OptionValue::Text { .. } if shown.is_empty() => return None,
+            OptionValue::Choice { .. } | OptionValue::Text { .. } => toml::Value::String(shown),
+            OptionValue::Texts { show, .. } => {
+                toml::Value::Array(show(options).into_iter().map(toml::Value::String).collect())
+            }
+        })
     }
 
     /// The option's value in `options`, as [`read`](Self::read) takes it.
@@ -213,9 +252,8 @@ impl<T: Clone + Default> Declared<T> {
                 field(&mut options).map_or_else(|| NONE.to_owned(), quantity::show_time)
             }
             OptionValue::Switch(field) => field(&mut options).to_string(),
-            OptionValue::Choice { show, .. }
-            | OptionValue::Text { show, .. }
-            | OptionValue::Texts { show, .. } => show(&options),
+            OptionValue::Choice { show, .. } | OptionValue::Text { show, .. } => show(&options),
+            OptionValue::Texts { show, .. } => show(&options).join(" "),
         }
     }
 
@@ -255,7 +293,7 @@ impl<T: Clone + Default> Declared<T> {
     }
 
     /// The words that can be chosen.
-    fn choices(&self) -> Vec<PossibleValue> {
+    pub(crate) fn choices(&self) -> Vec<PossibleValue> {
         match &self.value {
             OptionValue::Choice { choices, .. } => choices(),
             _ => Vec::new(),
@@ -265,10 +303,9 @@ impl<T: Clone + Default> Declared<T> {
     /// The line of `-h`.
     fn line(&self) -> String {
         let choices = self.choices();
-        let words: Vec<&str> = choices.iter().map(PossibleValue::get_name).collect();
-        let words = match &words[..] {
+        let words = match &choices[..] {
             [] => String::new(),
-            [others @ .., last] => format!(": {} or {last}", others.join(", ")),
+            choices => format!(": {}", alternatives(choices)),
         };
         format!("{}{words} [default: {}]", self.help, self.default_text())
     }
@@ -343,6 +380,16 @@ impl<T: Clone + Default> Declared<T> {
     }
 }
 
+/// Words of which one is chosen: "auto, ram or disk".
+pub(crate) fn alternatives(choices: &[PossibleValue]) -> String {
+    let words: Vec<&str> = choices.iter().map(PossibleValue::get_name).collect();
+    match &words[..] {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [others @ .., last] => format!("{} or {last}", others.join(", ")),
+    }
+}
+
 /// What stands for a time without end.
 const NONE: &str = "none";
 
@@ -355,6 +402,18 @@ fn time_or_none(text: &str) -> Result<Option<Duration>, String> {
 }
 
 impl Group {
+    /// Its section in a configuration file.
+    pub(crate) fn section(self) -> &'static str {
+        match self {
+            Self::Table => "all-tables",
+            Self::Network => "network",
+            Self::Storage => "storage",
+            Self::Limits => "limits",
+            Self::Timeouts => "timeouts",
+            Self::Logs => "logs",
+        }
+    }
+
     fn heading(self) -> Option<&'static str> {
         Some(match self {
             // What a table is made of stands with the table itself.
@@ -374,17 +433,7 @@ pub(crate) fn augment<T: Clone + Default>(command: Command, all: &'static [Decla
 }
 
 /// The options with which a command was called.
-pub(crate) fn from_matches<T: Clone + Default>(
-    matches: &ArgMatches,
-    all: &'static [Declared<T>],
-) -> Result<T, clap::Error> {
-    let mut options = T::default();
-    for declared in all {
-        let Some(texts) = matches.get_many::<String>(declared.name) else { continue };
-        let texts: Vec<&str> = texts.map(String::as_str).collect();
-        declared
-            .read(&mut options, &texts)
-            .map_err(|error| clap::Error::raw(clap::error::ErrorKind::ValueValidation, error))?;
-    }
-    Ok(options)
+pub(crate) fn written<T>(matches: &ArgMatches, all: &'static [Declared<T>]) -> Written {
+    let texts = |declared: &Declared<T>| Some(matches.get_many::<String>(declared.name)?.cloned().collect());
+    all.iter().filter_map(|declared| Some((declared.name, texts(declared)?))).collect()
 }

@@ -14,7 +14,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::duplicates::Keep;
 use crate::options::Group::{Limits, Logs, Network, Storage, Table, Timeouts};
-use crate::options::{self, Declared, augment, choices, choose, chosen, common, from_matches, rare};
+use crate::options::{self, Declared, Written, augment, choices, choose, chosen, common, rare, written};
 use crate::storage;
 
 /// What `graven serve` can be told, but for the table's path.
@@ -94,9 +94,6 @@ const ANY: RangeInclusive<u64> = 0..=u64::MAX;
 const SOME: RangeInclusive<u64> = 1..=u64::MAX;
 const EVER: RangeInclusive<Duration> = Duration::ZERO..=Duration::MAX;
 
-/// The word for a storage that is chosen by the memory that there is.
-const AUTO: &str = "auto";
-
 /// More tables than anybody numbers.
 const DATABASE_MAX: u32 = 65_535;
 
@@ -121,9 +118,10 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
                 options.duplicates = Some(choose(text)?);
                 Ok(())
             },
-            show: |options| chosen(&options.duplicates.unwrap_or(Keep::Last)),
+            show: |options| options.duplicates.as_ref().map_or_else(String::new, chosen),
         },
     )
+    .default_said("last")
     .more("Only for text: a carved file has one value a key"),
     rare(
         Table,
@@ -163,8 +161,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
                 Ok(())
             },
             show: |options| {
-                let held = options.hold.iter().map(|(table, version)| format!("{table}@{version}"));
-                held.collect::<Vec<_>>().join(" ")
+                options.hold.iter().map(|(table, version)| format!("{table}@{version}")).collect()
             },
         },
     )
@@ -181,7 +178,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
             },
             show: |options| {
                 let databases = options.server.databases.iter();
-                databases.map(|(number, name)| format!("{number}={name}")).collect::<Vec<_>>().join(" ")
+                databases.map(|(number, name)| format!("{number}={name}")).collect()
             },
         },
     )
@@ -207,12 +204,15 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         ServeValue::Texts {
             value_name: "ADDRESS",
             read: |options, texts| {
+                if texts.is_empty() {
+                    return Err("expected one address at least, found none".to_owned());
+                }
                 let endpoints = texts.iter().map(|text| text.parse::<Endpoint>());
                 let endpoints = endpoints.collect::<Result<_, AddressError>>();
                 options.listen = endpoints.map_err(|error| error.problem.to_string())?;
                 Ok(())
             },
-            show: |options| options.listen.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(" "),
+            show: |options| options.listen.iter().map(Endpoint::to_string).collect(),
         },
     )
     .more(
@@ -258,7 +258,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
             },
             show: |options| {
                 let hosts = &options.server.network.allow_hosts;
-                hosts.iter().map(HostName::as_str).collect::<Vec<_>>().join(" ")
+                hosts.iter().map(|host| host.as_str().to_owned()).collect()
             },
         },
     )
@@ -302,7 +302,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         ServeValue::Choice {
             value_name: "WHERE",
             choices: || {
-                let auto = (AUTO, "ram where there is room for it, else disk");
+                let auto = (storage::AUTO, "ram where there is room for it, else disk");
                 let words = storage::WORDS.map(|(word, _, about)| (word, about));
                 let all = std::iter::once(auto).chain(words);
                 all.map(|(word, about)| PossibleValue::new(word).help(about)).collect()
@@ -311,12 +311,12 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
                 let word = storage::WORDS.iter().find(|(word, ..)| *word == text);
                 options.storage = match word {
                     Some((_, storage, _)) => Some(*storage),
-                    None if text == AUTO => None,
+                    None if text == storage::AUTO => None,
                     None => return Err(format!("`{text}` is not a storage")),
                 };
                 Ok(())
             },
-            show: |options| options.storage.map_or(AUTO, storage::word).to_owned(),
+            show: |options| options.storage.map_or(storage::AUTO, storage::word).to_owned(),
         },
     ),
     common(
@@ -557,7 +557,11 @@ impl From<DiskReads> for DiskReadsName {
     }
 }
 
-impl clap::Args for ServeOptions {
+/// The flags of `graven serve` that were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ServeFlags(pub(crate) Written);
+
+impl clap::Args for ServeFlags {
     fn augment_args(command: Command) -> Command {
         augment(command, DECLARED)
     }
@@ -567,19 +571,19 @@ impl clap::Args for ServeOptions {
     }
 }
 
-impl clap::FromArgMatches for ServeOptions {
+impl clap::FromArgMatches for ServeFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        from_matches(matches, DECLARED)
+        Ok(Self(written(matches, DECLARED)))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = from_matches(matches, DECLARED)?;
+        *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use clap::Parser;
 
     use super::*;
@@ -587,16 +591,23 @@ mod tests {
     #[derive(Parser)]
     struct CommandLine {
         #[command(flatten)]
-        options: ServeOptions,
+        flags: ServeFlags,
     }
 
     fn line(arguments: &[&str]) -> Result<ServeOptions, String> {
         let arguments = std::iter::once("serve").chain(arguments.iter().copied());
-        CommandLine::try_parse_from(arguments).map(|line| line.options).map_err(|error| error.to_string())
+        let line = CommandLine::try_parse_from(arguments).map_err(|error| error.to_string())?;
+        let mut options = ServeOptions::default();
+        for (name, texts) in line.flags.0 {
+            let declared = DECLARED.iter().find(|declared| declared.name == name).unwrap();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            declared.read(&mut options, &texts)?;
+        }
+        Ok(options)
     }
 
     /// A value of each option that is not its default.
-    const OTHERS: [(&str, &str); 47] = [
+    pub(crate) const OTHERS: [(&str, &str); 47] = [
         ("default", "prices"),
         ("watch", "true"),
         ("hold", "prices@v1"),
