@@ -256,6 +256,8 @@ fn info_is_the_same_for_people_and_for_programs() {
         "key_bytes",
         "key_gain",
         "value_codec",
+        "long_codec",
+        "shared_values",
         "value_bytes",
         "stored_value_bytes",
         "value_gain",

@@ -37,6 +37,12 @@ pub(crate) struct BucketShape {
     pub(crate) shared: u32,
     /// Bits that a byte of a packed value takes; 0 where values are stored in bytes.
     pub(crate) symbol_bits: u32,
+    /// Of the two bytes that a bucket begins with, those bits that are the number of its records,
+    /// and the one that says that it is wide.
+    count_mask: u16,
+    wide_mask: u16,
+    /// How many records of a narrow bucket have words that are summed at once.
+    near: usize,
     sums: Sums,
 }
 
@@ -82,7 +88,6 @@ pub(crate) enum Stored<'a> {
     /// The value is here: its form, its stored bytes, and the length that its word has.
     Inline { form: Form, bytes: &'a [u8], length: u32 },
     /// A shared value.
-    #[expect(dead_code, reason = "readers know them, builders do not write them yet")]
     Shared(u32),
     /// The value is too long for a bucket and lies behind those of its line.
     Large(LargeReference),
@@ -192,6 +197,8 @@ pub(crate) struct Widths {
 impl BucketShape {
     pub(crate) fn new(widths: Widths) -> Self {
         let word_bits = u32::from(widths.word_bits);
+        let wide_mask = 1 << (8 * widths.count_width - 1);
+        let sums = Sums::new(word_bits, widths.shared == 0);
         Self {
             count_width: widths.count_width,
             numeric: widths.numeric,
@@ -203,7 +210,10 @@ impl BucketShape {
             word_base: widths.word_base,
             shared: widths.shared.min(1 << word_bits),
             symbol_bits: widths.symbol_bits,
-            sums: Sums::new(word_bits, widths.shared == 0),
+            count_mask: wide_mask - 1,
+            wide_mask,
+            near: if sums.hold { EIGHT } else { 0 },
+            sums,
         }
     }
 
@@ -215,7 +225,7 @@ impl BucketShape {
 
     /// The highest bit of a bucket's count, which says that it is wide, and the others' most.
     pub(crate) fn wide_flag(&self) -> u16 {
-        1 << (8 * self.count_width - 1)
+        self.wide_mask
     }
 
     /// The word that a value has in a narrow bucket, where it has one.
@@ -299,11 +309,9 @@ impl BucketShape {
         bytes: &'a [u8],
         len: usize,
     ) -> Result<Bucket<'a, C>, Problem> {
-        let (count, wide) = match bytes.get(..2) {
-            Some(&[count, _]) if self.count_width == 1 => (usize::from(count & 0x7F), count & 0x80 != 0),
-            Some(&[low, high]) => (usize::from(u16::from_le_bytes([low, high & 0x7F])), high & 0x80 != 0),
-            _ => return Err(cut_short(self.count_width.into(), len)),
-        };
+        let Some(&head) = bytes.first_chunk() else { return Err(cut_short(self.count_width.into(), len)) };
+        let head = u16::from_le_bytes(head);
+        let (count, wide) = (usize::from(head & self.count_mask), head & self.wide_mask != 0);
         let tags = usize::from(self.count_width);
         let words = tags + count;
         let fields = 8 * words + count * if wide { 16 } else { self.word_bits as usize };
@@ -385,11 +393,13 @@ impl<'a, C: Cpu> Bucket<'a, C> {
     pub(crate) fn find(&self, tag: u8, mut is_it: impl FnMut(usize) -> bool) -> Option<usize> {
         let mut from = 0;
         loop {
-            let seen = self.bytes.get(self.tags + from..).map_or([0; LANES], lanes);
-            let valid = u32::MAX.unbounded_shr(32_u32.saturating_sub((self.count - from) as u32));
-            let mut candidates = self.cpu.equal(seen, tag) & valid;
+            let mut candidates = self.cpu.equal(self.lanes(self.tags + from), tag);
             while candidates != 0 {
                 let i = from + candidates.trailing_zeros() as usize;
+                if i >= self.count {
+                    // What is behind the tags.
+                    return None;
+                }
                 if is_it(i) {
                     return Some(i);
                 }
@@ -402,12 +412,20 @@ impl<'a, C: Cpu> Bucket<'a, C> {
         }
     }
 
+    /// The sixteen bytes at `at`, with zeros where there are fewer.
+    #[inline(always)]
+    fn lanes(&self, at: usize) -> [u8; LANES] {
+        match self.bytes.len().checked_sub(LANES) {
+            Some(last) if at <= last => *self.bytes[at..at + LANES].first_chunk().unwrap_or(&[0; LANES]),
+            _ => lanes(self.bytes.get(at..).unwrap_or_default()),
+        }
+    }
+
     /// What is stored of the numeric key of record `i` beside its tag.
     #[inline(always)]
     pub(crate) fn rest(&self, i: usize) -> u128 {
         let bits = self.fields + i * self.shape.rest_bits as usize;
-        let word = self.bytes.get(bits / 8..).map_or([0; LANES], lanes);
-        u128::from_le_bytes(word) >> (bits % 8) & self.shape.rest_mask
+        u128::from_le_bytes(self.lanes(bits / 8)) >> (bits % 8) & self.shape.rest_mask
     }
 
     /// A number of up to 32 bits, from bit `at` on.
@@ -432,9 +450,14 @@ impl<'a, C: Cpu> Bucket<'a, C> {
     /// Where the values begin, in bits.
     #[inline(always)]
     fn values(&self) -> usize {
+        self.values_where(self.shape.symbol_bits > 0 && !self.wide)
+    }
+
+    /// As [`Self::values`], where it is known whether they are packed in a narrow bucket.
+    #[inline(always)]
+    fn values_where(&self, packed: bool) -> usize {
         let end = self.fields_end();
         if self.shape.numeric {
-            let packed = self.shape.symbol_bits > 0 && !self.wide;
             return if packed { end } else { end.next_multiple_of(8) };
         }
         let keys: usize = (0..self.count).map(|i| self.key_len(i)).sum();
@@ -468,15 +491,48 @@ impl<'a, C: Cpu> Bucket<'a, C> {
         if self.wide {
             return self.wide_value(i);
         }
-        let sums = &self.shape.sums;
-        if i >= EIGHT || !sums.hold {
+        if i >= self.shape.near {
             return self.later_value(i);
         }
+        let (before, len) = self.near_value(i);
+        self.place(before, len)
+    }
+
+    /// Of the value of record `i`, one of the first in a narrow bucket of a table whose words are
+    /// lengths of few bits: how many bytes of others are before it, and how many it has.
+    #[inline(always)]
+    fn near_value(&self, i: usize) -> (usize, usize) {
+        let sums = &self.shape.sums;
         let words = load(self.bytes, self.words);
         let at = i as u32 * self.shape.word_bits;
         let base = self.shape.word_base as usize;
         let len = (words >> at & sums.word) as usize + base;
-        self.place(sums.of(words & ((1 << at) - 1)) + i * base, len)
+        (sums.of(words & ((1 << at) - 1)) + i * base, len)
+    }
+
+    /// Where the value of record `i` begins, in bytes, and how many it has, if it is one of those
+    /// that nearly all are: [`ValuePlace::Inline`] in a narrow bucket, and near its beginning.
+    /// `None` says nothing. [`Self::value`] knows all, and takes twice as long to say so.
+    #[inline(always)]
+    pub(crate) fn near_inline(&self, i: usize) -> Option<(usize, usize)> {
+        if self.wide || i >= self.shape.near {
+            return None;
+        }
+        let (before, len) = self.near_value(i);
+        let start = self.values_where(false) / 8 + before;
+        (start + len <= self.len).then_some((start, len))
+    }
+
+    /// The same of values that are packed: the bit where it begins, and how many bytes it has.
+    #[inline(always)]
+    pub(crate) fn near_packed(&self, i: usize) -> Option<(usize, usize)> {
+        if self.wide || i >= self.shape.near {
+            return None;
+        }
+        let (before, len) = self.near_value(i);
+        let symbol_bits = self.shape.symbol_bits as usize;
+        let bit = self.values_where(true) + before * symbol_bits;
+        (bit + len * symbol_bits <= 8 * self.len).then_some((bit, len))
     }
 
     /// As [`Self::value`], of a record that is not among the first of a narrow bucket, or of a

@@ -28,7 +28,14 @@ pub(crate) fn line_of(bucket: u64) -> (u64, usize) {
 /// Where the first bucket of `line` begins in the section of records.
 #[inline(always)]
 pub(crate) fn base(line: &Line) -> u64 {
-    u64::from_le_bytes([line[0], line[1], line[2], line[3], line[4], line[5], 0, 0])
+    head(line) & u64::MAX >> (64 - 8 * LINE_BASE_BYTES)
+}
+
+/// The base and, above it, the shift.
+#[inline(always)]
+fn head(line: &Line) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *line;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// Moves the buckets of a line by `offset` bytes.
@@ -78,7 +85,7 @@ impl Groups {
 
 #[inline(always)]
 fn shift(line: &Line) -> u32 {
-    u16::from_le_bytes([line[LINE_SHIFT_OFFSET], line[LINE_SHIFT_OFFSET + 1]]) as u32 & LINE_SHIFT_MAX
+    (head(line) >> (8 * LINE_SHIFT_OFFSET)) as u32 & LINE_SHIFT_MAX
 }
 
 /// Where the bucket that is number `at - 1` of the line ends, in its units.
@@ -93,10 +100,15 @@ fn end_of(line: &Line, at: usize) -> u64 {
 #[inline(always)]
 pub(crate) fn range(line: &Line, at: usize, groups: Groups) -> Range<u64> {
     let (base, shift) = (base(line), shift(line));
-    let start = if at == 0 { 0 } else { end_of(line, at) };
+    // Both ends at once; where there is no bucket before, the shift stands in the place of its end.
+    // Never more, as the compiler does not know: so it need not check each of the four bytes.
+    let at = at.min(LINE_BUCKETS as usize - 1);
+    let offset = LINE_SHIFT_OFFSET + 2 * at;
+    let ends = u32::from_le_bytes([line[offset], line[offset + 1], line[offset + 2], line[offset + 3]]);
+    let start = if at == 0 { 0 } else { u64::from(ends as u16) };
     // A group begins with its check.
-    let start = (start << shift) + (groups.firsts >> at & 1) as u64 * GROUP_CRC_BYTES as u64;
-    let end = (end_of(line, at + 1) << shift).max(start);
+    let start = (start << shift) + u64::from(groups.firsts >> at & 1) * GROUP_CRC_BYTES as u64;
+    let end = (u64::from(ends >> 16) << shift).max(start);
     base + start..base + end
 }
 

@@ -31,6 +31,8 @@ pub struct Info {
     pub value_codec: Codec,
     /// How long values are stored, where they have a codec of their own.
     pub long_codec: Option<Codec>,
+    /// Values that are stored once, whatever the number of keys that have them.
+    pub shared_values: u32,
     /// Bytes of all values as they were given.
     pub value_bytes: u64,
     /// Bytes of all values as they are stored.
@@ -121,6 +123,7 @@ impl Store {
             stored_key_bytes: header.stored_key_bytes,
             value_codec: header.value_codec,
             long_codec: (header.long_codec != Codec::Raw).then_some(header.long_codec),
+            shared_values: header.shared_values,
             value_bytes: header.value_bytes,
             stored_value_bytes: header.stored_value_bytes,
             buckets: self.buckets(),

@@ -54,13 +54,26 @@ impl Store {
         damaged(Section::Index, self.line_offset(bucket), problem)
     }
 
+    /// Where a bucket lies in the file, which is number `at` of the line at `offset` of `bytes`,
+    /// all of the file.
+    #[inline(always)]
+    pub(crate) fn range_at(
+        &self,
+        bytes: &[u8],
+        bucket: u64,
+        offset: usize,
+        at: usize,
+    ) -> Result<Range<usize>, Error> {
+        match bytes.get(offset..).and_then(|bytes| bytes.first_chunk()) {
+            Some(line) => self.in_file(index::range(line, at, self.groups), bucket),
+            None => Err(self.beyond_records(bucket, u64::MAX)),
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn range_in(&self, region: &Region, place: Place) -> Result<Range<usize>, Error> {
-        let offset = self.line_offset(place.bucket);
-        match region.bytes().get(offset..).and_then(|bytes| bytes.first_chunk()) {
-            Some(line) => self.range_by(line, place.bucket),
-            None => Err(self.beyond_records(place.bucket, u64::MAX)),
-        }
+        let at = index::line_of(place.bucket).1;
+        self.range_at(region.bytes(), place.bucket, self.line_offset(place.bucket), at)
     }
 
     /// The line of the index that a bucket is in.

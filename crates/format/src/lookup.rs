@@ -6,14 +6,15 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use crate::bucket::{Bucket, ValuePlace};
-use crate::codec::{ABREAST, Alphabet, Decoder, Rooms, StoredValue, UNPACKED};
+use crate::bucket::{Bucket, Form, ValuePlace};
+use crate::codec::{ABREAST, Alphabet, BLOCK_BYTES, Decoder, Rooms, SharedReader, StoredValue, UNPACKED};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::X86;
 use crate::cpu::{Cpu, Portable};
 use crate::error::{Error, Problem};
+use crate::index;
 use crate::key::Place;
-use crate::layout::Section;
+use crate::layout::{LINE_BYTES, Section};
 use crate::limits::VALUE_BYTES_MAX;
 use crate::region::{Region, prefetch_line, prefetch_lines};
 use crate::store::{Store, damaged};
@@ -64,7 +65,7 @@ impl Found {
 #[derive(Clone, Debug)]
 pub struct Batch {
     decoded_bytes_max: usize,
-    places: Vec<Option<(Place, Range<usize>)>>,
+    asked: Vec<BatchKey>,
     bytes: Vec<u8>,
     /// How much of `bytes` the values take where they are copied as they are; there may be older
     /// bytes behind.
@@ -72,6 +73,21 @@ pub struct Batch {
     found: Vec<Found>,
     rooms: Rooms,
 }
+
+/// Where a key of a batch would be.
+#[derive(Clone, Debug, Default)]
+struct BatchKey {
+    place: Place,
+    /// Where the line of its bucket lies in the file, or [`NOWHERE`], and which bucket of that line
+    /// it is.
+    line: usize,
+    at: usize,
+    /// Where its bucket lies in the file, once that is known.
+    range: Range<usize>,
+}
+
+/// The line of a key that no key of the table is spelled like.
+const NOWHERE: usize = usize::MAX;
 
 impl Default for Batch {
     fn default() -> Self {
@@ -86,7 +102,7 @@ impl Batch {
     pub fn bounded(decoded_bytes_max: usize) -> Self {
         Self {
             decoded_bytes_max,
-            places: Vec::new(),
+            asked: Vec::new(),
             bytes: Vec::new(),
             used: 0,
             found: Vec::new(),
@@ -148,8 +164,9 @@ impl Store {
         Ok(true)
     }
 
-    /// Looks `key` up. The value is brought into `room`, whose former content is lost, unless it lies in the table's memory as
-    /// it is and is large: such a value is not copied. Costs what [`Self::get`] costs.
+    /// Looks `key` up. The value is brought into `room`, whose former content is lost, unless it
+    /// lies in the table's memory as it is and is large: such a value is not copied. Costs what
+    /// [`Self::get`] costs.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -274,22 +291,20 @@ impl Store {
             return Ok(());
         };
         for keys in keys.chunks(OVERLAP) {
-            batch.places.clear();
-            for key in keys {
-                let place = self.keys.order(cpu, key).map(|order| self.keys.place(order));
-                if let Some(place) = place {
-                    region.prefetch_line(self.line_offset(place.bucket));
-                }
-                batch.places.push(place.map(|place| (place, 0..0)));
-            }
-            for place in batch.places.iter_mut().take(LEAD) {
-                self.fetch(region, place)?;
+            self.ask(cpu, region.bytes(), keys, &mut batch.asked);
+            for asked in batch.asked.iter_mut().take(keys.len().min(LEAD)) {
+                self.fetch(region, asked)?;
             }
             let before = batch.found.len();
             match (&self.values.decoder, &self.values.alphabet) {
                 (Some(decoder), _) => self.decode_found(cpu, region, decoder, keys, batch)?,
-                (None, Some(alphabet)) => self.copy_found(cpu, region, keys, batch, &Unpack(alphabet))?,
-                (None, None) => self.copy_found(cpu, region, keys, batch, &Copy)?,
+                (None, Some(alphabet)) => {
+                    let unpack = Unpack(alphabet, &self.values.shared);
+                    self.copy_found(cpu, region, keys, batch, &unpack)?;
+                }
+                (None, None) => {
+                    self.copy_found(cpu, region, keys, batch, &Copy(&self.values.shared))?;
+                }
             }
             if batch.found.len() < before + keys.len() {
                 break;
@@ -308,31 +323,25 @@ impl Store {
         batch: &mut Batch,
     ) -> Result<(), Error> {
         for keys in keys.chunks(OVERLAP) {
-            batch.places.clear();
-            for key in keys {
-                let place = self.keys.order(cpu, key).map(|order| self.keys.place(order));
-                if let Some(place) = place {
-                    prefetch_line(mapped, self.line_offset(place.bucket));
-                }
-                batch.places.push(place.map(|place| (place, 0..0)));
-            }
+            self.ask(cpu, mapped, keys, &mut batch.asked);
             // A line is read again when its bucket's turn has come: it may be another by then.
-            let ask = |place: Option<&Option<(Place, Range<usize>)>>| {
-                let Some(Some((place, _))) = place else { return };
-                let line = self.line(place.bucket);
-                let group = line.and_then(|line| self.group_by(&line, place.bucket));
+            let fetch = |asked: &BatchKey| {
+                if asked.line == NOWHERE {
+                    return;
+                }
+                let line = self.line(asked.place.bucket);
+                let group = line.and_then(|line| self.group_by(&line, asked.place.bucket));
                 if let Ok(group) = group {
                     prefetch_lines(mapped, group.start, group.len().min(ASKED_BYTES_MAX));
                 }
             };
-            (0..MAPPED_LEAD).for_each(|i| ask(batch.places.get(i)));
+            let all = &batch.asked[..keys.len()];
+            all.iter().take(MAPPED_LEAD).for_each(fetch);
             for (i, key) in keys.iter().enumerate() {
-                ask(batch.places.get(i + MAPPED_LEAD));
+                all.get(i + MAPPED_LEAD).into_iter().for_each(fetch);
                 let start = batch.bytes.len();
-                let found = match batch.places[i].clone() {
-                    Some((place, _)) => self.get_checked(cpu, place, key, &mut batch.bytes)?,
-                    None => false,
-                };
+                let found =
+                    all[i].line != NOWHERE && self.get_checked(cpu, all[i].place, key, &mut batch.bytes)?;
                 let range = start..batch.bytes.len();
                 batch.found.push(if found { Found::Copied(range) } else { Found::Missing });
                 if batch.bytes.len() > batch.decoded_bytes_max {
@@ -343,17 +352,37 @@ impl Store {
         Ok(())
     }
 
+    /// Says where `keys` would be, and asks for their lines of the index in `bytes`, all of the
+    /// file.
+    #[inline(always)]
+    fn ask(&self, cpu: impl Cpu, bytes: &[u8], keys: &[&[u8]], asked: &mut Vec<BatchKey>) {
+        if asked.len() < OVERLAP {
+            asked.resize(OVERLAP, BatchKey::default());
+        }
+        for (key, asked) in keys.iter().zip(asked) {
+            asked.line = NOWHERE;
+            if let Some(order) = self.keys.order(cpu, key) {
+                asked.place = self.keys.place(order);
+                let (line, at) = index::line_of(asked.place.bucket);
+                asked.line = self.index_start + line as usize * LINE_BYTES;
+                asked.at = at;
+                prefetch_line(bytes, asked.line);
+            }
+        }
+    }
+
     /// Finds the range of a bucket, and asks for it.
     #[inline(always)]
-    fn fetch(&self, region: &Region, place: &mut Option<(Place, Range<usize>)>) -> Result<(), Error> {
-        if let Some((place, range)) = place {
-            *range = self.range_in(region, *place)?;
-            region.prefetch(range.start, range.len());
+    fn fetch(&self, region: &Region, asked: &mut BatchKey) -> Result<(), Error> {
+        if asked.line != NOWHERE {
+            asked.range = self.range_at(region.bytes(), asked.place.bucket, asked.line, asked.at)?;
+            region.prefetch(asked.range.start, asked.range.len());
         }
         Ok(())
     }
 
-    /// Appends the values of `keys`, which are raw and whose places are known, to the batch.
+    /// Appends the values of `keys`, which need no decoder and whose places are known, to the
+    /// batch.
     #[inline(always)]
     fn copy_found(
         &self,
@@ -363,44 +392,42 @@ impl Store {
         batch: &mut Batch,
         bring: &impl Bring,
     ) -> Result<(), Error> {
+        let Batch { asked, bytes, used, found, decoded_bytes_max, .. } = batch;
+        let all = &mut asked[..keys.len()];
+        found.reserve(keys.len());
         for (i, key) in keys.iter().enumerate() {
-            if let Some(place) = batch.places.get_mut(i + LEAD) {
-                self.fetch(region, place)?;
+            if let Some(asked) = all.get_mut(i + LEAD) {
+                self.fetch(region, asked)?;
             }
-            let Batch { places, bytes, used, found, decoded_bytes_max, .. } = batch;
-            let Some((place, range)) = &places[i] else {
+            let BatchKey { place, line, range, .. } = &all[i];
+            if *line == NOWHERE {
                 found.push(Found::Missing);
                 continue;
-            };
+            }
             let at = |problem| damaged(Section::Records, range.start, problem);
             let bucket = self.buckets.open(cpu, region.bytes_from(range.start), range.len()).map_err(at)?;
             let Some(record) = self.find_record(&bucket, range.start, *place, key)? else {
                 found.push(Found::Missing);
                 continue;
             };
-            let value = bucket.value(record).map_err(at)?;
             let start = *used;
-            *used = match bring.bring(cpu, &value, &bucket, bytes, start) {
-                Some(end) => end,
-                None => {
-                    bytes.truncate(start);
-                    found.push(self.other_in(
-                        cpu,
-                        region,
-                        place.bucket,
-                        range.start,
-                        &bucket,
-                        value,
-                        bytes,
-                    )?);
-                    *used = bytes.len();
-                    if *used > *decoded_bytes_max {
-                        return Ok(());
-                    }
-                    continue;
-                }
-            };
-            found.push(Found::Copied(start..*used));
+            if let Some(end) = bring.near(cpu, &bucket, record, bytes, start) {
+                *used = end;
+                found.push(Found::Copied(start..end));
+                continue;
+            }
+            let value = bucket.value(record).map_err(at)?;
+            if let Some(end) = bring.bring(cpu, &bucket, &value, bytes, start) {
+                *used = end;
+                found.push(Found::Copied(start..end));
+                continue;
+            }
+            bytes.truncate(start);
+            found.push(self.other_in(cpu, region, place.bucket, range.start, &bucket, value, bytes)?);
+            *used = bytes.len();
+            if *used > *decoded_bytes_max {
+                return Ok(());
+            }
         }
         Ok(())
     }
@@ -415,7 +442,8 @@ impl Store {
         mut keys: &[&[u8]],
         batch: &mut Batch,
     ) -> Result<(), Error> {
-        let Batch { places, bytes, found, rooms, decoded_bytes_max, .. } = batch;
+        let Batch { asked: all, bytes, found, rooms, decoded_bytes_max, .. } = batch;
+        let all = &mut all[..keys.len()];
         let mut stored = [StoredValue::default(); ABREAST];
         // Where the answers belong, and where the buckets begin.
         let mut asked = [(0, 0); ABREAST];
@@ -435,30 +463,35 @@ impl Store {
                 }
             }
             let Some(key) = keys.get(i) else { break };
-            if let Some(place) = places.get_mut(i + LEAD) {
-                self.fetch(region, place)?;
+            if let Some(asked) = all.get_mut(i + LEAD) {
+                self.fetch(region, asked)?;
             }
             found.push(Found::Missing);
-            let Some((place, range)) = &places[i] else { continue };
+            let BatchKey { place, line, range, .. } = &all[i];
+            if *line == NOWHERE {
+                continue;
+            }
             let at = |problem| damaged(Section::Records, range.start, problem);
             let bucket = self.buckets.open(cpu, region.bytes_from(range.start), range.len()).map_err(at)?;
             let Some(record) = self.find_record(&bucket, range.start, *place, key)? else { continue };
-            match bucket.value(record).map_err(at)? {
-                ValuePlace::Inline(inside) => {
-                    stored[waiting] =
-                        StoredValue { bytes: bucket.bytes_from(inside.start), len: inside.len() };
-                    asked[waiting] = (found.len() - 1, range.start);
-                    waiting += 1;
-                }
-                value => {
-                    let value =
-                        self.other_in(cpu, region, place.bucket, range.start, &bucket, value, bytes)?;
-                    *found.last_mut().expect("one was just pushed") = value;
-                    if bytes.len() > *decoded_bytes_max {
-                        keys = &keys[..=i];
+            let (start, len) = match bucket.near_inline(record) {
+                Some(near) => near,
+                None => match bucket.value(record).map_err(at)? {
+                    ValuePlace::Inline(inside) => (inside.start, inside.len()),
+                    value => {
+                        let value =
+                            self.other_in(cpu, region, place.bucket, range.start, &bucket, value, bytes)?;
+                        *found.last_mut().expect("one was just pushed") = value;
+                        if bytes.len() > *decoded_bytes_max {
+                            keys = &keys[..=i];
+                        }
+                        continue;
                     }
-                }
-            }
+                },
+            };
+            stored[waiting] = StoredValue { bytes: bucket.bytes_from(start), len };
+            asked[waiting] = (found.len() - 1, range.start);
+            waiting += 1;
         }
         Ok(())
     }
@@ -478,16 +511,17 @@ impl Store {
         let bucket = self.buckets.open(cpu, region.bytes_from(range.start), range.len()).map_err(at)?;
         let Some(i) = self.find_record(&bucket, range.start, place, key)? else { return Ok(Found::Missing) };
         let start = value.len();
-        match bucket.value(i).map_err(at)? {
-            ValuePlace::Inline(inside) => {
-                self.values.append_main(bucket.bytes_from(inside.start), inside.len(), value).map_err(at)?;
+        if self.values.alphabet.is_none() {
+            if let Some((at_byte, len)) = bucket.near_inline(i) {
+                self.values.append_main(bucket.bytes_from(at_byte), len, value).map_err(at)?;
+                return Ok(Found::Copied(start..value.len()));
             }
-            ValuePlace::Packed { bit, len } => {
-                self.values.unpack(cpu, bucket.bytes_from(0), bit, len, value).map_err(at)?;
-            }
-            other => return self.other_in(cpu, region, place.bucket, range.start, &bucket, other, value),
+        } else if let Some((bit, len)) = bucket.near_packed(i) {
+            self.values.unpack(cpu, bucket.bytes_from(0), bit, len, value).map_err(at)?;
+            return Ok(Found::Copied(start..value.len()));
         }
-        Ok(Found::Copied(start..value.len()))
+        let other = bucket.value(i).map_err(at)?;
+        self.other_in(cpu, region, place.bucket, range.start, &bucket, other, value)
     }
 
     /// A lookup in bytes that were not checked.
@@ -527,55 +561,120 @@ pub(crate) fn with_scratch<T>(look: impl FnOnce(&mut Vec<u8>) -> T) -> T {
 
 /// How values that need no decoder come into the room of a batch.
 trait Bring {
-    /// Brings the value to `bytes` from `start` on, and says where it ends there; `None` where it
-    /// is in another form.
+    /// Brings the value of record `i` to `bytes` from `start` on, if it is one of those that nearly
+    /// all are, and says where it ends there. `None` says nothing: then ask [`Self::bring`].
+    fn near<C: Cpu>(
+        &self,
+        cpu: C,
+        bucket: &Bucket<'_, C>,
+        i: usize,
+        bytes: &mut Vec<u8>,
+        start: usize,
+    ) -> Option<usize>;
+
+    /// The same of a value whose place is known; `None` where it is in another form.
     fn bring<C: Cpu>(
         &self,
         cpu: C,
-        value: &ValuePlace,
         bucket: &Bucket<'_, C>,
+        value: &ValuePlace,
         bytes: &mut Vec<u8>,
         start: usize,
     ) -> Option<usize>;
 }
 
 /// Values that are stored as they are.
-struct Copy;
+struct Copy<'a>(&'a SharedReader);
 
-impl Bring for Copy {
+impl Bring for Copy<'_> {
     #[inline(always)]
-    fn bring<C: Cpu>(
+    fn near<C: Cpu>(
         &self,
         _: C,
-        value: &ValuePlace,
         bucket: &Bucket<'_, C>,
+        i: usize,
         bytes: &mut Vec<u8>,
         start: usize,
     ) -> Option<usize> {
-        let ValuePlace::Inline(inside) = value else { return None };
-        Some(copy_to(bytes, start, bucket.bytes_from(inside.start), inside.len()))
+        let (at, len) = bucket.near_inline(i)?;
+        Some(copy_to(bytes, start, bucket.bytes_from(at), len))
+    }
+
+    #[inline(never)]
+    fn bring<C: Cpu>(
+        &self,
+        _: C,
+        bucket: &Bucket<'_, C>,
+        value: &ValuePlace,
+        bytes: &mut Vec<u8>,
+        start: usize,
+    ) -> Option<usize> {
+        match value {
+            ValuePlace::Inline(inside) | ValuePlace::Other(Form::Raw, inside) => {
+                Some(copy_to(bytes, start, bucket.bytes_from(inside.start), inside.len()))
+            }
+            ValuePlace::Shared(number) => copy_shared(self.0, *number, bytes, start),
+            _ => None,
+        }
     }
 }
 
 /// Values that are packed.
-struct Unpack<'a>(&'a Alphabet);
+struct Unpack<'a>(&'a Alphabet, &'a SharedReader);
 
 impl Bring for Unpack<'_> {
+    #[inline(always)]
+    fn near<C: Cpu>(
+        &self,
+        cpu: C,
+        bucket: &Bucket<'_, C>,
+        i: usize,
+        bytes: &mut Vec<u8>,
+        start: usize,
+    ) -> Option<usize> {
+        let (bit, len) = bucket.near_packed(i)?;
+        Some(self.unpack_to(cpu, bytes, start, bucket.bytes_from(0), bit, len))
+    }
+
     #[inline(always)]
     fn bring<C: Cpu>(
         &self,
         cpu: C,
-        value: &ValuePlace,
         bucket: &Bucket<'_, C>,
+        value: &ValuePlace,
         bytes: &mut Vec<u8>,
         start: usize,
     ) -> Option<usize> {
-        let &ValuePlace::Packed { bit, len } = value else { return None };
+        match *value {
+            ValuePlace::Packed { bit, len } => {
+                Some(self.unpack_to(cpu, bytes, start, bucket.bytes_from(0), bit, len))
+            }
+            ValuePlace::Other(Form::Raw, ref inside) => {
+                Some(copy_to(bytes, start, bucket.bytes_from(inside.start), inside.len()))
+            }
+            ValuePlace::Shared(number) => copy_shared(self.1, number, bytes, start),
+            _ => None,
+        }
+    }
+}
+
+impl Unpack<'_> {
+    /// Unpacks `len` bytes, packed from bit `bit` of `stored` on, to `bytes` from `start` on, and
+    /// says where they end.
+    #[inline(always)]
+    fn unpack_to(
+        &self,
+        cpu: impl Cpu,
+        bytes: &mut Vec<u8>,
+        start: usize,
+        stored: &[u8],
+        bit: usize,
+        len: usize,
+    ) -> usize {
         let room = len.next_multiple_of(UNPACKED).max(2 * UNPACKED);
         if bytes.len() < start + room {
             make_longer(bytes, start + room);
         }
-        let stored = bucket.bytes_from(0);
         // Two without a branch on the length, which cannot be predicted.
         let (rooms, _) = bytes[start..start + room].as_chunks_mut::<UNPACKED>();
         rooms[0] = cpu.unpack(self.0, stored, bit);
@@ -583,8 +682,15 @@ impl Bring for Unpack<'_> {
         for (i, room) in rooms.iter_mut().enumerate().skip(2) {
             *room = cpu.unpack(self.0, stored, bit + i * UNPACKED * self.0.bits() as usize);
         }
-        Some(start + len)
+        start + len
     }
+}
+
+/// As [`copy_to`], of a shared value; `None` where there is none of this number.
+#[inline(always)]
+fn copy_shared(shared: &SharedReader, number: u32, bytes: &mut Vec<u8>, start: usize) -> Option<usize> {
+    let range = shared.range(number)?;
+    Some(copy_to(bytes, start, &shared.bytes()[range.start..], range.len()))
 }
 
 /// Copies the first `len` of `stored` to `bytes` from `start` on, which grow where they have to,
@@ -595,15 +701,21 @@ impl Bring for Unpack<'_> {
 /// so few costs a call: 45 instructions of 1,220 for a request of a pipeline.
 #[inline(always)]
 fn copy_to(bytes: &mut Vec<u8>, start: usize, stored: &[u8], len: usize) -> usize {
-    const BLOCK_BYTES: usize = 64;
-    if bytes.len() < start + len.max(BLOCK_BYTES) {
-        make_longer(bytes, start + len.max(BLOCK_BYTES));
-    }
-    match (stored.first_chunk::<BLOCK_BYTES>(), bytes[start..].first_chunk_mut::<BLOCK_BYTES>()) {
+    let room = bytes.get_mut(start..).and_then(|room| room.first_chunk_mut::<BLOCK_BYTES>());
+    match (stored.first_chunk::<BLOCK_BYTES>(), room) {
         (Some(block), Some(room)) if len <= BLOCK_BYTES => *room = *block,
-        _ => bytes[start..start + len].copy_from_slice(&stored[..len]),
+        _ => copy_slowly(bytes, start, stored, len),
     }
     start + len
+}
+
+/// As [`copy_to`], of any length, and into a room that is too short.
+#[inline(never)]
+fn copy_slowly(bytes: &mut Vec<u8>, start: usize, stored: &[u8], len: usize) {
+    if bytes.len() < start + len {
+        make_longer(bytes, start + len);
+    }
+    bytes[start..start + len].copy_from_slice(&stored[..len]);
 }
 
 #[cold]

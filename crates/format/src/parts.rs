@@ -1,5 +1,5 @@
-//! Values too long for their buckets: found without being read, how long they are, and read or decoded part by part, so that
-//! nobody who asks has to wait for the whole of one, nor to keep it.
+//! Values too long for their buckets: found without being read, how long they are, and read or
+//! decoded part by part, so that nobody who asks has to wait for the whole of one, nor to keep it.
 
 use std::ops::Range;
 
@@ -14,7 +14,8 @@ use crate::piece::{Block, Piece};
 use crate::store::{Store, damaged};
 use crate::stored::Large;
 
-/// A value that is too long for its bucket, and was neither read nor decoded. It belongs to the store that found it.
+/// A value that is too long for its bucket, and was neither read nor decoded. It belongs to the
+/// store that found it.
 #[derive(Clone, Copy, Debug)]
 pub struct LargeValue {
     large: Large,
@@ -99,8 +100,8 @@ impl Store {
         self.located(&bucket, bucket.value(i).map_err(at)?, &line, start)
     }
 
-    /// As [`Self::find`], but that a large value which has to be decoded, or read, and has more than `most` bytes is left where
-    /// it is.
+    /// As [`Self::find`], but that a large value which has to be decoded, or read, and has more
+    /// than `most` bytes is left where it is.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -124,8 +125,8 @@ impl Store {
         Ok(found.unwrap_or(Sought::Found(Found::Missing)))
     }
 
-    /// Appends the bytes of `value` in `range`, as far as it has them, to `room`. Reads, checks and decodes the parts of
-    /// 128 KiB alone that they lie in.
+    /// Appends the bytes of `value` in `range`, as far as it has them, to `room`. Reads, checks and
+    /// decodes the parts of 128 KiB alone that they lie in.
     ///
     /// # Errors
     /// As [`Self::get`]; nothing is appended then.
@@ -165,7 +166,8 @@ impl Store {
         })
     }
 
-    /// As [`Self::read_part`], of the value that `piece` is, whose block is `block`, read and checked: nothing is read.
+    /// As [`Self::read_part`], of the value that `piece` is, whose block is `block`, read and
+    /// checked: nothing is read.
     ///
     /// # Errors
     /// As [`Self::look`]; nothing is appended then. A piece that is a bucket has no bytes.
@@ -184,8 +186,8 @@ impl Store {
         })
     }
 
-    /// Calls `read` with each part that `range` touches, for it to hand on the part's stored bytes and whether they are to be
-    /// checked.
+    /// Calls `read` with each part that `range` touches, for it to hand on the part's stored bytes
+    /// and whether they are to be checked.
     fn each_part(
         &self,
         large: &Large,
@@ -230,8 +232,9 @@ impl Store {
         Ok(())
     }
 
-    /// Where the stored frames of `value` lie in [`Self::memory`], for as long as the store lives: what any decoder of zstd makes
-    /// the value of. `None` unless the table [is loaded](Self::is_loaded) and the value is stored so.
+    /// Where the stored frames of `value` lie in [`Self::memory`], for as long as the store lives:
+    /// what any decoder of zstd makes the value of. `None` unless the table [is
+    /// loaded](Self::is_loaded) and the value is stored so.
     pub fn frames(&self, value: &LargeValue) -> Option<Range<usize>> {
         if value.encoding != Encoding::Zstd || !self.is_loaded() {
             return None;
@@ -278,6 +281,10 @@ impl Store {
             ValuePlace::Large(reference) => Located::Large(self.large_value(self.large(line, reference)?)),
             ValuePlace::Inline(inside) if self.values.are_raw() => Located::Short(inside.len()),
             ValuePlace::Packed { len, .. } => Located::Short(len),
+            ValuePlace::Shared(number) => {
+                let range = self.values.shared.range(number).ok_or_else(|| at(Problem::Codec))?;
+                Located::Short(range.len())
+            }
             ValuePlace::Other(Form::Raw, inside) => Located::Short(inside.len()),
             ValuePlace::Other(Form::Long, inside) => {
                 let stored = bucket.bytes_from(inside.start).get(..inside.len());
@@ -293,8 +300,8 @@ impl Store {
         })
     }
 
-    /// Calls `each` with the record of `key`, where there is one: its bucket, its number there, the line, and where the bucket
-    /// lies in the file.
+    /// Calls `each` with the record of `key`, where there is one: its bucket, its number there,
+    /// the line, and where the bucket lies in the file.
     fn with_record<T>(
         &self,
         key: &[u8],

@@ -60,9 +60,10 @@ impl Region {
 /// Bytes that one load brings into the cache.
 const CACHE_LINE_BYTES: usize = 64;
 
-/// Cache lines that are asked for whatever the length: most buckets of a table that was carved for
-/// memory take no more.
-const LINES_AT_ONCE: usize = 4;
+/// Cache lines that are asked for without a branch on the length: of the buckets that lookups meet
+/// in a table that was carved for memory, few take more. With four, a third of the lookups of the
+/// reference pairs went on, which no processor can predict; six save some 3% of a lookup alone.
+const LINES_AT_ONCE: usize = 6;
 
 impl Region {
     /// Asks for the cache lines of `len` bytes from `start` on, without waiting for them.
@@ -73,7 +74,10 @@ impl Region {
     #[inline(always)]
     pub(crate) fn prefetch(&self, start: usize, len: usize) {
         let last = (start + len).saturating_sub(1);
-        for line in 0..LINES_AT_ONCE {
+        // Nearly all buckets have these.
+        self.prefetch_line(start);
+        self.prefetch_line(start + CACHE_LINE_BYTES);
+        for line in 2..LINES_AT_ONCE {
             self.prefetch_line((start + line * CACHE_LINE_BYTES).min(last));
         }
         let mut at = start + LINES_AT_ONCE * CACHE_LINE_BYTES;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::bucket::{BucketShape, Widths};
 use crate::change::Origin;
 use crate::checksum::crc32c;
-use crate::codec::{Alphabet, Codec, Decoder, LongDecoder, SymbolTable, Values};
+use crate::codec::{Alphabet, Codec, Decoder, LongDecoder, SharedReader, SymbolTable, Values};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::X86;
 use crate::disk::Disk;
@@ -198,6 +198,11 @@ impl Store {
             let at = header.section(Section::Dictionary).offset as usize;
             return Err(damaged(Section::Dictionary, at, Problem::Codec));
         }
+        let shared = SharedReader::read(&small(Section::Shared)?, header.shared_values as usize);
+        values.shared = shared.ok_or_else(|| {
+            let at = header.section(Section::Shared).offset as usize;
+            damaged(Section::Shared, at, Problem::Codec)
+        })?;
         header.keys.prefix = prefix;
         let keys = KeyMap::new(header.keys.clone(), header.seed, header.bucket_bits);
         let buckets = BucketShape::new(Widths {

@@ -125,7 +125,8 @@ impl Store {
                 let stored = bucket.bytes_from(inside.start).get(..inside.len());
                 self.values.append_long(stored.ok_or(Problem::Codec)?, out)
             }
-            ValuePlace::Other(..) | ValuePlace::Shared(_) | ValuePlace::Large(_) => Err(Problem::Codec),
+            ValuePlace::Shared(number) => self.values.append_shared(number, out),
+            ValuePlace::Other(..) | ValuePlace::Large(_) => Err(Problem::Codec),
         }
     }
 

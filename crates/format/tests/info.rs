@@ -1,6 +1,6 @@
 //! What a table says of itself, and that options do what they say.
 
-use graven_format::{Builder, Codec, CodecChoice, Error, KeyKind, Options, Store};
+use graven_format::{Batch, Builder, Codec, CodecChoice, Error, KeyKind, Options, Store};
 
 fn table(options: Options, pairs: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Store {
     let mut builder = Builder::new(options);
@@ -71,6 +71,22 @@ fn the_parts_of_a_table_lie_one_behind_the_other() {
     let index = info.sections.iter().find(|section| section.name == "index").unwrap();
     assert_eq!(info.index_bits_per_pair(), Some(index.bytes as f64 * 8.0 / 1000.0));
     assert_eq!(table(Options::default(), []).info().bytes_per_pair(), None);
+}
+
+#[test]
+fn values_that_many_keys_have_are_stored_once() {
+    let category = |i: u32| format!("category number {} of fifty", i % 50).into_bytes();
+    let pairs = (0..5000_u32).map(|i| (i.to_string().into_bytes(), category(i)));
+    let store = table(Options::default(), pairs.clone());
+    store.verify().unwrap();
+    let info = store.info();
+    assert!(info.stored_value_bytes < 100, "{}", info.stored_value_bytes);
+    assert!(info.bytes_per_pair().unwrap() < 3.5, "{:?}", info.bytes_per_pair());
+    let mut batch = Batch::default();
+    for (key, value) in pairs {
+        store.get_many(&[&key, b"none"], &mut batch).unwrap();
+        assert_eq!((batch.value(0, &store), batch.value(1, &store)), (Some(&value[..]), None));
+    }
 }
 
 #[test]

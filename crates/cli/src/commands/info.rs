@@ -145,7 +145,19 @@ impl Serialize for TextJson<'_> {
 
 /// How values are stored and what that saves, in a few words.
 pub(crate) fn values_line(info: &Info) -> String {
-    format!("values {}{}", info.value_codec.name(), saved(info.value_gain()))
+    format!("values {}{}", codecs(info), saved(info.value_gain()))
+}
+
+/// How values are stored.
+fn codecs(info: &Info) -> String {
+    let mut codecs = info.value_codec.name().to_owned();
+    if let Some(long) = info.long_codec {
+        codecs.push_str(&format!(", long ones {}", long.name()));
+    }
+    if info.shared_values > 0 {
+        codecs.push_str(&format!(", {} shared", info.shared_values));
+    }
+    codecs
 }
 
 fn saved(gain: f64) -> String {
@@ -168,10 +180,7 @@ fn page(name: &str, info: &Info, lengths: Option<&PairLengths>) -> String {
     let a_pair = info.bytes_per_pair().map_or(String::new(), |bytes| format!(", {bytes:.2} a pair"));
     line("bytes", format!("{} ({}){a_pair}", info.file_bytes, size(info.file_bytes)));
     line("keys", format!("{}{prefix}; {} given; {keys}", info.key_kind.name(), size(info.key_bytes)));
-    line(
-        "values",
-        format!("{}{}; {} given", info.value_codec.name(), saved(info.value_gain()), size(info.value_bytes)),
-    );
+    line("values", format!("{}{}; {} given", codecs(info), saved(info.value_gain()), size(info.value_bytes)));
     let index =
         info.index_bits_per_pair().map_or(String::new(), |bits| format!(", index {bits:.2} bits a key"));
     line("buckets", format!("{}, {:.2} records each{index}", info.buckets, info.records_per_bucket()));
@@ -216,6 +225,8 @@ impl Serialize for InfoJson<'_> {
         map.serialize_entry("key_bytes", &info.key_bytes)?;
         map.serialize_entry("key_gain", &info.key_gain())?;
         map.serialize_entry("value_codec", info.value_codec.name())?;
+        map.serialize_entry("long_codec", &info.long_codec.map(|codec| codec.name()))?;
+        map.serialize_entry("shared_values", &info.shared_values)?;
         map.serialize_entry("value_bytes", &info.value_bytes)?;
         map.serialize_entry("stored_value_bytes", &info.stored_value_bytes)?;
         map.serialize_entry("value_gain", &info.value_gain())?;

@@ -1,7 +1,7 @@
 //! From the records of a partition to its lines of the index and its buckets.
 
 use crate::bucket::{Form, Record, Stored};
-use crate::build::encode::reference;
+use crate::build::encode::{reference, shared_number};
 use crate::build::options::Duplicates;
 use crate::build::plan::Plan;
 use crate::build::record::{self, Unplaced};
@@ -52,7 +52,13 @@ impl Plan {
             duplicates,
             removed,
             stored_key_bytes: records.iter().map(|record| record.key.len() as u64).sum(),
-            stored_value_bytes: records.iter().map(|record| record.value.len() as u64).sum(),
+            stored_value_bytes: records
+                .iter()
+                .map(|record| {
+                    let shared = shared_number(record.form, record.is_large, record.value);
+                    if shared.is_some() { 0 } else { record.value.len() as u64 }
+                })
+                .sum(),
         };
 
         records.iter().for_each(|record| carved.totals.see(record.given.0, record.given.1));
@@ -135,6 +141,9 @@ fn append_value(values: &Values, record: &Unplaced<'_>, value: &mut Vec<u8>) -> 
     if record.is_large {
         let reference = reference(0, record.form, stored, len);
         return Large { start: 0, reference }.append(values, stored, value);
+    }
+    if let Some(number) = shared_number(record.form, record.is_large, stored) {
+        return values.append_shared(number, value);
     }
     values.append_part(record.form, stored, stored.len(), len, value)
 }
@@ -263,6 +272,9 @@ impl LineBuilder {
 fn stored<'r>(plan: &Plan, record: &Unplaced<'r>, offset: i64) -> Stored<'r> {
     if record.is_large {
         return Stored::Large(reference(offset, record.form, record.value, record.given.1));
+    }
+    if let Some(number) = shared_number(record.form, record.is_large, record.value) {
+        return Stored::Shared(number);
     }
     let is_packed = record.form == Form::Main && plan.buckets.symbol_bits > 0;
     let length = if is_packed { record.given.1 } else { record.value.len() } as u32;

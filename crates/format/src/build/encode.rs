@@ -2,7 +2,7 @@
 
 use crate::bucket::{Form, LargeReference};
 use crate::checksum::crc32c;
-use crate::codec::{Alphabet, Encoder, LongEncoder, PLAIN_BYTES_MIN};
+use crate::codec::{Alphabet, Encoder, LongEncoder, PLAIN_BYTES_MIN, SharedValues};
 use crate::layout::{INLINE_MAX_MOST, PART_BYTES, PART_ENTRY_BYTES};
 use crate::stored::Large;
 
@@ -11,6 +11,7 @@ pub(crate) struct ValueEncoder<'p> {
     encoder: Option<Encoder>,
     alphabet: Option<&'p Alphabet>,
     long: Option<LongEncoder<'p>>,
+    shared: Option<&'p SharedValues>,
     inline_max: usize,
     /// Room for a value through the codec of long values.
     tried: Vec<u8>,
@@ -39,12 +40,22 @@ impl<'p> ValueEncoder<'p> {
         long: Option<LongEncoder<'p>>,
         inline_max: u32,
     ) -> Self {
-        Self { encoder, alphabet, long, inline_max: inline_max as usize, tried: Vec::new() }
+        let (inline_max, tried) = (inline_max as usize, Vec::new());
+        Self { encoder, alphabet, long, shared: None, inline_max, tried }
+    }
+
+    /// The same, which stores these values by their numbers.
+    pub(crate) fn sharing(self, shared: &'p SharedValues) -> Self {
+        Self { shared: (shared.len() > 0).then_some(shared), ..self }
     }
 
     /// Puts the stored bytes of `value` in place of what is in `out`.
     pub(crate) fn encode(&mut self, value: &[u8], out: &mut Vec<u8>) -> Encoded {
         out.clear();
+        if let Some(number) = self.shared.and_then(|shared| shared.number(value)) {
+            out.extend_from_slice(&number.to_le_bytes());
+            return Encoded { form: Form::Apart, is_large: false };
+        }
         let mut form = self.encode_whole(value, out);
         if let Some(long) = &mut self.long
             && (LONG_BYTES_MIN..PLAIN_BYTES_MIN).contains(&value.len())
@@ -128,6 +139,12 @@ impl<'p> ValueEncoder<'p> {
         parts.iter().for_each(|part| out.extend_from_slice(part));
         Encoded { form, is_large: true }
     }
+}
+
+/// The number of the shared value that is stored so.
+pub(crate) fn shared_number(form: Form, is_large: bool, stored: &[u8]) -> Option<u32> {
+    let number = stored.first_chunk().map(|number| u32::from_le_bytes(*number));
+    number.filter(|_| form == Form::Apart && !is_large)
 }
 
 /// The reference to a value of `len` bytes that is stored so, `offset` bytes behind the base of

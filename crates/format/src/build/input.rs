@@ -12,6 +12,10 @@ use crate::text::{Block, Blocks, Pair};
 /// Bytes of pairs after which a framed block is full.
 pub(crate) const FRAMED_BYTES: usize = 1 << 20;
 
+/// Bytes of a file that are kept between the two readings: what is in the page cache is read again
+/// in the time that new memory for it would take.
+const FILE_KEPT_BYTES: u64 = 8 << 20;
+
 /// A block of pairs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Chunk {
@@ -98,7 +102,7 @@ impl Kept {
 
     /// Keeps a framed block.
     pub(crate) fn push(&mut self, chunk: Chunk) -> Result<(), Error> {
-        let (number, fits) = self.count(&chunk.block);
+        let (number, fits) = self.count(&chunk.block, self.memory_bytes);
         if fits {
             self.chunks.push((number, chunk));
             return Ok(());
@@ -106,10 +110,11 @@ impl Kept {
         self.spool(&chunk.block, true)
     }
 
-    /// Counts a block, and says its number and whether it may stay in memory.
-    fn count(&mut self, block: &Block) -> (u64, bool) {
+    /// Counts a block, and says its number and whether it may stay in memory, beside which there
+    /// may be so many bytes at most.
+    fn count(&mut self, block: &Block, most: u64) -> (u64, bool) {
         let bytes = block.bytes.len() as u64;
-        let fits = self.rests.is_empty() && self.chunk_bytes + bytes <= self.memory_bytes;
+        let fits = self.rests.is_empty() && self.chunk_bytes + bytes <= most;
         self.chunk_bytes += if fits { bytes } else { 0 };
         self.bytes += bytes;
         self.blocks += 1;
@@ -196,7 +201,9 @@ impl<'k, 'a> FirstPass<'k, 'a> {
         if !self.blocks.next_into(block)? {
             return Ok(None);
         }
-        let (number, fits) = self.kept.count(block);
+        let memory = self.kept.memory_bytes;
+        let most = if self.again.is_some() { memory.min(FILE_KEPT_BYTES) } else { memory };
+        let (number, fits) = self.kept.count(block, most);
         let len = block.bytes.len() as u64;
         if !fits {
             match (self.again.take(), self.kept.rests.last_mut()) {

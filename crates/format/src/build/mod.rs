@@ -16,6 +16,7 @@ mod plan;
 mod progress;
 mod record;
 mod sample;
+mod share;
 mod survey;
 
 use std::path::Path;

@@ -15,7 +15,7 @@ use crate::error::Error;
 #[derive(Debug)]
 struct Segment {
     block: u64,
-    records: Vec<u8>,
+    records: Box<[u8]>,
 }
 
 /// A segment that was written to the temporary file.
@@ -64,14 +64,15 @@ impl Partitions {
     }
 
     /// Takes the records of block number `block`, those of each partition in the vector of its
-    /// number, and leaves the vectors empty.
+    /// number, and leaves the vectors empty. They are copied: the room that a vector has to spare
+    /// would be an eighth of a build's memory.
     pub(crate) fn add(&self, block: u64, records: &mut [Vec<u8>]) -> Result<(), Error> {
         for (partition, records) in self.partitions.iter().zip(records) {
             if !records.is_empty() {
                 self.bytes.fetch_add(records.len() as u64, Ordering::Relaxed);
-                let room = records.len() + records.len() / 8;
-                let records = std::mem::replace(records, Vec::with_capacity(room));
-                lock(partition).segments.push(Segment { block, records });
+                let segment = Segment { block, records: records.as_slice().into() };
+                records.clear();
+                lock(partition).segments.push(segment);
             }
         }
         if self.bytes.load(Ordering::Relaxed) > self.memory_bytes { self.spill() } else { Ok(()) }
@@ -115,21 +116,23 @@ impl Partitions {
             Some((file, _)) => Some(file.try_clone().map_err(spilling)?),
             None => None,
         };
-        let mut sources: Vec<(u64, Result<Vec<u8>, Spilled>)> =
-            Vec::with_capacity(segments.len() + spilled.len());
-        sources.extend(segments.into_iter().map(|segment| (segment.block, Ok(segment.records))));
-        sources.extend(spilled.into_iter().map(|spilled| (spilled.block, Err(spilled))));
-        sources.sort_unstable_by_key(|&(block, _)| block);
-        let bytes = sources
-            .iter()
-            .map(|(_, source)| source.as_ref().map_or_else(|spilled| spilled.len, Vec::len))
-            .sum();
+        let mut sources: Vec<Result<Segment, Spilled>> =
+            segments.into_iter().map(Ok).chain(spilled.into_iter().map(Err)).collect();
+        sources.sort_unstable_by_key(|source| match source {
+            Ok(segment) => segment.block,
+            Err(spilled) => spilled.block,
+        });
+        let len = |source: &Result<Segment, Spilled>| match source {
+            Ok(segment) => segment.records.len(),
+            Err(spilled) => spilled.len,
+        };
+        let bytes = sources.iter().map(len).sum();
         let mut records = Vec::with_capacity(bytes);
-        for (_, source) in sources {
+        for source in sources {
             match (source, &file) {
                 (Ok(segment), _) => {
-                    self.bytes.fetch_sub(segment.len() as u64, Ordering::Relaxed);
-                    records.extend_from_slice(&segment);
+                    self.bytes.fetch_sub(segment.records.len() as u64, Ordering::Relaxed);
+                    records.extend_from_slice(&segment.records);
                 }
                 (Err(spilled), Some(file)) => {
                     let start = records.len();

@@ -4,11 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use super::encode::ValueEncoder;
 use super::options::{BUCKET_RECORDS_MAX, CodecChoice, Duplicates, Options, Purpose};
+use super::share::{SampleValue, shared_values};
 use super::survey::{Survey, Totals};
 use crate::bucket::{BucketShape, Widths};
 use crate::codec::{
     ALPHABET_MAX, Alphabet, Codec, Decoder, Encoder, LongDecoder, LongDictionary, PLAIN_BYTES_MIN,
-    SymbolTable, Values, train,
+    SharedReader, SharedValues, SymbolTable, Values, train,
 };
 use crate::header::Header;
 use crate::index::{self, Groups};
@@ -76,6 +77,7 @@ pub(crate) struct Plan {
     pub(crate) value_table: Option<SymbolTable>,
     pub(crate) alphabet: Option<Alphabet>,
     pub(crate) long: Option<Arc<LongDictionary>>,
+    pub(crate) shared: SharedValues,
     /// Lines of the index in a partition; fewer in the last.
     pub(crate) partition_lines: u64,
     /// The identity as it is if no key comes twice; [`Self::settle`] sets it.
@@ -124,6 +126,8 @@ pub(crate) struct Basis {
     dictionary_bytes: Option<usize>,
     bucket_records: u64,
     bucket_bits: u8,
+    /// The logarithm of how many pairs there are.
+    pairs_log: u32,
 }
 
 /// What is known of a table before it is carved: plans are made of it.
@@ -150,12 +154,14 @@ impl<'s> Drafts<'s> {
         let mut values = Trained::new(options.codec, &sample, totals.value_bytes);
         let price = Price::of(options);
         values.price = Some(price);
-        let long = LongChoice::new(options.codec, &sample, totals)
+        // Of values that are stored in whole frames, whole ones tell what these come to.
+        let pieces = if has_long_values(totals) { survey.long.values() } else { sample };
+        let long = LongChoice::new(options.codec, &pieces, totals)
             .filter(|long| {
                 options.codec == CodecChoice::Fixed(Codec::Zstd)
                     || long.cost(price) < values.cost_of_choice(totals.value_bytes)
             })
-            .and_then(|long| long.dictionary(&sample, options.codec));
+            .and_then(|long| long.dictionary(&pieces, options.codec));
         Self {
             survey,
             options,
@@ -191,6 +197,7 @@ impl<'s> Drafts<'s> {
             value_codec: self.values.choose(totals.value_bytes),
             dictionary_bytes: LongChoice::wished(self.options.codec, self.values.given, totals),
             bucket_records,
+            pairs_log: totals.pairs.checked_ilog2().unwrap_or(0),
             bucket_bits: bucket_bits(pairs, bucket_records).min(widest.min(BUCKET_BITS_MAX.into()) as u8),
         }
     }
@@ -217,7 +224,7 @@ impl<'s> Drafts<'s> {
     /// The plan for the pairs of the survey.
     pub(crate) fn plan(&self, (key_codec, value_codec): (Codec, Codec), threads: usize) -> Plan {
         let (survey, options, totals) = (self.survey, self.options, &self.survey.totals);
-        let Basis { bucket_records, bucket_bits, .. } = self.basis(totals);
+        let Basis { bucket_records, bucket_bits, pairs_log, .. } = self.basis(totals);
         let sample = survey.sample.values();
         let key_choice = self.keys.take(key_codec);
         let Choice { codec: value_codec, table: value_table, alphabet } = self.values.take(value_codec);
@@ -234,8 +241,13 @@ impl<'s> Drafts<'s> {
             long.as_ref().and_then(|long| long.encoder()),
             inline_max,
         );
-        let (word_bits, word_base) = words(&mut encoder, &sample, bucket_records, alphabet.is_some());
+        let sampled = SampleValue::of(&sample, &mut encoder, alphabet.is_some());
         drop(encoder);
+        let shared = match options.codec {
+            CodecChoice::Fixed(Codec::Raw) | CodecChoice::Fastest => SharedValues::default(),
+            _ => shared_values(&sampled, pairs_log),
+        };
+        let (word_bits, word_base) = words(&sampled, bucket_records, &shared);
         let widths = Widths {
             count_width: if bucket_records > 32 { 2 } else { 1 },
             numeric: self.is_numeric(),
@@ -244,7 +256,7 @@ impl<'s> Drafts<'s> {
             key_base: 0,
             word_bits,
             word_base,
-            shared: 0,
+            shared: shared.len() as u32,
             symbol_bits: alphabet.as_ref().map_or(0, Alphabet::bits),
         };
         let lines = index::lines(1 << bucket_bits);
@@ -268,6 +280,7 @@ impl<'s> Drafts<'s> {
             value_table,
             alphabet,
             long: self.long.clone(),
+            shared,
             partition_lines: lines.div_ceil(partitions),
             keys,
             identity: 0,
@@ -329,7 +342,7 @@ impl Plan {
             (Section::KeyCode, table(&self.key_table)),
             (Section::ValueCode, code.unwrap_or_else(|| table(&self.value_table))),
             (Section::Dictionary, self.long.as_ref().map_or_else(Vec::new, |long| long.bytes().to_vec())),
-            (Section::Shared, Vec::new()),
+            (Section::Shared, self.shared.section().to_vec()),
         ]
     }
 
@@ -340,6 +353,7 @@ impl Plan {
             self.long.as_ref().and_then(|long| long.encoder()),
             self.inline_max,
         )
+        .sharing(&self.shared)
     }
 
     /// The decoders of the values, which only duplicates need.
@@ -348,6 +362,7 @@ impl Plan {
             decoder: self.value_table.as_ref().and_then(|table| Decoder::new(self.value_codec, table)),
             alphabet: self.alphabet.clone(),
             long: self.long.as_ref().and_then(|long| LongDecoder::new(long.bytes())),
+            shared: SharedReader::read(self.shared.section(), self.shared.len()).unwrap_or_default(),
         })
     }
 }
@@ -355,32 +370,32 @@ impl Plan {
 /// The bits of a value's word in a narrow bucket, and what is added to it, that make buckets like
 /// those of `sample` smallest. A value that has no such word makes its bucket wide, with sixteen
 /// bits a value.
-fn words(encoder: &mut ValueEncoder<'_>, sample: &[&[u8]], bucket_records: u64, packed: bool) -> (u8, u32) {
+fn words(sample: &[SampleValue<'_>], bucket_records: u64, shared: &SharedValues) -> (u8, u32) {
     let mut counts = vec![0_u64; 1 << WORD_BITS_MAX];
-    let mut stored = Vec::new();
+    let (mut numbered, shared_len) = (0, shared.len());
     for value in sample {
-        let encoded = encoder.encode(value, &mut stored);
-        let word = if packed { value.len() } else { stored.len() };
-        if encoded.form == crate::bucket::Form::Main && !encoded.is_large {
-            counts.get_mut(word).into_iter().for_each(|count| *count += 1);
+        if shared.number(value.value).is_some() {
+            numbered += 1;
+        } else if let Some(count) = value.word.and_then(|word| counts.get_mut(word)) {
+            *count += 1;
         }
     }
     let total = (sample.len() as f64).max(1.0);
-    let mut best = (f64::INFINITY, 0, 0);
-    // One and two are summed slowly, and save little.
-    for bits in (0..=WORD_BITS_MAX).filter(|bits| !(1..3).contains(bits)) {
-        let window = 1_usize << bits;
+    let mut best = (f64::INFINITY, WORD_BITS_MAX, 0);
+    // One and two bits of lengths are summed slowly, and save little.
+    for bits in (0..=WORD_BITS_MAX).filter(|bits| shared_len > 0 || !(1..3).contains(bits)) {
+        let Some(window) = (1_usize << bits).checked_sub(shared_len) else { continue };
         let mut inside: u64 = counts[..window].iter().sum();
         // Of windows that hold as many the first: a table has shorter values than its sample, and
         // longer ones.
         let mut most = (inside, 0);
         for base in 1..=counts.len() - window {
-            inside = inside - counts[base - 1] + counts[base + window - 1];
-            if inside > most.0 {
+            inside = inside + counts[..base + window].last().map_or(0, |&count| count) - counts[base - 1];
+            if window > 0 && inside > most.0 {
                 most = (inside, base);
             }
         }
-        let narrow = (most.0 as f64 / total).powi(bucket_records.min(1 << 10) as i32);
+        let narrow = ((most.0 + numbered) as f64 / total).powi(bucket_records.min(1 << 10) as i32);
         let cost = f64::from(bits) * narrow + 16.0 * (1.0 - narrow);
         if cost < best.0 - 0.01 {
             best = (cost, bits, most.1 as u32);
@@ -490,6 +505,11 @@ const DICTIONARY_BYTES: std::ops::RangeInclusive<u64> = (4 << 10)..=(256 << 10);
 const LEVEL_SMALLEST: i32 = 19;
 const LEVEL: i32 = 12;
 
+/// Whether most of the values' bytes are in values that any decoder of zstd is to read.
+fn has_long_values(totals: &Totals) -> bool {
+    totals.value_bytes / totals.pairs.max(1) >= PLAIN_BYTES_MIN as u64
+}
+
 /// What zstd with a dictionary makes of the values of a table.
 struct LongChoice {
     pairs: u64,
@@ -508,7 +528,8 @@ impl LongChoice {
             let some = sample.iter().enumerate().filter(move |(i, _)| wanted(*i));
             some.map(|(_, text)| *text).collect::<Vec<&[u8]>>()
         };
-        let (learnt, tried) = (part(|i| i % 4 != 3), part(|i| i % 4 == 3));
+        let learnt = part(|i| i % 4 != 3);
+        let tried = if sample.len() < 4 { learnt.clone() } else { part(|i| i % 4 == 3) };
         let dictionary = LongDictionary::train(&learnt, dictionary_bytes, LEVEL)
             .map_or_else(|| LongDictionary::new(Vec::new(), LEVEL), Some)?;
         let mut encoder = dictionary.encoder()?;
@@ -537,7 +558,7 @@ impl LongChoice {
             return None;
         }
         // Values that any decoder is to read have no dictionary.
-        if totals.value_bytes / totals.pairs.max(1) >= PLAIN_BYTES_MIN as u64 {
+        if has_long_values(totals) {
             return Some(0);
         }
         let wished = (totals.value_bytes / DICTIONARY_PART)
@@ -576,7 +597,29 @@ struct Trained {
     price: Option<Price>,
 }
 
-/// A codec and what it makes of what it was trained on.
+/// Bytes that are stored of `texts` through a code.
+fn stored_bytes(table: &SymbolTable, texts: &[&[u8]]) -> u64 {
+    let encoder = Encoder::new(table);
+    let mut stored = Vec::new();
+    texts.iter().for_each(|text| encoder.encode(text, &mut stored));
+    stored.len() as u64
+}
+
+/// What a codec that was trained on three of four texts of `sample` would store of all, by what it
+/// stores of the others: what it makes of texts that it was trained on promises too much. `None`
+/// where there are too few.
+fn on_others(codec: Codec, sample: &[&[u8]]) -> Option<u64> {
+    let part = |wanted: fn(usize) -> bool| {
+        let some = sample.iter().enumerate().filter(move |(i, _)| wanted(*i));
+        some.map(|(_, text)| *text).collect::<Vec<&[u8]>>()
+    };
+    let (learnt, others) = (part(|i| i % 4 != 3), part(|i| i % 4 == 3));
+    let bytes = |texts: &[&[u8]]| texts.iter().map(|text| text.len() as u128).sum::<u128>();
+    let stored = u128::from(stored_bytes(&train(codec, &learnt)?, &others));
+    (stored * bytes(sample)).checked_div(bytes(&others)).map(|stored| stored as u64)
+}
+
+/// A codec and what it makes of what it was trained on, or of texts like it.
 struct TrainedCodec {
     codec: Codec,
     table: SymbolTable,
@@ -596,16 +639,11 @@ impl Trained {
         let sample = &sample[..trained_on(&lengths, total)];
         let trained = wanted.into_iter().filter_map(|codec| {
             let table = train(codec, sample)?;
-            let encoder = Encoder::new(&table);
-            let (mut stored, mut written) = (Vec::new(), Vec::new());
-            sample.iter().for_each(|text| encoder.encode(text, &mut stored));
+            let mut written = Vec::new();
             table.write(&mut written);
-            Some(TrainedCodec {
-                codec,
-                table,
-                table_bytes: written.len() as u64,
-                stored: stored.len() as u64,
-            })
+            let tried = if choice == CodecChoice::Smallest { on_others(codec, sample) } else { None };
+            let stored = tried.unwrap_or_else(|| stored_bytes(&table, sample));
+            Some(TrainedCodec { codec, table, table_bytes: written.len() as u64, stored })
         });
         let given = sample.iter().map(|text| text.len() as u64).sum();
         // What is packed is rounded up to a byte where it lies in a wide bucket alone.

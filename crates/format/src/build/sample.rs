@@ -13,7 +13,12 @@ use super::options::Duplicates;
 const PAIRS: usize = 8192;
 
 /// Bytes that are kept of a key or a value.
-const PIECE_BYTES: usize = 2048;
+pub(crate) const PIECE_BYTES: usize = 2048;
+
+/// The same of a sample of few long pieces: what a codec makes of the beginning of a long value is
+/// not what it makes of the whole.
+const LONG_PAIRS: usize = 64;
+const LONG_PIECE_BYTES: usize = 128 << 10;
 
 /// Where in the input a pair is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +35,12 @@ struct Sampled {
     value: Vec<u8>,
 }
 
+/// The hash of a key by which pairs come into samples.
+#[inline]
+pub(crate) fn hash(key: &[u8]) -> u64 {
+    xxh3_64(key)
+}
+
 /// The pairs with the smallest hashes among those seen; of those with one key the one that the
 /// table will have, so that what a table leaves out does not shape it.
 #[derive(Clone, Debug)]
@@ -38,18 +49,32 @@ pub(crate) struct Sample {
     /// Hashes from here on are not among the smallest.
     bound: u64,
     takes_first: bool,
+    pairs_max: usize,
+    piece_bytes: usize,
 }
 
 impl Sample {
     pub(crate) fn new(duplicates: Duplicates) -> Self {
-        Self { pairs: BTreeMap::new(), bound: u64::MAX, takes_first: duplicates == Duplicates::First }
+        Self {
+            pairs: BTreeMap::new(),
+            bound: u64::MAX,
+            takes_first: duplicates == Duplicates::First,
+            pairs_max: PAIRS,
+            piece_bytes: PIECE_BYTES,
+        }
     }
 
+    /// A sample of fewer pairs, of which more is kept.
+    pub(crate) fn of_long(duplicates: Duplicates) -> Self {
+        Self { pairs_max: LONG_PAIRS, piece_bytes: LONG_PIECE_BYTES, ..Self::new(duplicates) }
+    }
+
+    /// Sees a pair whose key has this [`hash`].
     #[inline]
-    pub(crate) fn see(&mut self, turn: Turn, key: &[u8], value: &[u8]) {
-        let hash = xxh3_64(key);
+    pub(crate) fn see(&mut self, hash: u64, turn: Turn, key: &[u8], value: &[u8]) {
         if hash < self.bound {
-            self.keep(hash, turn, &key[..key.len().min(PIECE_BYTES)], &value[..value.len().min(PIECE_BYTES)]);
+            let most = self.piece_bytes;
+            self.keep(hash, turn, &key[..key.len().min(most)], &value[..value.len().min(most)]);
         }
     }
 
@@ -65,10 +90,10 @@ impl Sample {
             }
             Entry::Occupied(_) => return,
         }
-        if self.pairs.len() > PAIRS {
+        if self.pairs.len() > self.pairs_max {
             self.pairs.pop_last();
         }
-        if self.pairs.len() == PAIRS {
+        if self.pairs.len() == self.pairs_max {
             self.bound = self.pairs.last_key_value().map_or(u64::MAX, |(&hash, _)| hash.saturating_add(1));
         }
     }
@@ -84,8 +109,8 @@ impl Sample {
     /// About how many different keys were seen; exact while the sample holds them all.
     pub(crate) fn distinct(&self) -> u64 {
         match self.pairs.last_key_value() {
-            Some((&largest, _)) if self.pairs.len() == PAIRS => {
-                ((PAIRS as u128 - 1) * u128::from(u64::MAX) / u128::from(largest.max(1))) as u64
+            Some((&largest, _)) if self.pairs.len() == self.pairs_max => {
+                ((self.pairs_max as u128 - 1) * u128::from(u64::MAX) / u128::from(largest.max(1))) as u64
             }
             _ => self.pairs.len() as u64,
         }
@@ -117,11 +142,11 @@ mod tests {
             let mut forward = sample();
             let (mut odd, mut even) = (sample(), sample());
             for (i, (key, value)) in pairs.iter().enumerate() {
-                forward.see(turn(i), key.as_bytes(), value.as_bytes());
+                forward.see(hash(key.as_bytes()), turn(i), key.as_bytes(), value.as_bytes());
             }
             for (i, (key, value)) in pairs.iter().enumerate().rev() {
                 let half = if i % 2 == 1 { &mut odd } else { &mut even };
-                half.see(turn(i), key.as_bytes(), value.as_bytes());
+                half.see(hash(key.as_bytes()), turn(i), key.as_bytes(), value.as_bytes());
             }
             even.merge(odd);
             assert_eq!(even.pairs, forward.pairs);

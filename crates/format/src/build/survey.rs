@@ -1,7 +1,7 @@
 //! What the first reading learns of the pairs.
 
 use super::options::Duplicates;
-use super::sample::{Sample, Turn};
+use super::sample::{Sample, Turn, hash};
 use crate::key::KeySurvey;
 
 /// How many pairs there are, and how long.
@@ -34,6 +34,8 @@ pub(crate) struct Survey {
     pub(crate) totals: Totals,
     pub(crate) keys: KeySurvey,
     pub(crate) sample: Sample,
+    /// Fewer pairs, of which more is kept.
+    pub(crate) long: Sample,
     /// Where in the input the next pair is.
     turn: Turn,
 }
@@ -41,7 +43,8 @@ pub(crate) struct Survey {
 impl Survey {
     pub(crate) fn new(duplicates: Duplicates) -> Self {
         let (totals, keys) = (Totals::default(), KeySurvey::default());
-        Self { totals, keys, sample: Sample::new(duplicates), turn: Turn::default() }
+        let (sample, long) = (Sample::new(duplicates), Sample::of_long(duplicates));
+        Self { totals, keys, sample, long, turn: Turn::default() }
     }
 
     /// The next pairs are those of this block of the input.
@@ -53,7 +56,9 @@ impl Survey {
     pub(crate) fn see(&mut self, key: &[u8], value: &[u8]) {
         self.totals.see(key.len(), value.len());
         self.keys.see(key);
-        self.sample.see(self.turn, key, value);
+        let hash = hash(key);
+        self.sample.see(hash, self.turn, key, value);
+        self.long.see(hash, self.turn, key, value);
         self.turn.pair += 1;
     }
 
@@ -61,5 +66,6 @@ impl Survey {
         self.totals.merge(other.totals);
         self.keys.merge(other.keys);
         self.sample.merge(other.sample);
+        self.long.merge(other.long);
     }
 }

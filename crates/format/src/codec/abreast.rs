@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
+use super::append_bytes;
 use super::bits::load;
-use super::decode::{Decoder, Entry, Malformed, STEPS, Windows};
+use super::decode::{Decoder, Malformed, STEPS, WindowEntry, Windows};
 
 /// Values that are decoded in step.
 pub(crate) const ABREAST: usize = 4;
@@ -51,7 +52,7 @@ impl Decoder {
     }
 }
 
-impl<E: Entry, const ENTRIES: usize> Windows<E, ENTRIES> {
+impl<E: WindowEntry, const ENTRIES: usize> Windows<E, ENTRIES> {
     #[inline(always)]
     fn decode_abreast(
         &self,
@@ -98,7 +99,7 @@ impl<E: Entry, const ENTRIES: usize> Windows<E, ENTRIES> {
         let mut ranges = [const { 0..0 }; ABREAST];
         for i in 0..ABREAST {
             let start = out.len();
-            copy_short(&rooms[i], given[i], out);
+            append_bytes(out, &rooms[i], given[i]);
             let whole = match (stored[i].len * 8).checked_sub(at[i]) {
                 // Fewer bits than these are what fills the last byte, once no symbol begins in
                 // them.
@@ -124,29 +125,16 @@ impl<E: Entry, const ENTRIES: usize> Windows<E, ENTRIES> {
     }
 }
 
-/// Appends the first `len` of `room`; most values are copied in blocks of fixed size, because a
-/// length that has just been found is a branch that cannot be predicted.
-#[inline(always)]
-fn copy_short(room: &[u8; ROOM_BYTES + SPILL_BYTES], len: usize, out: &mut Vec<u8>) {
-    let start = out.len();
-    if len <= 64 {
-        out.extend_from_slice(&room[..64]);
-        out.truncate(start + len);
-    } else {
-        out.extend_from_slice(&room[..len]);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Codec, Encoder, train};
     use super::*;
 
     /// A value, and what it is stored as.
-    type Pair = (Vec<u8>, Vec<u8>);
+    type StoredAndGiven = (Vec<u8>, Vec<u8>);
 
     /// Values with escapes, long and empty ones among them.
-    fn stored(codec: Codec) -> (Vec<Pair>, Decoder) {
+    fn stored(codec: Codec) -> (Vec<StoredAndGiven>, Decoder) {
         let words = b"once upon a time there was a table that nobody wrote to";
         let table = train(codec, &[words, words]).unwrap();
         let encoder = Encoder::new(&table);

@@ -32,11 +32,9 @@ impl BitWriter {
 /// The 8 bytes at `at`, or those there are of them, with zeros behind.
 #[inline(always)]
 pub(crate) fn load(bytes: &[u8], at: usize) -> u64 {
-    match bytes.get(at..at + 8) {
-        Some(word) => {
-            u64::from_le_bytes([word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7]])
-        }
-        None => load_last(bytes, at),
+    match bytes.len().checked_sub(8) {
+        Some(last) if at <= last => u64::from_le_bytes(*bytes[at..at + 8].first_chunk().unwrap_or(&[0; 8])),
+        _ => load_last(bytes, at),
     }
 }
 

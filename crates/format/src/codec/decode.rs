@@ -1,7 +1,7 @@
 //! Reading what was stored through a prefix code.
 
 use super::bits::load;
-use super::{Codec, NARROW_BITS, SYMBOL_BYTES_MAX, SymbolTable, WIDE_BITS};
+use super::{Codec, NARROW_BITS, SYMBOL_BYTES_MAX, SymbolTable, WIDE_BITS, append_block};
 
 /// Stored bytes that end in the middle of a symbol, or that stand for more than they may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Decoder {
 
 /// What the next bits stand for: how many of them are taken, and the bytes that they give. Where
 /// none is taken, the escape comes next.
-pub(crate) trait Entry: Copy + Default {
+pub(crate) trait WindowEntry: Copy + Default {
     /// Bytes that an entry can give.
     const GIVEN_MAX: usize;
 
@@ -64,13 +64,13 @@ pub(crate) trait Entry: Copy + Default {
     fn bytes(self) -> [u8; 8];
 }
 
-/// An [`Entry`] of half a word, so that a table of 4,096 leaves half of a core's first cache to
-/// others: in the highest two bits how many bytes it gives, in the six below how many bits it
+/// A [`WindowEntry`] of half a word, so that a table of 4,096 leaves half of a core's first cache
+/// to others: in the highest two bits how many bytes it gives, in the six below how many bits it
 /// takes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Half(u32);
 
-impl Entry for Half {
+impl WindowEntry for Half {
     const GIVEN_MAX: usize = 3;
 
     fn new(taken: u32, given: usize, bytes: u64) -> Self {
@@ -93,12 +93,12 @@ impl Entry for Half {
     }
 }
 
-/// An [`Entry`] of a word: in the highest three bits how many bytes it gives, in the five below
-/// how many bits it takes.
+/// A [`WindowEntry`] of a word: in the highest three bits how many bytes it gives, in the five
+/// below how many bits it takes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Word(u64);
 
-impl Entry for Word {
+impl WindowEntry for Word {
     const GIVEN_MAX: usize = SYMBOL_BYTES_MAX;
 
     fn new(taken: u32, given: usize, bytes: u64) -> Self {
@@ -129,7 +129,7 @@ pub(crate) struct Windows<E, const ENTRIES: usize> {
     escape_bits: u32,
 }
 
-impl<E: Entry, const ENTRIES: usize> Windows<E, ENTRIES> {
+impl<E: WindowEntry, const ENTRIES: usize> Windows<E, ENTRIES> {
     const BITS: u32 = ENTRIES.ilog2();
 
     fn new(table: &SymbolTable) -> Self {
@@ -212,9 +212,7 @@ impl<E: Entry, const ENTRIES: usize> Windows<E, ENTRIES> {
             at += entry.taken() as usize;
             stopped = entry.taken() == 0;
         }
-        let start = out.len();
-        out.extend_from_slice(&block[..8 * STEPS]);
-        out.truncate(start + given);
+        append_block(out, &block, given);
         (at, stopped)
     }
 

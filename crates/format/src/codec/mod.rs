@@ -6,11 +6,13 @@
 //! the next bits and finds in one table all symbols that lie wholly in them.
 
 mod abreast;
+mod append;
 mod bits;
 mod code;
 mod decode;
 mod encode;
 mod packed;
+mod shared;
 mod spread;
 mod symbols;
 mod train;
@@ -18,10 +20,12 @@ mod values;
 mod zstd;
 
 pub(crate) use abreast::{ABREAST, Rooms, StoredValue};
+pub(crate) use append::{BLOCK_BYTES, append_block, append_bytes};
 pub(crate) use bits::load;
 pub(crate) use decode::Decoder;
 pub(crate) use encode::Encoder;
 pub(crate) use packed::{ALPHABET_MAX, Alphabet, UNPACKED};
+pub(crate) use shared::{SharedReader, SharedValues};
 pub(crate) use symbols::SymbolTable;
 pub(crate) use train::train;
 pub(crate) use values::{Values, append};

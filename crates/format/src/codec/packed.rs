@@ -3,6 +3,7 @@
 
 use super::bits::load;
 use super::spread::Spread;
+use super::{BLOCK_BYTES, append_block};
 use crate::cpu::Cpu;
 
 /// The most different bytes.
@@ -10,6 +11,7 @@ pub(crate) const ALPHABET_MAX: usize = 64;
 
 /// Bytes that are unpacked at a time.
 pub(crate) const UNPACKED: usize = 32;
+const _: () = assert!(BLOCK_BYTES == 2 * UNPACKED);
 
 /// The bytes that packed values are made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,9 +22,6 @@ pub(crate) struct Alphabet {
     pub(crate) bytes: [u8; ALPHABET_MAX],
     /// How eight packed bytes are moved apart.
     pub(crate) spread: Spread,
-    /// Of sixteen bytes that hold sixteen packed ones, those that hold the first eight, and those
-    /// that hold the others.
-    pub(crate) places: [u8; 16],
 }
 
 impl Alphabet {
@@ -34,8 +33,7 @@ impl Alphabet {
         let bits = (bytes.len() - 1).max(1).ilog2() + 1;
         let mut all = [0; ALPHABET_MAX];
         all[..bytes.len()].copy_from_slice(bytes);
-        let places = std::array::from_fn(|i| (i % 8 + i / 8 * bits as usize) as u8);
-        Some(Self { bits, len: bytes.len(), bytes: all, spread: Spread::new(bits), places })
+        Some(Self { bits, len: bytes.len(), bytes: all, spread: Spread::new(bits) })
     }
 
     /// The bytes, as the file has them.
@@ -83,16 +81,16 @@ impl Alphabet {
     /// is behind its end.
     #[inline(always)]
     pub(crate) fn unpack(&self, cpu: impl Cpu, bytes: &[u8], bit: usize, len: usize, out: &mut Vec<u8>) {
-        let start = out.len();
-        let step = UNPACKED * self.bits as usize;
+        let bits = self.bits as usize;
         // Most values take two vectors at most, and those are filled without a branch on the
         // length.
-        out.extend_from_slice(&cpu.unpack(self, bytes, bit));
-        out.extend_from_slice(&cpu.unpack(self, bytes, bit + step));
-        for at in (2 * UNPACKED..len).step_by(UNPACKED) {
-            out.extend_from_slice(&cpu.unpack(self, bytes, bit + at * self.bits as usize));
+        let mut block = [0; BLOCK_BYTES];
+        block[..UNPACKED].copy_from_slice(&cpu.unpack(self, bytes, bit));
+        block[UNPACKED..].copy_from_slice(&cpu.unpack(self, bytes, bit + UNPACKED * bits));
+        append_block(out, &block, len);
+        for at in (BLOCK_BYTES..len).step_by(UNPACKED) {
+            append_block(out, &cpu.unpack(self, bytes, bit + at * bits), len - at);
         }
-        out.truncate(start + len);
     }
 }
 

@@ -4,15 +4,17 @@
 /// each of which parts every run of numbers into two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Spread {
-    pub(crate) steps: [Step; 3],
+    steps: [Step; 3],
+    /// Where the numbers come to be.
+    pub(crate) mask: u64,
 }
 
 /// The first halves stay, the second are moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) shift: u32,
-    pub(crate) stays: u64,
-    pub(crate) moved: u64,
+struct Step {
+    shift: u32,
+    stays: u64,
+    moved: u64,
 }
 
 impl Spread {
@@ -23,7 +25,8 @@ impl Spread {
             let stays = lanes.fold(0, |mask, at| mask | u64::MAX.unbounded_shr(64 - run) << at);
             Step { shift: width - run, stays, moved: stays << width }
         };
-        Self { steps: [step(32, 4 * bits), step(16, 2 * bits), step(8, bits)] }
+        let last = step(8, bits);
+        Self { steps: [step(32, 4 * bits), step(16, 2 * bits), last], mask: last.stays | last.moved }
     }
 
     /// The lowest eight numbers of `word`, the first in the lowest byte.
@@ -46,6 +49,7 @@ mod tests {
             for word in [u64::MAX, 0x0123_4567_89AB_CDEF, 0x5555_5555_5555_5555, 0x8000_0000_0000_0001] {
                 let number = |i: u32| word.unbounded_shr(i * bits) & u64::MAX.unbounded_shr(64 - bits);
                 let expected = (0..8).fold(0, |all, i| all | number(i) << (8 * i));
+                assert_eq!(expected & !Spread::new(bits).mask, 0);
                 assert_eq!(Spread::new(bits).apply(word), expected, "{bits} bits of {word:x}");
             }
         }

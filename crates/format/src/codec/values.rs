@@ -1,6 +1,6 @@
 //! Everything that turns what is stored of a value into the value.
 
-use super::{Alphabet, Decoder, LongDecoder};
+use super::{Alphabet, Decoder, LongDecoder, SharedReader, append_bytes};
 use crate::bucket::Form;
 use crate::cpu::{Cpu, Portable};
 use crate::error::Problem;
@@ -15,6 +15,8 @@ pub(crate) struct Values {
     pub(crate) alphabet: Option<Alphabet>,
     /// Of long values.
     pub(crate) long: Option<LongDecoder>,
+    /// Values that many keys have.
+    pub(crate) shared: SharedReader,
 }
 
 impl Values {
@@ -54,6 +56,14 @@ impl Values {
     ) -> Result<(), Problem> {
         let alphabet = self.alphabet.as_ref().ok_or(Problem::Codec)?;
         alphabet.unpack(cpu, stored, bit, len, value);
+        Ok(())
+    }
+
+    /// Appends shared value number `number`.
+    #[inline(always)]
+    pub(crate) fn append_shared(&self, number: u32, value: &mut Vec<u8>) -> Result<(), Problem> {
+        let range = self.shared.range(number).ok_or(Problem::Codec)?;
+        append_bytes(value, &self.shared.bytes()[range.start..], range.len());
         Ok(())
     }
 
@@ -123,22 +133,8 @@ pub(crate) fn append(
             found: len as u64,
         }),
         None => {
-            copy(stored, len, out);
+            append_bytes(out, stored, len);
             Ok(())
         }
-    }
-}
-
-/// Appends the first `len` of `stored`. Short values are copied in one block of fixed size,
-/// because a length that has just been loaded is a branch that cannot be predicted.
-#[inline(always)]
-fn copy(stored: &[u8], len: usize, out: &mut Vec<u8>) {
-    match stored.first_chunk::<64>() {
-        Some(block) if len <= 64 => {
-            let start = out.len();
-            out.extend_from_slice(block);
-            out.truncate(start + len);
-        }
-        _ => out.extend_from_slice(&stored[..len]),
     }
 }

@@ -65,7 +65,7 @@ pub(crate) struct KeyShape {
 }
 
 /// Where a key would be, and what would be stored of it there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) bucket: u64,
     pub(crate) tag: u8,
@@ -94,6 +94,10 @@ pub(crate) struct KeyMap {
     /// How far the bucket's bits lie from the end of `high`, and the bits behind them.
     bucket_shift: u32,
     behind_mask: u64,
+    /// Whether keys are UUIDs and nothing else.
+    is_plain_uuid: bool,
+    /// Bits of `low` behind the tag, where it has all of that.
+    behind_tag: Option<u32>,
     /// Bits of `low`, and of what bucket and tag leave.
     low_bits: u32,
     rest_bits: u32,
@@ -111,12 +115,25 @@ impl KeyMap {
             let high = gather.width().div_ceil(2).max(bucket_bits.min(gather.width()));
             (high, gather.width() - high)
         };
+        let gather = gather.halved(low_bits);
         let permutation = Permutation::new(high_bits, low_bits, seed);
         let bucket_shift = high_bits.saturating_sub(bucket_bits);
         let numeric = shape.kind != KeyKind::Bytes;
         let rest_bits = if numeric { (bucket_shift + low_bits).saturating_sub(TAG_BITS) } else { 0 };
         let behind_mask = u64::MAX.unbounded_shr(64 - bucket_shift);
-        Self { shape, seed, gather, permutation, bucket_shift, behind_mask, low_bits, rest_bits }
+        let is_plain_uuid = shape.kind == KeyKind::Uuid && shape.prefix.is_empty();
+        Self {
+            shape,
+            seed,
+            gather,
+            permutation,
+            bucket_shift,
+            behind_mask,
+            is_plain_uuid,
+            behind_tag: low_bits.checked_sub(TAG_BITS),
+            low_bits,
+            rest_bits,
+        }
     }
 
     pub(crate) fn shape(&self) -> &KeyShape {
@@ -138,7 +155,7 @@ impl KeyMap {
     /// cannot hold it.
     #[inline(always)]
     pub(crate) fn order(&self, cpu: impl Cpu, key: &[u8]) -> Option<Order> {
-        let number = if self.shape.kind == KeyKind::Uuid && self.shape.prefix.is_empty() {
+        let number = if self.is_plain_uuid {
             cpu.parse_uuid(key)?
         } else {
             match self.other_number(key)? {
@@ -170,7 +187,11 @@ impl KeyMap {
     pub(crate) fn place(&self, order: Order) -> Place {
         let bucket = order.high.unbounded_shr(self.bucket_shift);
         let behind = order.high & self.behind_mask;
-        if self.is_numeric() {
+        if let Some(bits) = self.behind_tag {
+            // At most 56; a shift that the compiler knows to be below 64 needs no branch.
+            let rest = u128::from(behind) << (bits & 63) | u128::from(order.low >> TAG_BITS);
+            Place { bucket, tag: order.low as u8, rest }
+        } else if self.is_numeric() {
             let remainder = u128::from(behind) << self.low_bits | u128::from(order.low);
             Place { bucket, tag: remainder as u8, rest: remainder >> TAG_BITS }
         } else {

@@ -38,11 +38,9 @@ impl Permutation {
         }
     }
 
-    /// Where `number` goes.
+    /// Where the number goes that has these halves.
     #[inline(always)]
-    pub(crate) fn forward(&self, number: u128) -> Halves {
-        let mut high = (number >> self.low_bits) as u64;
-        let mut low = number as u64 & self.low_mask;
+    pub(crate) fn forward(&self, Halves { mut high, mut low }: Halves) -> Halves {
         high ^= self.round(0, low) & self.high_mask;
         low ^= self.round(1, high) & self.low_mask;
         high ^= self.round(2, low) & self.high_mask;
@@ -80,6 +78,11 @@ fn ones(bits: u32) -> u64 {
 mod tests {
     use super::*;
 
+    fn forward(permutation: &Permutation, number: u128) -> Halves {
+        let high = (number >> permutation.low_bits) as u64;
+        permutation.forward(Halves { high, low: number as u64 & permutation.low_mask })
+    }
+
     #[test]
     fn every_width_is_permuted_and_comes_back() {
         for width in 0..=128_u32 {
@@ -88,7 +91,7 @@ mod tests {
                 for i in 0..50_u128 {
                     let spread = i.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
                     let number = spread & u128::MAX.unbounded_shr(128 - width);
-                    let mixed = permutation.forward(number);
+                    let mixed = forward(&permutation, number);
                     assert_eq!(mixed.high & !ones(width - low_bits), 0, "width {width}");
                     assert_eq!(mixed.low & !ones(low_bits), 0, "width {width}");
                     assert_eq!(permutation.backward(mixed), number, "width {width}");
@@ -103,7 +106,7 @@ mod tests {
             let permutation = Permutation::new(width - width / 2, width / 2, 1);
             let mut seen = vec![false; 1 << width];
             for number in 0..1_u128 << width {
-                let Halves { high, low } = permutation.forward(number);
+                let Halves { high, low } = forward(&permutation, number);
                 assert!(
                     !std::mem::replace(&mut seen[(high << (width / 2) | low) as usize], true),
                     "width {width}"
@@ -120,7 +123,7 @@ mod tests {
             let mut counts = vec![0_u32; 1 << 12];
             for i in 0..1_u128 << 15 {
                 let number = i.wrapping_mul(step) & u128::MAX >> (128 - width);
-                counts[(permutation.forward(number).high >> (width - width / 2 - 12)) as usize] += 1;
+                counts[(forward(&permutation, number).high >> (width - width / 2 - 12)) as usize] += 1;
             }
             let chi: f64 = counts.iter().map(|&count| (f64::from(count) - 8.0).powi(2) / 8.0).sum();
             // 4,095 degrees of freedom: the mean is 4,095, the deviation 90.

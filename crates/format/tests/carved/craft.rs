@@ -162,6 +162,39 @@ fn tables_of_symbols_that_are_no_code_are_refused() {
     }
 }
 
+#[test]
+fn shared_values_that_end_elsewhere_are_refused() {
+    let pairs = pairs(Keys::Uuid4, Values::Few, 400, 1);
+    let whole = table(&pairs, Codec::Huffman, Purpose::Ram);
+    ask_everything(&whole, &pairs).unwrap();
+    let count = page::integer(&whole, SHARED_VALUES_OFFSET, 4);
+    let shared = page::section(&whole, Section::Shared);
+    assert!(count > 4);
+    let first = page::integer(&whole, shared.start, 4);
+    let last = shared.start + 4 * (count as usize - 1);
+    for (what, at, width, number) in [
+        ("one value more", SHARED_VALUES_OFFSET, 4, count + 1),
+        ("one value less", SHARED_VALUES_OFFSET, 4, count - 1),
+        ("none at all", SHARED_VALUES_OFFSET, 4, 0),
+        ("as many as there can be", SHARED_VALUES_OFFSET, 4, 16_383),
+        ("more than there can be", SHARED_VALUES_OFFSET, 4, 16_384),
+        ("a value that ends before it begins", shared.start + 4, 4, first - 1),
+        ("a value that ends behind the last", shared.start, 4, u32::MAX.into()),
+        ("a last value that ends a byte early", last, 4, page::integer(&whole, last, 4) - 1),
+        ("a last value that ends a byte late", last, 4, page::integer(&whole, last, 4) + 1),
+    ] {
+        let mut bytes = whole.clone();
+        page::put(&mut bytes, at, width, number);
+        page::seal(&mut bytes);
+        assert!(Store::from_bytes(&bytes).is_err(), "{what}");
+    }
+    // The first of two values takes a byte of the second: nothing but the identity tells.
+    let mut bytes = whole.clone();
+    page::put(&mut bytes, shared.start, 4, first + 1);
+    page::seal(&mut bytes);
+    assert!(ask_everything(&bytes, &pairs).is_err());
+}
+
 /// One pair whose value is too long for its bucket, and what its bucket and line say.
 fn one_large() -> (Pairs, Vec<u8>) {
     let pairs = vec![(b"some/key".to_vec(), vec![b'a'; 48 * 4096])];

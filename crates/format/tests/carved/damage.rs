@@ -49,7 +49,11 @@ impl Table {
             for i in 0..200 {
                 let i = pairs.len() as u64 * 3 + i % 2;
                 let key = keys.key(i, &mut random);
-                let values = if i.is_multiple_of(60) { Values::Long } else { Values::Letters };
+                let values = match i % 60 {
+                    0 => Values::Long,
+                    1..20 => Values::Few,
+                    _ => Values::Letters,
+                };
                 pairs.insert(key, values.value(i, &mut random));
             }
             let codec = CodecChoice::Fixed(codec);

@@ -80,6 +80,7 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         ("bytes of a codec's table", CODE_BYTES_MAX),
         ("bytes of the dictionary", DICTIONARY_BYTES_MAX),
         ("bytes of the shared values", SHARED_BYTES_MAX),
+        ("shared values", INLINE_MAX_MOST.into()),
         ("sections", SECTIONS_MAX as u64),
         ("bytes of a bucket", BUCKET_BYTES_MAX as u64),
         ("bytes of a stored value in a bucket", INLINE_MAX_MOST.into()),

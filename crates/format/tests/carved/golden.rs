@@ -37,7 +37,8 @@ const fn golden(
     Golden { name, text, codec: choice, purpose, kind, value_codec: codec, file_bytes }
 }
 
-const GOLDENS: [Golden; 14] = [
+const GOLDENS: [Golden; 15] = [
+    golden("uuids_shared", (Keys::Uuid4, Values::Few, 100), Codec::Huffman, KeyKind::Uuid, 4_032),
     golden("uuids_raw", (Keys::Uuid4, Values::Letters, 100), Codec::Raw, KeyKind::Uuid, 5_312),
     golden("uuids_packed", (Keys::Uuid4, Values::Letters, 100), Codec::Packed, KeyKind::Uuid, 4_608),
     golden("bytes_packed", (Keys::Urls, Values::Letters, 60), Codec::Packed, KeyKind::Bytes, 3_200),

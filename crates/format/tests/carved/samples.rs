@@ -125,10 +125,13 @@ pub(crate) enum Values {
     Long,
     /// As [`Self::Long`], of nothing but words.
     LongText,
+    /// Mostly one of a few, some of these long.
+    Few,
 }
 
 impl Values {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Few,
         Self::Empty,
         Self::Letters,
         Self::Fixed,
@@ -168,6 +171,12 @@ impl Values {
             Self::Binary => {
                 let len = random.below(60);
                 random.bytes(len)
+            }
+            Self::Few if i.is_multiple_of(16) => words(random, 6),
+            Self::Few => {
+                let kind = random.below(12);
+                let times = if kind == 11 { 60 } else { 1 + kind as usize };
+                format!("category/{kind}/").repeat(times).into_bytes()
             }
             Self::LongText => words(random, if i.is_multiple_of(16) { 3000 } else { i % 16 }),
             Self::Long => match i % 16 {
