@@ -196,6 +196,13 @@ impl<S: Stream> Connection<S> {
         self.hung_up |= hung_up;
     }
 
+    /// It has a turn to get although nothing came of its peer, if that peer is to be told of switches; whether it is.
+    pub(crate) fn note_switch(&mut self) -> bool {
+        let is_told = self.phase == Phase::Open && self.session.is_tracking();
+        self.stalled |= is_told && !self.reading;
+        is_told
+    }
+
     /// The block has come that its requests were waiting for.
     pub(crate) fn block_has_come(&mut self) {
         self.stalled |= std::mem::replace(&mut self.reading, false);

@@ -227,7 +227,14 @@ impl<'a, S: System> EventLoop<'a, S> {
             return;
         }
         self.generation = generation;
-        self.shared.responder.follow_catalog();
+        if self.shared.responder.follow_catalog() {
+            let told = self
+                .connections
+                .iter_mut()
+                .filter_map(|(token, connection)| connection.note_switch().then_some(token));
+            let told: Vec<usize> = told.collect();
+            told.into_iter().for_each(|token| self.call(token));
+        }
         if let Err(error) = self.prepare_reads() {
             let what = "reads of the new version block the loop, for it could not be prepared for them";
             self.shared.journal.trouble(self.shared.clock.now(), &error, what);

@@ -165,6 +165,11 @@ impl Session {
         session
     }
 
+    /// Whether the client wants to be told of switches.
+    pub(crate) fn is_tracking(&self) -> bool {
+        matches!(self, Self::Resp(resp) if resp.is_tracking())
+    }
+
     /// Whether the connection is one of those that are expected to come and go.
     pub(crate) fn is_short_lived(&self) -> bool {
         matches!(self, Self::Undecided(..) | Self::Http(_))
@@ -245,6 +250,8 @@ pub(crate) struct Responder<'a, R> {
     asked: Option<TableChoice>,
     /// Its version, or why it has none.
     version: Result<Arc<TableVersion>, Unavailable>,
+    /// How often another version has come to answer for a table.
+    switches: u64,
     /// What is looked up in: that version's, or an empty one.
     store: Arc<Store>,
     empty: Arc<Store>,
@@ -306,6 +313,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             snapshot: Arc::default(),
             asked: None,
             version: Err(Unavailable::Empty),
+            switches: 0,
             store: Arc::clone(&empty),
             empty,
             lookups: Lookups::new(options.limits.output_bytes_max),
@@ -321,10 +329,20 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         Ok(responder)
     }
 
-    /// Requests that are decoded from now on are answered from the tables as they are now.
-    pub(crate) fn follow_catalog(&mut self) {
-        let snapshot = self.catalog.snapshot();
-        self.enter(snapshot);
+    /// Requests that are decoded from now on are answered from the tables as they are now. Whether another version answers for
+    /// one of them.
+    pub(crate) fn follow_catalog(&mut self) -> bool {
+        let before = self.enter(self.catalog.snapshot());
+        let answers = |snapshot: &Snapshot, table: &TableState| {
+            snapshot
+                .table(table.id())
+                .and_then(TableState::current)
+                .map(|version| Arc::clone(version.label()))
+        };
+        let has_changed = |table: &TableState| answers(&before, table) != answers(&self.snapshot, table);
+        let is_switch = before.tables().any(has_changed);
+        self.switches += u64::from(is_switch);
+        is_switch
     }
 
     /// A table that is on disk, if there is one.
@@ -409,7 +427,17 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         }
         match session {
             Session::Http(http) => self.respond_in(http, number, input, pending, slots),
-            Session::Resp(resp) => self.respond_in(&mut **resp, number, input, pending, slots),
+            Session::Resp(resp) => {
+                // Never within an answer.
+                if resp.is_tracking() && !resp.is_unfinished() {
+                    resp.tell_of_switch(self.switches, &mut slots[number].out);
+                }
+                let next = self.respond_in(&mut **resp, number, input, pending, slots);
+                if resp.is_tracking() && !resp.is_unfinished() {
+                    resp.tell_of_switch(self.switches, &mut slots[number].out);
+                }
+                next
+            }
             Session::Memcached(memcached) => self.respond_in(&mut **memcached, number, input, pending, slots),
             Session::Undecided(..) => Next::NeedMore,
         }

@@ -385,3 +385,49 @@ fn ready_is_a_server_whose_tables_answer_that_must() {
         assert_eq!(ready(), is("200", "ready"));
     });
 }
+
+#[test]
+fn a_client_that_keeps_values_is_told_to_forget_them_at_a_switch() {
+    let catalog = Catalog::new("table", "v1", in_memory("table", "v1"));
+    serve_catalog(&catalog, &threads(2), &["127.0.0.1:0"], |server| {
+        let invalidate = ">2\r\n$10\r\ninvalidate\r\n_\r\n";
+        let mut idle = server.connect();
+        let mut never = server.connect();
+        let mut read = |stream: &mut Stream, answer: &str| {
+            assert_eq!(String::from_utf8(stream.exactly(answer.len())).unwrap(), answer);
+        };
+        idle.send(b"HELLO 3\r\n");
+        idle.until(b"$7\r\nmodules\r\n*0\r\n");
+        idle.send(b"CLIENT TRACKING ON\r\nGET k1\r\n");
+        read(&mut idle, "+OK\r\n$10\r\ntable v1 1\r\n");
+        never.send(b"GET k1\r\n");
+        read(&mut never, "$10\r\ntable v1 1\r\n");
+        for i in 2..5 {
+            let version = format!("v{i}");
+            catalog.switch(&version, in_memory("table", &version));
+            // Without asking for anything.
+            read(&mut idle, invalidate);
+            idle.send(b"GET k1\r\n");
+            read(&mut idle, &format!("$10\r\ntable {version} 1\r\n"));
+        }
+        // What is no switch is nothing to tell.
+        catalog.set_condition(
+            catalog.snapshot().default_table().unwrap().id(),
+            graven_catalog::Condition::Frozen,
+        );
+        idle.send(b"PING\r\n");
+        read(&mut idle, "+PONG\r\n");
+        never.send(b"GET k1\r\n");
+        read(&mut never, "$10\r\ntable v4 1\r\n");
+        // In the middle of an answer that takes many turns it comes behind it.
+        idle.send(format!("*{}\r\n$4\r\nMGET\r\n{}", 100_001, "$2\r\nk1\r\n".repeat(100_000)).as_bytes());
+        assert_eq!(idle.until(b"\r\n"), b"*100000\r\n");
+        catalog.switch("v5", in_memory("table", "v5"));
+        for _ in 0..100_000 {
+            let head = idle.until(b"\r\n");
+            assert_eq!(head, b"$10\r\n");
+            idle.until(b"\r\n");
+        }
+        read(&mut idle, invalidate);
+    });
+}

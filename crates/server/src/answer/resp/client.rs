@@ -16,8 +16,8 @@ use super::connection::DEFAULT_USER;
 use crate::answer::{After, ConnectionSlot, Responder, StopReason};
 use crate::clients::{ClientEntry, Clients, Ends};
 
-/// What a client has said with `CLIENT TRACKING`. Nothing follows from it: no key of a version ever
-/// changes, so there is nothing to tell.
+/// What a client has said with `CLIENT TRACKING`. No key of a version ever changes, so there is nothing to tell but that another
+/// version answers: then all that the client keeps is to be forgotten.
 #[derive(Debug, Default)]
 pub(super) struct TrackingState(Option<Box<Tracked>>);
 
@@ -32,6 +32,26 @@ struct Tracked {
     prefixes: Vec<Vec<u8>>,
     /// `CLIENT CACHING` was said for the next command.
     caching: bool,
+    /// The [switches](Responder::switches) that the client was told of.
+    told: u64,
+}
+
+impl RespSession {
+    /// Whether the client wants to be told when what it keeps is no longer so.
+    pub(in crate::answer) fn is_tracking(&self) -> bool {
+        self.tracking.is_on()
+    }
+
+    /// Tells a client that keeps values of its own to forget them all, if another version has come to answer since it was last
+    /// told. Only clients that speak RESP3 can be told.
+    #[cold]
+    pub(in crate::answer) fn tell_of_switch(&mut self, switches: u64, out: &mut Vec<u8>) {
+        if self.tracking.is_behind(switches) && self.version == Version::Resp3 {
+            reply::push_head(out, self.version, 2);
+            reply::bulk(out, b"invalidate");
+            reply::null(out, self.version);
+        }
+    }
 }
 
 impl TrackingState {
@@ -57,7 +77,12 @@ impl TrackingState {
         }
     }
 
-    fn set(&mut self, tracking: Tracking<'_>) -> Result<(), Vec<u8>> {
+    /// Whether the client is to be told of switches, of which there were so many; it is told then.
+    fn is_behind(&mut self, switches: u64) -> bool {
+        self.0.as_mut().is_some_and(|tracked| std::mem::replace(&mut tracked.told, switches) != switches)
+    }
+
+    fn set(&mut self, tracking: Tracking<'_>, switches: u64) -> Result<(), Vec<u8>> {
         if !tracking.on {
             self.0 = None;
             return Ok(());
@@ -92,7 +117,16 @@ impl TrackingState {
         }
         prefixes.sort_unstable();
         let Tracking { broadcast, opt_in, opt_out, no_loop, redirect, .. } = tracking;
-        let tracked = Tracked { broadcast, opt_in, opt_out, no_loop, redirect, prefixes, caching: false };
+        let tracked = Tracked {
+            broadcast,
+            opt_in,
+            opt_out,
+            no_loop,
+            redirect,
+            prefixes,
+            caching: false,
+            told: switches,
+        };
         self.0 = Some(Box::new(tracked));
         Ok(())
     }
@@ -193,7 +227,7 @@ impl RespSession {
                     reply::error(out, b"ERR The client ID you want redirect to does not exist");
                     return After::Done;
                 }
-                match self.tracking.set(tracking) {
+                match self.tracking.set(tracking, responder.switches) {
                     Ok(()) => reply::ok(out),
                     Err(words) => reply::error(out, &words),
                 }
