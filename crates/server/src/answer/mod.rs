@@ -7,13 +7,16 @@
 
 mod access;
 mod detect;
+mod farewell;
 mod http;
 mod key_list;
+mod language;
 mod lookups;
 mod memcached;
 mod pending;
 mod report;
 mod resp;
+mod session;
 mod slot;
 mod tables;
 
@@ -23,198 +26,22 @@ use std::sync::Arc;
 use graven_blocks::BlockReader;
 use graven_catalog::{Catalog, Snapshot, TableId, TableState, TableVersion};
 use graven_format::{Builder, Store};
-use graven_wire::address::Protocol;
 use graven_wire::http::Hosts;
 
-use crate::clients::{ClientEntry, ClientState, Clients};
+use crate::clients::Clients;
 use crate::counters::{Counters, LoopCounters, Readings};
-use crate::listener::ListenerRules;
 use crate::options::ServerOptions;
 use access::{Access, Asker};
 use detect::{Detected, detect};
+pub(crate) use farewell::Farewell;
+use language::{After, DecodeContext, Language, NextRequest};
 pub(crate) use lookups::{LookupOutcome, Lookups};
 pub(crate) use pending::Pending;
 use pending::{Lookup, PendingLookup};
+pub(crate) use session::Session;
 pub(crate) use slot::{ConnectionSlot, FIRST_COST_MAX, FURTHER_COST_MAX, LOOKUP_COST, StopReason};
 pub(crate) use tables::{Databases, TableRule};
 use tables::{TableChoice, Unavailable};
-
-/// What a connection speaks, and what its protocol remembers between two requests.
-#[derive(Debug)]
-pub(crate) enum Session {
-    /// Nothing that tells has been received yet.
-    Undecided(ListenerRules, Arc<ClientEntry>),
-    /// HTTP.
-    Http(http::HttpSession),
-    /// RESP. Boxed, because it remembers far more than the others.
-    Resp(Box<resp::RespSession>),
-    /// memcached.
-    Memcached(Box<memcached::MemcachedSession>),
-}
-
-/// What is left to answer of a request that has more to do than fits into one turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
-    /// The request is answered.
-    Done,
-    /// Nothing is answered yet: the same request again when the block has come that it waits for.
-    NotYet,
-    /// A part is answered; the session keeps the rest.
-    Unfinished(StopReason),
-    /// The request is answered, and was the last.
-    Close,
-}
-
-/// What a language makes of the bytes that were received.
-enum NextRequest<'i, L: Language> {
-    /// A request for one key of a table, and its bytes. Such requests may be looked up together.
-    Lookup(&'i [u8], Lookup<'i>, TableChoice, usize),
-    /// Any other request, and its bytes.
-    Request(L::Request<'i>, usize),
-    /// The beginning of a request.
-    NeedMore,
-    /// No request.
-    Invalid(L::Invalid),
-}
-
-/// What requests are read with, beside what a connection remembers.
-struct DecodeContext<'d> {
-    http: &'d mut graven_wire::http::RequestDecoder,
-    snapshot: &'d Snapshot,
-}
-
-/// One language, with what it remembers between two requests.
-trait Language: Sized {
-    /// A request that is not a lookup of one key.
-    type Request<'i>;
-    /// What is wrong with bytes that are no request.
-    type Invalid;
-
-    /// Reads the request that `input` begins with.
-    fn decode<'i>(&mut self, shared: &mut DecodeContext<'_>, input: &'i [u8]) -> NextRequest<'i, Self>;
-
-    /// The table that is asked where a request names none.
-    fn table(&self) -> TableChoice;
-
-    /// The next call of [`Self::decode`] begins with an earlier request than where the last ended.
-    fn rewind(&mut self);
-
-    /// Whether a request is kept of which a part is not answered.
-    fn is_unfinished(&self) -> bool;
-
-    /// Goes on with the request that is kept.
-    fn go_on<R: BlockReader>(&mut self, responder: &mut Responder<'_, R>, slot: &mut ConnectionSlot)
-    -> After;
-
-    /// Answers a request. Where a block is not here, nothing may have been written.
-    fn answer<R: BlockReader>(
-        &mut self,
-        request: Self::Request<'_>,
-        responder: &mut Responder<'_, R>,
-        slot: &mut ConnectionSlot,
-    ) -> After;
-
-    /// Says what is wrong; returned is the reason for the log.
-    fn refuse<R: BlockReader>(
-        &mut self,
-        invalid: Self::Invalid,
-        responder: &mut Responder<'_, R>,
-        slot: &mut ConnectionSlot,
-    ) -> &'static str;
-
-    /// What is sent before the request that `input` is the beginning of has come whole.
-    fn interim(&mut self, input: &[u8], options: &ServerOptions) -> Option<&'static [u8]>;
-}
-
-impl Session {
-    pub(crate) fn new(rules: ListenerRules, client: &Arc<ClientEntry>, options: &ServerOptions) -> Self {
-        match rules.speaks.only() {
-            None => Self::Undecided(rules, Arc::clone(client)),
-            Some(protocol) => Self::of(protocol, rules, client, options),
-        }
-    }
-
-    /// Writes down for others what a client has made of its connection.
-    pub(crate) fn record(&self, state: &mut ClientState) {
-        if let Self::Resp(resp) = self {
-            resp.record(&mut state.resp);
-        }
-    }
-
-    fn of(
-        protocol: Protocol,
-        rules: ListenerRules,
-        client: &Arc<ClientEntry>,
-        options: &ServerOptions,
-    ) -> Self {
-        let (name, session) = match protocol {
-            Protocol::Http => ("http", Self::Http(http::HttpSession::new(rules))),
-            Protocol::Redis => {
-                let session = resp::RespSession::new(Arc::clone(client), options.limits.resp, rules.tables);
-                ("resp", Self::Resp(Box::new(session)))
-            }
-            Protocol::Memcached => {
-                let session = memcached::MemcachedSession::new(options.limits.memcached, rules.tables);
-                ("memcached", Self::Memcached(Box::new(session)))
-            }
-        };
-        let mut state = client.state();
-        state.protocol = name;
-        session.record(&mut state);
-        drop(state);
-        session
-    }
-
-    /// Whether the client wants to be told of switches.
-    pub(crate) fn is_tracking(&self) -> bool {
-        matches!(self, Self::Resp(resp) if resp.is_tracking())
-    }
-
-    /// Whether the connection is one of those that are expected to come and go.
-    pub(crate) fn is_short_lived(&self) -> bool {
-        matches!(self, Self::Undecided(..) | Self::Http(_))
-    }
-
-    /// Bytes of requests that are received and not yet answered in full.
-    pub(crate) fn held_bytes(&self) -> usize {
-        match self {
-            Self::Undecided(..) => 0,
-            Self::Http(http) => http.held_bytes(),
-            Self::Resp(resp) => resp.held_bytes(),
-            Self::Memcached(memcached) => memcached.held_bytes(),
-        }
-    }
-
-    /// Whether a request is kept of which a part is not answered.
-    pub(crate) fn is_unfinished(&self) -> bool {
-        match self {
-            Self::Undecided(..) => false,
-            Self::Http(http) => http.is_unfinished(),
-            Self::Resp(resp) => resp.is_unfinished(),
-            Self::Memcached(memcached) => memcached.is_unfinished(),
-        }
-    }
-
-    /// Lets go of all that is kept of requests.
-    pub(crate) fn forget_requests(&mut self) {
-        match self {
-            Self::Undecided(..) => {}
-            Self::Http(http) => http.forget_requests(),
-            Self::Resp(resp) => resp.forget_requests(),
-            Self::Memcached(memcached) => memcached.forget_requests(),
-        }
-    }
-
-    /// The next request that is decoded lies before the last.
-    pub(crate) fn rewind(&mut self) {
-        match self {
-            Self::Undecided(..) => {}
-            Self::Http(http) => http.rewind(),
-            Self::Resp(resp) => resp.rewind(),
-            Self::Memcached(memcached) => memcached.rewind(),
-        }
-    }
-}
 
 /// How it goes on with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -640,38 +467,6 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             }
             Session::Memcached(_) if farewell == Farewell::RequestTookTooLong => {}
             Session::Memcached(_) => graven_wire::memcached::reply::server_error(out, farewell.words()),
-        }
-    }
-}
-
-/// Why a connection is closed that has done nothing wrong to its protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Farewell {
-    /// A request did not become whole in time.
-    RequestTookTooLong,
-    /// Requests go on coming, as many wait as may, and none of the answers was read for a while.
-    AnswersNotRead,
-    /// All connections together hold too much, and this one the most.
-    HoldsTheMost,
-}
-
-impl Farewell {
-    fn status(self) -> u16 {
-        match self {
-            Self::RequestTookTooLong => 408,
-            Self::AnswersNotRead | Self::HoldsTheMost => 503,
-        }
-    }
-
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Self::RequestTookTooLong => "The request did not become whole in time",
-            Self::AnswersNotRead => {
-                "as many requests wait as one connection may have waiting, and no answer is read: read answers while sending"
-            }
-            Self::HoldsTheMost => {
-                "the server holds as many bytes of waiting requests and answers as it may, and this connection most of them"
-            }
         }
     }
 }

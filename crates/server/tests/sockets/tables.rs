@@ -393,7 +393,7 @@ fn a_client_that_keeps_values_is_told_to_forget_them_at_a_switch() {
         let invalidate = ">2\r\n$10\r\ninvalidate\r\n_\r\n";
         let mut idle = server.connect();
         let mut never = server.connect();
-        let mut read = |stream: &mut Stream, answer: &str| {
+        let read = |stream: &mut Stream, answer: &str| {
             assert_eq!(String::from_utf8(stream.exactly(answer.len())).unwrap(), answer);
         };
         idle.send(b"HELLO 3\r\n");
