@@ -94,7 +94,7 @@ const SHARED_NAMES: [(&str, &[&str], &str); 12] = [
         &[
             "crates/wire/src/memcached/mistake.rs",
             "crates/wire/src/resp/invalid.rs",
-            "crates/server/src/answer/mod.rs",
+            "crates/server/src/answer/language.rs",
         ],
         "bytes that are no request, in two protocols; the trait over the protocols has it as an associated type",
     ),
@@ -129,7 +129,7 @@ const SHARED_NAMES: [(&str, &[&str], &str); 12] = [
             "crates/wire/src/http/request.rs",
             "crates/wire/src/memcached/decode.rs",
             "crates/wire/src/resp/decode.rs",
-            "crates/server/src/answer/mod.rs",
+            "crates/server/src/answer/language.rs",
         ],
         "what a client sends, in three protocols; the trait over them has it as an associated type",
     ),

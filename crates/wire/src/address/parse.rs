@@ -68,6 +68,8 @@ fn split_scheme(text: &str) -> Result<(Option<Scheme>, &str), AddressProblem> {
         return Ok((None, text));
     }
     if let Some((name, rest)) = text.split_once('+')
+        // It may also stand in a path or a query.
+        && !name.contains(['/', '?', '@'])
         && strip_prefix(rest, UNIX).is_some()
     {
         return match known(name) {
