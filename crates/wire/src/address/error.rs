@@ -49,6 +49,8 @@ pub enum AddressProblem {
         /// The first character that does not belong there.
         found: char,
     },
+    /// The host is called `unix`, which stands for a socket.
+    HostNamedUnix,
     /// `[` without `]`.
     UnclosedBracket,
     /// Something other than a port follows `]`.
@@ -126,6 +128,9 @@ impl fmt::Display for AddressProblem {
             Self::BadHost { host, found } => {
                 write!(f, "the host {host} holds {found:?}; write a name, or an address as in 127.0.0.1:8000")
             }
+            Self::HostNamedUnix => f.write_str(
+                "unix is no host here: write unix:PATH for a socket, or the host's address or longer name",
+            ),
             Self::UnclosedBracket => f.write_str("a bracket is not closed; write it as in [::1]:8000"),
             Self::AfterBracket(found) => {
                 write!(f, "{found:?} follows the bracket; write a port, as in [::1]:8000")

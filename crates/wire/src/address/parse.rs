@@ -1,5 +1,7 @@
 //! The reader of the grammar, from left to right.
 
+use std::net::Ipv6Addr;
+
 use super::{Address, AddressError, AddressProblem, Credentials, Location, Protocol};
 use crate::http;
 
@@ -138,6 +140,15 @@ fn read_place(place: &str, default_port: Option<u16>, port_min: u16) -> Result<(
     };
     if let Some(found) = host.chars().find(|&found| !belongs(found)) {
         return Err(AddressProblem::BadHost { host: host.to_owned(), found });
+    }
+    // With a port behind it, it would read as the path of a socket.
+    if host.eq_ignore_ascii_case("unix") {
+        return Err(AddressProblem::HostNamedUnix);
+    }
+    // An IPv6 address, perhaps with the interface that it is on.
+    let address = host.split_once('%').map_or(host, |(address, _)| address);
+    if is_bracketed && address.parse::<Ipv6Addr>().is_err() {
+        return Err(AddressProblem::BadHost { host: format!("[{host}]"), found: '[' });
     }
     let port = match (port, default_port) {
         // Not `+80`, which `parse` would take.
