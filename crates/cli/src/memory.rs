@@ -20,6 +20,9 @@ static ENDS: AtomicBool = AtomicBool::new(false);
 pub(crate) fn end_without(ends: bool) {
     ENDS.store(ends, Ordering::Relaxed);
     if ends {
+        let handler: extern "C" fn(libc::c_int) = aborted;
+        // SAFETY: the handler calls nothing but what may be called in one.
+        unsafe { libc::signal(libc::SIGABRT, handler as libc::sighandler_t) };
         let otherwise = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             // Where a new thread gets no stack for its signals, Rust panics before the thread has begun.
@@ -73,6 +76,19 @@ fn given(memory: *mut u8, bytes: usize) -> *mut u8 {
 
 /// Whether a thread is saying it already.
 static IS_SAID: AtomicBool = AtomicBool::new(false);
+
+/// The system's library aborts where it finds no memory for itself, as for what a thread does at its end. Where another
+/// thread has said so already, that is how the process ends.
+extern "C" fn aborted(signal: libc::c_int) {
+    // SAFETY: all of these may be called in a handler.
+    unsafe {
+        if IS_SAID.load(Ordering::Relaxed) {
+            libc::_exit(2);
+        }
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
+}
 
 /// Says it without an allocation, and ends the process without running what might allocate.
 #[cold]
