@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use graven_format::{Builder, Codec, CodecChoice, Options, Source, Store};
@@ -15,6 +16,9 @@ use crate::table::Table;
 /// zstd's level.
 const LEVEL: i32 = 3;
 
+/// Lookups that are timed, of the first keys of the text.
+const TIMED: usize = 200_000;
+
 /// Carve texts with every codec and compare the sizes with zstd's
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -25,8 +29,12 @@ pub(crate) struct Arguments {
     pairs: u64,
     #[command(flatten)]
     generator: Generator,
-    /// Which samples to take; the last are the names and descriptions of `apt-cache dumpavail`
-    #[arg(long, value_delimiter = ',', default_value = "letters,words,descriptions")]
+    /// Which samples to take: descriptions and stanzas are what `apt-cache dumpavail` says of packages
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "letters,words,descriptions,stanzas,documents,digests,decimals,pages"
+    )]
     only: Vec<Sample>,
     /// Print the table as Markdown
     #[arg(long)]
@@ -38,6 +46,26 @@ enum Sample {
     Letters,
     Words,
     Descriptions,
+    Stanzas,
+    Documents,
+    Digests,
+    Decimals,
+    Pages,
+}
+
+impl Sample {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Letters => "letters",
+            Self::Words => "words",
+            Self::Descriptions => "descriptions",
+            Self::Stanzas => "stanzas",
+            Self::Documents => "JSON documents of 2 KB",
+            Self::Digests => "hexadecimal digests",
+            Self::Decimals => "decimal numbers",
+            Self::Pages => "pages of 100 KB",
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -48,24 +76,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "text MB",
         "zstd -3 MB",
         "raw MB",
-        "huffman MB",
-        "symbols MB",
         "auto MB",
         "auto took",
-        "auto / zstd",
-        "auto, bytes a pair",
+        "s",
+        "ns a value",
+        "smallest MB",
+        "smallest took",
+        "s",
+        "ns a value",
     ]);
     for sample in &arguments.only {
-        let (name, text) = match sample {
-            Sample::Letters => ("letters", folder.path().join("letters")),
-            Sample::Words => ("words", folder.path().join("words")),
-            Sample::Descriptions => ("descriptions", folder.path().join("descriptions")),
-        };
+        let text = folder.path().join("sample");
         match sample {
+            Sample::Letters => arguments.generator.write(arguments.pairs, "letters", &text)?,
+            Sample::Words => arguments.generator.write(arguments.pairs, "words", &text)?,
             Sample::Descriptions => sample::write_descriptions(&text)?,
-            Sample::Letters | Sample::Words => arguments.generator.write(arguments.pairs, name, &text)?,
+            Sample::Stanzas => sample::write_stanzas(&text)?,
+            Sample::Documents => sample::write_documents(&text)?,
+            Sample::Digests => sample::write_digests(&text)?,
+            Sample::Decimals => sample::write_decimals(&text)?,
+            Sample::Pages => sample::write_pages(&text)?,
         }
-        table.push(row(name, &text, folder.path())?);
+        table.push(row(sample.name(), &text, folder.path())?);
     }
     for text in &arguments.texts {
         table.push(row(&text.display().to_string(), text, folder.path())?);
@@ -79,22 +111,23 @@ fn row(name: &str, text: &Path, folder: &Path) -> Result<Vec<String>> {
     let megabytes = |bytes: u64| format!("{:.3}", bytes as f64 / 1e6);
     let stream = zstd_bytes(text)?;
     let raw = carved(text, folder, CodecChoice::Fixed(Codec::Raw))?;
-    let huffman = carved(text, folder, CodecChoice::Fixed(Codec::Huffman))?;
-    let symbols = carved(text, folder, CodecChoice::Fixed(Codec::Symbols))?;
-    let auto = carved(text, folder, CodecChoice::Auto)?;
-    Ok(vec![
+    let mut row = vec![
         name.to_owned(),
-        auto.pairs.to_string(),
+        raw.pairs.to_string(),
         megabytes(sample::file_bytes(text)?),
         megabytes(stream),
         megabytes(raw.bytes),
-        megabytes(huffman.bytes),
-        megabytes(symbols.bytes),
-        megabytes(auto.bytes),
-        auto.codec.to_owned(),
-        format!("{:.2}", auto.bytes as f64 / stream as f64),
-        format!("{:.2}", auto.bytes as f64 / auto.pairs.max(1) as f64),
-    ])
+    ];
+    for choice in [CodecChoice::Auto, CodecChoice::Smallest] {
+        let carved = carved(text, folder, choice)?;
+        row.extend([
+            megabytes(carved.bytes),
+            carved.codecs,
+            format!("{:.2}", carved.seconds),
+            format!("{:.0}", carved.nanoseconds),
+        ]);
+    }
+    Ok(row)
 }
 
 fn zstd_bytes(text: &Path) -> Result<u64> {
@@ -121,25 +154,49 @@ impl io::Write for Count {
 struct Carved {
     pairs: u64,
     bytes: u64,
-    /// The name of the values' codec.
-    codec: &'static str,
+    /// The names of the values' codecs.
+    codecs: String,
+    /// How long the build took.
+    seconds: f64,
+    /// What a lookup took, in the order of the text.
+    nanoseconds: f64,
 }
 
 /// Carves a text, and checks that every pair comes back from the file.
 fn carved(text: &Path, folder: &Path, codec: CodecChoice) -> Result<Carved> {
     let path = folder.join("carved");
+    let start = Instant::now();
     let mut builder = Builder::new(Options { codec, temporary_dir: folder.into(), ..Options::default() });
     builder.add_text(Source::File(File::open(text)?))?;
     let built = builder.write(&path)?;
+    let seconds = start.elapsed().as_secs_f64();
     let store = Store::open(&path)?;
     store.load()?;
     let mut found = Vec::new();
+    let mut keys = Vec::new();
     pairs::for_each(text, |key, value| {
         found.clear();
         ensure!(store.get(key, &mut found)? && found == value, "a wrong value for {}", key.escape_ascii());
+        if keys.len() < TIMED {
+            keys.push(key.to_vec());
+        }
         Ok(())
     })?;
+    let start = Instant::now();
+    for key in &keys {
+        found.clear();
+        store.get(key, &mut found)?;
+    }
+    let took = start.elapsed();
     let bytes = sample::file_bytes(&path)?;
     ensure!(bytes == built.carved_bytes, "the file has {bytes} bytes, not {}", built.carved_bytes);
-    Ok(Carved { pairs: built.pairs, bytes, codec: store.info().value_codec.name() })
+    let info = store.info();
+    let long = info.long_codec.map(|codec| format!(", {}", codec.name())).unwrap_or_default();
+    Ok(Carved {
+        pairs: built.pairs,
+        bytes,
+        codecs: format!("{}{long}", info.value_codec.name()),
+        seconds,
+        nanoseconds: took.as_nanos() as f64 / keys.len().max(1) as f64,
+    })
 }

@@ -13,11 +13,16 @@ fn writing(source: io::Error) -> Error {
     Error::Io { doing: "write the output", source }
 }
 
+fn memory(source: io::Error) -> Error {
+    Error::Io { doing: "get memory", source }
+}
+
 /// A table in the making, written piece by piece at given places.
 #[derive(Debug)]
 pub(crate) enum Output {
-    /// Pieces, and where they go.
-    Memory(Vec<(u64, Vec<u8>)>),
+    /// Pieces, and where they go: each in a mapping of its own, which goes back to the system when
+    /// it is copied to its place, as what an allocator gives may not.
+    Memory(Vec<(u64, Region)>),
     /// A file that is not in its place yet.
     File(NewFile),
 }
@@ -35,7 +40,7 @@ impl Output {
     pub(crate) fn write(&mut self, offset: u64, piece: Vec<u8>) -> Result<(), Error> {
         match self {
             Self::Memory(pieces) => {
-                pieces.push((offset, piece));
+                pieces.push((offset, Region::read(&piece[..], piece.len()).map_err(memory)?));
                 Ok(())
             }
             Self::File(new) => new.file().write_all_at(&piece, offset).map_err(writing),
@@ -46,8 +51,8 @@ impl Output {
     pub(crate) fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
         let file = match self {
             Self::Memory(pieces) => {
-                let found = pieces.iter().find(|(at, piece)| *at == offset && piece.len() == len);
-                return Ok(found.map(|(_, piece)| piece.clone()).unwrap_or_default());
+                let found = pieces.iter().find(|(at, piece)| *at == offset && piece.bytes().len() == len);
+                return Ok(found.map(|(_, piece)| piece.bytes().to_vec()).unwrap_or_default());
             }
             Self::File(new) => new.file(),
         };
@@ -60,19 +65,19 @@ impl Output {
     /// Writes `piece` over one of the same length at `offset`.
     pub(crate) fn rewrite(&mut self, offset: u64, piece: Vec<u8>) -> Result<(), Error> {
         if let Self::Memory(pieces) = self {
-            pieces.retain(|(at, old)| *at != offset || old.len() != piece.len());
+            pieces.retain(|(at, old)| *at != offset || old.bytes().len() != piece.len());
         }
         self.write(offset, piece)
     }
 
     /// The whole table, in memory.
     pub(crate) fn into_region(self, len: u64) -> Result<Region, Error> {
-        let memory = |source| Error::Io { doing: "get memory", source };
         let mut region = Region::zeroed(len as usize).map_err(memory)?;
         match self {
             Self::Memory(pieces) => {
                 for (offset, piece) in pieces {
-                    region.bytes_mut()[offset as usize..][..piece.len()].copy_from_slice(&piece);
+                    let piece = piece.bytes();
+                    region.bytes_mut()[offset as usize..][..piece.len()].copy_from_slice(piece);
                 }
             }
             Self::File(new) => new.file().read_exact_at(region.bytes_mut(), 0).map_err(memory)?,
