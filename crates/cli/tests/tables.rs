@@ -154,7 +154,7 @@ fn a_version_may_be_held_to_be_tried_before_it_answers() {
 fn a_file_that_is_replaced_answers_where_that_is_watched_for() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (carve(&folder, "one", "1"), carve(&folder, "two", "2"));
-    let server = Serving::start(&[&one, "--watch"]);
+    let server = Serving::start(&[one.as_str(), "--watch"]);
     assert_eq!(value(&server, "/?key={key}"), "1");
     fs::rename(&two, &one).unwrap();
     until("the other file answers", || value(&server, "/?key={key}") == "2");
