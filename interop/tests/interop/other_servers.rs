@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,21 @@ impl Drop for OtherServer {
     }
 }
 
+/// A port that nobody listens on, from below those that the system gives to who asks for any: no server of another test,
+/// which listens on port 0, comes between this look and the start of a server.
+fn free_port() -> u16 {
+    const PORTS: std::ops::Range<u32> = 20_000..32_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id());
+        let port = PORTS.start + next % (PORTS.end - PORTS.start);
+        let port = u16::try_from(port).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 /// Starts `program` with the arguments for a port and a directory of its own; another port when it was taken meanwhile.
 pub(crate) fn start(
     program: &str,
@@ -44,7 +60,7 @@ pub(crate) fn start(
 ) -> OtherServer {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let directory = tempfile::tempdir().unwrap();
         let arguments = arguments(port, directory.path().to_str().unwrap());
         let spawned = Command::new(program)
