@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use graven_format::{Storage, Store};
 
 use crate::catalog::{Catalog, Condition, TableId, TableState};
+use crate::loading::keep;
 use crate::memory::available_bytes;
 use crate::root::{
     Current, CurrentState, GateContext, Root, RootError, TableName, TableSettings, TableStorage, VersionName,
@@ -85,12 +86,23 @@ impl Keeper {
         catalog: Arc<Catalog>,
         options: KeeperOptions,
     ) -> Result<Self, RootError> {
+        Self::start_with(root, catalog, options, Box::new(available_bytes))
+    }
+
+    /// As [`Self::start`], where `available_bytes` says how much memory there is to take.
+    pub(crate) fn start_with(
+        root: Arc<dyn Root>,
+        catalog: Arc<Catalog>,
+        options: KeeperOptions,
+        available_bytes: AvailableBytes,
+    ) -> Result<Self, RootError> {
         let (wake, woken) = channel();
         let over = Arc::new(AtomicBool::new(false));
         let mut following = RootFollower {
             root,
             catalog,
             options,
+            available_bytes,
             over: Arc::clone(&over),
             tables: BTreeMap::new(),
             root_fails: false,
@@ -149,11 +161,15 @@ impl Drop for Keeper {
     }
 }
 
-struct RootFollower {
-    root: Arc<dyn Root>,
-    catalog: Arc<Catalog>,
-    options: KeeperOptions,
-    over: Arc<AtomicBool>,
+/// Says how many bytes of memory there are to take, where that is known.
+pub(crate) type AvailableBytes = Box<dyn Fn() -> Option<u64> + Send>;
+
+pub(crate) struct RootFollower {
+    pub(crate) root: Arc<dyn Root>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) options: KeeperOptions,
+    pub(crate) available_bytes: AvailableBytes,
+    pub(crate) over: Arc<AtomicBool>,
     tables: BTreeMap<TableName, FollowedTable>,
     /// The last look at the root failed, and that was logged.
     root_fails: bool,
@@ -185,7 +201,7 @@ struct Seen {
 }
 
 /// Why a version is not switched to.
-type Reason = String;
+pub(crate) type Reason = String;
 
 /// What a version has to pass beside being whole.
 struct Gates<'s> {
@@ -311,7 +327,7 @@ impl RootFollower {
         let file = self.root.open(name, version).map_err(|error| error.to_string())?;
         let store = Store::from_file(file, Storage::Memory).map_err(|error| error.to_string())?;
         store.verify_with(|_, _| {}).map_err(|error| error.to_string())?;
-        let storage = self.place(name, id, &store, &settings, None)?;
+        let storage = self.place(name, id, &store, &settings)?;
         keep(store, storage).map(Arc::new)
     }
 
@@ -360,9 +376,8 @@ impl RootFollower {
         };
         let settings = self.root.settings(name);
         let wanted = current.version().clone();
-        let serving = self.serving(id);
-        let is_loaded = serving.as_ref().is_some_and(|(version, store)| {
-            *version == wanted && (store.is_loaded() || store.disk().is_some() || store.is_mapped())
+        let is_loaded = self.serving(id).is_some_and(|(version, store)| {
+            version == wanted && (store.is_loaded() || store.disk().is_some() || store.is_mapped())
         });
         if is_loaded {
             let frozen = if current.is_frozen() { Condition::Frozen } else { Condition::Serving };
@@ -377,7 +392,7 @@ impl RootFollower {
         let settings = settings.map_err(|error| error.to_string())?;
         let began = Instant::now();
         let gates = self.gates(name, id, &current, &settings);
-        match self.switch(name, id, &wanted, &settings, gates.as_ref()) {
+        match self.switch(name, id, &wanted, &settings, gates) {
             Ok(()) => {
                 tracing::info!(
                     table = name.as_str(),
@@ -484,7 +499,7 @@ impl RootFollower {
             }
             tried.push(entry.version.clone());
             let gates = Gates { settings, compared_with: None };
-            if self.switch(name, id, &entry.version, settings, Some(&gates)).is_ok() {
+            if self.switch(name, id, &entry.version, settings, Some(gates)).is_ok() {
                 return format!("{name}@{} answers, the newest of its history that passes", entry.version);
             }
         }
@@ -535,29 +550,29 @@ impl RootFollower {
         id: TableId,
         version: &VersionName,
         settings: &TableSettings,
-        gates: Option<&Gates<'_>>,
+        gates: Option<Gates<'_>>,
     ) -> Result<(), Reason> {
         let serving = self.serving(id);
-        let before = serving.as_ref().filter(|(serving, _)| serving != version);
-        let answers_from_file = serving.is_some() && before.is_none();
-        let store = self.open(name, version, gates)?;
+        let is_first = serving.is_none();
+        let store = self.open(name, version, gates.as_ref())?;
+        // What has to go where memory is short is not held here: neither the version that answers, unless it is this one and
+        // answers from its file, nor the one that the gates compare with.
+        drop(gates);
+        let serving = serving.filter(|(serving, _)| serving == version).map(|(_, serving)| serving);
         let total = store.carved_bytes();
         self.catalog.set_condition(id, Condition::Loading { version: version.clone(), done: 0, total });
-        self.verify(id, version, &store, answers_from_file || serving.is_none())?;
-        let storage = self.place(name, id, &store, settings, before)?;
+        self.verify(id, version, &store, is_first || serving.is_some())?;
+        let storage = self.place(name, id, &store, settings)?;
         let store = match storage {
             TableStorage::Ram => {
                 // What answers from its file already is brought into memory where it is.
-                let store = match (&serving, answers_from_file) {
-                    (Some((_, serving)), true) => Arc::clone(serving),
-                    _ => Arc::new(store),
-                };
+                let store = serving.clone().unwrap_or_else(|| Arc::new(store));
                 store.load().map_err(|error| error.to_string())?;
                 store
             }
             other => Arc::new(keep(store, other)?),
         };
-        let is_serving = serving.as_ref().is_some_and(|(_, serving)| Arc::ptr_eq(serving, &store));
+        let is_serving = serving.is_some_and(|serving| Arc::ptr_eq(&serving, &store));
         if is_serving {
             self.catalog.set_condition(id, Condition::Serving);
         } else {
@@ -565,84 +580,6 @@ impl RootFollower {
         }
         Ok(())
     }
-
-    /// Reads every byte of a version, no faster than allowed while others answer.
-    fn verify(
-        &self,
-        id: TableId,
-        version: &VersionName,
-        store: &Store,
-        in_a_hurry: bool,
-    ) -> Result<(), Reason> {
-        let rate = self.options.load_rate.filter(|_| !in_a_hurry);
-        let (began, mut told) = (Instant::now(), Instant::now());
-        let verified = store.verify_with(|done, total| {
-            if let Some(rate) = rate.filter(|_| !self.over.load(Ordering::Relaxed)) {
-                let due = Duration::from_secs_f64(done as f64 / rate as f64);
-                thread::sleep(due.saturating_sub(began.elapsed()).min(Duration::from_secs(1)));
-            }
-            if told.elapsed() >= Duration::from_secs(1) {
-                told = Instant::now();
-                self.catalog.set_condition(id, Condition::Loading { version: version.clone(), done, total });
-            }
-        });
-        verified.map_err(|error| error.to_string())
-    }
-
-    /// Where a version is kept. Where memory is short for it beside the one that answers, that one is served from disk.
-    fn place(
-        &mut self,
-        name: &TableName,
-        id: TableId,
-        store: &Store,
-        settings: &TableSettings,
-        before: Option<&(VersionName, Arc<Store>)>,
-    ) -> Result<TableStorage, Reason> {
-        let wish = settings.storage.or(self.options.storage);
-        if matches!(wish, Some(TableStorage::Mmap | TableStorage::Disk)) {
-            return Ok(wish.unwrap_or(TableStorage::Disk));
-        }
-        let fits = || available_bytes().is_none_or(|available| store.carved_bytes() <= available / 4 * 3);
-        if fits() {
-            return Ok(TableStorage::Ram);
-        }
-        if let Some((version, _)) = before.filter(|(_, store)| store.is_loaded()) {
-            let opened = self.root.open(name, version).map_err(|error| error.to_string())?;
-            let on_disk = Store::from_file(opened, Storage::Disk).map_err(|error| error.to_string())?;
-            tracing::info!(
-                table = name.as_str(),
-                version = version.as_str(),
-                "answers from disk while memory is short"
-            );
-            self.catalog.switch_to(id, version.clone(), on_disk);
-            self.catalog.forget_former(id);
-            let began = Instant::now();
-            while self.catalog.unnamed() > 0 && began.elapsed() < Duration::from_secs(10) {
-                self.catalog.drop_unused();
-                thread::sleep(Duration::from_millis(20));
-            }
-            if fits() {
-                return Ok(TableStorage::Ram);
-            }
-        }
-        match wish {
-            None => Ok(TableStorage::Disk),
-            Some(_) => Err(format!(
-                "it has {} bytes, and too few of memory are available; serve it from disk with `storage = \"disk\"` in table.toml",
-                store.carved_bytes()
-            )),
-        }
-    }
-}
-
-/// Has a store where it is to be kept.
-fn keep(store: Store, storage: TableStorage) -> Result<Store, Reason> {
-    let kept = match storage {
-        TableStorage::Ram => store.load().map(|()| store),
-        TableStorage::Mmap => store.keep_in(Storage::Mapped),
-        TableStorage::Disk => store.keep_in(Storage::Disk),
-    };
-    kept.map_err(|error| error.to_string())
 }
 
 impl FollowedTable {

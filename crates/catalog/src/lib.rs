@@ -38,6 +38,7 @@ mod catalog;
 mod diff;
 mod files;
 mod keeper;
+mod loading;
 mod memory;
 pub mod root;
 mod version;
