@@ -201,6 +201,11 @@ impl Snapshot {
         }
     }
 
+    /// Whether a default table was chosen, which need not be there.
+    pub fn is_default_chosen(&self) -> bool {
+        self.default.is_some()
+    }
+
     /// Whether a table is there, and every one that must answer does.
     pub fn is_ready(&self) -> bool {
         self.tables().any(|table| table.current.is_some()) && self.missing().next().is_none()

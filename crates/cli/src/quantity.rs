@@ -122,6 +122,11 @@ pub(crate) fn any_time(text: &str) -> Result<Duration, Misread> {
     time(text, Duration::ZERO..=Duration::MAX)
 }
 
+/// How long something may take that takes time: a millisecond at least, a day at most.
+pub(crate) fn some_time(text: &str) -> Result<Duration, Misread> {
+    time(text, Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60))
+}
+
 /// A whole number of any size.
 pub(crate) fn any_count(text: &str) -> Result<u64, Misread> {
     count(text, 0..=u64::MAX)

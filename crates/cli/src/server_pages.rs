@@ -41,6 +41,11 @@ fn address(text: &str) -> Outcome<Address> {
     }
 }
 
+/// What a server says, without what a terminal would take for more than text.
+pub(crate) fn printable(text: &str) -> String {
+    text.replace(|found: char| found.is_control() && found != '\n', "?")
+}
+
 /// Asks every server for `path`, many at once; the answers are in the order of the servers.
 pub(crate) fn fetch_all(
     servers: &[Address],

@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -180,4 +181,57 @@ fn servers_that_do_not_answer_are_named_with_why() {
         &["status", "redis://127.0.0.1:1"],
         "redis://127.0.0.1:1: a server is asked over HTTP; write HOST:PORT, http://HOST:PORT or unix:PATH",
     );
+}
+
+/// A server that takes one connection and answers it with `answer`, or with nothing for as long as it is open.
+fn stranger(answer: Option<&'static str>) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut room = [0; 4096];
+        while stream.read(&mut room).unwrap_or(0) > 0 {
+            let Some(answer) = answer else { continue };
+            let _ = stream.write_all(answer.as_bytes());
+            return;
+        }
+    });
+    address
+}
+
+#[test]
+fn nothing_that_a_server_says_moves_the_cursor_of_a_terminal() {
+    let unready = stranger(Some("HTTP/1.1 503 No\r\nContent-Length: 9\r\n\r\n\x1b[2J\rnone"));
+    let ready = run(&["ready", &unready]);
+    assert_eq!(
+        (ready.status, ready.err.contains("is not ready: ?[2J?none")),
+        (Some(1), true),
+        "{}",
+        ready.err
+    );
+    let body = r#"{"ready":true,"tables":[{"name":"a\u001b]0;b\u0007","state":"refused","reason":"1\n2","version":null,"pairs":0,"bytes":0}]}"#;
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let status = run(&["status", &stranger(Some(answer.leak()))]);
+    assert_eq!(status.status, Some(1));
+    assert!(status.out.contains("a?]0;b?") && status.out.contains("refused: 1 2"), "{}", status.out);
+}
+
+#[test]
+fn a_server_that_is_silent_cut_short_or_no_graven_is_a_line_that_says_so() {
+    for (answer, says) in [
+        (None, "no answer"),
+        (Some("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), "no answer"),
+        (Some("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"), "is not understood"),
+        (Some("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), "is it graven 0.2 or newer?"),
+        (Some("+PONG\r\n"), "no answer"),
+    ] {
+        let status = run(&["status", &stranger(answer), "--timeout", "200ms"]);
+        assert_eq!(status.status, Some(1), "{answer:?}");
+        assert!(status.out.contains(says), "{answer:?}: {}", status.out);
+    }
+    for command in ["ready", "status"] {
+        let refused = run(&[command, "127.0.0.1:1", "--timeout", "0"]);
+        assert_eq!(refused.status, Some(2));
+        assert!(refused.err.contains("it must be from 1ms to 1d"), "{}", refused.err);
+    }
 }

@@ -9,7 +9,7 @@ use graven_wire::address::Address;
 use crate::console::{say, warn};
 use crate::failure::Outcome;
 use crate::quantity;
-use crate::server_pages::{addresses, fetch_all};
+use crate::server_pages::{addresses, fetch_all, printable};
 
 /// How long between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = quantity::any_time)]
     wait: Duration,
     /// How long one answer may take
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = quantity::any_time)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = quantity::some_time)]
     timeout: Duration,
 }
 
@@ -50,9 +50,10 @@ fn unready(servers: &[Address], timeout: Duration) -> Vec<String> {
     let answers = fetch_all(servers, "/readyz", timeout);
     let unready = servers.iter().zip(answers).filter_map(|(server, answer)| match answer {
         Ok(page) if page.status == 200 => None,
-        Ok(page) => {
-            Some(format!("{server} is not ready: {}", String::from_utf8_lossy(&page.body).trim_end()))
-        }
+        Ok(page) => Some(format!(
+            "{server} is not ready: {}",
+            printable(String::from_utf8_lossy(&page.body).trim_end())
+        )),
         Err(error) => Some(error.to_string()),
     });
     unready.collect()

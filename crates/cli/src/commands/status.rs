@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::console::{say, warn};
 use crate::failure::Outcome;
 use crate::quantity;
-use crate::server_pages::{addresses, fetch_all};
+use crate::server_pages::{addresses, fetch_all, printable};
 
 /// Show which version of each table servers answer with, since when, and what is wrong
 ///
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
     /// How long one answer may take
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = quantity::any_time)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = quantity::some_time)]
     timeout: Duration,
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
             Err(error) => warn(error),
         }
     } else {
-        say(table(&lines).trim_end())?;
+        say(printable(table(&lines).trim_end()))?;
     }
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -152,7 +152,8 @@ fn table(lines: &[StatusLine]) -> String {
     let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     rows.extend(lines.iter().map(|line| {
         let state = match &line.reason {
-            Some(reason) => format!("{}: {reason}", line.state),
+            // In one line, whatever it is.
+            Some(reason) => format!("{}: {}", line.state, reason.replace('\n', " ")),
             None => line.state.clone(),
         };
         [

@@ -114,9 +114,9 @@ impl<R> Responder<'_, R> {
         Readings { counters: self.counters, pairs: self.store.len(), snapshot: &self.snapshot }
     }
 
-    /// The same, of all tables together.
-    fn readings_of_all(&self) -> Readings<'_> {
-        let versions = self.snapshot.tables().filter_map(TableState::current);
+    /// The same, of all tables together that may be asked.
+    fn readings_of_all(&self, rule: TableRule) -> Readings<'_> {
+        let versions = rule.of(&self.snapshot).filter_map(TableState::current);
         Readings { pairs: versions.map(|version| version.store().len()).sum(), ..self.readings() }
     }
 }
@@ -159,14 +159,11 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     /// Requests that are decoded from now on are answered from the tables as they are now. Whether another version answers for
     /// one of them.
     pub(crate) fn follow_catalog(&mut self) -> bool {
-        let before = self.enter(self.catalog.snapshot());
-        let answers = |snapshot: &Snapshot, table: &TableState| {
-            snapshot
-                .table(table.id())
-                .and_then(TableState::current)
-                .map(|version| Arc::clone(version.label()))
+        let before = self.use_snapshot(self.catalog.snapshot());
+        let has_changed = |table: &TableState| {
+            let now = self.snapshot.table(table.id()).and_then(TableState::current);
+            table.current().map(|version| version.label()) != now.map(|version| version.label())
         };
-        let has_changed = |table: &TableState| answers(&before, table) != answers(&self.snapshot, table);
         let is_switch = before.tables().any(has_changed);
         self.switches += u64::from(is_switch);
         is_switch
@@ -179,7 +176,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     }
 
     /// Requests find the tables as they are in `snapshot`. Returns how they found them before.
-    fn enter(&mut self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+    fn use_snapshot(&mut self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
         let before = std::mem::replace(&mut self.snapshot, snapshot);
         // What is no longer asked is let go, whoever asks next.
         self.choose(self.asked.unwrap_or(TableChoice::Default));

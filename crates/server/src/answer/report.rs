@@ -3,14 +3,15 @@
 
 use std::fmt::{self, Write};
 
+use super::tables::TableRule;
 use crate::counters::{PROTOCOLS, Readings, WAIT_BOUNDS_US, metrics};
 use crate::metric::{InfoSection, MetricKind, MetricSource};
 
 /// The version that every protocol states.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The text format of Prometheus, version 0.0.4.
-pub(super) fn prometheus(readings: &Readings<'_>) -> String {
+/// The text format of Prometheus, version 0.0.4, of the tables that may be asked.
+pub(super) fn prometheus(readings: &Readings<'_>, rule: TableRule) -> String {
     let mut text = Exposition(String::new());
     for metric in metrics() {
         let name = metric.prometheus_name();
@@ -31,7 +32,7 @@ pub(super) fn prometheus(readings: &Readings<'_>) -> String {
                 }
             }
             MetricSource::Tables { names_version, read } => {
-                for table in readings.snapshot.tables() {
+                for table in rule.of(readings.snapshot) {
                     let Some(number) = read(table) else { continue };
                     let version = table.current().filter(|_| names_version);
                     let mut labels = vec![("table", table.name().as_str())];
@@ -45,7 +46,7 @@ pub(super) fn prometheus(readings: &Readings<'_>) -> String {
 }
 
 /// One JSON object: a number by its name, those of a protocol and of a table in an object of its own.
-pub(super) fn stats_json(readings: &Readings<'_>) -> String {
+pub(super) fn stats_json(readings: &Readings<'_>, rule: TableRule) -> String {
     let mut text = format!("{{\"version\":\"{VERSION}\"");
     for metric in
         metrics().filter(|metric| matches!(metric.value, MetricSource::Single(_) | MetricSource::Sum(_)))
@@ -66,7 +67,7 @@ pub(super) fn stats_json(readings: &Readings<'_>) -> String {
         text.push('}');
     }
     text.push_str(",\"tables\":{");
-    for (i, table) in readings.snapshot.tables().enumerate() {
+    for (i, table) in rule.of(readings.snapshot).enumerate() {
         let separator = if i == 0 { "" } else { "," };
         // Names hold nothing that JSON escapes.
         let version = table.current().map_or("", |version| version.name().as_str());

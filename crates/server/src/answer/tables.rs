@@ -40,7 +40,7 @@ impl TableRule {
     }
 
     /// Whether there is one table, whatever is asked for.
-    pub(super) fn is_wall(self) -> bool {
+    pub(super) fn is_single(self) -> bool {
         self.0.is_some()
     }
 
@@ -128,6 +128,8 @@ pub(super) fn version(
             None => Err(Unavailable::Loading),
         },
         (None, TableChoice::Table(_)) => Err(Unavailable::Unknown),
+        // It was chosen, and has not come yet.
+        (None, TableChoice::Default) if snapshot.is_default_chosen() => Err(Unavailable::Loading),
         (None, TableChoice::Default) if snapshot.tables().next().is_some() => Err(Unavailable::NoDefault),
         (None, TableChoice::Default) => Err(Unavailable::Empty),
     }

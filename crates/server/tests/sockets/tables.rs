@@ -124,6 +124,10 @@ fn a_default_table_answers_where_none_is_named_as_the_only_one_does() {
         answered("GET k1\r\nDBSIZE\r\n", "$10\r\nusers v1 1\r\n:200\r\n");
         assert_eq!(parts(&get(server, 0, "/?key=k1")), ("200", Some("users@v1"), "users v1 1"));
         assert!(ask(server, 0, "get k1\r\n").starts_with("VALUE k1 0 10\r\nusers v1 1\r\n"));
+        // One that was chosen and is not there yet is waited for, whatever else there is.
+        catalog.set_default(Some(catalog.reserve("later".parse().unwrap())));
+        answered("GET k1\r\n", "-LOADING the table is loading, ask again soon\r\n");
+        assert_eq!(parts(&get(server, 0, "/?key=k1")).0, "503");
         catalog.set_default(None);
         assert!(ask(server, 0, "get k1\r\n").starts_with("SERVER_ERROR there are several tables"));
         assert!(ask(server, 0, "get k1 k2\r\n").starts_with("SERVER_ERROR there are several tables"));
@@ -193,6 +197,12 @@ fn a_listener_of_one_table_is_a_wall() {
         }
         let listed = get(server, 0, "/v1/tables");
         assert!(listed.contains("\"users\"") && !listed.contains("\"prices\""), "{listed}");
+        for path in ["/metrics", "/stats.json", "/readyz"] {
+            let page = get(server, 0, path);
+            assert!(page.starts_with("HTTP/1.1 200 ") && !page.contains("prices"), "{page}");
+        }
+        assert!(get(server, 0, "/metrics").contains("\ngraven_pairs 200\n"));
+        assert!(get(server, 1, "/readyz").starts_with("HTTP/1.1 503 "));
         assert!(ask(server, 0, "get k1\r\n").contains("users v1 1"));
         let stats = ask(server, 0, "stats tables\r\n");
         assert!(stats.contains("STAT users:version v1\r\n") && !stats.contains("prices"), "{stats}");

@@ -210,12 +210,22 @@ impl Language for HttpSession {
             (Route::Methods(allow), _) => heads.methods(allow, framing, out),
             (Route::BadMethod(allow), _) => heads.bad_method(allow, framing, out),
             (Route::Metrics, _) => {
-                heads.document(METRICS, &report::prometheus(&responder.readings_of_all()), framing, out);
+                heads.document(
+                    METRICS,
+                    &report::prometheus(&responder.readings_of_all(self.tables), self.tables),
+                    framing,
+                    out,
+                );
             }
             (Route::Stats, _) => {
-                heads.document(JSON, &report::stats_json(&responder.readings_of_all()), framing, out);
+                heads.document(
+                    JSON,
+                    &report::stats_json(&responder.readings_of_all(self.tables), self.tables),
+                    framing,
+                    out,
+                );
             }
-            (Route::Ready, _) => match tables::readiness(&responder.snapshot) {
+            (Route::Ready, _) => match tables::readiness(&responder.snapshot, self.tables) {
                 Ok(words) => heads.text(200, words, framing, out),
                 Err(words) => heads.not_yet(&words, framing, out),
             },

@@ -53,7 +53,7 @@ impl RespSession {
                 self.table = table;
                 reply::ok(out);
             }
-            Err(_) if self.rule.is_wall() => Refusal::OtherTable.encode(out),
+            Err(_) if self.rule.is_single() => Refusal::OtherTable.encode(out),
             Err(refusal) => refusal.encode(out),
         }
     }

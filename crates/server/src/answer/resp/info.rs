@@ -132,7 +132,7 @@ fn lines<R>(section: &str, responder: &Responder<'_, R>) -> InfoFields {
 fn keyspace<R>(responder: &Responder<'_, R>, rule: TableRule, text: &mut String) {
     let default = version(&responder.snapshot, rule.first()).ok().map(|(id, _)| (0, id));
     let numbered = rule.of(&responder.snapshot).filter_map(|table| {
-        let number = responder.databases.number_of(table.id()).filter(|_| !rule.is_wall())?;
+        let number = responder.databases.number_of(table.id()).filter(|_| !rule.is_single())?;
         Some((number, table.id()))
     });
     let mut numbered: Vec<_> = default.into_iter().chain(numbered).collect();

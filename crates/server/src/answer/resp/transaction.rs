@@ -149,7 +149,7 @@ impl RespSession {
         slot: &mut ConnectionSlot,
     ) -> After {
         let Executing { commands, at, snapshot } = &mut *executing;
-        let current = responder.enter(Arc::clone(snapshot));
+        let current = responder.use_snapshot(Arc::clone(snapshot));
         let outer = slot.consumed;
         let mut pending = Pending::default();
         slot.consumed = 0;
@@ -159,7 +159,7 @@ impl RespSession {
         let next = responder.respond_in(self, 0, &commands[*at..], &mut pending, slots);
         responder.look_up(&mut pending, slots);
         drop(pending);
-        responder.enter(current);
+        responder.use_snapshot(current);
         self.in_exec = false;
         // Each command has seen for itself whether it is silent.
         self.settled = slot.out.end();
