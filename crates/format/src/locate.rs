@@ -133,8 +133,12 @@ impl Store {
         }
         let at = index::line_of(number).1;
         let (bucket, whole) = (index::range(line, at, self.groups), index::group(line, at, self.groups));
-        let start = (bucket.start - whole.start) as usize;
-        let bytes = group.get(start..).unwrap_or_default();
+        // Buckets of a line that was made to deceive may end before those in front of them.
+        let Some(start) = bucket.start.checked_sub(whole.start) else {
+            let (most, found) = (bucket.start, whole.start);
+            return Err(Problem::Range { field: "the start of a group of buckets", most, found });
+        };
+        let bytes = group.get(start as usize..).unwrap_or_default();
         self.buckets.open(cpu, bytes, (bucket.end - bucket.start) as usize)
     }
 }
