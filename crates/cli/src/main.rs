@@ -30,6 +30,7 @@ mod sample;
 mod server_pages;
 mod shell;
 mod signals;
+mod startup_pages;
 mod storage;
 mod table;
 mod table_source;

@@ -137,9 +137,9 @@ impl Input {
             Source::File(file) => Box::new(Metered { source: file, meter: Arc::clone(&self.meter) }),
             Source::Stream(stream) => stream,
         };
-        let mut decoded = compression.decode(source);
-        self.head = read_head(&mut decoded)
-            .map_err(|error| Fault::new(Position::WHOLE, Cause::reading(error)).of(&self.name))?;
+        let unread = |error| Fault::new(Position::WHOLE, Cause::reading(error)).of(&self.name);
+        let mut decoded = compression.decode(source).map_err(unread)?;
+        self.head = read_head(&mut decoded).map_err(unread)?;
         self.source = Source::Stream(Box::new(Cursor::new(self.head.clone()).chain(decoded)));
         Ok(())
     }

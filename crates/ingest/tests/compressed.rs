@@ -6,7 +6,7 @@ use std::io::Write;
 use flate2::Compression as Level;
 use flate2::write::GzEncoder;
 use graven_ingest::{Cause, Compression, Content, Error, Format, Input, Pairs, ReadOptions};
-use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use zstd_safe::{CCtx, CParameter};
 
 fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Level::default());
@@ -15,7 +15,11 @@ fn gzip(text: &[u8]) -> Vec<u8> {
 }
 
 fn zstd(text: &[u8]) -> Vec<u8> {
-    compress_to_vec(text, CompressionLevel::Fastest)
+    let mut packed = Vec::with_capacity(zstd_safe::compress_bound(text.len()));
+    let mut context = CCtx::create();
+    context.set_parameter(CParameter::ChecksumFlag(true)).unwrap();
+    context.compress2(&mut packed, text).unwrap();
+    packed
 }
 
 /// A zstd frame that decoders pass over.

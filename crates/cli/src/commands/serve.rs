@@ -20,6 +20,7 @@ use crate::loaded::{Loaded, megabytes};
 use crate::log;
 use crate::options::serve::ServeFlags;
 use crate::signals::ServerSignals;
+use crate::startup_pages;
 use crate::table::Table;
 
 /// Answer lookups in tables over HTTP, Redis and memcached
@@ -187,6 +188,7 @@ impl Start {
             let _ = writeln!(out, "try: {curl}");
         }
         let _ = out.flush();
+        startup_pages::give_back();
     }
 
     /// What is said of the tables of roots, which answer from their files while they are loaded.
