@@ -75,7 +75,7 @@ pub use graven_wire::address::Location;
 pub use listener::Listener;
 pub use options::{
     ContentType, CorsOrigin, HostName, LimitOptions, NetworkOptions, NotAContentType, NotAHostName,
-    NotAnOrigin, ServerOptions, StorageOptions, TimeoutOptions,
+    NotAnOrigin, RowGet, ServerOptions, StorageOptions, TimeoutOptions,
 };
 pub use shutdown::Shutdown;
 

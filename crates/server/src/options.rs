@@ -33,6 +33,8 @@ pub struct ServerOptions {
     pub timeouts: TimeoutOptions,
     /// How a table on disk is read.
     pub storage: StorageOptions,
+    /// What `GET` of a row answers over Redis' protocol. Default: the row as JSON.
+    pub row_get: RowGet,
     /// The numbers by which Redis clients may `SELECT` tables; any may select them by name. 0 is always the default table.
     /// Default: none.
     pub databases: BTreeMap<u32, TableName>,
@@ -61,8 +63,18 @@ pub struct NetworkOptions {
     /// What a client is told besides whose `Host` is refused: how whoever runs the server allows it.
     /// `{host}` stands for the host. Default: nothing.
     pub host_advice: String,
-    /// What HTTP says of values (`Content-Type`). Default: `text/plain`.
+    /// What HTTP says of values (`Content-Type`); rows are always JSON. Default: `text/plain`.
     pub content_type: ContentType,
+}
+
+/// What commands for strings, as `GET`, answer over Redis' protocol in a table with columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RowGet {
+    /// The row as JSON.
+    #[default]
+    Json,
+    /// That it is no string, as Redis says of a hash.
+    Error,
 }
 
 /// What a request, a connection and all connections together may take.
@@ -273,6 +285,7 @@ impl Default for ServerOptions {
             limits: LimitOptions::default(),
             timeouts: TimeoutOptions::default(),
             storage: StorageOptions::default(),
+            row_get: RowGet::default(),
             databases: BTreeMap::new(),
         }
     }

@@ -4,8 +4,9 @@
 
 use graven_wire::Decoded;
 use graven_wire::resp::{
-    Args, ClientFilter, ClientTopic, Command, CommandTopic, Database, Hello, Known, Limits, ObjectTopic,
-    Refusal, Request, RequestDecoder, Scan, TypedRead, Version, count_bits, find_bit, request,
+    Args, ClientFilter, ClientTopic, Command, CommandTopic, Database, HashPart, HashScan, Hello, Known,
+    Limits, Missing, ObjectTopic, Refusal, Request, RequestDecoder, Scan, ScanOptionError, TypedRead,
+    Version, count_bits, find_bit, request,
 };
 
 fn with_args<T>(args: &[&[u8]], then: impl FnOnce(Args<'_>) -> T) -> T {
@@ -90,6 +91,60 @@ fn every_command_of_the_list_is_understood_in_any_case() {
     for (line, expected) in table {
         let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         with_args(&args, |args| assert_eq!(Command::parse(args).as_ref(), Ok(expected), "{line}"));
+    }
+}
+
+#[test]
+fn reads_of_hashes_say_what_they_read_and_what_a_missing_key_is() {
+    use HashPart::{All, Count, Exists, Field, Length, Names, Random, RandomMany, Scan, Values};
+    let scan = |pattern, without_values| Scan(Ok(HashScan { pattern, without_values }));
+    let table = [
+        ("HGET k f", Field(b"f"), Missing::Null),
+        ("hgetall k", All, Missing::EmptyMap),
+        ("HKEYS k", Names, Missing::EmptyArray),
+        ("HVALS k", Values, Missing::EmptyArray),
+        ("HLEN k", Count, Missing::Zero),
+        ("HEXISTS k f", Exists(b"f"), Missing::Zero),
+        ("HSTRLEN k f", Length(b"f"), Missing::Zero),
+        ("HSCAN k 7", scan(None, false), Missing::EmptyScan),
+        ("HSCAN k 0 count 5 match a* novalues", scan(Some(b"a*"), true), Missing::EmptyScan),
+        ("HSCAN k 0 COUNT 0", Scan(Err(ScanOptionError::Syntax)), Missing::EmptyScan),
+        ("HSCAN k 0 COUNT x", Scan(Err(ScanOptionError::NotAnInteger)), Missing::EmptyScan),
+        ("HSCAN k 0 MATCH", Scan(Err(ScanOptionError::Syntax)), Missing::EmptyScan),
+        ("HSCAN k 0 TYPE x", Scan(Err(ScanOptionError::Syntax)), Missing::EmptyScan),
+        ("HRANDFIELD k", Random, Missing::Null),
+        ("HRANDFIELD k -3", RandomMany { count: -3, with_values: false }, Missing::EmptyArray),
+        ("HRANDFIELD k 3 withvalues", RandomMany { count: 3, with_values: true }, Missing::EmptyArray),
+    ];
+    for (line, part, missing) in table {
+        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        with_args(&args, |args| {
+            let Ok(Command::Hash(read)) = Command::parse(args) else { panic!("{line}") };
+            assert_eq!((read.key, read.part, read.missing()), (&b"k"[..], part, missing), "{line}");
+            assert!(line.to_lowercase().starts_with(read.command), "{line}");
+        });
+    }
+    let args: Vec<&[u8]> = vec![b"hMget", b"k", b"a", b"b"];
+    with_args(&args, |args| {
+        let Ok(Command::Hash(read)) = Command::parse(args) else { panic!("HMGET") };
+        assert_eq!((read.command, read.key, read.missing()), ("hmget", &b"k"[..], Missing::Nulls(2)));
+        let HashPart::Fields(fields) = read.part else { panic!("{read:?}") };
+        assert_eq!(fields.collect::<Vec<_>>(), [b"a", b"b"]);
+    });
+    for (line, refusal) in [
+        ("HGET k", Refusal::WrongArity { command: "hget" }),
+        ("HGET k a b", Refusal::WrongArity { command: "hget" }),
+        ("HMGET k", Refusal::WrongArity { command: "hmget" }),
+        ("HLEN k a", Refusal::WrongArity { command: "hlen" }),
+        ("HSCAN k", Refusal::WrongArity { command: "hscan" }),
+        ("HSCAN k x", Refusal::InvalidCursor),
+        ("HRANDFIELD k x", Refusal::NotAnInteger),
+        ("HRANDFIELD k 1 VALUES", Refusal::Syntax),
+        ("HRANDFIELD k 1 WITHVALUES x", Refusal::Syntax),
+        ("HRANDFIELD k 5000000000000000000 WITHVALUES", Refusal::Fixed("ERR value is out of range")),
+    ] {
+        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        with_args(&args, |args| assert_eq!(Command::parse(args), Err(refusal), "{line}"));
     }
 }
 

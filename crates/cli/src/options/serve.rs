@@ -7,7 +7,7 @@ use clap::builder::PossibleValue;
 use clap::{ArgMatches, Command, ValueEnum};
 use graven_catalog::root::NotAName;
 use graven_catalog::{KeeperOptions, TableName, VersionName};
-use graven_server::{DiskReads, Endpoint, HostName, Location, ServerOptions, Speaks, StorageOptions};
+use graven_server::{DiskReads, Endpoint, HostName, Location, RowGet, ServerOptions, Speaks, StorageOptions};
 use graven_wire::address::AddressError;
 use graven_wire::http::HEADERS_MAX;
 use tracing_subscriber::filter::LevelFilter;
@@ -49,6 +49,15 @@ pub(crate) enum LogFormat {
     Text,
     /// A JSON object each, for programs
     Json,
+}
+
+/// [`RowGet`] as the command line spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RowGetName {
+    /// The row as JSON
+    Json,
+    /// An error, as Redis has it for a hash
+    Error,
 }
 
 /// [`DiskReads`] as the command line spells it.
@@ -280,7 +289,21 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
             show: |options| options.server.network.content_type.as_str().to_owned(),
         },
     )
-    .more("Such as application/json"),
+    .more("Such as application/json; rows are always JSON"),
+    rare(
+        Network,
+        "row-get",
+        "What `GET` of a row is over Redis' protocol",
+        ServeValue::Choice {
+            value_name: "WHAT",
+            choices: choices::<RowGetName>,
+            read: |options, text| {
+                options.server.row_get = choose::<RowGetName>(text)?.into();
+                Ok(())
+            },
+            show: |options| chosen(&RowGetName::from(options.server.row_get)),
+        },
+    ),
     rare(
         Network,
         "backlog",
@@ -537,6 +560,24 @@ fn database(text: &str) -> Result<(u32, TableName), String> {
     Ok((number, name.parse().map_err(|error: NotAName| error.to_string())?))
 }
 
+impl From<RowGetName> for RowGet {
+    fn from(name: RowGetName) -> Self {
+        match name {
+            RowGetName::Json => Self::Json,
+            RowGetName::Error => Self::Error,
+        }
+    }
+}
+
+impl From<RowGet> for RowGetName {
+    fn from(row_get: RowGet) -> Self {
+        match row_get {
+            RowGet::Json => Self::Json,
+            RowGet::Error => Self::Error,
+        }
+    }
+}
+
 impl From<DiskReadsName> for DiskReads {
     fn from(name: DiskReadsName) -> Self {
         match name {
@@ -607,7 +648,7 @@ pub(crate) mod tests {
     }
 
     /// A value of each option that is not its default.
-    pub(crate) const OTHERS: [(&str, &str); 47] = [
+    pub(crate) const OTHERS: [(&str, &str); 48] = [
         ("default", "prices"),
         ("watch", "true"),
         ("hold", "prices@v1"),
@@ -621,6 +662,7 @@ pub(crate) mod tests {
         ("http-allow-origin", "https://example.org"),
         ("allow-host", "graven.example"),
         ("content-type", "application/json"),
+        ("row-get", "error"),
         ("backlog", "7"),
         ("fast-open", "7"),
         ("storage", "mmap"),

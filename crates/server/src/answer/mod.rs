@@ -16,6 +16,7 @@ mod memcached;
 mod pending;
 mod report;
 mod resp;
+mod rows;
 mod session;
 mod slot;
 mod tables;
@@ -38,6 +39,7 @@ use language::{After, DecodeContext, Language, NextRequest};
 pub(crate) use lookups::{LookupOutcome, Lookups};
 pub(crate) use pending::Pending;
 use pending::{Lookup, PendingLookup};
+use rows::{RowText, row_cost};
 pub(crate) use session::Session;
 pub(crate) use slot::{ConnectionSlot, FIRST_COST_MAX, FURTHER_COST_MAX, LOOKUP_COST, StopReason};
 pub(crate) use tables::{Databases, TableRule};
@@ -83,6 +85,8 @@ pub(crate) struct Responder<'a, R> {
     store: Arc<Store>,
     empty: Arc<Store>,
     lookups: Lookups<R>,
+    /// Room for rows that are answered as a whole.
+    rows: RowText,
     http: http::HttpShared<'a>,
     /// A key whose escapes were undone, or a command that was typed by hand.
     line: Vec<u8>,
@@ -144,6 +148,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             store: Arc::clone(&empty),
             empty,
             lookups: Lookups::new(options.limits.output_bytes_max),
+            rows: RowText::default(),
             http: http::HttpShared::new(options, hosts),
             line: Vec::new(),
             options,
@@ -377,7 +382,8 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         if let Err(unavailable) = self.version {
             return self.say_unavailable(unavailable, first, pending, slots);
         }
-        let Self { store, lookups, http, loop_counters, .. } = self;
+        let Self { store, lookups, rows, http, line, options, loop_counters, .. } = self;
+        let schema = store.schema();
         let Pending { keys, asked } = pending;
         let mut next = keys.len();
         lookups.each(store, &keys[first..], |i, answer| {
@@ -386,7 +392,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             let slot = &mut slots[*number];
             let counts = match lookup {
                 Lookup::Http(_) => &loop_counters.http,
-                Lookup::Resp(_) => &loop_counters.resp,
+                Lookup::Resp(_) | Lookup::Hash(..) => &loop_counters.resp,
                 Lookup::Memcached(_) => &loop_counters.memcached,
             };
             if let LookupOutcome::NotYet = answer {
@@ -396,10 +402,26 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             counts.add_lookup(answer.is_hit());
             counts.requests.add(1);
             slot.spend_lookup(answer);
-            match lookup {
-                Lookup::Http(lookup) => http.answer(*lookup, answer, &mut slot.out),
-                Lookup::Resp(version) => resp::value_or_null(answer, *version, &mut slot.out),
-                Lookup::Memcached(lookup) => lookup.answer(keys[i], answer, &mut slot.out),
+            if schema.is_none() {
+                match lookup {
+                    Lookup::Http(lookup) => http.answer(*lookup, answer, &mut slot.out),
+                    Lookup::Resp(version) => resp::value_or_null(answer, *version, &mut slot.out),
+                    Lookup::Memcached(lookup) => lookup.answer(keys[i], answer, &mut slot.out),
+                    Lookup::Hash(version, lookup) => lookup.answer(None, answer, *version, line, slot),
+                }
+            } else if let Lookup::Hash(version, lookup) = lookup {
+                lookup.answer(schema, answer, *version, line, slot);
+            } else {
+                slot.spend(row_cost(schema));
+                let whole = rows.whole(schema, answer);
+                match lookup {
+                    Lookup::Http(lookup) => http.answer(*lookup, whole, &mut slot.out),
+                    Lookup::Resp(version) => {
+                        resp::row_or_null(whole, options.row_get, *version, &mut slot.out);
+                    }
+                    Lookup::Memcached(lookup) => lookup.answer(keys[i], whole, &mut slot.out),
+                    Lookup::Hash(..) => {}
+                }
             }
             slot.consumed = *end;
             if !slot.is_full() {
@@ -432,7 +454,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                     self.http.say_unavailable(unavailable, &mut slot.out);
                     &self.loop_counters.http
                 }
-                Lookup::Resp(_) => {
+                Lookup::Resp(_) | Lookup::Hash(..) => {
                     resp::say_unavailable(unavailable, &mut slot.out);
                     &self.loop_counters.resp
                 }

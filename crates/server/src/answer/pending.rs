@@ -5,6 +5,7 @@ use arrayvec::ArrayVec;
 use super::http::HttpLookup;
 use super::lookups::KEYS_MAX;
 use super::memcached::MemcachedLookup;
+use super::resp::HashLookup;
 use graven_wire::resp::Version;
 
 /// What the answer to a lookup has to know of its request.
@@ -12,6 +13,7 @@ use graven_wire::resp::Version;
 pub(super) enum Lookup<'i> {
     Http(HttpLookup),
     Resp(Version),
+    Hash(Version, HashLookup<'i>),
     Memcached(MemcachedLookup<'i>),
 }
 

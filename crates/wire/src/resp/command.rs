@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::bits::{self, BadBitRange, BitFields, BitRange, Lcs};
 use super::client::{self, ClientTopic};
 use super::connection::{self, Hello};
+use super::hash::{self, HashRead};
 use super::server::{self, CommandTopic, LatencyTopic, MemoryTopic, PubSubTopic, SlowlogTopic};
 use super::typed::{self, TypedRead};
 use super::{Args, Refusal, help, writes};
@@ -48,7 +49,7 @@ pub enum Command<'b> {
         /// Last byte; negative counts from the end.
         end: i64,
     },
-    /// `TYPE key`: `string` or `none`.
+    /// `TYPE key`: `string`, `hash` for a row, or `none`.
     Type {
         /// The key asked for.
         key: &'b [u8],
@@ -100,7 +101,9 @@ pub enum Command<'b> {
     },
     /// `LCS key1 key2 …`: the longest common subsequence of two values.
     Lcs(Lcs<'b>),
-    /// A read of a hash, a list or another type that no value has.
+    /// A read of a hash, which a row of a table with columns is.
+    Hash(HashRead<'b>),
+    /// A read of a list, a set or another type that no value has.
     Typed {
         /// Its name in lower case.
         command: &'static str,
@@ -235,7 +238,7 @@ pub struct Scan<'b> {
     pub pattern: Option<&'b [u8]>,
     /// About how many keys to look at for one reply; at least 1.
     pub count: u64,
-    /// Only keys of this type are wanted; all keys are of type `string`.
+    /// Only keys of this type are wanted; all keys are of type `string`, or `hash` where values are rows.
     pub kind: Option<&'b [u8]>,
 }
 
@@ -276,6 +279,13 @@ impl<'b> Command<'b> {
         }
         if let ([b'm' | b'M', b'g' | b'G', b'e' | b'E', b't' | b'T'], 1..) = (name, rest.len()) {
             return Ok(Self::MGet { keys: rest });
+        }
+        // And those that one hears where values have columns.
+        if let [b'h' | b'H', b'g' | b'G', b'e' | b'E', b't' | b'T'] = name {
+            return HashRead::field(rest);
+        }
+        if let [b'h' | b'H', b'm' | b'M', b'g' | b'G', b'e' | b'E', b't' | b'T'] = name {
+            return HashRead::fields(rest);
         }
         let parsed = Self::parse_other(name, rest);
         if rest.len() > OPTIONS_MAX {
@@ -377,7 +387,7 @@ impl<'b> Command<'b> {
             b"psubscribe" => Err(subscribe("psubscribe", args)),
             b"ssubscribe" => Err(subscribe("ssubscribe", args)),
             b"monitor" => none("monitor", args, ()).and(Err(Refusal::NoMonitor)),
-            folded => match typed::parse(folded, args) {
+            folded => match hash::parse(folded, args).or_else(|| typed::parse(folded, args)) {
                 Some(read) => read,
                 None => Err(Self::refuse(folded, name, args)),
             },
@@ -411,7 +421,9 @@ impl<'b> Command<'b> {
             Self::BitPos { .. } => "bitpos",
             Self::BitFieldRo { .. } => "bitfield_ro",
             Self::Lcs(_) => "lcs",
-            Self::Typed { command, .. } | Self::Unsubscribe { command, .. } => command,
+            Self::Hash(HashRead { command, .. })
+            | Self::Typed { command, .. }
+            | Self::Unsubscribe { command, .. } => command,
             Self::Object { .. } => "object",
             Self::Scan(_) => "scan",
             Self::Keys { .. } => "keys",

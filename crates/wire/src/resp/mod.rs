@@ -28,6 +28,7 @@ mod client;
 mod command;
 mod connection;
 mod decode;
+mod hash;
 mod help;
 mod inline;
 mod invalid;
@@ -46,6 +47,7 @@ pub use client::{ClientFilter, ClientTopic, KillCondition, KillFilter, ReplyMode
 pub use command::{Command, Database, ObjectTopic, Scan};
 pub use connection::Hello;
 pub use decode::{Args, Request, RequestDecoder};
+pub use hash::{HashPart, HashRead, HashScan, ScanOptionError};
 pub use inline::Inline;
 pub use invalid::Invalid;
 pub use items::Items;

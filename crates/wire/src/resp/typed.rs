@@ -1,10 +1,11 @@
-//! Reads of types that no value here has: hashes, lists, sets, sorted sets, streams, places,
-//! HyperLogLogs. A present key is of another type, and a missing one is an empty hash, list or set.
+//! Reads of types that no value here has: lists, sets, sorted sets, streams, places,
+//! HyperLogLogs. A present key is of another type, and a missing one is an empty list or set.
 //!
 //! Options are checked where Redis checks them, before or behind the lookup; those of streams and
 //! places are not.
 
 use super::command::Command;
+use super::hash::random_count;
 use super::writes::arity_fits;
 use super::{Args, Refusal};
 use crate::decimal;
@@ -84,16 +85,6 @@ const READS: &[(&str, i64, ArgsParser)] = &[
     ("georadius_ro", -6, |args| first(args, Missing::EmptyArray)),
     ("georadiusbymember_ro", -5, |args| first(args, Missing::EmptyArray)),
     ("geosearch", -7, |args| first(args, Missing::EmptyArray)),
-    ("hexists", 3, |args| first(args, Missing::Zero)),
-    ("hget", 3, |args| first(args, Missing::Null)),
-    ("hgetall", 2, |args| first(args, Missing::EmptyMap)),
-    ("hkeys", 2, |args| first(args, Missing::EmptyArray)),
-    ("hlen", 2, |args| first(args, Missing::Zero)),
-    ("hmget", -3, |args| first(args, Missing::Nulls(args.len() - 1))),
-    ("hrandfield", -2, |args| random(args, b"withvalues")),
-    ("hscan", -3, scan),
-    ("hstrlen", 3, |args| first(args, Missing::Zero)),
-    ("hvals", 2, |args| first(args, Missing::EmptyArray)),
     ("lindex", 3, |args| first(args, Missing::Null)),
     ("llen", 2, |args| first(args, Missing::Zero)),
     ("lpos", -3, lpos),
@@ -123,7 +114,7 @@ const READS: &[(&str, i64, ArgsParser)] = &[
     ("zintercard", -3, |args| combined(args, "zintercard", Combine::Limit)),
     ("zlexcount", 4, |args| names(args).and_then(|()| first(args, Missing::Zero))),
     ("zmscore", -3, |args| first(args, Missing::Nulls(args.len() - 1))),
-    ("zrandmember", -2, |args| random(args, b"withscores")),
+    ("zrandmember", -2, zrandmember),
     ("zrange", -4, |args| range(args, None)),
     ("zrangebylex", -4, |args| range(args, Some(By::Name))),
     ("zrangebyscore", -4, |args| range(args, Some(By::Score))),
@@ -177,23 +168,9 @@ fn scan(args: Args<'_>) -> Parsed<'_> {
     first(args, Missing::EmptyScan)
 }
 
-/// `HRANDFIELD` and `ZRANDMEMBER`, whose last argument may be `with`.
-fn random<'b>(args: Args<'b>, with: &[u8]) -> Parsed<'b> {
+fn zrandmember(args: Args<'_>) -> Parsed<'_> {
     let Some(count) = args.at(1) else { return first(args, Missing::Null) };
-    let count = integer(count)?;
-    if count == i64::MIN {
-        return Err(Refusal::Fixed(
-            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-        ));
-    }
-    if let Some(option) = args.at(2) {
-        if args.len() > 3 || !option.eq_ignore_ascii_case(with) {
-            return Err(Refusal::Syntax);
-        }
-        if count.unsigned_abs() > i64::MAX as u64 / 2 {
-            return Err(Refusal::Fixed("ERR value is out of range"));
-        }
-    }
+    random_count(count, args.skip(2), b"withscores")?;
     first(args, Missing::EmptyArray)
 }
 

@@ -7,7 +7,7 @@ use graven_wire::http::{
     ConnectionHeader, EntityTags, Length, Method, ReadyHead, Request, ResponseHead, Version, encode_head,
 };
 
-use super::HttpLookup;
+use super::{HttpLookup, JSON};
 use crate::answer::fingerprint;
 use crate::answer::lookups::LookupOutcome;
 use crate::answer::tables::Unavailable;
@@ -75,6 +75,8 @@ pub(super) struct Heads<'a> {
 #[derive(Debug, Default)]
 struct ReadyTable {
     version: Option<Arc<str>>,
+    /// Its values are rows, which are answered as JSON.
+    has_rows: bool,
     second: u64,
     /// The head of a value without an entity tag.
     value: ReadyHead,
@@ -105,6 +107,7 @@ impl<'a> Heads<'a> {
         let is_ready = ready.second == self.seconds && ready.version.as_deref() == Some(&**version.label());
         if !is_ready {
             ready.version = Some(Arc::clone(version.label()));
+            ready.has_rows = version.store().schema().is_some();
             self.make_ready();
         }
     }
@@ -126,7 +129,8 @@ impl<'a> Heads<'a> {
     }
 
     fn value_head(&self) -> ResponseHead<'_> {
-        ResponseHead { content_type: Some(self.value_type), ..self.table_head(200) }
+        let content_type = if self.tables[self.table].has_rows { JSON } else { self.value_type };
+        ResponseHead { content_type: Some(content_type), ..self.table_head(200) }
     }
 
     /// That of an answer of the table that is asked.

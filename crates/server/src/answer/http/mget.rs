@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use graven_blocks::BlockReader;
-use graven_format::Store;
+use graven_format::{Projection, Schema, Store};
 use graven_wire::http::{encode_chunk, encode_last_chunk};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::to_writer;
@@ -15,6 +15,7 @@ use serde_json::to_writer;
 use super::{JSON, LINES};
 use crate::answer::key_list::KeyList;
 use crate::answer::lookups::LookupOutcome;
+use crate::answer::rows::{columns, row_cost};
 use crate::answer::{After, ConnectionSlot, Responder};
 
 /// Some programs on Windows begin every text with it.
@@ -55,13 +56,17 @@ pub(super) struct ManyKeys {
     layout: Layout,
     ending: BodyEnd,
     keep_alive: bool,
+    /// The columns that are asked for; `None` are all.
+    columns: Option<Projection>,
     /// Something was written already.
     begun: bool,
 }
 
-/// `{"keys":[…]}`. Read by hand, because what is derived takes `[[…]]` for the same.
+/// `{"keys":[…]}`, and `"fields":[…]` where the table has columns. Read by hand, because what is derived takes `[[…]]` for the
+/// same.
 struct MgetRequest {
     keys: Vec<Key>,
+    fields: Option<Vec<String>>,
 }
 
 /// Text as it is, any other bytes in base64.
@@ -85,8 +90,23 @@ impl<'de> Visitor<'de> for MgetRequestVisitor {
         f.write_str(r#"{"keys":["a","b"]}"#)
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<MgetRequest, M::Error> {
-        only_field(map, "keys").map(|keys| MgetRequest { keys })
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<MgetRequest, M::Error> {
+        let (mut keys, mut fields) = (None, None);
+        while let Some(field) = map.next_key::<String>()? {
+            let is_double = match &*field {
+                "keys" => keys.replace(map.next_value()?).is_some(),
+                "fields" => fields.replace(map.next_value()?).is_some(),
+                _ => {
+                    return Err(de::Error::custom(format_args!(
+                        "unknown field `{field}`, expected `keys` or `fields`"
+                    )));
+                }
+            };
+            if is_double {
+                return Err(de::Error::custom(format_args!("duplicate field `{field}`")));
+            }
+        }
+        Ok(MgetRequest { keys: keys.ok_or_else(|| de::Error::missing_field("keys"))?, fields })
     }
 }
 
@@ -157,7 +177,8 @@ impl ManyKeys {
             });
         }
         let keys = KeyList::of(keys.iter().map(Vec::as_slice));
-        Ok(Self { keys, store, layout, ending, keep_alive, begun: false })
+        let columns = asked.fields.map(|fields| columns(store.schema(), &fields)).transpose()?;
+        Ok(Self { keys, store, layout, ending, keep_alive, columns, begun: false })
     }
 
     pub(super) fn held_bytes(&self) -> usize {
@@ -170,7 +191,8 @@ impl ManyKeys {
         responder: &mut Responder<'_, R>,
         slot: &mut ConnectionSlot,
     ) -> After {
-        let Self { keys, store, layout, ending, keep_alive, begun } = self;
+        let Self { keys, store, layout, ending, keep_alive, columns, begun } = self;
+        let schema = store.schema();
         let mut chunk = Vec::new();
         let mut between: &[u8] = match (*begun, *layout) {
             (false, Layout::Document) => br#"{"values":["#,
@@ -179,16 +201,17 @@ impl ManyKeys {
         };
         let room = responder.options.limits.output_bytes_max.saturating_sub(slot.out.len());
         let http = &responder.loop_counters.http;
-        let stop = responder.lookups.each_of(store, keys, slot, http, |key, answer, _| {
+        let stop = responder.lookups.each_of(store, keys, slot, http, |key, answer, slot| {
+            slot.spend(row_cost(schema));
             chunk.extend_from_slice(between);
             if *layout == Layout::Document {
                 between = b",";
-                value(answer, &mut chunk);
+                value(answer, schema, columns.as_ref(), &mut chunk);
             } else {
                 chunk.extend_from_slice(br#"{"key":"#);
                 text_or_base64(key, &mut chunk);
                 chunk.extend_from_slice(br#","value":"#);
-                value(answer, &mut chunk);
+                value(answer, schema, columns.as_ref(), &mut chunk);
                 chunk.extend_from_slice(b"}\n");
             }
             if chunk.len() >= room { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -216,11 +239,29 @@ impl ManyKeys {
     }
 }
 
-fn value(answer: LookupOutcome<'_>, out: &mut Vec<u8>) {
-    match answer {
-        LookupOutcome::Value(value) => text_or_base64(value.bytes(), out),
-        LookupOutcome::Missing => out.extend_from_slice(b"null"),
-        LookupOutcome::Damaged | LookupOutcome::NotYet => out.extend_from_slice(br#"{"error":"damaged"}"#),
+/// A value as text, or a row, all of it or some `columns`, as an object.
+fn value(
+    answer: LookupOutcome<'_>,
+    schema: Option<&Schema>,
+    columns: Option<&Projection>,
+    out: &mut Vec<u8>,
+) {
+    const DAMAGED: &[u8] = br#"{"error":"damaged"}"#;
+    match (answer, schema) {
+        (LookupOutcome::Value(value), None) => text_or_base64(value.bytes(), out),
+        (LookupOutcome::Value(value), Some(schema)) => {
+            let start = out.len();
+            let written = schema.row(value.bytes()).and_then(|row| match columns {
+                Some(columns) => columns.write_json(row, out),
+                None => row.write_json(out),
+            });
+            if written.is_err() {
+                out.truncate(start);
+                out.extend_from_slice(DAMAGED);
+            }
+        }
+        (LookupOutcome::Missing, _) => out.extend_from_slice(b"null"),
+        (LookupOutcome::Damaged | LookupOutcome::NotYet, _) => out.extend_from_slice(DAMAGED),
     }
 }
 

@@ -11,14 +11,16 @@ use std::sync::Arc;
 
 use graven_blocks::BlockReader;
 use graven_catalog::{Snapshot, TableId, TableState, TableVersion};
+use graven_format::{Projection, Schema};
 use graven_wire::Decoded;
 use graven_wire::http::{
     self, BadEscape, ConnectionHeader, Hosts, Length, Method, Request, RequestDecoder, ResponseHead,
-    UriComponent, Version, encode_head, expects_continue, is_plain, split_target, unescape,
+    UriComponent, Version, encode_head, expects_continue, find_parameter, is_plain, split_target, unescape,
 };
 
 use super::lookups::LookupOutcome;
 use super::pending::Lookup;
+use super::rows::columns;
 use super::tables::{TableChoice, TableRule, Unavailable};
 use super::{After, ConnectionSlot, DecodeContext, Language, NextRequest, Responder, report};
 use crate::listener::ListenerRules;
@@ -184,18 +186,25 @@ impl Language for HttpSession {
             return if request.keep_alive { After::Done } else { After::Close };
         }
         if let (Route::Key(escaped, place), None) = (&route, responder.unavailable()) {
-            let Responder { store, lookups, http: HttpShared { heads, .. }, line, loop_counters, .. } =
-                responder;
-            match unescape(escaped, *place, line) {
-                Ok(key) => {
+            let Responder {
+                store, lookups, rows, http: HttpShared { heads, .. }, line, loop_counters, ..
+            } = responder;
+            let schema = store.schema();
+            match (unescape(escaped, *place, line), fields(&request, schema)) {
+                (Ok(key), Ok(columns)) => {
                     let answer = lookups.get(store, key);
                     if let LookupOutcome::NotYet = answer {
                         return After::NotYet;
                     }
                     loop_counters.http.add_lookup(answer.is_hit());
+                    let answer = match schema.zip(columns.as_ref()) {
+                        Some((schema, columns)) => rows.some(schema, columns, answer),
+                        None => rows.whole(schema, answer),
+                    };
                     heads.answer(HttpLookup::at(*place), answer, request.if_none_match, framing, out);
                 }
-                Err(BadEscape) => heads.text(400, BAD_ESCAPE, framing, out),
+                (Err(BadEscape), _) => heads.text(400, BAD_ESCAPE, framing, out),
+                (_, Err(wrong)) => heads.table_text(400, &wrong, framing, out),
             }
             loop_counters.http.requests.add(1);
             return if request.keep_alive { After::Done } else { After::Close };
@@ -365,7 +374,7 @@ impl HttpSession {
             return Some((key, HttpLookup::Plain, self.tables.first()));
         }
         let (Route::Key(key, place), table) = route(request) else { return None };
-        if !is_plain(key, place) {
+        if !is_plain(key, place) || asked_fields(request).is_some() {
             return None;
         }
         let table = match table {
@@ -374,4 +383,22 @@ impl HttpSession {
         };
         Some((key, HttpLookup::at(place), table))
     }
+}
+
+/// What the query of a request for a key says of columns.
+#[inline]
+fn asked_fields<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
+    let (_, query) = split_target(request.target);
+    find_parameter(query?, b"fields")
+}
+
+/// The columns that a request for a key asks for, with commas between them; what is wrong with them.
+fn fields(request: &Request<'_>, schema: Option<&Schema>) -> Result<Option<Projection>, String> {
+    let Some(asked) = asked_fields(request) else { return Ok(None) };
+    let mut room = Vec::new();
+    let names = unescape(asked, UriComponent::Query, &mut room)
+        .map_err(|BadEscape| "A % in `fields` is not followed by two hexadecimal digits".to_owned())?;
+    let names = std::str::from_utf8(names).map_err(|_| "`fields` is not UTF-8".to_owned())?;
+    let names: Vec<&str> = names.split(',').collect();
+    columns(schema, &names).map(Some)
 }

@@ -10,6 +10,7 @@ use graven_wire::memcached::{KeyListing, ListingForm, reply};
 use super::DAMAGED;
 use crate::answer::fingerprint;
 use crate::answer::lookups::{LookupOutcome, Lookups};
+use crate::answer::rows::RowText;
 use crate::answer::slot::{ConnectionSlot, LOOKUP_COST, StopReason};
 
 /// Buckets behind one that has to be read, which are read with it.
@@ -40,6 +41,7 @@ impl Listing {
     pub(super) fn go_on<R: BlockReader>(
         &mut self,
         lookups: &mut Lookups<R>,
+        rows: &mut RowText,
         slot: &mut ConnectionSlot,
     ) -> Option<StopReason> {
         let Self { asked, store, bucket, keys } = self;
@@ -48,7 +50,7 @@ impl Listing {
                 if slot.is_full() {
                     return Some(StopReason::Full);
                 }
-                let answer = lookups.get(store, key);
+                let answer = rows.whole(store.schema(), lookups.get(store, key));
                 slot.spend_lookup(answer);
                 match answer {
                     LookupOutcome::Value(value) => {

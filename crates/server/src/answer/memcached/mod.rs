@@ -14,6 +14,7 @@ use graven_wire::memcached::{Invalid, Item, KEY_BYTES_MAX, Limits, MetaGet, Requ
 use super::key_list::KeyList;
 use super::lookups::LookupOutcome;
 use super::pending::Lookup;
+use super::rows::row_cost;
 use super::tables::{TableChoice, TableRule, Unavailable};
 use super::{After, ConnectionSlot, DecodeContext, Language, NextRequest, Responder, fingerprint};
 use crate::options::ServerOptions;
@@ -170,9 +171,11 @@ impl Language for MemcachedSession {
         let stop = match &mut self.unfinished {
             None => return After::Done,
             Some(UnfinishedRequest::Get(UnfinishedGet { keys, cas, store })) => {
-                let counts = &responder.loop_counters.memcached;
-                let stop = responder.lookups.each_of(store, keys, slot, counts, |key, answer, slot| {
-                    value_or_nothing(*cas, key, answer, &mut slot.out);
+                let Responder { lookups, rows, loop_counters, .. } = responder;
+                let (counts, schema) = (&loop_counters.memcached, store.schema());
+                let stop = lookups.each_of(store, keys, slot, counts, |key, answer, slot| {
+                    slot.spend(row_cost(schema));
+                    value_or_nothing(*cas, key, rows.whole(schema, answer), &mut slot.out);
                     ControlFlow::Continue(())
                 });
                 if stop.is_none() {
@@ -180,7 +183,9 @@ impl Language for MemcachedSession {
                 }
                 stop
             }
-            Some(UnfinishedRequest::Listing(listing)) => listing.go_on(&mut responder.lookups, slot),
+            Some(UnfinishedRequest::Listing(listing)) => {
+                listing.go_on(&mut responder.lookups, &mut responder.rows, slot)
+            }
         };
         if let Some(stop) = stop {
             return After::Unfinished(stop);
@@ -222,7 +227,8 @@ impl Language for MemcachedSession {
                     return After::NotYet;
                 }
                 counts.add_lookup(answer.is_hit());
-                MemcachedLookup::Meta(get).answer(key, answer, out);
+                let whole = responder.rows.whole(responder.store.schema(), answer);
+                MemcachedLookup::Meta(get).answer(key, whole, out);
             }
             (Request::MetaNoop, _) => out.extend_from_slice(reply::META_NOOP),
             (Request::Version, _) => reply::version(out, VERSION),

@@ -9,14 +9,17 @@ use graven_wire::resp::{Args, Command, Known, MemoryTopic, ObjectTopic, Refusal,
 
 use super::bits::{self, BitScan};
 use super::client::ClientListing;
+use super::hash::{self, RandomFields};
 use super::lcs::LcsAnswer;
 use super::typed::{Absence, encode_missing, wrong_type};
 use super::walk::KeyWalk;
 use super::{DAMAGED, RespSession, integer, value_as_bulk, value_or_null};
 use crate::answer::key_list::KeyList;
 use crate::answer::lookups::LookupOutcome;
+use crate::answer::rows::row_cost;
 use crate::answer::tables::Unavailable;
 use crate::answer::{After, ConnectionSlot, Responder, StopReason};
+use crate::options::RowGet;
 
 /// What Redis says of `OBJECT FREQ` unless it is told to count.
 const NO_FREQUENCY: &str = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. \
@@ -36,6 +39,7 @@ pub(super) enum UnfinishedCommand {
     Lcs(LcsAnswer),
     Absence(Absence),
     Clients(ClientListing),
+    RandomFields(RandomFields),
 }
 
 impl UnfinishedCommand {
@@ -48,6 +52,7 @@ impl UnfinishedCommand {
             Self::Lcs(lcs) => lcs.held_bytes(),
             Self::Absence(absence) => absence.held_bytes(),
             Self::Clients(listing) => listing.held_bytes(),
+            Self::RandomFields(fields) => fields.held_bytes(),
         }
     }
 
@@ -58,11 +63,17 @@ impl UnfinishedCommand {
         responder: &mut Responder<'_, R>,
         slot: &mut ConnectionSlot,
     ) -> Option<StopReason> {
-        let Responder { lookups, loop_counters, .. } = responder;
+        let Responder { lookups, rows, options, loop_counters, .. } = responder;
         match self {
             Self::MGet { keys, store } => {
+                let schema = store.schema();
+                let are_refused = schema.is_some() && options.row_get == RowGet::Error;
                 lookups.each_of(store, keys, slot, &loop_counters.resp, |_, answer, slot| {
-                    value_or_null(answer, version, &mut slot.out);
+                    // As Redis does it: what is no string is null.
+                    let is_refused = are_refused && answer.is_hit();
+                    let whole = if is_refused { LookupOutcome::Missing } else { rows.whole(schema, answer) };
+                    slot.spend(row_cost(schema));
+                    value_or_null(whole, version, &mut slot.out);
                     ControlFlow::Continue(())
                 })
             }
@@ -81,6 +92,7 @@ impl UnfinishedCommand {
             Self::Lcs(lcs) => lcs.go_on(version, responder, slot),
             Self::Absence(absence) => absence.go_on(version, responder, slot),
             Self::Clients(listing) => listing.go_on(version, slot),
+            Self::RandomFields(fields) => fields.go_on(version, slot),
         }
     }
 }
@@ -227,14 +239,27 @@ impl RespSession {
                     LookupOutcome::Damaged | LookupOutcome::NotYet => reply::error(out, DAMAGED),
                 });
             }
+            Command::Hash(read) => return self.read_hash(read, responder, slot),
             Command::Object { key, topic: ObjectTopic::Encoding } => {
-                return with_value(key, responder, slot, |answer, ConnectionSlot { out, .. }| match answer {
-                    // As Redis does it: strings of up to 44 bytes are embedded in their object.
-                    LookupOutcome::Value(value) if value.len() <= 44 => reply::bulk(out, b"embstr"),
-                    LookupOutcome::Value(_) => reply::bulk(out, b"raw"),
-                    LookupOutcome::Missing => reply::null(out, version),
-                    LookupOutcome::Damaged | LookupOutcome::NotYet => reply::error(out, DAMAGED),
-                });
+                let store = Arc::clone(&responder.store);
+                return with_stored(
+                    key,
+                    responder,
+                    slot,
+                    |answer, ConnectionSlot { out, .. }| match answer {
+                        LookupOutcome::Value(value) if store.schema().is_some() => {
+                            match hash::encoding(&store, value.bytes()) {
+                                Ok(encoding) => reply::bulk(out, encoding),
+                                Err(_) => reply::error(out, DAMAGED),
+                            }
+                        }
+                        // As Redis does it: strings of up to 44 bytes are embedded in their object.
+                        LookupOutcome::Value(value) if value.len() <= 44 => reply::bulk(out, b"embstr"),
+                        LookupOutcome::Value(_) => reply::bulk(out, b"raw"),
+                        LookupOutcome::Missing => reply::null(out, version),
+                        LookupOutcome::Damaged | LookupOutcome::NotYet => reply::error(out, DAMAGED),
+                    },
+                );
             }
             Command::Object { key, topic } => {
                 return with_presence(key, responder, slot, |is_there, out| match topic {
@@ -246,11 +271,16 @@ impl RespSession {
                 });
             }
             Command::Memory(MemoryTopic::Usage { key }) => {
-                return with_value(key, responder, slot, |answer, ConnectionSlot { out, .. }| match answer {
-                    LookupOutcome::Value(value) => reply::integer(out, integer(key.len() + value.len())),
-                    LookupOutcome::Missing => reply::null(out, version),
-                    LookupOutcome::Damaged | LookupOutcome::NotYet => reply::error(out, DAMAGED),
-                });
+                return with_stored(
+                    key,
+                    responder,
+                    slot,
+                    |answer, ConnectionSlot { out, .. }| match answer {
+                        LookupOutcome::Value(value) => reply::integer(out, integer(key.len() + value.len())),
+                        LookupOutcome::Missing => reply::null(out, version),
+                        LookupOutcome::Damaged | LookupOutcome::NotYet => reply::error(out, DAMAGED),
+                    },
+                );
             }
             Command::GetBit { key, offset } => return bits::get(key, offset, responder, slot),
             Command::BitFieldRo { key, fields } => return bits::fields(key, fields, responder, slot),
@@ -278,8 +308,9 @@ impl RespSession {
                 return self.begin(UnfinishedCommand::Absence(absence), responder, slot);
             }
             Command::Type { key } => {
+                let there: &[u8] = if responder.store.schema().is_some() { b"hash" } else { b"string" };
                 return with_presence(key, responder, slot, |is_there, out| {
-                    reply::simple(out, if is_there { b"string" } else { b"none" });
+                    reply::simple(out, if is_there { there } else { b"none" });
                 });
             }
             Command::Ttl { key } | Command::PTtl { key } | Command::ExpireTime { key } => {
@@ -330,8 +361,30 @@ impl RespSession {
     }
 }
 
-/// Looks `key` up, and has `say` answer.
+/// Looks `key` up, and has `say` answer. A row is here as JSON, or refused.
 pub(super) fn with_value<R: BlockReader>(
+    key: &[u8],
+    responder: &mut Responder<'_, R>,
+    slot: &mut ConnectionSlot,
+    say: impl FnOnce(LookupOutcome<'_>, &mut ConnectionSlot),
+) -> After {
+    let mut rows = std::mem::take(&mut responder.rows);
+    let store = Arc::clone(&responder.store);
+    let row_get = responder.options.row_get;
+    let after = with_stored(key, responder, slot, |answer, slot| {
+        let schema = store.schema();
+        if schema.is_some() && row_get == RowGet::Error && answer.is_hit() {
+            return Refusal::WrongType.encode(&mut slot.out);
+        }
+        slot.spend(row_cost(schema));
+        say(rows.whole(schema, answer), slot);
+    });
+    responder.rows = rows;
+    after
+}
+
+/// The same of the value as it is stored.
+fn with_stored<R: BlockReader>(
     key: &[u8],
     responder: &mut Responder<'_, R>,
     slot: &mut ConnectionSlot,

@@ -8,17 +8,21 @@ use std::sync::Arc;
 
 use graven_blocks::BlockReader;
 use graven_format::Store;
-use graven_wire::resp::{Lcs, LcsWanted, Version, reply};
+use graven_wire::resp::{Lcs, LcsWanted, Refusal, Version, reply};
 
 use super::{DAMAGED, integer};
 use crate::answer::lookups::LookupOutcome;
 use crate::answer::{ConnectionSlot, Responder, StopReason};
+use crate::options::RowGet;
 
 /// The cells that a table may have: it takes an eighth of a byte for each, 2 MiB, and about 2 ns.
 const CELLS_MAX: usize = 16 << 20;
 
 /// What computing a cell costs, in nanoseconds.
 const CELL_COST: u64 = 2;
+
+/// What Redis says of values that are no strings.
+const NO_STRINGS: &str = "ERR The specified keys must contain string values";
 
 /// `LCS` that is not answered yet.
 #[derive(Debug)]
@@ -69,7 +73,13 @@ impl LcsAnswer {
             if slot.cost_left() == 0 {
                 return Some(StopReason::Full);
             }
-            let answer = responder.lookups.get(&self.store, key);
+            let stored = responder.lookups.get(&self.store, key);
+            let schema = self.store.schema();
+            if schema.is_some() && responder.options.row_get == RowGet::Error && stored.is_hit() {
+                Refusal::Fixed(NO_STRINGS).encode(&mut slot.out);
+                return None;
+            }
+            let answer = responder.rows.whole(schema, stored);
             let value = match answer {
                 LookupOutcome::Value(value) => value.bytes(),
                 LookupOutcome::Missing => b"",

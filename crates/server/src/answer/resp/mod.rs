@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod connection;
 mod describe;
+mod hash;
 mod info;
 mod lcs;
 mod transaction;
@@ -25,10 +26,11 @@ use super::pending::Lookup;
 use super::tables::{TableChoice, TableRule, Unavailable};
 use super::{After, ConnectionSlot, DecodeContext, Language, NextRequest, Responder};
 use crate::clients::{ClientEntry, RespState};
-use crate::options::ServerOptions;
+use crate::options::{RowGet, ServerOptions};
 use crate::output::{OutputBuffer, OutputPosition, Value};
 use client::TrackingState;
 use commands::UnfinishedCommand;
+pub(super) use hash::HashLookup;
 use transaction::{Executing, Transaction};
 
 /// What is said where no version answers. Clients know `LOADING`, and ask again later.
@@ -167,7 +169,13 @@ impl Language for RespSession {
                     self.command = "get";
                     NextRequest::Lookup(key, Lookup::Resp(self.version), self.table, bytes)
                 }
-                command => NextRequest::Request(RespRequest::Command(args, command), bytes),
+                command => match command.as_ref().ok().and_then(HashLookup::of).filter(|_| self.is_plain) {
+                    Some((key, name, lookup)) => {
+                        self.command = name;
+                        NextRequest::Lookup(key, Lookup::Hash(self.version, lookup), self.table, bytes)
+                    }
+                    None => NextRequest::Request(RespRequest::Command(args, command), bytes),
+                },
             },
             Decoded::Message(Request::Inline(inline), bytes) => {
                 NextRequest::Request(RespRequest::Inline(inline), bytes)
@@ -270,6 +278,19 @@ pub(super) fn value_or_null(answer: LookupOutcome<'_>, version: Version, out: &m
         LookupOutcome::Missing => reply::null(out, version),
         LookupOutcome::Damaged | LookupOutcome::NotYet => reply::error(out, DAMAGED),
     }
+}
+
+/// The same of a row, which is here as JSON.
+pub(super) fn row_or_null(
+    answer: LookupOutcome<'_>,
+    row_get: RowGet,
+    version: Version,
+    out: &mut OutputBuffer,
+) {
+    if row_get == RowGet::Error && answer.is_hit() {
+        return Refusal::WrongType.encode(out);
+    }
+    value_or_null(answer, version, out);
 }
 
 #[inline]

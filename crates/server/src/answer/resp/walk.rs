@@ -86,7 +86,8 @@ impl KeyWalk {
                 "ERR the cursor belongs to a version of the table that is no longer held: begin again with SCAN 0",
             )?,
         };
-        let nothing = !scan.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(b"string"));
+        let kind: &[u8] = if store.schema().is_some() { b"hash" } else { b"string" };
+        let nothing = !scan.kind.is_none_or(|asked| asked.eq_ignore_ascii_case(kind));
         let count = scan.count;
         let purpose = WalkPurpose::Scan { count, listed_bytes_max: options.limits.output_bytes_max, nothing };
         let end = store.buckets().min(first.saturating_add(BUCKETS_MAX));
