@@ -1,36 +1,38 @@
 //! Follows a root: loads the versions that its tables are to answer with, and switches to them.
 //!
-//! One thread a root. It looks when the root says that something has changed, and every now and then besides. A version is
-//! opened, asked its gates, verified whole, brought to where it is kept, and switched to; what fails in one of these is
-//! refused by name, and the version before goes on answering.
+//! One thread a root, which is told by another (`rollbacks.rs`) where there is something to look
+//! at. A version is opened, asked its gates, verified whole, brought to where it is kept, and
+//! switched to (`loading.rs`); what fails in one of these is refused by name, and the version
+//! before goes on answering.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use graven_format::{Storage, Store};
-
 use crate::catalog::{Catalog, Condition, TableId};
+use crate::loading::{Decision, NotSwitched, is_settled};
 use crate::memory::available_bytes;
+use crate::rollbacks::RollbackFollower;
 use crate::root::{
-    Current, CurrentState, GateContext, Root, RootError, TableName, TableSettings, TableStorage, VersionName,
-    refusals, watch_directory,
+    CurrentState, Look, Root, RootError, TableName, TableSettings, TableStorage, VersionName, watch_directory,
 };
 
 /// How a root is followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeeperOptions {
-    /// How often the root is looked at although nothing is known to have changed. Default: 5 seconds.
+    /// How often the root is looked at although nothing is known to have changed. Default: 5
+    /// seconds.
     pub poll: Duration,
-    /// Bytes a second that a version is verified with at most while another answers; `None` as fast as it goes. Default:
-    /// 200 MB.
+    /// Bytes a second that a version is verified with at most while another answers; `None` as
+    /// fast as it goes. Default: 200 MB.
     pub load_rate: Option<u64>,
     /// Versions that may be named whichever answers, as long as they are in the root.
     pub hold: Vec<(TableName, VersionName)>,
-    /// Where versions are kept whose `table.toml` does not say it; `None` in memory where they have room, else on disk.
+    /// Where versions are kept whose `table.toml` does not say it; `None` in memory where they
+    /// have room, else on disk.
     pub storage: Option<TableStorage>,
 }
 
@@ -40,57 +42,66 @@ impl Default for KeeperOptions {
     }
 }
 
-/// A thread that follows a root, until it is dropped.
+/// Threads that follow a root, until it is dropped.
 #[derive(Debug)]
 pub struct Keeper {
-    wake: Sender<()>,
+    wake: Sender<Look>,
     over: Arc<AtomicBool>,
 }
 
 impl Keeper {
-    /// Looks at `root` once, so that the tables and what they can answer with at once are in `catalog` when this returns; then
-    /// a thread follows it.
+    /// Looks at `root` once, so that the tables and what they can answer with at once are in
+    /// `catalog` when this returns; then threads follow it.
     ///
     /// # Errors
-    /// When the root cannot be read, or the thread cannot be started.
+    /// When the root cannot be read, or a thread cannot be started.
     pub fn start(
         root: Arc<dyn Root>,
         catalog: Arc<Catalog>,
         options: KeeperOptions,
     ) -> Result<Self, RootError> {
+        Self::start_with(root, catalog, options, Box::new(available_bytes))
+    }
+
+    /// As [`Self::start`], where `available_bytes` says how much memory there is to take.
+    pub(crate) fn start_with(
+        root: Arc<dyn Root>,
+        catalog: Arc<Catalog>,
+        options: KeeperOptions,
+        available_bytes: AvailableBytes,
+    ) -> Result<Self, RootError> {
         let (wake, woken) = channel();
+        let (look, told) = channel();
         let over = Arc::new(AtomicBool::new(false));
+        let poll = options.poll;
+        let shared = Arc::new(FollowedRoot { root, catalog, refused: Mutex::default() });
         let mut following = RootFollower {
-            root,
-            catalog,
+            shared: Arc::clone(&shared),
             options,
+            available_bytes,
             over: Arc::clone(&over),
             tables: BTreeMap::new(),
             root_fails: false,
             not_held: BTreeSet::new(),
         };
-        for table in following.root.tables()? {
-            following.begin(table);
-        }
+        let tables = shared.root.tables()?;
+        following.know(&tables);
+        tables.iter().for_each(|table| following.begin(table));
         // Where it cannot be watched, it is looked at now and then.
-        let watched = following.root.directory().map(|path| watch_directory(&path, wake.clone()));
+        let watched = shared.root.directory().map(|path| watch_directory(&path, wake.clone()));
         if let Some(Err(error)) = &watched {
-            tracing::info!(%error, "the root cannot be watched; it is looked at every {:?}", following.options.poll);
+            tracing::info!(%error, "the root cannot be watched; it is looked at every {poll:?}");
         }
-        let builder = thread::Builder::new().name("keeper".into());
-        let started = builder.spawn(move || following.run(&woken));
-        started.map_err(|source| RootError::Io {
-            doing: "start a thread for",
-            path: "the root".into(),
-            source,
-        })?;
+        let ahead = RollbackFollower { shared, look, poll, over: Arc::clone(&over) };
+        start_thread("rollbacks", move || ahead.run(&woken))?;
+        start_thread("keeper", move || following.run(&told))?;
         Ok(Self { wake, over })
     }
 
     /// Has the root looked at now.
     pub fn look(&self) {
         // Where the thread has ended there is nothing to look for.
-        let _ = self.wake.send(());
+        let _ = self.wake.send(Look::All);
     }
 }
 
@@ -101,11 +112,36 @@ impl Drop for Keeper {
     }
 }
 
-struct RootFollower {
-    root: Arc<dyn Root>,
-    catalog: Arc<Catalog>,
-    options: KeeperOptions,
-    over: Arc<AtomicBool>,
+fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), RootError> {
+    let started = thread::Builder::new().name(name.to_owned()).spawn(run);
+    let failed = |source| RootError::Io { doing: "start a thread for", path: "the root".into(), source };
+    started.map(drop).map_err(failed)
+}
+
+/// What the threads that follow a root have in common.
+#[derive(Debug)]
+pub(crate) struct FollowedRoot {
+    pub(crate) root: Arc<dyn Root>,
+    pub(crate) catalog: Arc<Catalog>,
+    /// Versions that `CURRENT` names and that were refused. Locked while `CURRENT` is read and
+    /// followed, so that nobody acts upon what another thread has overtaken.
+    refused: Mutex<BTreeMap<TableName, VersionName>>,
+}
+
+impl FollowedRoot {
+    pub(crate) fn refused(&self) -> MutexGuard<'_, BTreeMap<TableName, VersionName>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says how many bytes of memory there are to take, where that is known.
+pub(crate) type AvailableBytes = Box<dyn Fn() -> Option<u64> + Send>;
+
+pub(crate) struct RootFollower {
+    pub(crate) shared: Arc<FollowedRoot>,
+    pub(crate) options: KeeperOptions,
+    pub(crate) available_bytes: AvailableBytes,
+    pub(crate) over: Arc<AtomicBool>,
     tables: BTreeMap<TableName, FollowedTable>,
     /// The last look at the root failed, and that was logged.
     root_fails: bool,
@@ -119,7 +155,8 @@ struct FollowedTable {
     id: TableId,
     /// Listings since it was last seen; it is removed after two.
     missing: u32,
-    /// What was refused, by what it was refused for, so that it is not tried again before something changes.
+    /// What was refused, by what it was refused for, so that it is not tried again before
+    /// something changes.
     refused: Option<(VersionName, Seen)>,
     /// The last trouble that was logged.
     logged: Option<String>,
@@ -136,34 +173,26 @@ struct Seen {
     beside: (Option<Vec<u8>>, bool),
 }
 
-/// Why a version is not switched to.
-type Reason = String;
-
-/// What a version has to pass beside being whole.
-struct Gates<'s> {
-    settings: &'s TableSettings,
-    /// The version that it may not differ too much from.
-    compared_with: Option<Arc<Store>>,
-}
-
 impl RootFollower {
-    fn run(mut self, woken: &Receiver<()>) {
+    /// Looks at what it is told of, until nobody tells any longer.
+    fn run(mut self, told: &Receiver<Look>) {
         lower_priority();
+        let mut look = Look::All;
         while !self.over.load(Ordering::Relaxed) {
-            self.look();
-            self.catalog.drop_unused();
-            match woken.recv_timeout(self.options.poll) {
-                Err(RecvTimeoutError::Disconnected) => return,
-                // What has changed together is looked at together.
-                Ok(()) => while woken.try_recv().is_ok() {},
-                Err(RecvTimeoutError::Timeout) => {}
+            match look {
+                Look::All => self.look(),
+                Look::Tables(tables) => self.look_at(tables.into_iter().collect()),
             }
+            self.shared.catalog.drop_unused();
+            let Ok(next) = told.recv() else { return };
+            // What has changed together is looked at together.
+            look = told.try_iter().fold(next, Look::and);
         }
     }
 
     /// Looks at the root once.
     fn look(&mut self) {
-        let listed = match self.root.tables() {
+        let listed = match self.shared.root.tables() {
             Ok(listed) => listed,
             Err(error) => {
                 if !std::mem::replace(&mut self.root_fails, true) {
@@ -173,16 +202,12 @@ impl RootFollower {
             }
         };
         self.root_fails = false;
-        for table in &listed {
-            self.tables
-                .entry(table.clone())
-                .or_insert_with(|| FollowedTable::new(&self.catalog, table))
-                .missing = 0;
-        }
-        let catalog = &self.catalog;
+        self.know(&listed);
+        let catalog = &self.shared.catalog;
         self.tables.retain(|name, table| {
-            if !listed.contains(name) {
-                table.missing += 1;
+            match listed.binary_search(name) {
+                Ok(_) => table.missing = 0,
+                Err(_) => table.missing += 1,
             }
             let stays = table.missing < 2;
             if !stays {
@@ -191,7 +216,25 @@ impl RootFollower {
             }
             stays
         });
-        for name in listed {
+        self.look_at(listed);
+    }
+
+    /// Makes tables known that are new.
+    fn know(&mut self, listed: &[TableName]) {
+        let new: Vec<TableName> =
+            listed.iter().filter(|name| !self.tables.contains_key(*name)).cloned().collect();
+        if new.is_empty() {
+            return;
+        }
+        let ids = self.shared.catalog.add_all(new.iter().cloned());
+        let followed = |id| FollowedTable { id, missing: 0, refused: None, logged: None };
+        self.tables.extend(new.into_iter().zip(ids.into_iter().map(followed)));
+    }
+
+    /// Has tables answer as their `CURRENT` says. One that is not known is new, and comes with the
+    /// next look at all.
+    fn look_at(&mut self, tables: Vec<TableName>) {
+        for name in tables {
             if self.over.load(Ordering::Relaxed) {
                 return;
             }
@@ -211,7 +254,7 @@ impl RootFollower {
             .map(|(_, version)| version.clone())
             .collect();
         for version in wanted {
-            let snapshot = self.catalog.snapshot();
+            let snapshot = self.shared.catalog.snapshot();
             let is_held = snapshot.table(id).is_some_and(|table| table.holds(&version));
             if is_held {
                 continue;
@@ -219,7 +262,7 @@ impl RootFollower {
             match self.open_held(name, id, &version) {
                 Ok(store) => {
                     tracing::info!(table = name.as_str(), version = version.as_str(), "held");
-                    self.catalog.hold(id, version, store);
+                    self.shared.catalog.hold(id, version, store);
                 }
                 Err(reason) => {
                     if self.not_held.insert((name.clone(), version.clone())) {
@@ -234,45 +277,35 @@ impl RootFollower {
         }
     }
 
-    fn open_held(
-        &mut self,
-        name: &TableName,
-        id: TableId,
-        version: &VersionName,
-    ) -> Result<Arc<Store>, Reason> {
-        // What answers already is not loaded twice.
-        if let Some(known) =
-            self.catalog.snapshot().table(id).and_then(|table| table.version(version.as_str()))
-        {
-            return Ok(Arc::clone(known.store()));
-        }
-        let settings = self.root.settings(name).map_err(|error| error.to_string())?;
-        let file = self.root.open(name, version).map_err(|error| error.to_string())?;
-        let store = Store::from_file(file, Storage::Memory).map_err(|error| error.to_string())?;
-        store.verify_with(|_, _| {}).map_err(|error| error.to_string())?;
-        let storage = self.place(name, id, &store, &settings, None)?;
-        keep(store, storage).map(Arc::new)
-    }
-
     /// At the start: has a table answer from its file at once, if it can.
-    fn begin(&mut self, name: TableName) {
-        let followed = FollowedTable::new(&self.catalog, &name);
-        let id = followed.id;
-        self.tables.insert(name.clone(), followed);
-        let Ok(state) = self.root.current(&name) else { return };
+    fn begin(&mut self, name: &TableName) {
+        let Some(id) = self.tables.get(name).map(|table| table.id) else { return };
+        let Ok(state) = self.shared.root.current(name) else { return };
         let Some(current) = state.known() else { return };
-        self.catalog.require(id);
-        let Ok(settings) = self.root.settings(&name) else { return };
-        let gates = self.gates(&name, id, current, &settings);
-        let opened = self.open(&name, current.version(), gates.as_ref());
-        if let Ok(store) = opened {
-            self.catalog.switch_to(id, current.version().clone(), store);
+        self.shared.catalog.require(id);
+        let Ok(settings) = self.shared.root.settings(name) else { return };
+        let decision = Decision { name, id, state: &state, settings: &settings };
+        let opened = self.shared.open(name, current.version());
+        let gates = self.gates(&decision, current);
+        if let Ok(store) = opened
+            && gates.is_none_or(|gates| self.ask(&decision, current.version(), &store, &gates).is_ok())
+        {
+            self.shared.catalog.switch_to(id, current.version().clone(), store);
         }
     }
 
     fn follow(&mut self, name: &TableName) {
         let Some(id) = self.tables.get(name).map(|table| table.id) else { return };
-        match self.try_follow(name, id) {
+        // What was overtaken is begun anew, with what CURRENT says by now.
+        let result = loop {
+            match self.try_follow(name, id) {
+                Err(NotSwitched::Overtaken) if !self.over.load(Ordering::Relaxed) => {}
+                Err(NotSwitched::Overtaken) => return,
+                Err(NotSwitched::Refused(reason)) => break Err(reason),
+                Ok(()) => break Ok(()),
+            }
+        };
+        match result {
             Ok(()) => {
                 if let Some(table) = self.tables.get_mut(name) {
                     table.logged = None;
@@ -290,60 +323,69 @@ impl RootFollower {
         }
     }
 
-    fn try_follow(&mut self, name: &TableName, id: TableId) -> Result<(), Reason> {
-        let state = self.root.current(name).map_err(|error| error.to_string())?;
+    fn try_follow(&mut self, name: &TableName, id: TableId) -> Result<(), NotSwitched> {
+        let state = self.shared.root.current(name).map_err(|error| error.to_string())?;
         let current = match &state.current {
             None => return Ok(()),
-            Some(Err(reason)) => return Err(format!("CURRENT: {reason}; what answers stays as it is")),
-            Some(Ok(current)) => current.clone(),
+            Some(Err(reason)) => {
+                return Err(format!("CURRENT: {reason}; what answers stays as it is").into());
+            }
+            Some(Ok(current)) => current,
         };
-        let settings = self.root.settings(name);
-        let wanted = current.version().clone();
-        let serving = self.serving(id);
-        let is_loaded = serving.as_ref().is_some_and(|(version, store)| {
-            *version == wanted && (store.is_loaded() || store.disk().is_some() || store.is_mapped())
-        });
-        if is_loaded {
+        let wanted = current.version();
+        let serving = self.shared.serving(id).filter(|version| version.name() == wanted);
+        if serving.as_ref().is_some_and(|version| is_settled(version.store())) {
             let frozen = if current.is_frozen() { Condition::Frozen } else { Condition::Serving };
             self.set_condition(id, frozen);
             return Ok(());
         }
-        let seen = self.see(name, &wanted, state, settings.as_ref().ok());
+        // From its file, since the start or a rollback.
+        let answers_already = serving.is_some();
+        drop(serving);
+        let settings = self.shared.root.settings(name);
+        let seen = self.see(name, wanted, state.clone(), settings.as_ref().ok());
         let known = self.tables.get(name).and_then(|table| table.refused.as_ref());
-        if known.is_some_and(|(version, before)| *version == wanted && *before == seen) {
+        if known.is_some_and(|(version, before)| version == wanted && *before == seen) {
             return Ok(());
         }
         let settings = settings.map_err(|error| error.to_string())?;
         let began = Instant::now();
-        let gates = self.gates(name, id, &current, &settings);
-        match self.switch(name, id, &wanted, &settings, gates.as_ref()) {
+        let decision = Decision { name, id, state: &state, settings: &settings };
+        let gates = self.gates(&decision, current);
+        match self.switch(&decision, wanted, gates) {
             Ok(()) => {
                 tracing::info!(
                     table = name.as_str(),
                     version = wanted.as_str(),
                     seconds = began.elapsed().as_secs_f64(),
-                    "switched"
+                    "{}",
+                    if answers_already { "loaded" } else { "switched" }
                 );
-                self.catalog.set_last_switch(id, began.elapsed());
+                if !(answers_already && current.was_gone_back_to()) {
+                    self.shared.catalog.set_last_switch(id, began.elapsed());
+                }
                 if let Some(table) = self.tables.get_mut(name) {
                     table.refused = None;
                 }
+                self.shared.refused().remove(name);
                 if current.is_frozen() {
                     self.set_condition(id, Condition::Frozen);
                 }
                 Ok(())
             }
-            Err(reason) => {
+            Err(NotSwitched::Refused(reason)) => {
                 if let Some(table) = self.tables.get_mut(name) {
                     table.refused = Some((wanted.clone(), seen));
                 }
-                let answers = self.fall_back(name, id, &wanted, &current, &settings);
+                self.shared.refused().insert(name.clone(), wanted.clone());
+                let answers = self.fall_back(&decision, current)?;
                 self.set_condition(
                     id,
                     Condition::Refused { version: wanted.clone(), reason: reason.clone() },
                 );
-                Err(format!("{name}@{wanted} is refused: {reason}; {answers}"))
+                Err(format!("{name}@{wanted} is refused: {reason}; {answers}").into())
             }
+            Err(NotSwitched::Overtaken) => Err(NotSwitched::Overtaken),
         }
     }
 
@@ -355,9 +397,9 @@ impl RootFollower {
         current: CurrentState,
         settings: Option<&TableSettings>,
     ) -> Seen {
-        let versions = self.root.versions(name).unwrap_or_default();
+        let versions = self.shared.root.versions(name).unwrap_or_default();
         let file = versions.iter().find(|version| version.name == *wanted);
-        let beside = |file: String| self.root.beside(name, &file).ok().flatten();
+        let beside = |file: String| self.shared.root.beside(name, &file).ok().flatten();
         let probe = settings.and_then(|settings| settings.probe.clone()).and_then(beside);
         let marker = settings.and_then(|settings| settings.require_marker.as_ref());
         let marker = marker.and_then(|marker| beside(format!("{wanted}.{marker}")));
@@ -369,228 +411,16 @@ impl RootFollower {
         }
     }
 
-    /// The gates for the version that is to answer; `None` where it was gone back to or let in by force. What it is compared
-    /// with is the version before it in the history, as when it was published, so that every server decides alike.
-    fn gates<'s>(
-        &self,
-        name: &TableName,
-        id: TableId,
-        current: &Current,
-        settings: &'s TableSettings,
-    ) -> Option<Gates<'s>> {
-        if !current.asks_gates() {
-            return None;
-        }
-        let serving = self.serving(id).filter(|(version, _)| version != current.version());
-        let before = current.rollback_target(|_| true).filter(|_| settings.max_change.is_some());
-        let before = before.filter(|before| serving.as_ref().is_none_or(|(version, _)| version != *before));
-        let before = before.and_then(|before| self.open(name, before, None).ok());
-        let compared_with = before.map(Arc::new).or(serving.map(|(_, store)| store));
-        Some(Gates { settings, compared_with })
-    }
-
-    fn serving(&self, id: TableId) -> Option<(VersionName, Arc<Store>)> {
-        let snapshot = self.catalog.snapshot();
-        let version = snapshot.table(id)?.current()?;
-        Some((version.name().clone(), Arc::clone(version.store())))
-    }
-
     fn set_condition(&self, id: TableId, condition: Condition) {
-        let snapshot = self.catalog.snapshot();
+        let snapshot = self.shared.catalog.snapshot();
         if snapshot.table(id).is_some_and(|table| *table.condition() != condition) {
-            self.catalog.set_condition(id, condition);
-        }
-    }
-
-    /// Where nothing that is right answers, has the newest version of the history answer that passes; says what answers.
-    fn fall_back(
-        &mut self,
-        name: &TableName,
-        id: TableId,
-        refused: &VersionName,
-        current: &Current,
-        settings: &TableSettings,
-    ) -> String {
-        let bad = current.bad();
-        let serving = self.serving(id).map(|(version, _)| version).filter(|version| version != refused);
-        if let Some(version) = serving.as_ref().filter(|version| !bad.contains(version)) {
-            return format!("{name}@{version} goes on answering");
-        }
-        let mut tried = vec![refused.clone()];
-        for entry in current.history() {
-            if tried.contains(&entry.version) || bad.contains(&entry.version) {
-                continue;
-            }
-            tried.push(entry.version.clone());
-            let gates = Gates { settings, compared_with: None };
-            if self.switch(name, id, &entry.version, settings, Some(&gates)).is_ok() {
-                return format!("{name}@{} answers, the newest of its history that passes", entry.version);
-            }
-        }
-        if let Some(version) = serving {
-            return format!(
-                "{name}@{version} goes on answering although it was rolled back from, for no other can"
-            );
-        }
-        self.catalog.withdraw(id);
-        "no version of it answers".to_owned()
-    }
-
-    /// Opens a version as far as its header, and asks the gates.
-    fn open(
-        &self,
-        name: &TableName,
-        version: &VersionName,
-        gates: Option<&Gates<'_>>,
-    ) -> Result<Store, Reason> {
-        let file = self.root.open(name, version).map_err(|error| error.to_string())?;
-        let store = Store::from_file(file, Storage::Memory).map_err(|error| error.to_string())?;
-        let Some(Gates { settings, compared_with }) = gates else { return Ok(store) };
-        let probe = settings.probe.as_ref().map(|file| match self.root.beside(name, file) {
-            Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => Err(format!("there is no {file}")),
-            Err(error) => Err(error.to_string()),
-        });
-        let marker = match &settings.require_marker {
-            Some(marker) => {
-                let file = format!("{version}.{marker}");
-                let there = self.root.beside(name, &file).map_err(|error| error.to_string())?;
-                Some((file, there.is_some()))
-            }
-            None => None,
-        };
-        let context = GateContext { current: compared_with.clone(), probe, marker };
-        let refusals = refusals(settings, &store, &context);
-        if refusals.is_empty() {
-            return Ok(store);
-        }
-        Err(refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    }
-
-    /// Loads a version, and switches to it.
-    fn switch(
-        &mut self,
-        name: &TableName,
-        id: TableId,
-        version: &VersionName,
-        settings: &TableSettings,
-        gates: Option<&Gates<'_>>,
-    ) -> Result<(), Reason> {
-        let serving = self.serving(id);
-        let before = serving.as_ref().filter(|(serving, _)| serving != version);
-        let answers_from_file = serving.is_some() && before.is_none();
-        let store = self.open(name, version, gates)?;
-        let total = store.carved_bytes();
-        self.catalog.set_condition(id, Condition::Loading { version: version.clone(), done: 0, total });
-        self.verify(id, version, &store, answers_from_file || serving.is_none())?;
-        let storage = self.place(name, id, &store, settings, before)?;
-        let store = match storage {
-            TableStorage::Ram => {
-                // What answers from its file already is brought into memory where it is.
-                let store = match (&serving, answers_from_file) {
-                    (Some((_, serving)), true) => Arc::clone(serving),
-                    _ => Arc::new(store),
-                };
-                store.load().map_err(|error| error.to_string())?;
-                store
-            }
-            other => Arc::new(keep(store, other)?),
-        };
-        let is_serving = serving.as_ref().is_some_and(|(_, serving)| Arc::ptr_eq(serving, &store));
-        if is_serving {
-            self.catalog.set_condition(id, Condition::Serving);
-        } else {
-            self.catalog.switch_to(id, version.clone(), store);
-        }
-        Ok(())
-    }
-
-    /// Reads every byte of a version, no faster than allowed while others answer.
-    fn verify(
-        &self,
-        id: TableId,
-        version: &VersionName,
-        store: &Store,
-        in_a_hurry: bool,
-    ) -> Result<(), Reason> {
-        let rate = self.options.load_rate.filter(|_| !in_a_hurry);
-        let (began, mut told) = (Instant::now(), Instant::now());
-        let verified = store.verify_with(|done, total| {
-            if let Some(rate) = rate.filter(|_| !self.over.load(Ordering::Relaxed)) {
-                let due = Duration::from_secs_f64(done as f64 / rate as f64);
-                thread::sleep(due.saturating_sub(began.elapsed()).min(Duration::from_secs(1)));
-            }
-            if told.elapsed() >= Duration::from_secs(1) {
-                told = Instant::now();
-                self.catalog.set_condition(id, Condition::Loading { version: version.clone(), done, total });
-            }
-        });
-        verified.map_err(|error| error.to_string())
-    }
-
-    /// Where a version is kept. Where memory is short for it beside the one that answers, that one is served from disk.
-    fn place(
-        &mut self,
-        name: &TableName,
-        id: TableId,
-        store: &Store,
-        settings: &TableSettings,
-        before: Option<&(VersionName, Arc<Store>)>,
-    ) -> Result<TableStorage, Reason> {
-        let wish = settings.storage.or(self.options.storage);
-        if matches!(wish, Some(TableStorage::Mmap | TableStorage::Disk)) {
-            return Ok(wish.unwrap_or(TableStorage::Disk));
-        }
-        let fits = || available_bytes().is_none_or(|available| store.carved_bytes() <= available / 4 * 3);
-        if fits() {
-            return Ok(TableStorage::Ram);
-        }
-        if let Some((version, _)) = before.filter(|(_, store)| store.is_loaded()) {
-            let opened = self.root.open(name, version).map_err(|error| error.to_string())?;
-            let on_disk = Store::from_file(opened, Storage::Disk).map_err(|error| error.to_string())?;
-            tracing::info!(
-                table = name.as_str(),
-                version = version.as_str(),
-                "answers from disk while memory is short"
-            );
-            self.catalog.switch_to(id, version.clone(), on_disk);
-            self.catalog.forget_former(id);
-            let began = Instant::now();
-            while self.catalog.unnamed() > 0 && began.elapsed() < Duration::from_secs(10) {
-                self.catalog.drop_unused();
-                thread::sleep(Duration::from_millis(20));
-            }
-            if fits() {
-                return Ok(TableStorage::Ram);
-            }
-        }
-        match wish {
-            None => Ok(TableStorage::Disk),
-            Some(_) => Err(format!(
-                "it has {} bytes, and too few of memory are available; serve it from disk with `storage = \"disk\"` in table.toml",
-                store.carved_bytes()
-            )),
+            self.shared.catalog.set_condition(id, condition);
         }
     }
 }
 
-/// Has a store where it is to be kept.
-fn keep(store: Store, storage: TableStorage) -> Result<Store, Reason> {
-    let kept = match storage {
-        TableStorage::Ram => store.load().map(|()| store),
-        TableStorage::Mmap => store.keep_in(Storage::Mapped),
-        TableStorage::Disk => store.keep_in(Storage::Disk),
-    };
-    kept.map_err(|error| error.to_string())
-}
-
-impl FollowedTable {
-    fn new(catalog: &Catalog, name: &TableName) -> Self {
-        Self { id: catalog.add(name.clone()), missing: 0, refused: None, logged: None }
-    }
-}
-
-/// Has the calling thread give way to those that answer; where that is refused, it goes on as it is.
+/// Has the calling thread give way to those that answer; where that is refused, it goes on as it
+/// is.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     {

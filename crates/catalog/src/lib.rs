@@ -38,7 +38,9 @@ mod catalog;
 mod diff;
 mod files;
 mod keeper;
+mod loading;
 mod memory;
+mod rollbacks;
 pub mod root;
 mod version;
 

@@ -203,8 +203,19 @@ impl Current {
     /// Whether the version that answers has to pass the gates of its table: not one that was switched to by force, nor one
     /// that was gone back to, which may differ from the bad one as much as it has to.
     pub fn asks_gates(&self) -> bool {
+        self.how().is_none_or(|how| !(how.forced || how.verb == Verb::Rollback))
+    }
+
+    /// Whether the version that answers was gone back to. It has answered before, and the one that it took the place of is
+    /// bad: it answers at once, and is verified while it does.
+    pub fn was_gone_back_to(&self) -> bool {
+        self.how().is_some_and(|how| how.verb == Verb::Rollback)
+    }
+
+    /// What made the version the one that answers; `None` where a person wrote its name alone.
+    fn how(&self) -> Option<&HistoryEntry> {
         let how = self.history().find(|entry| entry.verb != Verb::Resume);
-        how.is_none_or(|how| how.version != self.version || !(how.forced || how.verb == Verb::Rollback))
+        how.filter(|how| how.version == self.version)
     }
 
     /// Versions that were rolled back from: none of them is gone back to.
