@@ -304,16 +304,21 @@ fn a_version_that_was_rolled_back_from_gives_way_where_the_one_gone_back_to_is_d
         put(&root, "prices", &carve(&folder, 5_000, value), version);
     }
     until("v3", || answer(&catalog, "prices") == is("v3", "c"));
-    let path = folder.path().join("root/prices/v2.graven");
+    let path = folder.path().join("root/prices/v1.graven");
     let mut bytes = fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&path, bytes).unwrap();
-    rollback(&root, &"prices".parse().unwrap(), None, "").unwrap();
-    until("v1", || answer(&catalog, "prices") == is("v1", "a"));
+    let v1 = "v1".parse().unwrap();
+    rollback(&root, &"prices".parse().unwrap(), Some(&v1), "").unwrap();
+    until("v2", || {
+        let snapshot = catalog.snapshot();
+        snapshot.named("prices").unwrap().current().unwrap().name().as_str() == "v2"
+    });
+    assert_eq!(answer(&catalog, "prices"), is("v2", "b"));
     until(
         "it is refused",
-        || matches!(condition(&catalog, "prices"), Condition::Refused { version, .. } if version.as_str() == "v2"),
+        || matches!(condition(&catalog, "prices"), Condition::Refused { version, .. } if version.as_str() == "v1"),
     );
 }
 
