@@ -101,7 +101,7 @@ pub use build::{
     BUCKET_RECORDS_MAX, Builder, Built, CarvedFile, CodecChoice, Duplicates, FieldInput, Options, Progress,
     Purpose, RowBuilder, Source, Stage,
 };
-pub use change::Change;
+pub use change::{Change, FileStamp};
 pub use codec::Codec;
 pub use error::{Error, Problem};
 pub use info::{Info, SectionInfo};
