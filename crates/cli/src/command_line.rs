@@ -1,6 +1,9 @@
 //! The command line as a whole: its subcommands in groups, what `--version` says, and what is said
 //! of a command line that cannot be read.
 
+use std::io::{self, Write};
+use std::process;
+
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -9,6 +12,7 @@ use crate::commands::{
     bench, build, completions, diff, dump, generate, get, info, man, publish, ready, resume, rollback, serve,
     status, switch, verify, versions,
 };
+use crate::console::{warn, written};
 
 /// Serves tables that are written once and read forever.
 #[derive(Parser)]
@@ -92,7 +96,14 @@ pub(crate) fn read() -> Arguments {
     read.unwrap_or_else(|mut error| {
         let line: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
         advise(&mut error, &line);
-        error.exit()
+        if error.use_stderr() {
+            error.exit()
+        }
+        // Help and version, which may go to a file that is full.
+        let printed = error.print().and_then(|()| io::stdout().flush());
+        let Err(failure) = written(printed) else { process::exit(0) };
+        warn(failure);
+        process::exit(2)
     })
 }
 

@@ -10,7 +10,12 @@ use crate::failure::{Failure, Outcome, reason};
 /// no failure.
 pub(crate) fn say(text: impl Display) -> Outcome<()> {
     let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+    written(writeln!(out, "{text}").and_then(|()| out.flush()))
+}
+
+/// What came of writing to standard output.
+pub(crate) fn written(result: io::Result<()>) -> Outcome<()> {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new(format!("cannot write to standard output: {}", reason(&error))))
         }

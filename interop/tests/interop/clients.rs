@@ -8,7 +8,7 @@ use crate::programs::started;
 use crate::support::{Serving, carved, example_data, example_pairs, file_with};
 
 /// Runs a client of the Debian package `package` to its end.
-fn client(program: &str, package: &str, arguments: &[&str]) -> Output {
+pub(crate) fn client(program: &str, package: &str, arguments: &[&str]) -> Output {
     started(program, package, Command::new(program).args(arguments).output())
 }
 

@@ -1,6 +1,7 @@
 //! The same bytes to graven and to the servers whose languages it speaks: the answers are equal, but for the deviations that
 //! docs/PROTOCOLS.md lists, and those are exactly as the page says.
 
+mod hashes;
 mod http;
 mod memcached;
 mod page;

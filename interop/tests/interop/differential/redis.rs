@@ -138,7 +138,7 @@ const HOSTILE: &[&str] = &[
     "*+5\r\n",
 ];
 
-const DONE: Ends<'_> =
+pub(super) const DONE: Ends<'_> =
     Ends::With { ask: b"*2\r\n$4\r\nECHO\r\n$9\r\n==done==.\r\n", answer: b"$9\r\n==done==.\r\n" };
 
 #[test]
@@ -166,7 +166,7 @@ fn redis_and_graven_answer_the_same() {
 }
 
 /// Where the map of `HELLO 3` ends: with its empty list of modules.
-fn after_greeting(said: &[u8]) -> usize {
+pub(super) fn after_greeting(said: &[u8]) -> usize {
     const END: &[u8] = b"$7\r\nmodules\r\n*0\r\n";
     said.windows(END.len()).position(|part| part == END).expect("a greeting") + END.len()
 }
