@@ -387,3 +387,28 @@ fn pages_of_another_origin_are_answered_only_where_that_is_asked_for() {
         });
     }
 }
+
+#[test]
+fn values_that_differ_have_tags_and_cas_numbers_that_differ() {
+    serve_from_everywhere(&store(), &threads(1), &["127.0.0.1:0"], |server| {
+        let mut tags = std::collections::BTreeSet::new();
+        for key in ["k1", "..", "//", "empty", "k1"] {
+            let mut stream = server.connect();
+            stream.send(
+                format!("GET /v1/kv/{key} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                    .as_bytes(),
+            );
+            let answer = String::from_utf8(stream.rest()).unwrap();
+            tags.insert(answer.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap().to_owned());
+        }
+        assert_eq!(tags.len(), 4, "{tags:?}");
+        let mut cas = std::collections::BTreeSet::new();
+        for key in ["k1", "..", "//", "empty", "k1"] {
+            let mut stream = server.connect();
+            stream.send(format!("gets {key}\r\nquit\r\n").as_bytes());
+            let answer = String::from_utf8(stream.rest()).unwrap();
+            cas.insert(answer.lines().next().unwrap().rsplit(' ').next().unwrap().to_owned());
+        }
+        assert_eq!(cas.len(), 4, "{cas:?}");
+    });
+}
