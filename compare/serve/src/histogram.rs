@@ -22,6 +22,19 @@ impl Histogram {
         self.count += 1;
     }
 
+    /// How many waits there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Adds the waits of another.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (count, more) in self.boxes.iter_mut().zip(&other.boxes) {
+            *count += more;
+        }
+        self.count += other.count;
+    }
+
     /// The wait that `part` of all waits do not exceed; zero when there are none.
     pub(crate) fn percentile(&self, part: f64) -> Duration {
         let wanted = ((self.count as f64 * part).ceil() as u64).max(1);

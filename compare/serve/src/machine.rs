@@ -88,21 +88,53 @@ fn ticks_in(stat: &str) -> Option<u64> {
     Some(times.next()?.ok()? + times.next()?.ok()?)
 }
 
+/// What a process holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    pub(crate) resident_bytes: u64,
+    /// With its share of what others hold as well.
+    pub(crate) proportional_bytes: u64,
+    pub(crate) descriptors: u64,
+}
+
+impl Held {
+    pub(crate) fn by(process: u32) -> Result<Self> {
+        let path = format!("/proc/{process}/smaps_rollup");
+        let rollup = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let pss = kilobytes_in(&rollup, "Pss:").with_context(|| format!("{path} has no Pss"))?;
+        let path = format!("/proc/{process}/fd");
+        let descriptors = fs::read_dir(&path).with_context(|| format!("cannot read {path}"))?.count() as u64;
+        Ok(Self { resident_bytes: resident_bytes(process)?, proportional_bytes: pss, descriptors })
+    }
+}
+
+/// How often the threads of a process were put to rest so far.
+pub(crate) fn context_switches(process: u32) -> Result<u64> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{process}/task")).context("cannot list threads")? {
+        let status = fs::read_to_string(thread?.path().join("status"))?;
+        let counts = status.lines().filter(|line| line.contains("voluntary_ctxt_switches:"));
+        sum += counts.filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok()).sum::<u64>();
+    }
+    Ok(sum)
+}
+
 /// Memory of a process that is resident now, in bytes.
 pub(crate) fn resident_bytes(process: u32) -> Result<u64> {
     let path = format!("/proc/{process}/status");
     let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    resident_in(&status).with_context(|| format!("{path} has no VmRSS"))
+    kilobytes_in(&status, "VmRSS:").with_context(|| format!("{path} has no VmRSS"))
 }
 
-fn resident_in(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// The bytes that a line with this name says.
+fn kilobytes_in(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Ticks, resident_bytes, resident_in, ticks_in};
+    use super::{Held, Ticks, context_switches, kilobytes_in, resident_bytes, ticks_in};
 
     #[test]
     fn time_that_the_host_took_away_is_a_part_of_all_time() {
@@ -122,8 +154,11 @@ mod tests {
 
     #[test]
     fn resident_memory_is_read_in_bytes() {
-        assert_eq!(resident_in("VmHWM:\t 99 kB\nVmRSS:\t   12 kB\n"), Some(12 * 1024));
-        assert_eq!(resident_in("VmHWM:\t 99 kB\n"), None);
+        assert_eq!(kilobytes_in("VmHWM:\t 99 kB\nVmRSS:\t   12 kB\n", "VmRSS:"), Some(12 * 1024));
+        assert_eq!(kilobytes_in("VmHWM:\t 99 kB\n", "VmRSS:"), None);
         assert!(resident_bytes(std::process::id()).unwrap() > 100_000, "a process takes some memory");
+        let held = Held::by(std::process::id()).unwrap();
+        assert!(held.proportional_bytes > 100_000 && held.descriptors > 2, "{held:?}");
+        assert!(context_switches(std::process::id()).unwrap() > 0);
     }
 }

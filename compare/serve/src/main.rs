@@ -1,5 +1,5 @@
-//! `compare-serve`: graven beside other servers and beside a bare loop, with the same pairs, on one core, in one run. This
-//! file reads the arguments and ends the process.
+//! `compare-serve`: graven beside other servers and beside a bare loop, with the same pairs, on one core, in one run; and
+//! versions of tables that are switched while they are asked. This file reads the arguments and ends the process.
 //!
 //! It measures from outside: it starts the `graven` binary like any other server and knows none of graven's crates. Nothing
 //! depends on it.
@@ -20,6 +20,7 @@ mod servers;
 mod starts;
 mod stop;
 mod table;
+mod versions;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,9 @@ struct Arguments {
 enum Command {
     Load(alone::Arguments),
     Bare(ceiling::Arguments),
+    Switches(versions::switches::Arguments),
+    Rollback(versions::rollback::Arguments),
+    Tables(versions::many::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +51,9 @@ fn main() -> ExitCode {
         Arguments { command: Some(Command::Bare(arguments)), .. } => {
             ceiling::run(&arguments).map(|never| match never {})
         }
+        Arguments { command: Some(Command::Switches(arguments)), .. } => versions::switches::run(&arguments),
+        Arguments { command: Some(Command::Rollback(arguments)), .. } => versions::rollback::run(&arguments),
+        Arguments { command: Some(Command::Tables(arguments)), .. } => versions::many::run(&arguments),
         Arguments { compare: Some(arguments), .. } => compare::run(&arguments),
         Arguments { .. } => {
             let missing = clap::error::ErrorKind::MissingRequiredArgument;

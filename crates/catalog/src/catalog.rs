@@ -1,6 +1,6 @@
 //! The tables, the version of each that answers, and those that are still in use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -92,6 +92,11 @@ impl TableState {
         self.current.as_ref()
     }
 
+    /// The version that answered before that one, where it is still at hand.
+    pub(crate) fn former(&self) -> Option<&Arc<TableVersion>> {
+        self.former.as_ref()
+    }
+
     /// How the table stands.
     pub fn condition(&self) -> &Condition {
         &self.condition
@@ -131,11 +136,44 @@ impl TableState {
     }
 }
 
+/// Tables by their numbers, in parts of equal length: a snapshot shares with the one before all parts but the one that has
+/// changed, so that a change among very many tables copies little.
+#[derive(Clone, Debug, Default)]
+struct TableList {
+    parts: Vec<Arc<Vec<Arc<TableState>>>>,
+}
+
+/// Tables in a part: about as many as there are parts of a few thousand tables.
+const PART_TABLES: usize = 64;
+
+impl TableList {
+    fn len(&self) -> usize {
+        let last = self.parts.last().map_or(0, |part| part.len());
+        self.parts.len().saturating_sub(1) * PART_TABLES + last
+    }
+
+    fn get(&self, i: usize) -> Option<&TableState> {
+        self.parts.get(i / PART_TABLES)?.get(i % PART_TABLES).map(|table| &**table)
+    }
+
+    fn get_mut(&mut self, i: usize) -> Option<&mut TableState> {
+        let part = Arc::make_mut(self.parts.get_mut(i / PART_TABLES)?);
+        part.get_mut(i % PART_TABLES).map(Arc::make_mut)
+    }
+
+    fn push(&mut self, table: TableState) {
+        match self.parts.last_mut().filter(|part| part.len() < PART_TABLES) {
+            Some(part) => Arc::make_mut(part).push(Arc::new(table)),
+            None => self.parts.push(Arc::new(vec![Arc::new(table)])),
+        }
+    }
+}
+
 /// All tables as they are at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Every table that there ever was, by its number: one that goes and comes back has the number that it had.
-    tables: Vec<Arc<TableState>>,
+    tables: TableList,
     by_name: Arc<BTreeMap<TableName, TableId>>,
     default: Option<TableId>,
 }
@@ -157,7 +195,7 @@ impl Snapshot {
         }
         let id = TableId(self.tables.len() as u32);
         Arc::make_mut(&mut self.by_name).insert(name.clone(), id);
-        self.tables.push(Arc::new(TableState {
+        self.tables.push(TableState {
             id,
             name,
             current: None,
@@ -167,12 +205,12 @@ impl Snapshot {
             counts: TableCounts::default(),
             is_required: false,
             is_there: false,
-        }));
+        });
         id
     }
 
     fn table_mut(&mut self, id: TableId) -> Option<&mut TableState> {
-        self.tables.get_mut(id.index()).map(Arc::make_mut)
+        self.tables.get_mut(id.index())
     }
 
     /// The tables that there are, in order of their names.
@@ -182,7 +220,7 @@ impl Snapshot {
 
     /// A table by its number; `None` once it was removed.
     pub fn table(&self, id: TableId) -> Option<&TableState> {
-        self.tables.get(id.index()).map(|table| &**table).filter(|table| table.is_there)
+        self.tables.get(id.index()).filter(|table| table.is_there)
     }
 
     /// A table by its name.
@@ -223,6 +261,13 @@ pub struct Catalog {
     state: Mutex<State>,
     /// How many changes there were. Written after the snapshot, so that whoever sees a new number finds the new snapshot.
     generation: AtomicU64,
+}
+
+/// Whether a change is one that threads have to see which have nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wakes {
+    No,
+    Subscribers,
 }
 
 #[derive(Debug)]
@@ -288,11 +333,19 @@ impl Catalog {
 
     /// Adds a table that has no version yet, or finds the one of that name.
     pub fn add(&self, name: TableName) -> TableId {
-        let mut added = TableId(0);
-        self.change(|snapshot, _| {
-            added = snapshot.reserve(name);
-            if let Some(table) = snapshot.table_mut(added) {
-                table.is_there = true;
+        self.add_all([name])[0]
+    }
+
+    /// As [`Self::add`] of many, in one change.
+    pub fn add_all(&self, names: impl IntoIterator<Item = TableName>) -> Vec<TableId> {
+        let mut added = Vec::new();
+        self.change(Wakes::No, |snapshot, _| {
+            for name in names {
+                let id = snapshot.reserve(name);
+                if let Some(table) = snapshot.table_mut(id) {
+                    table.is_there = true;
+                }
+                added.push(id);
             }
         });
         added
@@ -301,13 +354,13 @@ impl Catalog {
     /// The number that the table of this name has or will have. It need not be there.
     pub fn reserve(&self, name: TableName) -> TableId {
         let mut reserved = TableId(0);
-        self.change(|snapshot, _| reserved = snapshot.reserve(name));
+        self.change(Wakes::No, |snapshot, _| reserved = snapshot.reserve(name));
         reserved
     }
 
     /// Makes the server unready while this table has no version.
     pub fn require(&self, id: TableId) {
-        self.change(|snapshot, _| {
+        self.change(Wakes::No, |snapshot, _| {
             if let Some(table) = snapshot.table_mut(id) {
                 table.is_required = true;
             }
@@ -316,7 +369,7 @@ impl Catalog {
 
     /// Removes a table: who asks for it from now on is told that there is none.
     pub fn remove(&self, id: TableId) {
-        self.change(|snapshot, unnamed| {
+        self.change(Wakes::Subscribers, |snapshot, unnamed| {
             let Some(table) = snapshot.table_mut(id) else { return };
             (table.is_there, table.is_required) = (false, false);
             (table.condition, table.counts) = (Condition::Serving, TableCounts::default());
@@ -328,12 +381,12 @@ impl Catalog {
 
     /// Chooses the table that is asked where none is named; `None` leaves it to be the only one.
     pub fn set_default(&self, id: Option<TableId>) {
-        self.change(|snapshot, _| snapshot.default = id);
+        self.change(Wakes::No, |snapshot, _| snapshot.default = id);
     }
 
     /// Says how a table stands. A version that is loading or refused is counted when that is new.
     pub fn set_condition(&self, id: TableId, condition: Condition) {
-        self.change(|snapshot, _| {
+        self.change(Wakes::No, |snapshot, _| {
             let Some(table) = snapshot.table_mut(id) else { return };
             let (before, now) = (table.condition.version(), condition.version());
             match condition {
@@ -347,7 +400,7 @@ impl Catalog {
 
     /// Notes how long it took until the version answered that does now.
     pub fn set_last_switch(&self, id: TableId, last_switch: Duration) {
-        self.change(|snapshot, _| {
+        self.change(Wakes::No, |snapshot, _| {
             if let Some(table) = snapshot.table_mut(id) {
                 table.counts.last_switch = last_switch;
             }
@@ -355,26 +408,41 @@ impl Catalog {
     }
 
     /// Makes `store` the version of a table that answers, as `version`, and tells the subscribers. The former one may be
-    /// named until there is another; it lives until [`Self::drop_unused`] finds that nothing holds it any longer.
+    /// named until there is another; it lives until [`Self::drop_unused`] finds that nothing holds it any longer. A version
+    /// may answer again with the store that it had: going back to the former one loads nothing.
     pub fn switch_to(&self, id: TableId, version: VersionName, store: impl Into<Arc<Store>>) {
+        self.switch_with(id, version, store, Condition::Serving);
+    }
+
+    /// As [`Self::switch_to`], and says in the same step how the table stands.
+    pub(crate) fn switch_with(
+        &self,
+        id: TableId,
+        version: VersionName,
+        store: impl Into<Arc<Store>>,
+        condition: Condition,
+    ) {
         let store = store.into();
-        self.change(|snapshot, unnamed| {
+        self.change(Wakes::Subscribers, |snapshot, unnamed| {
             let Some(table) = snapshot.table_mut(id) else { return };
             let next = Arc::new(TableVersion::new(table.name.clone(), version, store));
-            unnamed.extend(table.former.take());
-            // The same version from another place is not a switch that people mean.
-            if table.current.as_ref().is_some_and(|current| current.name() != next.name()) {
-                table.counts.switches += 1;
+            let name = next.name().clone();
+            let before = table.current.replace(next);
+            if before.as_ref().is_some_and(|before| *before.name() == name) {
+                // The same version from another place: not a switch that people mean, and the former one stays.
+                unnamed.extend(before);
+            } else {
+                table.counts.switches += u64::from(before.is_some());
+                unnamed.extend(std::mem::replace(&mut table.former, before));
             }
-            table.former = table.current.replace(next);
-            table.condition = Condition::Serving;
+            table.condition = condition;
             table.is_required = true;
         });
     }
 
     /// Has no version of a table answer any longer: none of them was found to be right.
     pub fn withdraw(&self, id: TableId) {
-        self.change(|snapshot, unnamed| {
+        self.change(Wakes::Subscribers, |snapshot, unnamed| {
             if let Some(table) = snapshot.table_mut(id) {
                 unnamed.extend(table.current.take());
                 unnamed.extend(table.former.take());
@@ -394,7 +462,7 @@ impl Catalog {
     /// Holds a version of a table so that it may be named, whichever answers.
     pub fn hold(&self, id: TableId, version: VersionName, store: impl Into<Arc<Store>>) {
         let store = store.into();
-        self.change(|snapshot, unnamed| {
+        self.change(Wakes::Subscribers, |snapshot, unnamed| {
             let Some(table) = snapshot.table_mut(id) else { return };
             let held = Arc::new(TableVersion::new(table.name.clone(), version, store));
             unnamed.extend(table.held.extract_if(.., |known| known.name() == held.name()));
@@ -404,7 +472,7 @@ impl Catalog {
 
     /// No longer holds a version of a table on purpose.
     pub fn release(&self, id: TableId, version: &VersionName) {
-        self.change(|snapshot, unnamed| {
+        self.change(Wakes::Subscribers, |snapshot, unnamed| {
             if let Some(table) = snapshot.table_mut(id) {
                 unnamed.extend(table.held.extract_if(.., |held| held.name() == version));
             }
@@ -413,7 +481,7 @@ impl Catalog {
 
     /// Lets the former version of a table no longer be named, as when memory is short.
     pub fn forget_former(&self, id: TableId) {
-        self.change(|snapshot, unnamed| {
+        self.change(Wakes::Subscribers, |snapshot, unnamed| {
             if let Some(table) = snapshot.table_mut(id) {
                 unnamed.extend(table.former.take());
             }
@@ -435,10 +503,20 @@ impl Catalog {
     pub fn drop_unused(&self) -> usize {
         let unused: Vec<_> = {
             let mut state = self.state();
+            let State { snapshot, unnamed, .. } = &mut *state;
+            // A version that has come back has the store that it had: that one is given back with the last of its versions.
+            let mut stores = BTreeSet::new();
+            unnamed.retain(|version| {
+                let named = snapshot.named(version.table().as_str());
+                let is_named = named.is_some_and(|table| {
+                    table.versions().any(|named| Arc::ptr_eq(named.store(), version.store()))
+                });
+                !is_named && stores.insert(version.store().serial())
+            });
             let unused = |version: &mut Arc<TableVersion>| {
                 Arc::strong_count(version) == 1 && Arc::strong_count(version.store()) == 1
             };
-            state.unnamed.extract_if(.., unused).collect()
+            unnamed.extract_if(.., unused).collect()
         };
         unused.len()
     }
@@ -448,20 +526,24 @@ impl Catalog {
         self.state().unnamed.len()
     }
 
-    /// Has `wake` called at every change, from the thread that makes it, until the subscription is dropped. It must return
-    /// soon and not call back.
+    /// Has `wake` called at every change by which another version answers or one is let go, from the thread that makes it,
+    /// until the subscription is dropped. It must return soon and not call back. What is merely said of a table can wait
+    /// until somebody asks.
     pub fn subscribe(&self, wake: impl Fn() + Send + Sync + 'static) -> Subscription {
         let subscriber = Arc::new(Subscriber { wake: Box::new(wake) });
         self.state().subscribers.push(Arc::downgrade(&subscriber));
         Subscription(subscriber)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Snapshot, &mut Vec<Arc<TableVersion>>)) {
+    fn change(&self, wakes: Wakes, change: impl FnOnce(&mut Snapshot, &mut Vec<Arc<TableVersion>>)) {
         let mut state = self.state();
         let mut snapshot = Snapshot::clone(&state.snapshot);
         change(&mut snapshot, &mut state.unnamed);
         state.snapshot = Arc::new(snapshot);
         self.generation.fetch_add(1, Ordering::Release);
+        if wakes == Wakes::No {
+            return;
+        }
         state.subscribers.retain(|subscriber| match subscriber.upgrade() {
             Some(subscriber) => {
                 (subscriber.wake)();

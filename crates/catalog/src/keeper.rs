@@ -1,37 +1,39 @@
 //! Follows a root: loads the versions that its tables are to answer with, and switches to them.
 //!
-//! One thread a root. It looks when the root says that something has changed, and every now and then besides. A version is
-//! opened, asked its gates, verified whole, brought to where it is kept, and switched to; what fails in one of these is
-//! refused by name, and the version before goes on answering.
+//! One thread a root, which is told by another (`rollbacks.rs`) where there is something to look
+//! at. A version is opened, asked its gates, verified whole, brought to where it is kept, and
+//! switched to (`loading.rs`); what fails in one of these is refused by name, and the version
+//! before goes on answering.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use graven_format::{Storage, Store};
-
 use crate::catalog::{Catalog, Condition, TableId, TableState};
-use crate::loading::keep;
+use crate::loading::{Decision, NotSwitched, condition, is_settled};
 use crate::memory::available_bytes;
+use crate::rollbacks::RollbackFollower;
 use crate::root::{
-    Current, CurrentState, GateContext, Root, RootError, TableName, TableSettings, TableStorage, VersionName,
-    refusals, watch_directory,
+    CurrentState, Root, RootChange, RootError, TableName, TableSettings, TableStorage, VersionName,
+    watch_directory,
 };
 
 /// How a root is followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeeperOptions {
-    /// How often the root is looked at although nothing is known to have changed. Default: 5 seconds.
+    /// How often the root is looked at although nothing is known to have changed. Default: 5
+    /// seconds.
     pub poll: Duration,
-    /// Bytes a second that a version is verified with at most while another answers; `None` as fast as it goes. Default:
-    /// 200 MB.
+    /// Bytes a second that a version is verified with at most while another answers; `None` as
+    /// fast as it goes. Default: 200 MB.
     pub load_rate: Option<u64>,
     /// Versions that may be named whichever answers, as long as they are in the root.
     pub hold: Vec<(TableName, VersionName)>,
-    /// Where versions are kept whose `table.toml` does not say it; `None` in memory where they have room, else on disk.
+    /// Where versions are kept whose `table.toml` does not say it; `None` in memory where they
+    /// have room, else on disk.
     pub storage: Option<TableStorage>,
     /// The only table that is followed; `None` for all that the root has. Default: `None`.
     pub only: Option<TableName>,
@@ -59,28 +61,28 @@ impl KeeperOptions {
     }
 }
 
-/// A thread that follows a root, until it is dropped.
+/// Threads that follow a root, until it is dropped.
 #[derive(Debug)]
 pub struct Keeper {
-    wake: Sender<()>,
+    wake: Sender<RootChange>,
     over: Arc<AtomicBool>,
-    /// Locked by the thread for as long as it acts by them.
-    options: Arc<Mutex<KeeperOptions>>,
-    /// Gives the tables that it followed.
-    thread: Option<JoinHandle<Vec<TableId>>>,
+    shared: Arc<SharedRoot>,
+    threads: Option<KeeperThreads>,
 }
 
-fn locked(options: &Mutex<KeeperOptions>) -> MutexGuard<'_, KeeperOptions> {
-    // They are replaced as a whole.
-    options.lock().unwrap_or_else(PoisonError::into_inner)
+#[derive(Debug)]
+struct KeeperThreads {
+    rollbacks: JoinHandle<()>,
+    /// Gives the tables that it followed.
+    loading: JoinHandle<Vec<TableId>>,
 }
 
 impl Keeper {
-    /// Looks at `root` once, so that the tables and what they can answer with at once are in `catalog` when this returns; then
-    /// a thread follows it.
+    /// Looks at `root` once, so that the tables and what they can answer with at once are in
+    /// `catalog` when this returns; then threads follow it.
     ///
     /// # Errors
-    /// When the root cannot be read, or the thread cannot be started.
+    /// When the root cannot be read, or a thread cannot be started.
     pub fn start(
         root: Arc<dyn Root>,
         catalog: Arc<Catalog>,
@@ -97,10 +99,16 @@ impl Keeper {
         available_bytes: AvailableBytes,
     ) -> Result<Self, RootError> {
         let (wake, woken) = channel();
+        let (look, told) = channel();
         let over = Arc::new(AtomicBool::new(false));
-        let mut following = RootFollower {
+        let shared = Arc::new(SharedRoot {
             root,
             catalog,
+            deciding: Mutex::new(Deciding { options: options.clone(), refused: BTreeMap::new() }),
+            looking: Mutex::new(()),
+        });
+        let mut following = RootFollower {
+            shared: Arc::clone(&shared),
             options,
             available_bytes,
             over: Arc::clone(&over),
@@ -108,56 +116,95 @@ impl Keeper {
             root_fails: false,
             not_held: BTreeSet::new(),
         };
-        for table in following.root.tables()? {
-            if following.options.follows(&table) {
-                following.begin(table);
-            }
-        }
+        let mut tables = shared.root.tables()?;
+        tables.retain(|table| following.options.follows(table));
+        following.know(&tables);
+        tables.iter().for_each(|table| following.begin(table));
         // Where it cannot be watched, it is looked at now and then.
-        let watched = following.root.directory().map(|path| watch_directory(&path, wake.clone()));
+        let watched = shared.root.directory().map(|path| watch_directory(&path, wake.clone()));
         if let Some(Err(error)) = &watched {
-            tracing::info!(%error, "the root cannot be watched; it is looked at every {:?}", following.options.poll);
+            let poll = following.options.poll;
+            tracing::info!(%error, "the root cannot be watched; it is looked at every {poll:?}");
         }
-        let builder = thread::Builder::new().name("keeper".into());
-        let options = Arc::new(Mutex::new(following.options.clone()));
-        let started = builder.spawn({
-            let options = Arc::clone(&options);
-            move || following.run(&woken, &options)
-        });
-        let thread = started.map_err(|source| RootError::Io {
-            doing: "start a thread for",
-            path: "the root".into(),
-            source,
-        })?;
-        Ok(Self { wake, over, options, thread: Some(thread) })
+        let ahead = RollbackFollower { shared: Arc::clone(&shared), look, over: Arc::clone(&over) };
+        let rollbacks = start_thread("rollbacks", move || ahead.run(&woken))?;
+        let loading = start_thread("keeper", move || following.run(&told))?;
+        Ok(Self { wake, over, shared, threads: Some(KeeperThreads { rollbacks, loading }) })
     }
 
-    /// Follows the root in another way from now on. It waits until nothing is under way that began by the former options,
-    /// such as loading a version. Tables that are no longer followed go on answering; versions that are no longer to be held
-    /// are given up.
+    /// Follows the root in another way from now on. It waits until nothing is under way that began
+    /// by the former options, such as loading a version. Tables that are no longer followed go on
+    /// answering; versions that are no longer to be held are given up.
     pub fn set_options(&self, options: KeeperOptions) {
-        *locked(&self.options) = options;
+        let nobody_looks = self.shared.looking();
+        self.shared.deciding().options = options;
+        drop(nobody_looks);
         self.look();
     }
 
-    /// Ends the thread, when it has loaded what it is loading, and gives the tables that it followed. They go on answering.
+    /// Ends the threads, when what is loading is loaded, and gives the tables that were followed.
+    /// They go on answering.
     pub fn stop(mut self) -> Vec<TableId> {
-        self.over.store(true, Ordering::Relaxed);
-        self.look();
-        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+        self.end();
+        let Some(KeeperThreads { rollbacks, loading }) = self.threads.take() else { return Vec::new() };
+        // One that has panicked has followed nothing since.
+        let _ = rollbacks.join();
+        loading.join().unwrap_or_default()
     }
 
     /// Has the root looked at now.
     pub fn look(&self) {
         // Where the thread has ended there is nothing to look for.
-        let _ = self.wake.send(());
+        let _ = self.wake.send(RootChange::All);
+    }
+
+    fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.look();
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        self.look();
+        self.end();
+    }
+}
+
+fn start_thread<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, RootError> {
+    let started = thread::Builder::new().name(name.to_owned()).spawn(run);
+    started.map_err(|source| RootError::Io { doing: "start a thread for", path: "the root".into(), source })
+}
+
+/// What the threads that follow a root have in common.
+#[derive(Debug)]
+pub(crate) struct SharedRoot {
+    pub(crate) root: Arc<dyn Root>,
+    pub(crate) catalog: Arc<Catalog>,
+    deciding: Mutex<Deciding>,
+    /// Locked while the thread that loads looks at the root, before [`Self::deciding`].
+    looking: Mutex<()>,
+}
+
+/// What the threads decide by. It is locked while `CURRENT` is read and followed, so that nobody
+/// acts upon what another thread has overtaken.
+#[derive(Debug)]
+pub(crate) struct Deciding {
+    pub(crate) options: KeeperOptions,
+    /// Versions that `CURRENT` names and that were refused.
+    pub(crate) refused: BTreeMap<TableName, VersionName>,
+}
+
+impl SharedRoot {
+    pub(crate) fn deciding(&self) -> MutexGuard<'_, Deciding> {
+        // Each part of it is replaced as a whole.
+        self.deciding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn looking(&self) -> MutexGuard<'_, ()> {
+        self.looking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -165,8 +212,7 @@ impl Drop for Keeper {
 pub(crate) type AvailableBytes = Box<dyn Fn() -> Option<u64> + Send>;
 
 pub(crate) struct RootFollower {
-    pub(crate) root: Arc<dyn Root>,
-    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) shared: Arc<SharedRoot>,
     pub(crate) options: KeeperOptions,
     pub(crate) available_bytes: AvailableBytes,
     pub(crate) over: Arc<AtomicBool>,
@@ -183,7 +229,8 @@ struct FollowedTable {
     id: TableId,
     /// Listings since it was last seen; it is removed after two.
     missing: u32,
-    /// What was refused, by what it was refused for, so that it is not tried again before something changes.
+    /// What was refused, by what it was refused for, so that it is not tried again before
+    /// something changes.
     refused: Option<(VersionName, Seen)>,
     /// The last trouble that was logged.
     logged: Option<String>,
@@ -200,38 +247,31 @@ struct Seen {
     beside: (Option<Vec<u8>>, bool),
 }
 
-/// Why a version is not switched to.
-pub(crate) type Reason = String;
-
-/// What a version has to pass beside being whole.
-struct Gates<'s> {
-    settings: &'s TableSettings,
-    /// The version that it may not differ too much from.
-    compared_with: Option<Arc<Store>>,
-}
-
 impl RootFollower {
-    fn run(mut self, woken: &Receiver<()>, options: &Mutex<KeeperOptions>) -> Vec<TableId> {
+    /// Looks at what it is told of, until nobody tells any longer; gives the tables that it followed.
+    fn run(mut self, told: &Receiver<RootChange>) -> Vec<TableId> {
         lower_priority();
+        let shared = Arc::clone(&self.shared);
+        let mut look = RootChange::All;
         while !self.over.load(Ordering::Relaxed) {
-            let wanted = locked(options);
-            self.options.clone_from(&wanted);
-            self.look();
-            drop(wanted);
-            self.catalog.drop_unused();
-            match woken.recv_timeout(self.options.poll) {
-                Err(RecvTimeoutError::Disconnected) => break,
-                // What has changed together is looked at together.
-                Ok(()) => while woken.try_recv().is_ok() {},
-                Err(RecvTimeoutError::Timeout) => {}
+            let looking = shared.looking();
+            self.options.clone_from(&shared.deciding().options);
+            match look {
+                RootChange::All => self.look(),
+                RootChange::Tables(tables) => self.look_at(tables.into_iter().collect()),
             }
+            drop(looking);
+            shared.catalog.drop_unused();
+            let Ok(next) = told.recv() else { break };
+            // What has changed together is looked at together.
+            look = told.try_iter().fold(next, RootChange::and);
         }
         self.tables.values().map(|table| table.id).collect()
     }
 
     /// Looks at the root once.
     fn look(&mut self) {
-        let mut listed = match self.root.tables() {
+        let mut listed = match self.shared.root.tables() {
             Ok(listed) => listed,
             Err(error) => {
                 if !std::mem::replace(&mut self.root_fails, true) {
@@ -243,16 +283,12 @@ impl RootFollower {
         self.root_fails = false;
         listed.retain(|table| self.options.follows(table));
         self.tables.retain(|table, _| self.options.follows(table));
-        for table in &listed {
-            self.tables
-                .entry(table.clone())
-                .or_insert_with(|| FollowedTable::new(&self.catalog, table))
-                .missing = 0;
-        }
-        let catalog = &self.catalog;
+        self.know(&listed);
+        let catalog = &self.shared.catalog;
         self.tables.retain(|name, table| {
-            if !listed.contains(name) {
-                table.missing += 1;
+            match listed.binary_search(name) {
+                Ok(_) => table.missing = 0,
+                Err(_) => table.missing += 1,
             }
             let stays = table.missing < 2;
             if !stays {
@@ -261,9 +297,30 @@ impl RootFollower {
             }
             stays
         });
-        for name in listed {
+        self.look_at(listed);
+    }
+
+    /// Makes tables known that are new.
+    fn know(&mut self, listed: &[TableName]) {
+        let new: Vec<TableName> =
+            listed.iter().filter(|name| !self.tables.contains_key(*name)).cloned().collect();
+        if new.is_empty() {
+            return;
+        }
+        let ids = self.shared.catalog.add_all(new.iter().cloned());
+        let followed = |id| FollowedTable { id, missing: 0, refused: None, logged: None };
+        self.tables.extend(new.into_iter().zip(ids.into_iter().map(followed)));
+    }
+
+    /// Has tables answer as their `CURRENT` says. One that is not known is new, and comes with the
+    /// next look at all.
+    fn look_at(&mut self, tables: Vec<TableName>) {
+        for name in tables {
             if self.over.load(Ordering::Relaxed) {
                 return;
+            }
+            if !self.options.follows(&name) {
+                continue;
             }
             self.follow(&name);
             self.hold(&name);
@@ -280,23 +337,25 @@ impl RootFollower {
             .filter(|(table, _)| table == name)
             .map(|(_, version)| version.clone())
             .collect();
-        let snapshot = self.catalog.snapshot();
-        let held = snapshot.table(id).into_iter().flat_map(TableState::held);
-        for version in held.filter(|version| !wanted.contains(version.name())) {
-            self.catalog.release(id, version.name());
-            tracing::info!(table = name.as_str(), version = version.name().as_str(), "no longer held");
+        // Nothing is held here of versions that may have to give way.
+        let (given_up, missing) = {
+            let snapshot = self.shared.catalog.snapshot();
+            let held = snapshot.table(id).into_iter().flat_map(TableState::held);
+            let held: Vec<VersionName> = held.map(|version| version.name().clone()).collect();
+            let given_up: Vec<_> = held.iter().filter(|version| !wanted.contains(version)).cloned().collect();
+            let missing: Vec<_> = wanted.iter().filter(|version| !held.contains(version)).cloned().collect();
+            (given_up, missing)
+        };
+        for version in given_up {
+            self.shared.catalog.release(id, &version);
+            tracing::info!(table = name.as_str(), version = version.as_str(), "no longer held");
         }
         self.not_held.retain(|(table, version)| table != name || wanted.contains(version));
-        for version in wanted {
-            let snapshot = self.catalog.snapshot();
-            let is_held = snapshot.table(id).is_some_and(|table| table.holds(&version));
-            if is_held {
-                continue;
-            }
+        for version in missing {
             match self.open_held(name, id, &version) {
                 Ok(store) => {
                     tracing::info!(table = name.as_str(), version = version.as_str(), "held");
-                    self.catalog.hold(id, version, store);
+                    self.shared.catalog.hold(id, version, store);
                 }
                 Err(reason) => {
                     if self.not_held.insert((name.clone(), version.clone())) {
@@ -311,45 +370,35 @@ impl RootFollower {
         }
     }
 
-    fn open_held(
-        &mut self,
-        name: &TableName,
-        id: TableId,
-        version: &VersionName,
-    ) -> Result<Arc<Store>, Reason> {
-        // What answers already is not loaded twice.
-        if let Some(known) =
-            self.catalog.snapshot().table(id).and_then(|table| table.version(version.as_str()))
-        {
-            return Ok(Arc::clone(known.store()));
-        }
-        let settings = self.root.settings(name).map_err(|error| error.to_string())?;
-        let file = self.root.open(name, version).map_err(|error| error.to_string())?;
-        let store = Store::from_file(file, Storage::Memory).map_err(|error| error.to_string())?;
-        store.verify_with(|_, _| {}).map_err(|error| error.to_string())?;
-        let storage = self.place(name, id, &store, &settings)?;
-        keep(store, storage).map(Arc::new)
-    }
-
     /// At the start: has a table answer from its file at once, if it can.
-    fn begin(&mut self, name: TableName) {
-        let followed = FollowedTable::new(&self.catalog, &name);
-        let id = followed.id;
-        self.tables.insert(name.clone(), followed);
-        let Ok(state) = self.root.current(&name) else { return };
+    fn begin(&mut self, name: &TableName) {
+        let Some(id) = self.tables.get(name).map(|table| table.id) else { return };
+        let Ok(state) = self.shared.root.current(name) else { return };
         let Some(current) = state.known() else { return };
-        self.catalog.require(id);
-        let Ok(settings) = self.root.settings(&name) else { return };
-        let gates = self.gates(&name, id, current, &settings);
-        let opened = self.open(&name, current.version(), gates.as_ref());
-        if let Ok(store) = opened {
-            self.catalog.switch_to(id, current.version().clone(), store);
+        self.shared.catalog.require(id);
+        let Ok(settings) = self.shared.root.settings(name) else { return };
+        let decision = Decision { name, id, state: &state, settings: &settings };
+        let opened = self.shared.open(name, current.version());
+        let gates = self.gates(&decision, current);
+        if let Ok(store) = opened
+            && gates.is_none_or(|gates| self.ask(&decision, current.version(), &store, &gates).is_ok())
+        {
+            self.shared.catalog.switch_to(id, current.version().clone(), store);
         }
     }
 
     fn follow(&mut self, name: &TableName) {
         let Some(id) = self.tables.get(name).map(|table| table.id) else { return };
-        match self.try_follow(name, id) {
+        // What was overtaken is begun anew, with what CURRENT says by now.
+        let result = loop {
+            match self.try_follow(name, id) {
+                Err(NotSwitched::Overtaken) if !self.over.load(Ordering::Relaxed) => {}
+                Err(NotSwitched::Overtaken) => return,
+                Err(NotSwitched::Refused(reason)) => break Err(reason),
+                Ok(()) => break Ok(()),
+            }
+        };
+        match result {
             Ok(()) => {
                 if let Some(table) = self.tables.get_mut(name) {
                     table.logged = None;
@@ -367,59 +416,65 @@ impl RootFollower {
         }
     }
 
-    fn try_follow(&mut self, name: &TableName, id: TableId) -> Result<(), Reason> {
-        let state = self.root.current(name).map_err(|error| error.to_string())?;
+    fn try_follow(&mut self, name: &TableName, id: TableId) -> Result<(), NotSwitched> {
+        let state = self.shared.root.current(name).map_err(|error| error.to_string())?;
         let current = match &state.current {
             None => return Ok(()),
-            Some(Err(reason)) => return Err(format!("CURRENT: {reason}; what answers stays as it is")),
-            Some(Ok(current)) => current.clone(),
+            Some(Err(reason)) => {
+                return Err(format!("CURRENT: {reason}; what answers stays as it is").into());
+            }
+            Some(Ok(current)) => current,
         };
-        let settings = self.root.settings(name);
-        let wanted = current.version().clone();
-        let is_loaded = self.serving(id).is_some_and(|(version, store)| {
-            version == wanted && (store.is_loaded() || store.disk().is_some() || store.is_mapped())
-        });
-        if is_loaded {
-            let frozen = if current.is_frozen() { Condition::Frozen } else { Condition::Serving };
-            self.set_condition(id, frozen);
+        let wanted = current.version();
+        let serving = self.shared.serving(id).filter(|version| version.name() == wanted);
+        if serving.as_ref().is_some_and(|version| is_settled(version.store())) {
+            self.set_condition(id, condition(current));
             return Ok(());
         }
-        let seen = self.see(name, &wanted, state, settings.as_ref().ok());
+        // From its file, since the start or a rollback.
+        let answers_already = serving.is_some();
+        drop(serving);
+        let settings = self.shared.root.settings(name);
+        let seen = self.see(name, wanted, state.clone(), settings.as_ref().ok());
         let known = self.tables.get(name).and_then(|table| table.refused.as_ref());
-        if known.is_some_and(|(version, before)| *version == wanted && *before == seen) {
+        if known.is_some_and(|(version, before)| version == wanted && *before == seen) {
             return Ok(());
         }
         let settings = settings.map_err(|error| error.to_string())?;
         let began = Instant::now();
-        let gates = self.gates(name, id, &current, &settings);
-        match self.switch(name, id, &wanted, &settings, gates) {
+        let decision = Decision { name, id, state: &state, settings: &settings };
+        let gates = self.gates(&decision, current);
+        match self.switch(&decision, wanted, gates) {
             Ok(()) => {
                 tracing::info!(
                     table = name.as_str(),
                     version = wanted.as_str(),
                     seconds = began.elapsed().as_secs_f64(),
-                    "switched"
+                    "{}",
+                    if answers_already { "loaded" } else { "switched" }
                 );
-                self.catalog.set_last_switch(id, began.elapsed());
+                if !(answers_already && current.was_gone_back_to()) {
+                    self.shared.catalog.set_last_switch(id, began.elapsed());
+                }
                 if let Some(table) = self.tables.get_mut(name) {
                     table.refused = None;
                 }
-                if current.is_frozen() {
-                    self.set_condition(id, Condition::Frozen);
-                }
+                self.shared.deciding().refused.remove(name);
                 Ok(())
             }
-            Err(reason) => {
+            Err(NotSwitched::Refused(reason)) => {
                 if let Some(table) = self.tables.get_mut(name) {
                     table.refused = Some((wanted.clone(), seen));
                 }
-                let answers = self.fall_back(name, id, &wanted, &current, &settings);
+                self.shared.deciding().refused.insert(name.clone(), wanted.clone());
+                let answers = self.fall_back(&decision, current)?;
                 self.set_condition(
                     id,
                     Condition::Refused { version: wanted.clone(), reason: reason.clone() },
                 );
-                Err(format!("{name}@{wanted} is refused: {reason}; {answers}"))
+                Err(format!("{name}@{wanted} is refused: {reason}; {answers}").into())
             }
+            Err(NotSwitched::Overtaken) => Err(NotSwitched::Overtaken),
         }
     }
 
@@ -431,9 +486,9 @@ impl RootFollower {
         current: CurrentState,
         settings: Option<&TableSettings>,
     ) -> Seen {
-        let versions = self.root.versions(name).unwrap_or_default();
+        let versions = self.shared.root.versions(name).unwrap_or_default();
         let file = versions.iter().find(|version| version.name == *wanted);
-        let beside = |file: String| self.root.beside(name, &file).ok().flatten();
+        let beside = |file: String| self.shared.root.beside(name, &file).ok().flatten();
         let probe = settings.and_then(|settings| settings.probe.clone()).and_then(beside);
         let marker = settings.and_then(|settings| settings.require_marker.as_ref());
         let marker = marker.and_then(|marker| beside(format!("{wanted}.{marker}")));
@@ -445,150 +500,16 @@ impl RootFollower {
         }
     }
 
-    /// The gates for the version that is to answer; `None` where it was gone back to or let in by force. What it is compared
-    /// with is the version before it in the history, as when it was published, so that every server decides alike.
-    fn gates<'s>(
-        &self,
-        name: &TableName,
-        id: TableId,
-        current: &Current,
-        settings: &'s TableSettings,
-    ) -> Option<Gates<'s>> {
-        if !current.asks_gates() {
-            return None;
-        }
-        let serving = self.serving(id).filter(|(version, _)| version != current.version());
-        let before = current.rollback_target(|_| true).filter(|_| settings.max_change.is_some());
-        let before = before.filter(|before| serving.as_ref().is_none_or(|(version, _)| version != *before));
-        let before = before.and_then(|before| self.open(name, before, None).ok());
-        let compared_with = before.map(Arc::new).or(serving.map(|(_, store)| store));
-        Some(Gates { settings, compared_with })
-    }
-
-    fn serving(&self, id: TableId) -> Option<(VersionName, Arc<Store>)> {
-        let snapshot = self.catalog.snapshot();
-        let version = snapshot.table(id)?.current()?;
-        Some((version.name().clone(), Arc::clone(version.store())))
-    }
-
     fn set_condition(&self, id: TableId, condition: Condition) {
-        let snapshot = self.catalog.snapshot();
+        let snapshot = self.shared.catalog.snapshot();
         if snapshot.table(id).is_some_and(|table| *table.condition() != condition) {
-            self.catalog.set_condition(id, condition);
+            self.shared.catalog.set_condition(id, condition);
         }
-    }
-
-    /// Where nothing that is right answers, has the newest version of the history answer that passes; says what answers.
-    fn fall_back(
-        &mut self,
-        name: &TableName,
-        id: TableId,
-        refused: &VersionName,
-        current: &Current,
-        settings: &TableSettings,
-    ) -> String {
-        let bad = current.bad();
-        let serving = self.serving(id).map(|(version, _)| version).filter(|version| version != refused);
-        if let Some(version) = serving.as_ref().filter(|version| !bad.contains(version)) {
-            return format!("{name}@{version} goes on answering");
-        }
-        let mut tried = vec![refused.clone()];
-        for entry in current.history() {
-            if tried.contains(&entry.version) || bad.contains(&entry.version) {
-                continue;
-            }
-            tried.push(entry.version.clone());
-            let gates = Gates { settings, compared_with: None };
-            if self.switch(name, id, &entry.version, settings, Some(gates)).is_ok() {
-                return format!("{name}@{} answers, the newest of its history that passes", entry.version);
-            }
-        }
-        if let Some(version) = serving {
-            return format!(
-                "{name}@{version} goes on answering although it was rolled back from, for no other can"
-            );
-        }
-        self.catalog.withdraw(id);
-        "no version of it answers".to_owned()
-    }
-
-    /// Opens a version as far as its header, and asks the gates.
-    fn open(
-        &self,
-        name: &TableName,
-        version: &VersionName,
-        gates: Option<&Gates<'_>>,
-    ) -> Result<Store, Reason> {
-        let file = self.root.open(name, version).map_err(|error| error.to_string())?;
-        let store = Store::from_file(file, Storage::Memory).map_err(|error| error.to_string())?;
-        let Some(Gates { settings, compared_with }) = gates else { return Ok(store) };
-        let probe = settings.probe.as_ref().map(|file| match self.root.beside(name, file) {
-            Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => Err(format!("there is no {file}")),
-            Err(error) => Err(error.to_string()),
-        });
-        let marker = match &settings.require_marker {
-            Some(marker) => {
-                let file = format!("{version}.{marker}");
-                let there = self.root.beside(name, &file).map_err(|error| error.to_string())?;
-                Some((file, there.is_some()))
-            }
-            None => None,
-        };
-        let context = GateContext { current: compared_with.clone(), probe, marker };
-        let refusals = refusals(settings, &store, &context);
-        if refusals.is_empty() {
-            return Ok(store);
-        }
-        Err(refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    }
-
-    /// Loads a version, and switches to it.
-    fn switch(
-        &mut self,
-        name: &TableName,
-        id: TableId,
-        version: &VersionName,
-        settings: &TableSettings,
-        gates: Option<Gates<'_>>,
-    ) -> Result<(), Reason> {
-        let serving = self.serving(id);
-        let is_first = serving.is_none();
-        let store = self.open(name, version, gates.as_ref())?;
-        // What has to go where memory is short is not held here: neither the version that answers, unless it is this one and
-        // answers from its file, nor the one that the gates compare with.
-        drop(gates);
-        let serving = serving.filter(|(serving, _)| serving == version).map(|(_, serving)| serving);
-        let total = store.carved_bytes();
-        self.catalog.set_condition(id, Condition::Loading { version: version.clone(), done: 0, total });
-        self.verify(id, version, &store, is_first || serving.is_some())?;
-        let storage = self.place(name, id, &store, settings)?;
-        let store = match storage {
-            TableStorage::Ram => {
-                // What answers from its file already is brought into memory where it is.
-                let store = serving.clone().unwrap_or_else(|| Arc::new(store));
-                store.load().map_err(|error| error.to_string())?;
-                store
-            }
-            other => Arc::new(keep(store, other)?),
-        };
-        let is_serving = serving.is_some_and(|serving| Arc::ptr_eq(&serving, &store));
-        if is_serving {
-            self.catalog.set_condition(id, Condition::Serving);
-        } else {
-            self.catalog.switch_to(id, version.clone(), store);
-        }
-        Ok(())
     }
 }
 
-impl FollowedTable {
-    fn new(catalog: &Catalog, name: &TableName) -> Self {
-        Self { id: catalog.add(name.clone()), missing: 0, refused: None, logged: None }
-    }
-}
-
-/// Has the calling thread give way to those that answer; where that is refused, it goes on as it is.
+/// Has the calling thread give way to those that answer; where that is refused, it goes on as it
+/// is.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     {

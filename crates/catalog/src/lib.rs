@@ -40,6 +40,7 @@ mod files;
 mod keeper;
 mod loading;
 mod memory;
+mod rollbacks;
 pub mod root;
 mod version;
 

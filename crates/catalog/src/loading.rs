@@ -1,5 +1,7 @@
-//! A version brought to where it is kept: read whole, and put into memory as far as there is room.
+//! Brings a version to where it answers from: opened, asked its gates, verified whole, loaded,
+//! switched to.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,8 +9,11 @@ use std::time::{Duration, Instant};
 use graven_format::{Storage, Store};
 
 use crate::catalog::{Condition, TableId};
-use crate::keeper::{Reason, RootFollower};
-use crate::root::{TableName, TableSettings, TableStorage, VersionName};
+use crate::keeper::{RootFollower, SharedRoot};
+use crate::root::{
+    Current, CurrentState, GateContext, TableName, TableSettings, TableStorage, VersionName, refusals,
+};
+use crate::version::TableVersion;
 
 /// How long memory is waited for that a version is about to give back.
 const LETTING_GO_MAX: Duration = Duration::from_secs(10);
@@ -16,9 +21,285 @@ const LETTING_GO_MAX: Duration = Duration::from_secs(10);
 /// How often it is looked whether it has.
 const LETTING_GO_PAUSE: Duration = Duration::from_millis(20);
 
+/// Why a version is refused.
+pub(crate) type Reason = String;
+
+/// Why there was no switch.
+#[derive(Debug)]
+pub(crate) enum NotSwitched {
+    /// The version does not answer.
+    Refused(Reason),
+    /// `CURRENT` says something else by now.
+    Overtaken,
+}
+
+impl From<Reason> for NotSwitched {
+    fn from(reason: Reason) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+/// What there is to decide about, and by what.
+#[derive(Clone, Copy)]
+pub(crate) struct Decision<'d> {
+    pub(crate) name: &'d TableName,
+    pub(crate) id: TableId,
+    pub(crate) state: &'d CurrentState,
+    pub(crate) settings: &'d TableSettings,
+}
+
+/// What a version has to pass beside being whole.
+pub(crate) struct Gates {
+    /// The version that it may not differ too much from.
+    compared_with: Option<Arc<Store>>,
+}
+
+/// Whether a store was verified and is where it is to stay, and not one that answers from its file
+/// until it is loaded.
+pub(crate) fn is_settled(store: &Store) -> bool {
+    store.is_loaded() || store.is_mapped() || store.disk().is_some()
+}
+
+impl SharedRoot {
+    /// The version that answers.
+    pub(crate) fn serving(&self, id: TableId) -> Option<Arc<TableVersion>> {
+        self.catalog.snapshot().table(id)?.current().map(Arc::clone)
+    }
+
+    /// Opens a version as far as its header.
+    pub(crate) fn open(&self, name: &TableName, version: &VersionName) -> Result<Store, Reason> {
+        let file = self.root.open(name, version).map_err(|error| error.to_string())?;
+        Store::from_file(file, Storage::Memory).map_err(|error| error.to_string())
+    }
+
+    /// What answers or answered as `version`, or is held as such, where it is still the table of
+    /// the file of that name.
+    pub(crate) fn held(&self, id: TableId, version: &VersionName, opened: &Store) -> Option<Arc<Store>> {
+        let snapshot = self.catalog.snapshot();
+        let store = snapshot.table(id)?.version(version.as_str())?.store();
+        let is_whole = is_settled(store) && store.identity() == opened.identity();
+        is_whole.then(|| Arc::clone(store))
+    }
+
+    /// Has a version answer, unless the decision was overtaken.
+    fn switch_to(
+        &self,
+        decision: &Decision<'_>,
+        version: &VersionName,
+        store: Arc<Store>,
+    ) -> Result<(), NotSwitched> {
+        self.unless_overtaken(decision, |condition| {
+            let serving = self.serving(decision.id);
+            if serving.is_some_and(|serving| Arc::ptr_eq(serving.store(), &store)) {
+                self.catalog.set_condition(decision.id, condition);
+            } else {
+                self.catalog.switch_with(decision.id, version.clone(), store, condition);
+            }
+        })
+    }
+
+    /// Has the version whose store has this number answer from disk, unless another one answers by
+    /// now: it may have been gone back from.
+    fn move_to(&self, name: &TableName, id: TableId, serial: u64, on_disk: Store) {
+        let _deciding = self.deciding();
+        let snapshot = self.catalog.snapshot();
+        let Some(table) = snapshot.table(id) else { return };
+        let Some(version) = table.current().filter(|version| version.store().serial() == serial) else {
+            return;
+        };
+        tracing::info!(
+            table = name.as_str(),
+            version = version.name().as_str(),
+            "answers from disk while memory is short"
+        );
+        self.catalog.switch_with(id, version.name().clone(), on_disk, table.condition().clone());
+    }
+
+    /// Does what was decided, unless `CURRENT` says by now that it was not to be done. It is given
+    /// how a table stands that answers as `CURRENT` says.
+    fn unless_overtaken(
+        &self,
+        decision: &Decision<'_>,
+        act: impl FnOnce(Condition),
+    ) -> Result<(), NotSwitched> {
+        let _deciding = self.deciding();
+        // One that cannot be read now says nothing new.
+        let now = self.root.current(decision.name);
+        let now = now.as_ref().unwrap_or(decision.state);
+        let known = now.known().zip(decision.state.known());
+        if now != decision.state && known.is_none_or(|(now, decided)| !now.stands_by(decided)) {
+            return Err(NotSwitched::Overtaken);
+        }
+        act(now.known().map_or(Condition::Serving, condition));
+        Ok(())
+    }
+}
+
+/// How a table stands that answers as its `CURRENT` says.
+pub(crate) fn condition(current: &Current) -> Condition {
+    if current.is_frozen() { Condition::Frozen } else { Condition::Serving }
+}
+
 impl RootFollower {
+    /// The gates for the version that is to answer; `None` where it was gone back to or let in by
+    /// force. What it is compared with is the version before it in the history, as when it was
+    /// published, so that every server decides alike.
+    pub(crate) fn gates(&self, decision: &Decision<'_>, current: &Current) -> Option<Gates> {
+        if !current.asks_gates() {
+            return None;
+        }
+        let Decision { name, id, settings, .. } = *decision;
+        let serving = self.shared.serving(id).filter(|version| version.name() != current.version());
+        let before = current.rollback_target(|_| true).filter(|_| settings.max_change.is_some());
+        let before = before.filter(|before| serving.as_ref().is_none_or(|version| version.name() != *before));
+        let before = before.and_then(|before| self.shared.open(name, before).ok());
+        let serving = || serving.as_ref().map(|version| Arc::clone(version.store()));
+        Some(Gates { compared_with: before.map(Arc::new).or_else(serving) })
+    }
+
+    /// Asks the gates.
+    pub(crate) fn ask(
+        &self,
+        decision: &Decision<'_>,
+        version: &VersionName,
+        store: &Store,
+        gates: &Gates,
+    ) -> Result<(), Reason> {
+        let Decision { name, settings, .. } = *decision;
+        let root = &self.shared.root;
+        let probe = settings.probe.as_ref().map(|file| match root.beside(name, file) {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(format!("there is no {file}")),
+            Err(error) => Err(error.to_string()),
+        });
+        let marker = match &settings.require_marker {
+            Some(marker) => {
+                let file = format!("{version}.{marker}");
+                let there = root.beside(name, &file).map_err(|error| error.to_string())?;
+                Some((file, there.is_some()))
+            }
+            None => None,
+        };
+        let context = GateContext { current: gates.compared_with.clone(), probe, marker };
+        let refusals = refusals(settings, store, &context);
+        if refusals.is_empty() {
+            return Ok(());
+        }
+        Err(refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
+
+    /// Where nothing that is right answers, has the newest version of the history answer that
+    /// passes; says what answers.
+    pub(crate) fn fall_back(
+        &self,
+        decision: &Decision<'_>,
+        current: &Current,
+    ) -> Result<String, NotSwitched> {
+        let Decision { name, id, .. } = *decision;
+        let (bad, refused) = (current.bad(), current.version());
+        // Its name alone: it may have to give way for one that is tried.
+        let serving = self.shared.serving(id).map(|version| version.name().clone());
+        if let Some(version) = serving.filter(|version| version != refused && !bad.contains(version)) {
+            return Ok(format!("{name}@{version} goes on answering"));
+        }
+        let mut tried = vec![refused.clone()];
+        for entry in current.history() {
+            if tried.contains(&entry.version) || bad.contains(&entry.version) {
+                continue;
+            }
+            tried.push(entry.version.clone());
+            match self.switch(decision, &entry.version, Some(Gates { compared_with: None })) {
+                Ok(()) => {
+                    return Ok(format!(
+                        "{name}@{} answers, the newest of its history that passes",
+                        entry.version
+                    ));
+                }
+                Err(NotSwitched::Refused(_)) => {}
+                Err(NotSwitched::Overtaken) => return Err(NotSwitched::Overtaken),
+            }
+        }
+        // Where it was gone back at once, what answered before is the former one.
+        let goes_on = {
+            let snapshot = self.shared.catalog.snapshot();
+            let table = snapshot.table(id);
+            let known = table.into_iter().flat_map(|table| [table.current(), table.former()]);
+            known.flatten().find(|version| version.name() != refused).cloned()
+        };
+        if let Some(version) = goes_on {
+            self.shared.switch_to(decision, version.name(), Arc::clone(version.store()))?;
+            return Ok(format!(
+                "{} goes on answering although it was rolled back from, for no other can",
+                version.label()
+            ));
+        }
+        self.shared.unless_overtaken(decision, |_| self.shared.catalog.withdraw(id))?;
+        Ok("no version of it answers".to_owned())
+    }
+
+    /// Has a version at hand that is to be held on purpose.
+    pub(crate) fn open_held(
+        &self,
+        name: &TableName,
+        id: TableId,
+        version: &VersionName,
+    ) -> Result<Arc<Store>, Reason> {
+        let opened = self.shared.open(name, version)?;
+        // What answers already is not loaded twice.
+        if let Some(known) = self.shared.held(id, version, &opened) {
+            return Ok(known);
+        }
+        let settings = self.shared.root.settings(name).map_err(|error| error.to_string())?;
+        opened.verify_with(|_, _| {}).map_err(|error| error.to_string())?;
+        let storage = self.place(name, id, &opened, &settings)?;
+        keep(opened, storage).map(Arc::new)
+    }
+
+    /// Loads a version, and switches to it. One that is still at hand has nothing to be loaded.
+    pub(crate) fn switch(
+        &self,
+        decision: &Decision<'_>,
+        version: &VersionName,
+        gates: Option<Gates>,
+    ) -> Result<(), NotSwitched> {
+        let Decision { name, id, settings, .. } = *decision;
+        let opened = self.shared.open(name, version)?;
+        let held = self.shared.held(id, version, &opened);
+        if let Some(gates) = gates {
+            self.ask(decision, version, held.as_deref().unwrap_or(&opened), &gates)?;
+        }
+        if let Some(held) = held {
+            return self.shared.switch_to(decision, version, held);
+        }
+        let total = opened.carved_bytes();
+        let loading = Condition::Loading { version: version.clone(), done: 0, total };
+        self.shared.catalog.set_condition(id, loading);
+        // What answers is not held here, for it may have to give way.
+        let serving = self.shared.serving(id).map(|serving| serving.name().clone());
+        let is_serving = serving.as_ref() == Some(version);
+        // What answers was not verified yet, or is not whole.
+        let is_doubtful = is_serving || serving.as_ref() == decision.state.known().map(Current::version);
+        self.verify(id, version, &opened, is_doubtful || serving.is_none())?;
+        let storage = self.place(name, id, &opened, settings)?;
+        let from_file = || {
+            let serving = self.shared.serving(id).filter(|serving| serving.name() == version)?;
+            let store = serving.store();
+            (!is_settled(store) && store.identity() == opened.identity()).then(|| Arc::clone(store))
+        };
+        let store = match storage {
+            TableStorage::Ram => {
+                // What answers from its file already is brought into memory where it is.
+                let store = from_file().unwrap_or_else(|| Arc::new(opened));
+                store.load().map_err(|error| error.to_string())?;
+                store
+            }
+            other => Arc::new(keep(opened, other)?),
+        };
+        self.shared.switch_to(decision, version, store)
+    }
+
     /// Reads every byte of a version, no faster than allowed while others answer.
-    pub(crate) fn verify(
+    fn verify(
         &self,
         id: TableId,
         version: &VersionName,
@@ -34,15 +315,16 @@ impl RootFollower {
             }
             if told.elapsed() >= Duration::from_secs(1) {
                 told = Instant::now();
-                self.catalog.set_condition(id, Condition::Loading { version: version.clone(), done, total });
+                let loading = Condition::Loading { version: version.clone(), done, total };
+                self.shared.catalog.set_condition(id, loading);
             }
         });
         verified.map_err(|error| error.to_string())
     }
 
-    /// Where a version is kept. Where memory is short for it beside those that are there, the former version goes; if that is
-    /// not enough, the one that answers does so from disk.
-    pub(crate) fn place(
+    /// Where a version is kept. Where memory is short for it beside those that are there, the former
+    /// version goes; if that is not enough, the one that answers does so from disk.
+    fn place(
         &self,
         name: &TableName,
         id: TableId,
@@ -58,20 +340,14 @@ impl RootFollower {
         if fits() {
             return Ok(TableStorage::Ram);
         }
-        self.catalog.forget_former(id);
+        self.shared.catalog.forget_former(id);
         if self.let_go_until(fits) {
             return Ok(TableStorage::Ram);
         }
-        if let Some(version) = self.in_memory(id) {
-            let opened = self.root.open(name, &version).map_err(|error| error.to_string())?;
+        if let Some((version, serial)) = self.in_memory(id) {
+            let opened = self.shared.root.open(name, &version).map_err(|error| error.to_string())?;
             let on_disk = Store::from_file(opened, Storage::Disk).map_err(|error| error.to_string())?;
-            tracing::info!(
-                table = name.as_str(),
-                version = version.as_str(),
-                "answers from disk while memory is short"
-            );
-            self.catalog.switch_to(id, version, on_disk);
-            self.catalog.forget_former(id);
+            self.shared.move_to(name, id, serial, on_disk);
             if self.let_go_until(fits) {
                 return Ok(TableStorage::Ram);
             }
@@ -85,22 +361,23 @@ impl RootFollower {
         }
     }
 
-    /// The version of a table that answers, where it does from memory.
-    fn in_memory(&self, id: TableId) -> Option<VersionName> {
-        let snapshot = self.catalog.snapshot();
-        let version = snapshot.table(id)?.current()?;
-        version.store().is_loaded().then(|| version.name().clone())
+    /// The version of a table that answers, and its store's number, where it does from memory.
+    fn in_memory(&self, id: TableId) -> Option<(VersionName, u64)> {
+        let version = self.shared.serving(id).filter(|version| version.store().is_loaded())?;
+        Some((version.name().clone(), version.store().serial()))
     }
 
-    /// Gives back versions that nobody names as they are no longer used, until it is so, or until that has taken too long.
+    /// Gives back versions that nobody names as they are no longer used, until it is so, or until
+    /// that has taken too long.
     fn let_go_until(&self, is_so: impl Fn() -> bool) -> bool {
+        let catalog = &self.shared.catalog;
         let began = Instant::now();
         loop {
-            self.catalog.drop_unused();
+            catalog.drop_unused();
             if is_so() {
                 return true;
             }
-            if self.catalog.unnamed() == 0 || began.elapsed() >= LETTING_GO_MAX {
+            if catalog.unnamed() == 0 || began.elapsed() >= LETTING_GO_MAX {
                 return false;
             }
             thread::sleep(LETTING_GO_PAUSE);
@@ -109,7 +386,7 @@ impl RootFollower {
 }
 
 /// Has a store where it is to be kept.
-pub(crate) fn keep(store: Store, storage: TableStorage) -> Result<Store, Reason> {
+fn keep(store: Store, storage: TableStorage) -> Result<Store, Reason> {
     let kept = match storage {
         TableStorage::Ram => store.load().map(|()| store),
         TableStorage::Mmap => store.keep_in(Storage::Mapped),
@@ -195,10 +472,7 @@ mod tests {
 
         fn until_settled(&self, version: &str) {
             let began = Instant::now();
-            let is_there = |version: &TableVersion| {
-                let store = version.store();
-                store.is_loaded() || store.is_mapped() || store.disk().is_some()
-            };
+            let is_there = |version: &TableVersion| super::is_settled(version.store());
             while !self.version(version, true).is_some_and(|version| is_there(&version)) {
                 assert!(began.elapsed() < PATIENCE, "{version} does not answer from where it is kept");
                 thread::yield_now();

@@ -304,16 +304,21 @@ fn a_version_that_was_rolled_back_from_gives_way_where_the_one_gone_back_to_is_d
         put(&root, "prices", &carve(&folder, 5_000, value), version);
     }
     until("v3", || answer(&catalog, "prices") == is("v3", "c"));
-    let path = folder.path().join("root/prices/v2.graven");
+    let path = folder.path().join("root/prices/v1.graven");
     let mut bytes = fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&path, bytes).unwrap();
-    rollback(&root, &"prices".parse().unwrap(), None, "").unwrap();
-    until("v1", || answer(&catalog, "prices") == is("v1", "a"));
+    let v1 = "v1".parse().unwrap();
+    rollback(&root, &"prices".parse().unwrap(), Some(&v1), "").unwrap();
+    until("v2", || {
+        let snapshot = catalog.snapshot();
+        snapshot.named("prices").unwrap().current().unwrap().name().as_str() == "v2"
+    });
+    assert_eq!(answer(&catalog, "prices"), is("v2", "b"));
     until(
         "it is refused",
-        || matches!(condition(&catalog, "prices"), Condition::Refused { version, .. } if version.as_str() == "v2"),
+        || matches!(condition(&catalog, "prices"), Condition::Refused { version, .. } if version.as_str() == "v1"),
     );
 }
 
@@ -368,4 +373,194 @@ fn versions_are_held_and_given_up_as_the_options_say() {
     keeper.set_options(KeeperOptions::default());
     until("given up", || !is_there());
     until("given back", || catalog.drop_unused() > 0 || catalog.unnamed() == 0);
+}
+
+/// A keeper that is busy for as long as it lives: with `large@v2`, which it verifies a byte a second, while `large@v1` answers.
+fn start_busy(folder: &TempDir) -> (Directory, Arc<Catalog>, Keeper) {
+    let root = Directory::create(&folder.path().join("root")).unwrap();
+    put(&root, "large", &carve(folder, 50_000, "a"), "v1");
+    for (version, value) in [("v1", "a"), ("v2", "b"), ("v3", "c")] {
+        put(&root, "prices", &carve(folder, 5_000, value), version);
+    }
+    let catalog = Catalog::empty();
+    let options =
+        KeeperOptions { poll: Duration::from_secs(3600), load_rate: Some(1), ..KeeperOptions::default() };
+    let keeper = Keeper::start(Arc::new(root.clone()), Arc::clone(&catalog), options).unwrap();
+    until("all is loaded", || {
+        let tables = catalog.snapshot();
+        ["large", "prices"]
+            .iter()
+            .all(|table| tables.named(table).unwrap().current().unwrap().store().is_loaded())
+    });
+    put(&root, "large", &carve(folder, 50_000, "b"), "v2");
+    until("it is busy", || matches!(condition(&catalog, "large"), Condition::Loading { .. }));
+    (root, catalog, keeper)
+}
+
+#[test]
+fn a_rollback_waits_for_nothing_that_is_verified_and_answers_from_the_file_before_it_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, catalog, _keeper) = start_busy(&folder);
+    let prices = "prices".parse().unwrap();
+    rollback(&root, &prices, Some(&"v1".parse().unwrap()), "").unwrap();
+    until("v1", || answer(&catalog, "prices") == is("v1", "a"));
+    assert!(!catalog.snapshot().named("prices").unwrap().current().unwrap().store().is_loaded());
+    assert!(matches!(condition(&catalog, "large"), Condition::Loading { .. }), "it is still busy");
+}
+
+#[test]
+fn a_version_that_is_overtaken_while_it_is_verified_never_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, catalog, keeper) = start_busy(&folder);
+    rollback(&root, &"large".parse().unwrap(), None, "").unwrap();
+    // It verifies the rest as fast as it can, and would switch then.
+    drop(keeper);
+    until("it has ended", || Arc::strong_count(&catalog) == 1);
+    let snapshot = catalog.snapshot();
+    let large = snapshot.named("large").unwrap();
+    assert_eq!((answer(&catalog, "large"), large.counts().switches), (is("v1", "a"), 0));
+}
+
+#[test]
+fn a_version_that_others_were_published_after_while_it_is_verified_answers_until_they_are_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, catalog, keeper) = start_busy(&folder);
+    put(&root, "large", &carve(&folder, 50_000, "c"), "v3");
+    // It verifies the rest as fast as it can.
+    drop(keeper);
+    until("it has ended", || Arc::strong_count(&catalog) == 1);
+    assert_eq!(answer(&catalog, "large"), is("v2", "b"));
+}
+
+#[test]
+fn a_table_that_something_else_answers_for_is_not_gone_back_with_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, catalog, keeper) = start(&folder, Duration::from_secs(3600));
+    for table in ["prices", "users"] {
+        for (version, value) in [("v1", "a"), ("v2", "b")] {
+            put(&root, table, &carve(&folder, 10, value), version);
+            until(version, || answer(&catalog, table) == is(version, value));
+        }
+    }
+    let except = ["prices".parse().unwrap()].into();
+    keeper.set_options(KeeperOptions { except, ..KeeperOptions::default() });
+    for table in ["prices", "users"] {
+        rollback(&root, &table.parse().unwrap(), None, "").unwrap();
+    }
+    until("the other table", || answer(&catalog, "users") == is("v1", "a"));
+    // Both threads look at them in this order.
+    keeper.stop();
+    assert_eq!(answer(&catalog, "prices"), is("v2", "b"));
+}
+
+#[test]
+fn a_table_that_was_rolled_back_never_stands_as_serving_before_it_is_frozen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, catalog, _keeper) = start(&folder, Duration::from_secs(3600));
+    for (version, value) in [("v1", "a"), ("v2", "b"), ("v3", "c")] {
+        put(&root, "prices", &carve(&folder, 5_000, value), version);
+        until(version, || answer(&catalog, "prices") == is(version, value));
+    }
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let stands = |catalog: &Catalog| {
+        let snapshot = catalog.snapshot();
+        let table = snapshot.named("prices").unwrap();
+        (table.current().unwrap().name().to_string(), table.condition().clone())
+    };
+    for (to, value) in [("v2", "b"), ("v1", "a")] {
+        rollback(&root, &"prices".parse().unwrap(), Some(&to.parse().unwrap()), "").unwrap();
+        until(to, || {
+            let (version, condition) = stands(&catalog);
+            seen.lock().unwrap().push((version.clone(), condition.clone()));
+            version == to && condition == Condition::Frozen && {
+                let snapshot = catalog.snapshot();
+                let store = snapshot.named("prices").unwrap().current().unwrap().store();
+                store.is_loaded()
+            }
+        });
+        assert_eq!(answer(&catalog, "prices"), is(to, value));
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        assert!(!seen.contains(&(to.to_owned(), Condition::Serving)), "{seen:?}");
+        resume(&root, &"prices".parse().unwrap(), "").unwrap();
+        until("resumed", || condition(&catalog, "prices") == Condition::Serving);
+    }
+}
+
+#[test]
+fn going_back_to_the_version_before_loads_nothing_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, catalog, _keeper) = start(&folder, Duration::from_secs(3600));
+    let prices: TableName = "prices".parse().unwrap();
+    for (version, value) in [("v1", "a"), ("v2", "b")] {
+        put(&root, "prices", &carve(&folder, 5_000, value), version);
+        until(version, || answer(&catalog, "prices") == is(version, value));
+    }
+    let state = || catalog.snapshot().named("prices").unwrap().clone();
+    let (loads, before) = (state().counts().loads, Arc::downgrade(state().version("v1").unwrap().store()));
+    for _ in 0..3 {
+        rollback(&root, &prices, None, "").unwrap();
+        until("v1", || answer(&catalog, "prices") == is("v1", "a"));
+        until("frozen", || condition(&catalog, "prices") == Condition::Frozen);
+        resume(&root, &prices, "").unwrap();
+        let v2 = SwitchTarget::Version("v2".parse().unwrap());
+        switch(&root, &prices, &v2, "", true, &mut |_, _| true).unwrap();
+        until("v2", || answer(&catalog, "prices") == is("v2", "b"));
+    }
+    assert!(Arc::ptr_eq(&before.upgrade().unwrap(), state().version("v1").unwrap().store()));
+    assert_eq!(state().counts().loads, loads);
+    put(&root, "prices", &carve(&folder, 5_000, "c"), "v3");
+    until("v3", || answer(&catalog, "prices") == is("v3", "c"));
+    until("v1 is let go", || {
+        catalog.drop_unused();
+        before.strong_count() == 0
+    });
+    assert_eq!(catalog.unnamed(), 0);
+}
+
+#[test]
+fn a_version_that_was_rolled_back_from_goes_on_where_no_other_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, catalog, keeper) = start(&folder, Duration::from_millis(5));
+    for (version, value) in [("v1", "a"), ("v2", "b"), ("v3", "c")] {
+        put(&root, "prices", &carve(&folder, 5_000, value), version);
+        until(version, || answer(&catalog, "prices") == is(version, value));
+    }
+    for version in ["v1", "v2"] {
+        let path = folder.path().join(format!("root/prices/{version}.graven"));
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).unwrap();
+    }
+    let v1: VersionName = "v1".parse().unwrap();
+    rollback(&root, &"prices".parse().unwrap(), Some(&v1), "").unwrap();
+    let is_refused =
+        || matches!(condition(&catalog, "prices"), Condition::Refused { version, .. } if version == v1);
+    until("v1 is refused", is_refused);
+    assert_eq!(answer(&catalog, "prices"), is("v3", "c"));
+    for i in 0..3 {
+        let later = format!("z{i}");
+        put(&root, &later, &carve(&folder, 10, "z"), "v1");
+        keeper.look();
+        until(&later, || answer(&catalog, &later) == is("v1", "z"));
+        assert!(is_refused() && answer(&catalog, "prices") == is("v3", "c"));
+    }
+}
+
+#[test]
+fn a_switch_wakes_those_that_wait_and_what_is_said_of_a_table_does_not() {
+    let catalog = Catalog::empty();
+    let wakes = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let woken = Arc::clone(&wakes);
+    let _subscription = catalog.subscribe(move || {
+        woken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    });
+    let woken = || wakes.load(std::sync::atomic::Ordering::Relaxed);
+    let id = catalog.add("prices".parse().unwrap());
+    catalog.set_condition(id, Condition::Frozen);
+    let generation = catalog.generation();
+    assert_eq!(woken(), 0);
+    let (store, _) = Builder::new(Options::default()).finish().unwrap();
+    catalog.switch_to(id, "v1".parse().unwrap(), store);
+    assert_eq!((woken(), catalog.generation()), (1, generation + 1));
 }

@@ -1,7 +1,7 @@
 //! The servers that are compared: how each is started with one thread, what it speaks, and how it gets the pairs.
 
 mod fill;
-mod process;
+pub(crate) mod process;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -118,7 +118,7 @@ impl Server {
         let program = program(self.system, setup.graven)?;
         let arguments = |port| arguments(self.system, protocol, setup.connections, folder, port);
         let began = Instant::now();
-        let mut second = Running::spawn(&program, setup.core, folder, arguments)?;
+        let mut second = Running::spawn(&program, &setup.core.to_string(), folder, arguments)?;
         if self.system == System::Memcached {
             ensure!(second.takes_connections(stop)?, "it does not start");
             fill::fill(second.address(), protocol, setup.pairs, stop)?;
@@ -171,7 +171,7 @@ fn start_one(system: System, protocols: Vec<Protocol>, setup: &Setup<'_>, stop: 
         carve(&program, setup.text, &carved(folder.path()))?;
     }
     let arguments = |port| arguments(system, protocols[0], setup.connections, folder.path(), port);
-    let running = Running::start(&program, setup.core, folder.path(), arguments, stop)
+    let running = Running::start(&program, &setup.core.to_string(), folder.path(), arguments, stop)
         .with_context(|| system.name())?;
     let server = Server { system, protocols, running: running.keeping(folder) };
     eprintln!("{} listens on {}", system.name(), server.address());
@@ -185,7 +185,7 @@ fn start_one(system: System, protocols: Vec<Protocol>, setup: &Setup<'_>, stop: 
 }
 
 /// The program of a system, and what to do when there is none.
-fn program(system: System, graven: Option<&Path>) -> Result<PathBuf> {
+pub(crate) fn program(system: System, graven: Option<&Path>) -> Result<PathBuf> {
     let (name, advice) = match system {
         System::Bare => return env::current_exe().context("cannot find this program"),
         System::Graven => ("graven", "`cargo build --release` at the root makes it, --graven names another"),

@@ -1,6 +1,6 @@
-//! A server's process: on a free port of the loopback, kept to one core, standing still when told to, and gone with its
+//! A server's process: on a free port of the loopback, kept to some cores, standing still when told to, and gone with its
 //! temporary folder when it is dropped. Should this program end without that, the system ends the server: `setpriv` asks
-//! for it, and `taskset` keeps to the core, so that neither needs unsafe code between fork and exec.
+//! for it, and `taskset` keeps to the cores, so that neither needs unsafe code between fork and exec.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::machine;
+use crate::machine::{self, Held};
 use crate::stop::Stop;
 
 /// Nothing starts as slowly as this.
@@ -26,6 +26,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// its hash table is to grow.
 const QUIET: Duration = Duration::from_secs(2);
 const QUIET_TICKS: u64 = 2;
+/// One of the system's ticks, of which a second has a hundred.
+const TICK: Duration = Duration::from_millis(10);
 /// What a server prints, in its folder.
 const SAID: &str = "said";
 /// Ports that are tried before a server is taken to be unable to start.
@@ -49,13 +51,13 @@ impl Running {
     /// Starts a program with the arguments for a port, in the folder, and waits until it takes connections.
     pub(crate) fn start(
         program: &Path,
-        core: usize,
+        cores: &str,
         folder: &Path,
         arguments: impl Fn(u16) -> Result<Vec<OsString>>,
         stop: &Stop,
     ) -> Result<Self> {
         for _ in 0..PORTS {
-            let mut running = Self::spawn(program, core, folder, &arguments)?;
+            let mut running = Self::spawn(program, cores, folder, &arguments)?;
             if running.takes_connections(stop)? {
                 return Ok(running);
             }
@@ -67,14 +69,14 @@ impl Running {
     /// Starts a program with the arguments for a port, in the folder. It may not take connections yet.
     pub(crate) fn spawn(
         program: &Path,
-        core: usize,
+        cores: &str,
         folder: &Path,
         arguments: impl Fn(u16) -> Result<Vec<OsString>>,
     ) -> Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let said = File::create(folder.join(SAID))?;
         let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--", "taskset", "--cpu-list", &core.to_string()])
+            .args(["--pdeathsig", "KILL", "--", "taskset", "--cpu-list", cores])
             .arg(program)
             .args(arguments(port)?)
             .current_dir(folder)
@@ -143,6 +145,21 @@ impl Running {
 
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
         machine::resident_bytes(self.child.id())
+    }
+
+    /// What the process holds now.
+    pub(crate) fn held(&self) -> Result<Held> {
+        Held::by(self.child.id())
+    }
+
+    /// How often its threads were put to rest so far.
+    pub(crate) fn context_switches(&self) -> Result<u64> {
+        machine::context_switches(self.child.id())
+    }
+
+    /// How long it has computed so far.
+    pub(crate) fn processor_time(&self) -> Result<Duration> {
+        Ok(TICK * machine::processor_ticks(self.child.id())? as u32)
     }
 
     pub(crate) fn pause(&self) -> Result<()> {

@@ -203,8 +203,32 @@ impl Current {
     /// Whether the version that answers has to pass the gates of its table: not one that was switched to by force, nor one
     /// that was gone back to, which may differ from the bad one as much as it has to.
     pub fn asks_gates(&self) -> bool {
+        self.how().is_none_or(|how| !(how.forced || how.verb == Verb::Rollback))
+    }
+
+    /// Whether the version that answers was gone back to. It has answered before, and the one that it took the place of is
+    /// bad: it answers at once, and is verified while it does.
+    pub fn was_gone_back_to(&self) -> bool {
+        self.how().is_some_and(|how| how.verb == Verb::Rollback)
+    }
+
+    /// What made the version the one that answers; `None` where a person wrote its name alone.
+    fn how(&self) -> Option<&HistoryEntry> {
         let how = self.history().find(|entry| entry.verb != Verb::Resume);
-        how.is_none_or(|how| how.version != self.version || !(how.forced || how.verb == Verb::Rollback))
+        how.filter(|how| how.version == self.version)
+    }
+
+    /// Whether what `before` named may still come to answer: it is named still, or others were
+    /// published since and nothing else has happened. It answers until they are loaded, so that
+    /// versions that are published faster than they are loaded do not keep each other out.
+    pub(crate) fn stands_by(&self, before: &Self) -> bool {
+        if self.version == before.version {
+            return before.asks_gates() || !self.asks_gates();
+        }
+        let mut since =
+            self.history().skip_while(|entry| entry.verb == Verb::Publish && entry.version != before.version);
+        since.next().is_some_and(|entry| entry.version == before.version)
+            && !self.bad().contains(&before.version)
     }
 
     /// Versions that were rolled back from: none of them is gone back to.
@@ -398,6 +422,28 @@ mod tests {
         current = Current::after(Some(&current), entry("a", Verb::Resume, None));
         assert!(!current.is_frozen());
         assert_eq!(current.bad(), BTreeSet::from([&name("b"), &name("c")]));
+    }
+
+    #[test]
+    fn what_was_named_may_still_come_to_answer_where_others_were_published_since_and_nowhere_else() {
+        let first = Current::after(None, entry("a", Verb::Publish, None));
+        let second = Current::after(Some(&first), entry("b", Verb::Publish, None));
+        let third = Current::after(Some(&second), entry("c", Verb::Publish, None));
+        assert!(second.stands_by(&first) && third.stands_by(&first) && third.stands_by(&second));
+        assert!(!first.stands_by(&second) && !second.stands_by(&third));
+
+        let switched = Current::after(Some(&third), entry("a", Verb::Switch, None));
+        assert!(!switched.stands_by(&third));
+        let back = Current::after(Some(&third), entry("b", Verb::Rollback, Some("c")));
+        assert!(back.stands_by(&second) && !back.stands_by(&third) && !back.stands_by(&first));
+        let resumed = Current::after(Some(&back), entry("b", Verb::Resume, None));
+        assert!(resumed.stands_by(&back) && !resumed.stands_by(&third));
+        let on = Current::after(Some(&resumed), entry("d", Verb::Publish, None));
+        assert!(on.stands_by(&resumed) && !on.stands_by(&third));
+
+        // The gates are asked by now, and were not.
+        let by_hand = Current::read(b"b\n").unwrap();
+        assert!(back.stands_by(&by_hand) && !by_hand.stands_by(&back));
     }
 
     #[test]

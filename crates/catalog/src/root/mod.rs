@@ -33,7 +33,7 @@ pub use name::{NAME_BYTES_MAX, NotAName, TableName, VersionName};
 pub use operations::{SwitchTarget, resume, rollback, switch};
 pub use publish::{Publish, Published, publish};
 pub use retention::{Retention, retain};
-pub(crate) use watch::watch_directory;
+pub(crate) use watch::{RootChange, watch_directory};
 
 /// A version that a root has.
 #[derive(Clone, Debug, PartialEq, Eq)]
