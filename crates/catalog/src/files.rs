@@ -2,39 +2,17 @@
 //! as another version where that is wanted.
 
 use std::fmt;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use graven_format::Store;
+use graven_format::{Change, FileStamp, Store};
 
 use crate::catalog::{Catalog, Condition, TableId};
+use crate::retry::Retry;
 use crate::root::{RootError, TableName, VersionName};
-
-/// What is known of a file by looking at its path, without opening it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileStamp {
-    place: (u64, u64),
-    bytes: u64,
-    written: (i64, i64),
-}
-
-impl FileStamp {
-    /// That of the file at `path`; `None` where there is none. To be taken before the file is opened: what happens to the file
-    /// from then on is noticed.
-    pub fn of(path: &Path) -> Option<Self> {
-        let about = fs::metadata(path).ok()?;
-        Some(Self {
-            place: (about.dev(), about.ino()),
-            bytes: about.len(),
-            written: (about.mtime(), about.mtime_nsec()),
-        })
-    }
-}
 
 /// Opens, checks and loads what a path holds by now.
 pub type Reload = Box<dyn FnMut() -> Result<Store, String> + Send>;
@@ -72,16 +50,21 @@ pub struct FileKeeper {
 
 impl FileKeeper {
     /// Looks at `files` every `poll`. A change is acted upon when the file has been the same for two looks, so that one that is
-    /// being copied into its place is not read half.
+    /// being copied into its place is not read half. Where it could not be read, it is tried again after a while, and then
+    /// less and less often.
     ///
     /// # Errors
     /// When the thread cannot be started.
     pub fn start(catalog: Arc<Catalog>, files: Vec<ServedFile>, poll: Duration) -> Result<Self, RootError> {
         let (wake, woken) = channel();
-        let files =
-            files.into_iter().map(|file| FollowedFile { seen: file.stamp, told: file.stamp, file }).collect();
-        let following = FileFollower { catalog, files };
-        let started = thread::Builder::new().name("files".into()).spawn(move || following.run(&woken, poll));
+        let files = files.into_iter().map(|file| FollowedFile {
+            seen: file.stamp,
+            told: file.stamp,
+            file,
+            failed: None,
+        });
+        let following = FileFollower { catalog, files: files.collect(), poll };
+        let started = thread::Builder::new().name("files".into()).spawn(move || following.run(&woken));
         let thread = started.map_err(|source| RootError::Io {
             doing: "start a thread for",
             path: "the files".into(),
@@ -109,22 +92,32 @@ struct FollowedFile {
     seen: Option<FileStamp>,
     /// What answers, or was last told of, or tried in vain.
     told: Option<FileStamp>,
+    failed: Option<FailedReload>,
+}
+
+/// A file that could not be read, though it may be later: where memory or descriptors are short, or its medium fails.
+struct FailedReload {
+    /// It has no name of its own before it can be read.
+    version: VersionName,
+    reason: String,
+    retry: Retry,
 }
 
 struct FileFollower {
     catalog: Arc<Catalog>,
     files: Vec<FollowedFile>,
+    poll: Duration,
 }
 
 impl FileFollower {
-    fn run(mut self, woken: &Receiver<()>, poll: Duration) -> Vec<ServedFile> {
+    fn run(mut self, woken: &Receiver<()>) -> Vec<ServedFile> {
         loop {
-            match woken.recv_timeout(poll) {
+            match woken.recv_timeout(self.poll) {
                 Err(RecvTimeoutError::Disconnected) => break,
                 Ok(()) | Err(RecvTimeoutError::Timeout) => {}
             }
             for followed in &mut self.files {
-                followed.look(&self.catalog);
+                followed.look(&self.catalog, self.poll);
             }
             self.catalog.drop_unused();
         }
@@ -132,23 +125,41 @@ impl FileFollower {
     }
 }
 
+/// What has become of the file at a path, between two looks. Its status alone says nothing of what it holds.
+fn change(before: Option<FileStamp>, now: Option<FileStamp>) -> Option<Change> {
+    match (before, now) {
+        (None, None) => None,
+        (None, Some(_)) => Some(Change::Replaced),
+        (Some(before), now) => before.change(now).filter(|change| *change != Change::Status),
+    }
+}
+
 impl FollowedFile {
-    fn look(&mut self, catalog: &Catalog) {
+    fn look(&mut self, catalog: &Catalog, poll: Duration) {
         let found = FileStamp::of(&self.file.path);
-        let is_settled = std::mem::replace(&mut self.seen, found) == found;
-        if !is_settled || found == self.told {
+        let before = std::mem::replace(&mut self.seen, found);
+        if change(before, found).is_some() {
             return;
         }
-        let before = std::mem::replace(&mut self.told, found);
+        let changed = change(self.told, found);
+        if changed.is_some() {
+            self.failed = None;
+        }
+        let is_due = self.failed.as_ref().is_some_and(|failed| failed.retry.is_due(Instant::now()));
+        if changed.is_none() && !is_due {
+            return;
+        }
+        self.told = found;
         let (table, path) = (self.file.name.as_str(), self.file.path.display());
-        let what = match (before, found) {
-            (_, None) => "was removed",
-            (Some(before), Some(found)) if before.place == found.place => "was written to",
-            _ => "was replaced",
+        let what = match changed {
+            None => "is tried again",
+            Some(Change::Removed) => "was removed",
+            Some(Change::Contents) => "was written to",
+            Some(_) => "was replaced",
         };
         let (Some(_), Some(reload)) = (found, &mut self.file.reload) else {
-            let then = match what {
-                "was written to" => {
+            let then = match changed {
+                Some(Change::Contents) => {
                     "what is in memory goes on answering, and what is not gets errors where it was changed: replace files, and never write to them"
                 }
                 _ => "the file that was opened goes on answering",
@@ -162,18 +173,26 @@ impl FollowedFile {
                 let version = VersionName::of_identity(store.identity());
                 catalog.switch_to(self.file.table, version.clone(), store);
                 self.file.stamp = found;
+                self.failed = None;
                 catalog.set_last_switch(self.file.table, began.elapsed());
                 let (version, seconds) = (version.as_str(), began.elapsed().as_secs_f64());
                 tracing::info!(table, version, seconds, "{path} {what}: switched");
             }
             Err(reason) => {
-                tracing::warn!(
-                    table,
-                    "{path} {what}, and is refused: {reason}; what was opened goes on answering"
-                );
-                // It has no name of its own before it could be read.
-                let version = VersionName::at(SystemTime::now());
-                catalog.set_condition(self.file.table, Condition::Refused { version, reason });
+                let before = self.failed.take();
+                if before.as_ref().is_none_or(|before| before.reason != reason) {
+                    tracing::warn!(
+                        table,
+                        "{path} {what}, and is refused: {reason}; what was opened goes on answering"
+                    );
+                }
+                let retry = before.as_ref().map(|before| before.retry);
+                let retry = Retry::after(retry, poll, began.elapsed(), Instant::now());
+                let version =
+                    before.map_or_else(|| VersionName::at(SystemTime::now()), |before| before.version);
+                let condition = Condition::Refused { version: version.clone(), reason: reason.clone() };
+                catalog.set_condition(self.file.table, condition);
+                self.failed = Some(FailedReload { version, reason, retry });
             }
         }
     }

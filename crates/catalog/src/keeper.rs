@@ -13,8 +13,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::catalog::{Catalog, Condition, TableId, TableState};
-use crate::loading::{Decision, NotSwitched, condition, is_settled};
+use crate::loading::{Decision, NotSwitched, Reason, condition, is_settled};
 use crate::memory::available_bytes;
+use crate::retry::Retry;
 use crate::rollbacks::RollbackFollower;
 use crate::root::{
     CurrentState, Root, RootChange, RootError, TableName, TableSettings, TableStorage, VersionName,
@@ -229,11 +230,26 @@ struct FollowedTable {
     id: TableId,
     /// Listings since it was last seen; it is removed after two.
     missing: u32,
-    /// What was refused, by what it was refused for, so that it is not tried again before
-    /// something changes.
-    refused: Option<(VersionName, Seen)>,
+    refused: Option<RefusedVersion>,
     /// The last trouble that was logged.
     logged: Option<String>,
+}
+
+/// A version that was refused. It is not tried again before something changes that it was refused
+/// for, or before a time where the trouble may pass by itself.
+#[derive(Debug)]
+struct RefusedVersion {
+    version: VersionName,
+    seen: Seen,
+    retry: Option<Retry>,
+}
+
+impl RefusedVersion {
+    fn is_tried(&self, version: &VersionName, seen: &Seen) -> bool {
+        self.version != *version
+            || self.seen != *seen
+            || self.retry.is_some_and(|retry| retry.is_due(Instant::now()))
+    }
 }
 
 /// What a decision was made from.
@@ -362,7 +378,8 @@ impl RootFollower {
                         tracing::warn!(
                             table = name.as_str(),
                             version = version.as_str(),
-                            "it cannot be held: {reason}"
+                            "it cannot be held: {}",
+                            reason.text
                         );
                     }
                 }
@@ -383,7 +400,7 @@ impl RootFollower {
         if let Ok(store) = opened
             && gates.is_none_or(|gates| self.ask(&decision, current.version(), &store, &gates).is_ok())
         {
-            self.shared.catalog.switch_to(id, current.version().clone(), store);
+            self.shared.catalog.switch_with(id, current.version().clone(), store, condition(current));
         }
     }
 
@@ -394,7 +411,7 @@ impl RootFollower {
             match self.try_follow(name, id) {
                 Err(NotSwitched::Overtaken) if !self.over.load(Ordering::Relaxed) => {}
                 Err(NotSwitched::Overtaken) => return,
-                Err(NotSwitched::Refused(reason)) => break Err(reason),
+                Err(NotSwitched::Refused(reason)) => break Err(reason.text),
                 Ok(()) => break Ok(()),
             }
         };
@@ -417,7 +434,7 @@ impl RootFollower {
     }
 
     fn try_follow(&mut self, name: &TableName, id: TableId) -> Result<(), NotSwitched> {
-        let state = self.shared.root.current(name).map_err(|error| error.to_string())?;
+        let state = self.shared.root.current(name)?;
         let current = match &state.current {
             None => return Ok(()),
             Some(Err(reason)) => {
@@ -437,10 +454,10 @@ impl RootFollower {
         let settings = self.shared.root.settings(name);
         let seen = self.see(name, wanted, state.clone(), settings.as_ref().ok());
         let known = self.tables.get(name).and_then(|table| table.refused.as_ref());
-        if known.is_some_and(|(version, before)| version == wanted && *before == seen) {
+        if known.is_some_and(|refused| !refused.is_tried(wanted, &seen)) {
             return Ok(());
         }
-        let settings = settings.map_err(|error| error.to_string())?;
+        let settings = settings?;
         let began = Instant::now();
         let decision = Decision { name, id, state: &state, settings: &settings };
         let gates = self.gates(&decision, current);
@@ -463,8 +480,13 @@ impl RootFollower {
                 Ok(())
             }
             Err(NotSwitched::Refused(reason)) => {
+                let Reason { text: reason, may_pass } = reason;
                 if let Some(table) = self.tables.get_mut(name) {
-                    table.refused = Some((wanted.clone(), seen));
+                    let before = table.refused.take().filter(|before| before.seen == seen);
+                    let before = before.and_then(|before| before.retry);
+                    let retry = || Retry::after(before, self.options.poll, began.elapsed(), Instant::now());
+                    let retry = may_pass.then(retry);
+                    table.refused = Some(RefusedVersion { version: wanted.clone(), seen, retry });
                 }
                 self.shared.deciding().refused.insert(name.clone(), wanted.clone());
                 let answers = self.fall_back(&decision, current)?;

@@ -40,13 +40,14 @@ mod files;
 mod keeper;
 mod loading;
 mod memory;
+mod retry;
 mod rollbacks;
 pub mod root;
 mod version;
 
 pub use catalog::{Catalog, Condition, Snapshot, Subscription, TableCounts, TableId, TableState};
 pub use diff::{Difference, KeyChange, diff};
-pub use files::{FileKeeper, FileStamp, Reload, ServedFile};
+pub use files::{FileKeeper, Reload, ServedFile};
 pub use keeper::{Keeper, KeeperOptions};
 pub use memory::available_bytes;
 pub use root::{Current, Directory, Root, RootError, TableName, TableSettings, VersionName};

@@ -11,7 +11,8 @@ use graven_format::{Storage, Store};
 use crate::catalog::{Condition, TableId};
 use crate::keeper::{RootFollower, SharedRoot};
 use crate::root::{
-    Current, CurrentState, GateContext, TableName, TableSettings, TableStorage, VersionName, refusals,
+    Current, CurrentState, GateContext, RootError, TableName, TableSettings, TableStorage, VersionName,
+    refusals,
 };
 use crate::version::TableVersion;
 
@@ -22,7 +23,32 @@ const LETTING_GO_MAX: Duration = Duration::from_secs(10);
 const LETTING_GO_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a version is refused.
-pub(crate) type Reason = String;
+#[derive(Debug)]
+pub(crate) struct Reason {
+    pub(crate) text: String,
+    /// It may go well later, though nothing has changed: where memory or descriptors are short, or
+    /// the medium fails for a moment.
+    pub(crate) may_pass: bool,
+}
+
+impl From<String> for Reason {
+    fn from(text: String) -> Self {
+        Self { text, may_pass: false }
+    }
+}
+
+impl From<graven_format::Error> for Reason {
+    fn from(error: graven_format::Error) -> Self {
+        use graven_format::Error::{Io, Read};
+        Self { may_pass: matches!(error, Io { .. } | Read { .. }), text: error.to_string() }
+    }
+}
+
+impl From<RootError> for Reason {
+    fn from(error: RootError) -> Self {
+        Self { may_pass: matches!(error, RootError::Io { .. }), text: error.to_string() }
+    }
+}
 
 /// Why there was no switch.
 #[derive(Debug)]
@@ -33,9 +59,9 @@ pub(crate) enum NotSwitched {
     Overtaken,
 }
 
-impl From<Reason> for NotSwitched {
-    fn from(reason: Reason) -> Self {
-        Self::Refused(reason)
+impl<R: Into<Reason>> From<R> for NotSwitched {
+    fn from(reason: R) -> Self {
+        Self::Refused(reason.into())
     }
 }
 
@@ -68,8 +94,7 @@ impl SharedRoot {
 
     /// Opens a version as far as its header.
     pub(crate) fn open(&self, name: &TableName, version: &VersionName) -> Result<Store, Reason> {
-        let file = self.root.open(name, version).map_err(|error| error.to_string())?;
-        Store::from_file(file, Storage::Memory).map_err(|error| error.to_string())
+        Ok(Store::from_file(self.root.open(name, version)?, Storage::Memory)?)
     }
 
     /// What answers or answered as `version`, or is held as such, where it is still the table of
@@ -175,7 +200,7 @@ impl RootFollower {
         let marker = match &settings.require_marker {
             Some(marker) => {
                 let file = format!("{version}.{marker}");
-                let there = root.beside(name, &file).map_err(|error| error.to_string())?;
+                let there = root.beside(name, &file)?;
                 Some((file, there.is_some()))
             }
             None => None,
@@ -185,7 +210,7 @@ impl RootFollower {
         if refusals.is_empty() {
             return Ok(());
         }
-        Err(refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        Err(refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ").into())
     }
 
     /// Where nothing that is right answers, has the newest version of the history answer that
@@ -249,8 +274,8 @@ impl RootFollower {
         if let Some(known) = self.shared.held(id, version, &opened) {
             return Ok(known);
         }
-        let settings = self.shared.root.settings(name).map_err(|error| error.to_string())?;
-        opened.verify_with(|_, _| {}).map_err(|error| error.to_string())?;
+        let settings = self.shared.root.settings(name)?;
+        opened.verify_with(|_, _| {})?;
         let storage = self.place(name, id, &opened, &settings)?;
         keep(opened, storage).map(Arc::new)
     }
@@ -290,7 +315,7 @@ impl RootFollower {
             TableStorage::Ram => {
                 // What answers from its file already is brought into memory where it is.
                 let store = from_file().unwrap_or_else(|| Arc::new(opened));
-                store.load().map_err(|error| error.to_string())?;
+                store.load()?;
                 store
             }
             other => Arc::new(keep(opened, other)?),
@@ -319,7 +344,7 @@ impl RootFollower {
                 self.shared.catalog.set_condition(id, loading);
             }
         });
-        verified.map_err(|error| error.to_string())
+        Ok(verified?)
     }
 
     /// Where a version is kept. Where memory is short for it beside those that are there, the former
@@ -345,8 +370,8 @@ impl RootFollower {
             return Ok(TableStorage::Ram);
         }
         if let Some((version, serial)) = self.in_memory(id) {
-            let opened = self.shared.root.open(name, &version).map_err(|error| error.to_string())?;
-            let on_disk = Store::from_file(opened, Storage::Disk).map_err(|error| error.to_string())?;
+            let opened = self.shared.root.open(name, &version)?;
+            let on_disk = Store::from_file(opened, Storage::Disk)?;
             self.shared.move_to(name, id, serial, on_disk);
             if self.let_go_until(fits) {
                 return Ok(TableStorage::Ram);
@@ -354,10 +379,13 @@ impl RootFollower {
         }
         match wish {
             None => Ok(TableStorage::Disk),
-            Some(_) => Err(format!(
-                "it has {} bytes, and too few of memory are available; serve it from disk with `storage = \"disk\"` in table.toml",
-                store.carved_bytes()
-            )),
+            Some(_) => Err(Reason {
+                text: format!(
+                    "it has {} bytes, and too few of memory are available; serve it from disk with `storage = \"disk\"` in table.toml",
+                    store.carved_bytes()
+                ),
+                may_pass: true,
+            }),
         }
     }
 
@@ -392,11 +420,12 @@ fn keep(store: Store, storage: TableStorage) -> Result<Store, Reason> {
         TableStorage::Mmap => store.keep_in(Storage::Mapped),
         TableStorage::Disk => store.keep_in(Storage::Disk),
     };
-    kept.map_err(|error| error.to_string())
+    Ok(kept?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, Mutex, Weak};
     use std::thread;
     use std::time::{Duration, Instant};
@@ -404,7 +433,7 @@ mod tests {
     use graven_format::{Builder, Options, Store};
     use tempfile::TempDir;
 
-    use crate::catalog::Catalog;
+    use crate::catalog::{Catalog, Condition};
     use crate::keeper::{Keeper, KeeperOptions};
     use crate::root::{Directory, Publish, publish};
     use crate::version::TableVersion;
@@ -510,5 +539,27 @@ mod tests {
             assert!(fixture.version(version, true).unwrap().store().is_loaded(), "{version}");
         }
         assert!(fixture.version("v2", false).unwrap().store().is_loaded());
+    }
+    #[test]
+    fn a_version_that_had_no_room_in_memory_is_tried_again_though_nothing_has_changed() {
+        let fixture = Fixture::new();
+        std::fs::write(fixture.folder.path().join("root/prices/table.toml"), "storage = \"ram\"\n").unwrap();
+        let is_short = Arc::new(AtomicBool::new(true));
+        let available = {
+            let is_short = Arc::clone(&is_short);
+            move || is_short.load(Ordering::SeqCst).then_some(0)
+        };
+        let (root, catalog) = (Arc::new(fixture.root.clone()), Arc::clone(&fixture.catalog));
+        let options = KeeperOptions { poll: Duration::from_millis(2), ..KeeperOptions::default() };
+        let _keeper = Keeper::start_with(root, catalog, options, Box::new(available)).unwrap();
+        let began = Instant::now();
+        let condition = || fixture.catalog.snapshot().named("prices").unwrap().condition().clone();
+        while !matches!(condition(), Condition::Refused { .. }) {
+            assert!(began.elapsed() < PATIENCE, "it is not refused");
+            thread::yield_now();
+        }
+        is_short.store(false, Ordering::SeqCst);
+        fixture.until_settled("v1");
+        assert!(fixture.version("v1", true).unwrap().store().is_loaded());
     }
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use graven_catalog::root::TableStorage;
 use graven_catalog::{
-    Catalog, Directory, FileKeeper, FileStamp, Keeper, KeeperOptions, Root, RootError, ServedFile, TableId,
-    TableName, TableState, VersionName,
+    Catalog, Directory, FileKeeper, Keeper, KeeperOptions, Root, RootError, ServedFile, TableId, TableName,
+    TableState, VersionName,
 };
-use graven_format::{Storage, Store};
+use graven_format::{FileStamp, Storage, Store};
 
 use crate::config::{Config, Given};
 use crate::console::count;

@@ -1,8 +1,10 @@
 //! Whether the file that a table was opened from is still the one that it was.
 
 use std::fs::{File, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::error::Error;
@@ -26,23 +28,49 @@ pub enum Change {
     Removed,
 }
 
-/// What a file was when a table was opened from it.
-#[derive(Debug)]
-pub(crate) struct Origin {
-    file: File,
-    stamp: Stamp,
-    path: Option<PathBuf>,
-}
-
+/// What the system says of a file, by which it is told whether a path still names it and whether
+/// it was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub struct FileStamp {
     place: (u64, u64),
     contents: (u64, i64, i64),
     status: (i64, i64),
 }
 
-impl Stamp {
-    fn of(about: &Metadata) -> Self {
+impl FileStamp {
+    /// That of the file at `path`, which is not opened; `None` where there is none. To be taken
+    /// before the file is opened: what happens to the file from then on is noticed.
+    ///
+    /// ```
+    /// use graven_format::{Change, FileStamp};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("table.graven");
+    /// std::fs::write(&path, "one")?;
+    /// let before = FileStamp::of(&path).unwrap();
+    /// assert_eq!(before.change(FileStamp::of(&path)), None);
+    /// std::fs::write(&path, "another")?;
+    /// assert_eq!(before.change(FileStamp::of(&path)), Some(Change::Contents));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().as_ref().map(Self::from)
+    }
+
+    /// What has become of the file at a path whose stamp this was and is `now`; `None` while it is
+    /// as it was.
+    pub fn change(self, now: Option<Self>) -> Option<Change> {
+        match now {
+            None => Some(Change::Removed),
+            Some(now) if now.place != self.place => Some(Change::Replaced),
+            Some(now) if now.contents != self.contents => Some(Change::Contents),
+            Some(now) => (now.status != self.status).then_some(Change::Status),
+        }
+    }
+}
+
+impl From<&Metadata> for FileStamp {
+    fn from(about: &Metadata) -> Self {
         Self {
             place: (about.dev(), about.ino()),
             contents: (about.len(), about.mtime(), about.mtime_nsec()),
@@ -51,11 +79,19 @@ impl Stamp {
     }
 }
 
+/// What a file was when a table was opened from it.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    file: Arc<File>,
+    stamp: FileStamp,
+    path: Option<PathBuf>,
+}
+
 impl Origin {
-    pub(crate) fn of(file: &File) -> Result<Self, Error> {
+    pub(crate) fn of(file: &Arc<File>) -> Result<Self, Error> {
         let io = |source| Error::Io { doing: "read what the system says of the file", source };
-        let stamp = Stamp::of(&file.metadata().map_err(io)?);
-        Ok(Self { file: file.try_clone().map_err(io)?, stamp, path: None })
+        let stamp = FileStamp::from(&file.metadata().map_err(io)?);
+        Ok(Self { file: Arc::clone(file), stamp, path: None })
     }
 
     /// The file is the one at `path`.
@@ -97,18 +133,16 @@ impl Store {
     pub fn changed(&self) -> Result<Option<Change>, Error> {
         let Some(origin) = &self.origin else { return Ok(None) };
         let io = |source| Error::Io { doing: "read what the system says of the file", source };
-        let now = Stamp::of(&origin.file.metadata().map_err(io)?);
-        if now.contents != origin.stamp.contents {
-            return Ok(Some(Change::Contents));
-        }
-        match origin.path.as_ref().map(std::fs::metadata) {
-            Some(Ok(about)) if Stamp::of(&about).place != now.place => return Ok(Some(Change::Replaced)),
-            Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Some(Change::Removed));
-            }
+        let opened = origin.stamp.change(Some(FileStamp::from(&origin.file.metadata().map_err(io)?)));
+        let at_path = match origin.path.as_ref().map(std::fs::metadata) {
+            Some(Ok(about)) => origin.stamp.change(Some(FileStamp::from(&about))),
+            Some(Err(error)) if error.kind() == ErrorKind::NotFound => Some(Change::Removed),
             Some(Err(error)) => return Err(io(error)),
-            Some(Ok(_)) | None => {}
-        }
-        Ok((now.status != origin.stamp.status).then_some(Change::Status))
+            None => None,
+        };
+        // That it was written to comes first, and its status alone last.
+        let of_itself = opened.filter(|change| *change == Change::Contents);
+        let of_path = at_path.filter(|change| matches!(change, Change::Replaced | Change::Removed));
+        Ok(of_itself.or(of_path).or(opened))
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Disk {
 
 impl Disk {
     /// `file` of `len` bytes, whose `index`, which was checked, begins at `index_start`.
-    pub(crate) fn of(file: File, len: u64, index_start: usize, index: Region) -> io::Result<Self> {
+    pub(crate) fn of(file: Arc<File>, len: u64, index_start: usize, index: Region) -> io::Result<Self> {
         if let Some(direct) = reopen_direct(&file) {
             for alignment in ALIGNMENTS {
                 // The kernel says no where it has to be read in larger sectors, or cannot be read
@@ -41,7 +41,7 @@ impl Disk {
         }
         // Only advice: reading on would bring into memory what nobody asked for.
         let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random);
-        Ok(Self { file: Arc::new(file), len, alignment: 1, index_start, index })
+        Ok(Self { file, len, alignment: 1, index_start, index })
     }
 
     pub(crate) fn file(&self) -> &Arc<File> {

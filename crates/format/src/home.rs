@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::disk::Disk;
 use crate::error::Error;
@@ -19,7 +19,7 @@ pub(crate) enum Home {
     /// In memory, and something in it is damaged or was not checked yet.
     Doubtful(Region),
     /// In a file, until all of it is in memory and was checked.
-    File { file: File, len: u64, memory: OnceLock<Region> },
+    File { file: Arc<File>, len: u64, memory: OnceLock<Region> },
     /// In a file that is mapped. Its bytes may change between two looks, so they are copied before
     /// they are checked.
     Mapped(Mapping),
@@ -36,7 +36,7 @@ pub(crate) struct Window {
 }
 
 impl Home {
-    pub(crate) fn file(file: File) -> Result<Self, Error> {
+    pub(crate) fn file(file: Arc<File>) -> Result<Self, Error> {
         let len = len_of(&file)?;
         Ok(Self::File { file, len, memory: OnceLock::new() })
     }

@@ -75,7 +75,7 @@ pub use build::{
     BUCKET_RECORDS_MAX, Builder, Built, CarvedFile, CodecChoice, Duplicates, Options, Progress, Purpose,
     Source, Stage,
 };
-pub use change::Change;
+pub use change::{Change, FileStamp};
 pub use codec::Codec;
 pub use error::{Error, Problem};
 pub use info::{Info, SectionInfo};

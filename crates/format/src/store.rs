@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::bucket::{BucketShape, Widths};
@@ -94,6 +95,10 @@ impl Store {
     /// # Errors
     /// As [`Self::open_as`].
     pub fn from_file(file: File, storage: Storage) -> Result<Self, Error> {
+        Self::from_shared(Arc::new(file), storage)
+    }
+
+    fn from_shared(file: Arc<File>, storage: Storage) -> Result<Self, Error> {
         let origin = Origin::of(&file)?;
         let mut store = match storage {
             Storage::Memory => Self::from_home(Home::file(file)?)?,
@@ -112,7 +117,7 @@ impl Store {
     pub fn keep_in(self, storage: Storage) -> Result<Self, Error> {
         match self.home {
             Home::File { file, .. } => {
-                let mut store = Self::from_file(file, storage)?;
+                let mut store = Self::from_shared(file, storage)?;
                 // What it was when it was opened first.
                 store.origin = self.origin;
                 Ok(store)
@@ -124,7 +129,7 @@ impl Store {
         }
     }
 
-    fn on_disk(file: File) -> Result<Self, Error> {
+    fn on_disk(file: Arc<File>) -> Result<Self, Error> {
         let mut store = Self::from_home(Home::file(file)?)?;
         let section = store.header.section(Section::Index);
         if section.len > INDEX_BYTES_DOUBTED {
