@@ -24,6 +24,8 @@ pub(crate) struct Content {
     pub(crate) pairs: u64,
     /// Contents that follow each other, and then the first again.
     pub(crate) cycle: u64,
+    /// Bytes of a value, at most.
+    pub(crate) value_bytes_max: usize,
 }
 
 /// The finalizer of splitmix64: a permutation that looks random.
@@ -54,12 +56,13 @@ impl Content {
 
     /// The value of a pair in a content: it begins with the content's number, and all that follows
     /// depends on it.
-    pub(crate) fn value(content: u64, i: u64) -> Vec<u8> {
+    pub(crate) fn value(self, content: u64, i: u64) -> Vec<u8> {
         let bytes = match i {
             _ if i % LARGE.0 == FIRST_LARGE => LARGE.1,
             _ if i % MIDDLE.0 == FIRST_MIDDLE => MIDDLE.1,
             _ => 10 + (mix(i) % 41) as usize,
         };
+        let bytes = bytes.min(self.value_bytes_max);
         let mut value = format!("{content}:{i},").into_bytes();
         let mut state = mix(content << 48 | i);
         while value.len() < bytes {
@@ -77,7 +80,7 @@ impl Content {
         let content: u64 =
             content.with_context(|| format!("no version in {}", start(value).escape_ascii()))?;
         ensure!(
-            content < self.cycle && value == Self::value(content, i),
+            content < self.cycle && value == self.value(content, i),
             "the value of pair {i} is mixed: {}",
             start(value).escape_ascii()
         );
@@ -97,7 +100,7 @@ impl Content {
         for i in 0..self.pairs {
             to.write_all(self.key(i).as_bytes())?;
             to.write_all(b" ")?;
-            to.write_all(&Self::value(content, i))?;
+            to.write_all(&self.value(content, i))?;
             to.write_all(b"\n")?;
             if i % MARKED == FIRST_MARKED {
                 writeln!(to, "{} only", uuid(i, content))?;
@@ -116,18 +119,18 @@ fn start(bytes: &[u8]) -> &[u8] {
 mod tests {
     use super::Content;
 
-    const CONTENT: Content = Content { pairs: 200, cycle: 8 };
+    const CONTENT: Content = Content { pairs: 200, cycle: 8, value_bytes_max: usize::MAX };
 
     #[test]
     fn a_value_says_its_version_and_a_mixed_one_is_seen() {
         for i in [0, 7, 9] {
-            let (one, other) = (Content::value(3, i), Content::value(4, i));
+            let (one, other) = (CONTENT.value(3, i), CONTENT.value(4, i));
             assert_eq!(CONTENT.of_value(i, &one).unwrap(), 3);
             assert!(CONTENT.of_value(i + 1, &one).is_err(), "the value of another key");
             let mixed = [&one[..one.len() / 2], &other[one.len() / 2..]].concat();
             assert!(CONTENT.of_value(i, &mixed).is_err(), "{}", mixed.escape_ascii());
         }
-        assert!(CONTENT.of_value(0, &Content::value(8, 0)).is_err(), "a version that there is not");
+        assert!(CONTENT.of_value(0, &CONTENT.value(8, 0)).is_err(), "a version that there is not");
     }
 
     #[test]

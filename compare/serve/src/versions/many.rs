@@ -50,8 +50,12 @@ pub(crate) struct Arguments {
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Small tables have no large values, whose bytes would hide what a table costs besides.
+const VALUE_BYTES_MAX: usize = 50;
+
 struct Measured {
     tables: usize,
+    file_bytes: u64,
     first: Duration,
     all: Duration,
     held: Held,
@@ -68,25 +72,40 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for &tables in &arguments.tables {
         measured.push(measure(arguments, tables, &stop)?);
     }
-    println!("{}; {} pairs a table.\n", machine::describe(), arguments.pairs);
+    let file_bytes = measured.first().map_or(0, |one| one.file_bytes);
+    println!(
+        "{}; {} pairs a table, {:.1} KB carved.\n",
+        machine::describe(),
+        arguments.pairs,
+        file_bytes as f64 / 1e3
+    );
     let head = [
         "tables",
         "first answers, ms",
         "all loaded, ms",
         "resident MB",
+        "a table besides its file, KB",
         "descriptors",
         "context switches a second at rest",
         "processor time at rest, ms a second",
         "a switch: p50, slowest, ms",
         "one more table, ms",
     ];
+    let first = measured.first().map(|one| (one.tables, one.held.resident_bytes));
+    let besides = |one: &Measured| {
+        let (tables, bytes) = first.filter(|(tables, _)| *tables < one.tables)?;
+        let a_table = one.held.resident_bytes.saturating_sub(bytes) as f64 / (one.tables - tables) as f64;
+        Some(format!("{:.1}", (a_table - one.file_bytes as f64) / 1e3))
+    };
     let mut table = Table::new(0, &head);
     for one in measured {
+        let besides = besides(&one).unwrap_or_default();
         table.push(vec![
             one.tables.to_string(),
             milliseconds(one.first),
             milliseconds(one.all),
             format!("{:.1}", one.held.resident_bytes as f64 / 1e6),
+            besides,
             one.held.descriptors.to_string(),
             format!("{:.1}", one.wakeups),
             format!("{:.2}", one.busy * 1e3),
@@ -108,7 +127,7 @@ fn name(i: usize) -> String {
 
 fn measure(arguments: &Arguments, tables: usize, stop: &Stop) -> Result<Measured> {
     eprintln!("{tables} tables");
-    let content = Content { pairs: arguments.pairs, cycle: 3 };
+    let content = Content { pairs: arguments.pairs, cycle: 3, value_bytes_max: VALUE_BYTES_MAX };
     let root = RootFolder::make(arguments.graven.as_deref(), arguments.folder.as_deref())?;
     let made = root.root().with_file_name("made");
     fs::create_dir(&made)?;
@@ -116,6 +135,7 @@ fn measure(arguments: &Arguments, tables: usize, stop: &Stop) -> Result<Measured
     for number in 0..content.cycle {
         root.build(content, number, &file(number), false)?;
     }
+    let file_bytes = fs::metadata(file(0))?.len();
     let add = |table: usize| {
         root.add_table(&name(table))?;
         fs::copy(file(0), root.version(&name(table), "v0"))?;
@@ -155,7 +175,7 @@ fn measure(arguments: &Arguments, tables: usize, stop: &Stop) -> Result<Measured
         }
         until_loaded(&server, tables + arguments.added, began, stop)?;
         let added = began.elapsed().checked_div(arguments.added as u32).unwrap_or_default();
-        anyhow::Ok(Measured { tables, first, all, held, wakeups, busy, switches, added })
+        anyhow::Ok(Measured { tables, file_bytes, first, all, held, wakeups, busy, switches, added })
     })();
     match measured {
         Ok(measured) => Ok(measured),

@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let stop = Stop::on_signals()?;
     let ways = clients::ways(arguments.connections);
     clients::all_are_used(&ways)?;
-    let content = Content { pairs: arguments.pairs, cycle: arguments.contents };
+    let content = Content { pairs: arguments.pairs, cycle: arguments.contents, value_bytes_max: usize::MAX };
     let root = RootFolder::make(arguments.graven.as_deref(), arguments.folder.as_deref())?;
     root.add_table(TABLE)?;
     let on_disk = arguments.storage.as_deref() == Some("disk");

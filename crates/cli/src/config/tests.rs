@@ -294,3 +294,13 @@ fn an_option_changes_while_a_server_runs_or_is_named_as_one_that_needs_a_restart
     }
     assert_eq!(changing, ["default", "watch", "hold", "poll", "load-rate", "log"]);
 }
+
+#[test]
+fn a_number_that_becomes_another_tables_stays_as_it_is_and_is_said_to_need_a_restart() {
+    let read = |redis: u32| {
+        let (_folder, path) = file(&format!("[[tables]]\nfile = \"a.graven\"\nredis = {redis}\n"));
+        Given { file: Some(path), ..Given::default() }.read().unwrap()
+    };
+    let (in_effect, restart) = read(1).changed_to(read(2));
+    assert_eq!((shown(&in_effect, "database").as_str(), restart), ("1=a", vec!["database"]));
+}
