@@ -115,6 +115,28 @@ impl Acceptor {
         own
     }
 
+    /// Accepts all that waits, for the first loop, which is this and the one that stops listening: a peer whose connection was
+    /// not accepted would find it reset. Returned are as many as may be open.
+    pub(crate) fn accept_rest<S: System>(
+        &mut self,
+        system: &mut S,
+        counters: &Counters,
+    ) -> Vec<(S::Stream, ListenerRules)> {
+        let mut rest = Vec::new();
+        let open: usize = counters.connections.iter().map(|open| open.load(Ordering::Relaxed)).sum();
+        let room = self.connections_max.saturating_sub(open);
+        for i in 0..self.may_have_some.len() {
+            while rest.len() < room
+                && let Ok(accepted) = system.accept(i)
+            {
+                counters.connections[0].fetch_add(1, Ordering::Relaxed);
+                counters.loops[0].connections_opened.add(1);
+                rest.push(accepted);
+            }
+        }
+        rest
+    }
+
     /// Hands a stream to the least loaded loop; returned is one that falls to the first.
     fn place<S: System>(
         &mut self,

@@ -460,13 +460,20 @@ impl<'a, S: System> EventLoop<'a, S> {
         self.read_clock();
         self.drained_at = Some(self.shared.clock.now() + self.common.options.timeouts.drain);
         self.shared.draining_since = Some(self.shared.clock.ticks());
-        self.acceptor = None;
+        let rest = self.acceptor.take().map_or_else(Vec::new, |mut acceptor| {
+            acceptor.accept_rest(&mut self.shared.system, self.common.counters)
+        });
         self.shared.system.stop_listening();
         self.welcome();
+        for (stream, rules) in rest {
+            self.admit(stream, rules);
+        }
         let tokens: Vec<usize> = self.connections.iter().map(|(token, _)| token).collect();
         for token in tokens {
-            self.connections[token].note(true, false);
-            self.go_on(token, LoopAction::Again);
+            if let Some(connection) = self.connections.get_mut(token) {
+                connection.note(true, false);
+                self.go_on(token, LoopAction::Again);
+            }
         }
     }
 }
