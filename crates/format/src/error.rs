@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use crate::row::ColumnType;
 use crate::text;
 
 /// Why a table could not be built, opened or asked.
@@ -82,6 +83,34 @@ pub enum Error {
         most: u64,
         /// What it is.
         found: u64,
+    },
+    /// A row is damaged.
+    Row {
+        /// The column, where it is one.
+        column: Option<String>,
+        /// What is wrong.
+        problem: Problem,
+    },
+    /// The values of the table have no columns.
+    NoColumns,
+    /// The table has no column of this name.
+    NoColumn {
+        /// The name.
+        name: String,
+    },
+    /// A second column has the name of another.
+    RepeatedColumn {
+        /// The name.
+        name: String,
+    },
+    /// A field does not have the type that its column was said to have.
+    Field {
+        /// The column.
+        column: String,
+        /// Its type; none for what is no number or no JSON though it was given as such.
+        expected: Option<ColumnType>,
+        /// The beginning of what was given.
+        found: String,
     },
     /// The text that the table is read from is not right.
     Text(text::Error),
@@ -235,6 +264,21 @@ impl fmt::Display for Error {
             }
             Self::DuplicateKey { key } => write!(f, "the key {} comes more than once", key.escape_ascii()),
             Self::TooLarge { what, most, found } => write!(f, "{what} is {found}, the most is {most}"),
+            Self::Row { column: Some(column), problem } => {
+                write!(f, "damaged row, column `{column}`: {problem}; copy or build the file anew")
+            }
+            Self::Row { column: None, problem } => {
+                write!(f, "damaged row: {problem}; copy or build the file anew")
+            }
+            Self::NoColumns => f.write_str("the values of the table have no columns"),
+            Self::NoColumn { name } => write!(f, "the table has no column `{name}`"),
+            Self::RepeatedColumn { name } => write!(f, "two columns have the name `{name}`"),
+            Self::Field { column, expected: Some(expected), found } => {
+                write!(f, "column `{column}`: expected {}, found `{found}`", expected.expectation())
+            }
+            Self::Field { column, expected: None, found } => {
+                write!(f, "column `{column}`: expected a value in JSON, found `{found}`")
+            }
             Self::Text(error) => error.fmt(f),
             Self::Stopped => f.write_str("stopped before it was done"),
             Self::InputChanged => f.write_str("the input was changed while it was read; try again"),

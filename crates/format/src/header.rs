@@ -87,6 +87,11 @@ impl Header {
         self.sections.iter().find(|entry| entry.name() == name).copied().unwrap_or_default()
     }
 
+    /// Whether there is such a section.
+    pub(crate) fn has(&self, section: Section) -> bool {
+        self.sections.iter().any(|entry| entry.name() == section.name().as_bytes())
+    }
+
     /// Where the entry of a section begins in the file, for errors.
     fn entry_offset(&self, section: Section) -> usize {
         let name = section.name().as_bytes();
@@ -145,6 +150,10 @@ impl Header {
         bytes[SECTION_COUNT_OFFSET] = 0;
         bytes.truncate(HEADER_CRC_OFFSET);
         for (section, content) in small {
+            // A table without columns is what it was before there were any.
+            if *section == Section::Schema && content.is_empty() {
+                continue;
+            }
             bytes.extend_from_slice(section.name().as_bytes());
             bytes.extend_from_slice(&(content.len() as u64).to_le_bytes());
             bytes.extend_from_slice(content);

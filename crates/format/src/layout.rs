@@ -118,10 +118,12 @@ pub enum Section {
     /// The buckets: those of a line of the index, then the values that are too long to lie in
     /// them, then the next line's.
     Records = 6,
+    /// The columns, where values have columns.
+    Schema = 7,
 }
 
 /// How many sections this version knows.
-pub const SECTIONS: usize = 7;
+pub const SECTIONS: usize = 8;
 
 impl Section {
     /// All sections, in the order in which a builder writes them.
@@ -131,6 +133,7 @@ impl Section {
         Self::ValueCode,
         Self::Dictionary,
         Self::Shared,
+        Self::Schema,
         Self::Index,
         Self::Records,
     ];
@@ -146,6 +149,7 @@ impl Section {
             Self::Shared => "shared",
             Self::Index => "index",
             Self::Records => "records",
+            Self::Schema => "schema",
         }
     }
 
@@ -162,6 +166,7 @@ impl Section {
             Self::KeyCode | Self::ValueCode => CODE_BYTES_MAX,
             Self::Dictionary => DICTIONARY_BYTES_MAX,
             Self::Shared => SHARED_BYTES_MAX,
+            Self::Schema => SCHEMA_BYTES_MAX,
             Self::Index | Self::Records => u64::MAX,
         }
     }
@@ -176,6 +181,14 @@ pub const CODE_BYTES_MAX: u64 = 2 + 16_383 * 9 + 1;
 pub const DICTIONARY_BYTES_MAX: u64 = 1 << 20;
 /// The most bytes of the section of shared values.
 pub const SHARED_BYTES_MAX: u64 = 1 << 20;
+/// The most bytes of the section of columns.
+pub const SCHEMA_BYTES_MAX: u64 = 4 << 20;
+/// The most columns.
+pub const COLUMNS_MAX: usize = 1024;
+/// The most bytes of a column's name.
+pub const COLUMN_NAME_BYTES_MAX: usize = 255;
+/// The most codes that texts in rows are stored through.
+pub const TEXT_CODES_MAX: usize = 16;
 
 /// Bytes of one line of the index: one cache line.
 pub const LINE_BYTES: usize = 64;

@@ -28,6 +28,31 @@
 //! # }
 //! ```
 //!
+//! Values can have columns: a [`RowBuilder`] finds out what each column holds and stores it in as few
+//! bits as it needs, and a [`Row`] reads fields of a value one by one.
+//!
+//! ```
+//! use graven_format::{FieldInput, Options, RowBuilder};
+//!
+//! let mut builder = RowBuilder::new("sku", Options::default());
+//! for column in ["title", "price", "stock"] {
+//!     builder.column(column, None)?;
+//! }
+//! builder.add(b"A-1", &[FieldInput::Text("Lamp"), FieldInput::Number("12.50"), FieldInput::Int(7)])?;
+//! builder.add(b"A-2", &[FieldInput::Text("Desk"), FieldInput::Number("99.00"), FieldInput::Null])?;
+//! let (store, _) = builder.finish()?;
+//!
+//! let mut value = Vec::new();
+//! assert!(store.get(b"A-1", &mut value)?);
+//! let row = store.row(&value)?;
+//! assert_eq!(row.get("price")?.as_f64(), Some(12.5));
+//! assert_eq!(row.get("price")?.as_str().as_deref(), Some("12.50"));
+//! let mut json = Vec::new();
+//! row.write_json(&mut json)?;
+//! assert_eq!(json, br#"{"title":"Lamp","price":12.50,"stock":7}"#);
+//! # Ok::<(), graven_format::Error>(())
+//! ```
+//!
 //! - **Building.** [`Builder::add`] takes pairs in any order, [`Builder::add_text`] whole `.data` texts
 //!   (see [`text`]). What does not fit into [`Options::memory_bytes`] goes to temporary files.
 //!   [`Builder::write`] makes a file, which appears when all of it is on disk; [`Builder::finish`] makes
@@ -66,14 +91,15 @@ mod new_file;
 mod parts;
 mod piece;
 mod region;
+mod row;
 mod store;
 mod stored;
 pub mod text;
 mod walk;
 
 pub use build::{
-    BUCKET_RECORDS_MAX, Builder, Built, CarvedFile, CodecChoice, Duplicates, Options, Progress, Purpose,
-    Source, Stage,
+    BUCKET_RECORDS_MAX, Builder, Built, CarvedFile, CodecChoice, Duplicates, FieldInput, Options, Progress,
+    Purpose, RowBuilder, Source, Stage,
 };
 pub use change::Change;
 pub use codec::Codec;
@@ -85,5 +111,8 @@ pub use lookup::{Batch, Found};
 pub use new_file::{NewFile, Unpublished};
 pub use parts::{Encoding, LargeValue, Located, Sought};
 pub use piece::{Block, Looked, Piece, Span};
+pub use row::{
+    BASE64_SUFFIX, Column, ColumnType, Field, FieldValue, KeyColumn, Projection, Row, Schema, UnknownType,
+};
 pub use store::{Storage, Store};
 pub use walk::Entry;

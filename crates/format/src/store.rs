@@ -20,6 +20,7 @@ use crate::index::Groups;
 use crate::key::{KeyKind, KeyMap};
 use crate::layout::Section;
 use crate::region::Region;
+use crate::row::{Row, Schema};
 
 /// An index larger than this is checked before there is memory taken for it: a sparse file may say
 /// that it has any size.
@@ -59,6 +60,7 @@ pub struct Store {
     pub(crate) records_len: u64,
     pub(crate) key_decoder: Option<Decoder>,
     pub(crate) values: Values,
+    schema: Option<Box<Schema>>,
     pub(crate) home: Home,
     pub(crate) origin: Option<Origin>,
     #[cfg(target_arch = "x86_64")]
@@ -203,6 +205,14 @@ impl Store {
             let at = header.section(Section::Shared).offset as usize;
             damaged(Section::Shared, at, Problem::Codec)
         })?;
+        let schema = match header.has(Section::Schema) {
+            false => None,
+            true => {
+                let at = header.section(Section::Schema).offset as usize;
+                let schema = Schema::from_bytes(&small(Section::Schema)?);
+                Some(Box::new(schema.ok_or_else(|| damaged(Section::Schema, at, Problem::Codec))?))
+            }
+        };
         header.keys.prefix = prefix;
         let keys = KeyMap::new(header.keys.clone(), header.seed, header.bucket_bits);
         let buckets = BucketShape::new(Widths {
@@ -229,6 +239,7 @@ impl Store {
             buckets,
             key_decoder,
             values,
+            schema,
             home,
             origin: None,
             #[cfg(target_arch = "x86_64")]
@@ -274,6 +285,21 @@ impl Store {
     /// whatever the order in which the pairs came.
     pub fn identity(&self) -> u64 {
         self.header.identity
+    }
+
+    /// The columns, where values have columns.
+    #[inline]
+    pub fn schema(&self) -> Option<&Schema> {
+        self.schema.as_deref()
+    }
+
+    /// The row that `value` is, which was found in this table.
+    ///
+    /// # Errors
+    /// [`Error::NoColumns`] when values have no columns, [`Error::Row`] when it is no row.
+    #[inline]
+    pub fn row<'r>(&'r self, value: &'r [u8]) -> Result<Row<'r>, Error> {
+        self.schema().ok_or(Error::NoColumns)?.row(value)
     }
 
     /// The number of pairs.

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::error::{Cause, Fault, Position, Role};
 use crate::lines::LineReader;
 use crate::options::ReadOptions;
-use crate::row::{CellKind, CellSpan, Row, Rows};
+use crate::row::{CellKind, CellSpan, InputRow, Rows};
 
 /// What is put behind the name of a field whose value is base64.
 pub const BASE64_SUFFIX: &str = "_base64";
@@ -96,9 +96,9 @@ impl<R: Read + Send> Rows for JsonlRows<R> {
         Ok(true)
     }
 
-    fn row(&self) -> Row<'_> {
+    fn row(&self) -> InputRow<'_> {
         let (line, _) = self.lines.line();
-        Row { bytes: &self.bytes, cells: &self.cells, position: Position::line(line) }
+        InputRow { bytes: &self.bytes, cells: &self.cells, position: Position::line(line) }
     }
 
     fn ignored(&self) -> &[String] {

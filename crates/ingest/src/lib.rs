@@ -65,4 +65,4 @@ pub use input::{Input, Meter};
 pub use jsonl::BASE64_SUFFIX;
 pub use options::{Nulls, ReadOptions};
 pub use pairs::Pairs;
-pub use row::{Cell, Row, Rows};
+pub use row::{Cell, InputRow, Rows};

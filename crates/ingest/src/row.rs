@@ -49,13 +49,13 @@ impl CellSpan {
 
 /// One row; it ends when the next one is read.
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
+pub struct InputRow<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) cells: &'a [CellSpan],
     pub(crate) position: Position,
 }
 
-impl<'a> Row<'a> {
+impl<'a> InputRow<'a> {
     /// How many cells it has.
     pub fn len(&self) -> usize {
         self.cells.len()
@@ -92,7 +92,7 @@ pub trait Rows: Send {
     fn advance(&mut self) -> Result<bool, Fault>;
 
     /// The row that was read.
-    fn row(&self) -> Row<'_>;
+    fn row(&self) -> InputRow<'_>;
 
     /// The names, or the numbers where there are no names, of columns that were met and not asked
     /// for.

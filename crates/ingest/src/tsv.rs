@@ -10,7 +10,7 @@ use crate::columns::FirstRow;
 use crate::error::{Cause, Fault, Position};
 use crate::lines::LineReader;
 use crate::options::ReadOptions;
-use crate::row::{CellKind, CellSpan, Row, Rows};
+use crate::row::{CellKind, CellSpan, InputRow, Rows};
 
 /// The longest line: the longest key and value, and room for other columns.
 const LINE_BYTES_MAX: usize = KEY_BYTES_MAX + VALUE_BYTES_MAX + (16 << 20);
@@ -92,9 +92,9 @@ impl<R: Read + Send> Rows for TsvRows<R> {
         Ok(true)
     }
 
-    fn row(&self) -> Row<'_> {
+    fn row(&self) -> InputRow<'_> {
         let (line, bytes) = self.lines.line();
-        Row { bytes, cells: &self.cells, position: Position::line(line) }
+        InputRow { bytes, cells: &self.cells, position: Position::line(line) }
     }
 
     fn ignored(&self) -> &[String] {

@@ -51,13 +51,13 @@ pub(crate) enum Audience {
 
 /// What an option reads, and where it is kept.
 pub(crate) enum OptionValue<T: 'static> {
-    Count(Field<T, dyn Whole>, RangeInclusive<u64>),
-    Size(Field<T, dyn Whole>, RangeInclusive<u64>),
-    Time(Field<T, Duration>, RangeInclusive<Duration>),
+    Count(FieldOf<T, dyn Whole>, RangeInclusive<u64>),
+    Size(FieldOf<T, dyn Whole>, RangeInclusive<u64>),
+    Time(FieldOf<T, Duration>, RangeInclusive<Duration>),
     /// A time, or `none` for ever.
-    TimeOrNone(Field<T, Option<Duration>>),
+    TimeOrNone(FieldOf<T, Option<Duration>>),
     /// On where the flag is there alone, or with `=true`.
-    Switch(Field<T, bool>),
+    Switch(FieldOf<T, bool>),
     /// One of several words.
     Choice {
         value_name: &'static str,
@@ -83,7 +83,7 @@ pub(crate) enum OptionValue<T: 'static> {
 /// be repeated.
 pub(crate) type Written = BTreeMap<&'static str, Vec<String>>;
 
-type Field<T, V> = fn(&mut T) -> &mut V;
+type FieldOf<T, V> = fn(&mut T) -> &mut V;
 type OptionParser<T> = fn(&mut T, &str) -> Result<(), String>;
 
 /// A whole number, whatever its type.

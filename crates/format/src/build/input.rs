@@ -152,6 +152,27 @@ impl Kept {
         Ok(compact)
     }
 
+    /// Calls `each` with the value of every pair that was [pushed](Self::push), which all stay.
+    pub(crate) fn for_each(&mut self, mut each: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+        for (_, chunk) in &self.chunks {
+            chunk.for_each(|pair| each(pair.value))?;
+        }
+        for rest in &mut self.rests {
+            let Rest::Spool { file, blocks } = rest else { continue };
+            file.flush().map_err(spooling)?;
+            let mut again = file.get_ref().try_clone().map_err(spooling)?;
+            again.rewind().map_err(spooling)?;
+            let mut reading = Reading::Spool(BufReader::with_capacity(1 << 20, again), *blocks);
+            let mut chunk = Chunk::default();
+            while reading.next(&mut chunk)? {
+                chunk.for_each(|pair| each(pair.value))?;
+            }
+            // The place is that of all who have the file.
+            file.get_mut().seek(SeekFrom::End(0)).map_err(spooling)?;
+        }
+        Ok(())
+    }
+
     /// The same again, of what is in memory.
     pub(crate) fn copy(&self) -> Self {
         let mut copy = Self::new(&self.beside, self.memory_bytes);

@@ -15,6 +15,7 @@ mod partitions;
 mod plan;
 mod progress;
 mod record;
+mod rows;
 mod sample;
 mod share;
 mod survey;
@@ -29,7 +30,9 @@ use crate::cpu::Portable;
 use crate::error::Error;
 use crate::header::SectionEntry;
 use crate::index;
-use crate::layout::{HEADER_BYTES, LINE_BYTES, SECTION_ALIGNMENT, SECTION_BYTES, Section, TAIL_BYTES};
+use crate::layout::{
+    HEADER_BYTES, LINE_BYTES, SCHEMA_BYTES_MAX, SECTION_ALIGNMENT, SECTION_BYTES, Section, TAIL_BYTES,
+};
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::store::Store;
 use crate::text::{self, Block};
@@ -43,6 +46,7 @@ use partitions::Partitions;
 use plan::{Drafts, Encodings, Plan};
 pub use progress::{Progress, Stage};
 use record::Unplaced;
+pub use rows::{FieldInput, RowBuilder};
 use survey::{Survey, Totals};
 
 /// Takes pairs and carves a table of them.
@@ -64,6 +68,8 @@ pub struct Builder {
     survey: Survey,
     kept: Kept,
     chunk: Chunk,
+    /// The section of the columns; empty where values have none.
+    schema: Vec<u8>,
 }
 
 impl Builder {
@@ -71,7 +77,7 @@ impl Builder {
     pub fn new(options: Options) -> Self {
         let kept = Kept::new(&options.temporary_dir, options.memory_bytes / 3);
         let survey = Survey::new(options.duplicates);
-        Self { options, survey, kept, chunk: Chunk::framed() }
+        Self { options, survey, kept, chunk: Chunk::framed(), schema: Vec::new() }
     }
 
     /// The number of pairs that were added, those of one key all counted.
@@ -163,6 +169,15 @@ impl Builder {
     pub fn carve(self, path: &Path) -> Result<CarvedFile, Error> {
         let (output, built) = self.carve_to(Output::file(path)?)?;
         Ok(CarvedFile { output, built })
+    }
+
+    /// The same, of values that are rows of this schema.
+    fn with_schema(self, schema: Vec<u8>) -> Result<Self, Error> {
+        let (found, most) = (schema.len() as u64, SCHEMA_BYTES_MAX);
+        if found > most {
+            return Err(Error::TooLarge { what: "the length of the section of columns", most, found });
+        }
+        Ok(Self { schema, ..self })
     }
 
     fn threads(&self) -> usize {
@@ -273,8 +288,8 @@ impl Builder {
     fn carve_to(mut self, output: Output) -> Result<(Output, Built), Error> {
         self.flush()?;
         let threads = self.threads();
-        let Self { options, survey, mut kept, .. } = self;
-        let (drafts, input_bytes) = (Drafts::new(&survey, &options), kept.bytes());
+        let Self { options, survey, mut kept, schema, .. } = self;
+        let (drafts, input_bytes) = (Drafts::new(&survey, &options, &schema), kept.bytes());
         let mut candidates = drafts.candidates();
         if candidates.len() > 1 {
             kept = kept.compact()?;
@@ -297,7 +312,7 @@ impl Builder {
         // What the pairs that are gone have in common shaped the table: it is carved anew from
         // those that are left.
         let (left, output) = output.into_store(done.built.carved_bytes)?;
-        let mut again = Self::new(options);
+        let mut again = Self { schema, ..Self::new(options) };
         for pair in left.iter() {
             let (key, value) = pair?;
             again.options.progress.check()?;

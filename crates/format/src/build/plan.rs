@@ -78,6 +78,8 @@ pub(crate) struct Plan {
     pub(crate) alphabet: Option<Alphabet>,
     pub(crate) long: Option<Arc<LongDictionary>>,
     pub(crate) shared: SharedValues,
+    /// The section of the columns; empty where values have none.
+    schema: Vec<u8>,
     /// Lines of the index in a partition; fewer in the last.
     pub(crate) partition_lines: u64,
     /// The identity as it is if no key comes twice; [`Self::settle`] sets it.
@@ -138,10 +140,12 @@ pub(crate) struct Drafts<'s> {
     values: Trained,
     /// The dictionary for long values, where they are stored through zstd.
     long: Option<Arc<LongDictionary>>,
+    /// The section of the columns; empty where values have none.
+    schema: &'s [u8],
 }
 
 impl<'s> Drafts<'s> {
-    pub(crate) fn new(survey: &'s Survey, options: &'s Options) -> Self {
+    pub(crate) fn new(survey: &'s Survey, options: &'s Options, schema: &'s [u8]) -> Self {
         let totals = &survey.totals;
         let prefix = survey.keys.shape().prefix.len();
         let stems: Vec<&[u8]> = survey.sample.keys().into_iter().map(|key| &key[prefix..]).collect();
@@ -151,7 +155,9 @@ impl<'s> Drafts<'s> {
             _ => CodecChoice::Auto,
         };
         let sample = survey.sample.values();
-        let mut values = Trained::new(options.codec, &sample, totals.value_bytes);
+        // What a row has of text is stored through codes already.
+        let value_choice = if schema.is_empty() { options.codec } else { CodecChoice::Fixed(Codec::Raw) };
+        let mut values = Trained::new(value_choice, &sample, totals.value_bytes);
         let price = Price::of(options);
         values.price = Some(price);
         // Of values that are stored in whole frames, whole ones tell what these come to.
@@ -168,6 +174,7 @@ impl<'s> Drafts<'s> {
             keys: Trained::new(key_choice, &stems, totals.key_bytes),
             values,
             long: long.map(Arc::new),
+            schema,
         }
     }
 
@@ -214,7 +221,7 @@ impl<'s> Drafts<'s> {
         if basis.key_codec != Codec::Raw {
             candidates.push((basis.key_codec, Codec::Raw));
         }
-        if self.survey.totals.value_bytes > 0 {
+        if self.survey.totals.value_bytes > 0 && self.schema.is_empty() {
             let codecs = [Codec::Packed, Codec::Huffman, Codec::Symbols];
             candidates.extend(codecs.map(|values| (basis.key_codec, values)));
         }
@@ -281,6 +288,7 @@ impl<'s> Drafts<'s> {
             alphabet,
             long: self.long.clone(),
             shared,
+            schema: self.schema.to_vec(),
             partition_lines: lines.div_ceil(partitions),
             keys,
             identity: 0,
@@ -343,6 +351,7 @@ impl Plan {
             (Section::ValueCode, code.unwrap_or_else(|| table(&self.value_table))),
             (Section::Dictionary, self.long.as_ref().map_or_else(Vec::new, |long| long.bytes().to_vec())),
             (Section::Shared, self.shared.section().to_vec()),
+            (Section::Schema, self.schema.clone()),
         ]
     }
 
@@ -443,7 +452,7 @@ fn alphabet(sample: &[&[u8]]) -> Option<Alphabet> {
 
 /// How many texts of a sample, which have these lengths, codecs are trained on for data of `total`
 /// bytes.
-fn trained_on(lengths: &[usize], total: u64) -> usize {
+pub(crate) fn trained_on(lengths: &[usize], total: u64) -> usize {
     let mut room = (total / TRAINING_PART).max(TRAINING_BYTES_MIN);
     let enough = lengths.iter().position(|&len| {
         room = room.saturating_sub(len as u64);
@@ -458,13 +467,13 @@ fn trained_on(lengths: &[usize], total: u64) -> usize {
 /// byte some 3% of a record of the reference pairs. From disk a lookup takes some 50 µs, and a
 /// byte costs as much there.
 #[derive(Clone, Copy, Debug)]
-struct Price {
+pub(crate) struct Price {
     /// Nanoseconds that cost as much as a byte; 0 where they cost nothing.
     nanoseconds_a_byte: u64,
 }
 
 impl Price {
-    fn of(options: &Options) -> Self {
+    pub(crate) fn of(options: &Options) -> Self {
         let nanoseconds_a_byte = match (options.codec, options.purpose) {
             (CodecChoice::Smallest, _) => 0,
             (_, Purpose::Ram) => 32,
@@ -474,7 +483,7 @@ impl Price {
     }
 
     /// What decoding values of `total` bytes costs, by what was measured of each codec.
-    fn of_bytes(self, codec: Codec, total: u64) -> u64 {
+    pub(crate) fn of_bytes(self, codec: Codec, total: u64) -> u64 {
         let picoseconds = match codec {
             Codec::Raw => 0,
             Codec::Packed => 300,
@@ -598,7 +607,7 @@ struct Trained {
 }
 
 /// Bytes that are stored of `texts` through a code.
-fn stored_bytes(table: &SymbolTable, texts: &[&[u8]]) -> u64 {
+pub(crate) fn stored_bytes(table: &SymbolTable, texts: &[&[u8]]) -> u64 {
     let encoder = Encoder::new(table);
     let mut stored = Vec::new();
     texts.iter().for_each(|text| encoder.encode(text, &mut stored));
@@ -608,7 +617,7 @@ fn stored_bytes(table: &SymbolTable, texts: &[&[u8]]) -> u64 {
 /// What a codec that was trained on three of four texts of `sample` would store of all, by what it
 /// stores of the others: what it makes of texts that it was trained on promises too much. `None`
 /// where there are too few.
-fn on_others(codec: Codec, sample: &[&[u8]]) -> Option<u64> {
+pub(crate) fn on_others(codec: Codec, sample: &[&[u8]]) -> Option<u64> {
     let part = |wanted: fn(usize) -> bool| {
         let some = sample.iter().enumerate().filter(move |(i, _)| wanted(*i));
         some.map(|(_, text)| *text).collect::<Vec<&[u8]>>()

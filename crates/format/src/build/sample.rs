@@ -69,6 +69,11 @@ impl Sample {
         Self { pairs_max: LONG_PAIRS, piece_bytes: LONG_PIECE_BYTES, ..Self::new(duplicates) }
     }
 
+    /// Has it keep so many pairs, and so many bytes of each.
+    pub(crate) fn keep_most(&mut self, pairs_max: usize, piece_bytes: usize) {
+        (self.pairs_max, self.piece_bytes) = (pairs_max, piece_bytes);
+    }
+
     /// Sees a pair whose key has this [`hash`].
     #[inline]
     pub(crate) fn see(&mut self, hash: u64, turn: Turn, key: &[u8], value: &[u8]) {

@@ -5,7 +5,7 @@ use std::io::Read;
 use super::reader::CsvReader;
 use crate::error::{Cause, Fault, Position};
 use crate::options::ReadOptions;
-use crate::row::{CellKind, CellSpan, Row, Rows};
+use crate::row::{CellKind, CellSpan, InputRow, Rows};
 
 /// The rows of a csv, all as wide as the first.
 pub(crate) struct CsvRows<R> {
@@ -99,9 +99,9 @@ impl<R: Read + Send> Rows for CsvRows<R> {
         Ok(true)
     }
 
-    fn row(&self) -> Row<'_> {
+    fn row(&self) -> InputRow<'_> {
         let row = self.reader.row();
-        Row { bytes: &row.bytes, cells: &self.cells, position: Position::line(row.line()) }
+        InputRow { bytes: &row.bytes, cells: &self.cells, position: Position::line(row.line()) }
     }
 
     fn ignored(&self) -> &[String] {

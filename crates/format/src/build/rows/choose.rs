@@ -1,0 +1,287 @@
+//! What type a column has, and how its fields are stored: whatever takes the fewest bits in all
+//! rows, the tables in the schema counted in.
+
+use std::borrow::Cow;
+
+use super::input::{KeptField, Kind};
+use super::statistics::{Range, Shared, Statistics};
+use crate::row::ColumnType;
+use crate::row::bits::bits_for;
+use crate::row::json::write_string;
+use crate::row::schema::{Absent, Coding, Column, Counts, Entries};
+use crate::row::types::NumberForm;
+
+/// Bits that an entry of a dictionary takes beside its text.
+const ENTRY_BITS: u64 = 32;
+
+/// A type, with what it says of the texts of its fields, and the coding that follows from it
+/// alone, where one does.
+struct Typed {
+    column_type: ColumnType,
+    form: u8,
+    digits: u8,
+    coding: Option<Coding>,
+}
+
+impl Typed {
+    fn plain(column_type: ColumnType) -> Self {
+        Self { column_type, form: 0, digits: 0, coding: None }
+    }
+
+    fn integer(column_type: ColumnType, range: Range<i64>) -> Self {
+        Self { coding: Some(integer(range)), ..Self::plain(column_type) }
+    }
+}
+
+/// The numbers of a range, less the least of them.
+fn integer(range: Range<i64>) -> Coding {
+    let bits = bits_for(range.most.wrapping_sub(range.least).cast_unsigned());
+    Coding::Integer { bits, base: range.least.cast_unsigned() }
+}
+
+/// What a field is null of, or has no value in, in a column of this type: an empty cell is a text
+/// in a column of text, and null in others.
+pub(super) fn is_null(field: KeptField<'_>, column_type: ColumnType) -> bool {
+    match field.kind() {
+        Kind::Null => true,
+        Kind::Cell => field.text().is_empty() && !column_type.takes_empty(),
+        _ => false,
+    }
+}
+
+/// The text of a field in a column of this type.
+pub(super) fn text_of<'a>(field: KeptField<'a>, column_type: ColumnType) -> Cow<'a, [u8]> {
+    let is_string = matches!(field.kind(), Kind::Text | Kind::Cell | Kind::Bytes);
+    if column_type == ColumnType::Json && is_string {
+        let mut quoted = Vec::with_capacity(field.text().len() + 2);
+        write_string(field.text(), &mut quoted);
+        return Cow::Owned(quoted);
+    }
+    Cow::Borrowed(field.text())
+}
+
+/// The column that these fields make.
+pub(super) fn column(name: &str, said: Option<ColumnType>, seen: &Statistics) -> Column {
+    let typed = match said {
+        Some(said) => told(said, seen),
+        None => inferred(seen),
+    };
+    let column_type = typed.column_type;
+    let empty_nulls = if column_type.takes_empty() { 0 } else { seen.empty };
+    let counts = Counts { nulls: seen.nulls + empty_nulls, missing: seen.missing, bytes: 0 };
+    let rows = seen.values + seen.nulls + seen.missing + seen.empty;
+    let absent = Absent::of(counts.nulls > 0, counts.missing > 0);
+    let alone = match typed.coding {
+        _ if seen.values == 0 => nothing(column_type),
+        None => variable(column_type, seen, absent),
+        Some(coding) => coding,
+    };
+    let cost = match alone {
+        // A field begins with a byte of its own, and has a length.
+        Coding::Variable { bits, .. } => u64::from(bits) * rows + 8 * seen.bytes,
+        _ => u64::from(alone.bits(column_type)) * rows,
+    };
+    let dictionary = dictionary(column_type, seen).filter(|(bits, entries)| {
+        let table: u64 = entries.iter().map(|entry| entry.len() as u64 * 8 + ENTRY_BITS).sum();
+        u64::from(*bits) * rows + table < cost
+            || (entries.len() == 0 && absent != Absent::Never)
+            || (entries.len() == 1 && table <= cost + ENTRY_BITS)
+    });
+    let coding = dictionary.map_or(alone, |(bits, entries)| Coding::Dictionary { bits, entries });
+    let (form, digits) = (typed.form, typed.digits);
+    Column { name: name.to_owned(), column_type, form, digits, absent, coding, counts, at: 0, absent_bits: 0 }
+}
+
+/// The coding of a column without a value.
+fn nothing(column_type: ColumnType) -> Coding {
+    match column_type {
+        ColumnType::Decimal | ColumnType::Text | ColumnType::Bytes | ColumnType::Json => {
+            Coding::Variable { bits: 0, base: 0, code: None }
+        }
+        ColumnType::Bool => Coding::Integer { bits: 1, base: 0 },
+        ColumnType::Uuid => Coding::Wide,
+        _ => Coding::Integer { bits: 0, base: 0 },
+    }
+}
+
+/// The bytes of texts, and their lengths; of a column of JSON the lengths are not known before the
+/// texts are written.
+fn variable(column_type: ColumnType, seen: &Statistics, absent: Absent) -> Coding {
+    let mut range = if seen.lengths.is_empty() { Range { least: 0, most: 0 } } else { seen.lengths };
+    if absent != Absent::Never || seen.empty > 0 {
+        range.least = 0;
+    }
+    if column_type == ColumnType::Json {
+        // Of a string every byte may be escaped.
+        let strings = seen.kinds & (Kind::Text.bit() | Kind::Cell.bit()) != 0;
+        range = Range { least: 0, most: if strings { 6 * range.most + 2 } else { range.most } };
+    }
+    Coding::Variable { bits: bits_for(range.most - range.least), base: range.least as u32, code: None }
+}
+
+/// All different values in ascending order, where they are few, and the bits of their numbers.
+fn dictionary(column_type: ColumnType, seen: &Statistics) -> Option<(u32, Entries)> {
+    let different = seen.different.as_ref()?;
+    let mut texts: Vec<Cow<'_, [u8]>> =
+        different.iter().map(|field| text_of(KeptField(field), column_type)).collect();
+    if seen.empty > 0 && column_type.takes_empty() {
+        texts.push(Cow::Borrowed(b""));
+    }
+    texts.sort_unstable();
+    texts.dedup();
+    let mut entries = Entries::default();
+    texts.iter().for_each(|text| entries.push(text));
+    Some((bits_for((entries.len() as u64).saturating_sub(1)), entries))
+}
+
+fn whole(range: Range<i128>) -> Option<Typed> {
+    if let (Ok(least), Ok(most)) = (i64::try_from(range.least), i64::try_from(range.most)) {
+        return Some(Typed::integer(ColumnType::Int, Range { least, most }));
+    }
+    whole_above_zero(range)
+}
+
+fn whole_above_zero(range: Range<i128>) -> Option<Typed> {
+    let (least, most) = (u64::try_from(range.least).ok()?, u64::try_from(range.most).ok()?);
+    let coding = Coding::Integer { bits: bits_for(most - least), base: least };
+    Some(Typed { coding: Some(coding), ..Typed::plain(ColumnType::UInt) })
+}
+
+/// Numbers, whatever they are.
+fn number(seen: &Statistics) -> Option<Typed> {
+    let shared = seen.shared;
+    if shared.has(Shared::INT) {
+        return Some(whole(seen.whole).unwrap_or_else(|| Typed::plain(ColumnType::Decimal)));
+    }
+    let float = [
+        (Shared::JAVASCRIPT, NumberForm::JavaScript),
+        (Shared::PYTHON, NumberForm::Python),
+        (Shared::RUST, NumberForm::Rust),
+    ];
+    let float = float.into_iter().find(|&(bit, _)| shared.has(bit)).map(|(_, form)| form);
+    if let Some((digits, fewest, range)) = seen.scaled() {
+        let point = if shared.has(Shared::PYTHON) { NumberForm::Python } else { NumberForm::Rust };
+        let form = match () {
+            () if shared.has(Shared::WHOLE) => Some(NumberForm::JavaScript),
+            () if shared.has(Shared::POINT) => Some(point),
+            () => (digits == fewest).then_some(NumberForm::Digits),
+        };
+        let is_float = match form {
+            Some(NumberForm::JavaScript) => shared.has(Shared::JAVASCRIPT),
+            Some(NumberForm::Python | NumberForm::Rust) => {
+                shared.has(Shared::PYTHON) || shared.has(Shared::RUST)
+            }
+            _ => false,
+        };
+        if let Some(form) = form {
+            let column_type = if is_float { ColumnType::Float64 } else { ColumnType::Decimal };
+            return Some(Typed { form: form as u8, digits, ..Typed::integer(column_type, range) });
+        }
+    }
+    if let Some(form) = float {
+        let coding = Some(Coding::Float);
+        return Some(Typed { form: form as u8, coding, ..Typed::plain(ColumnType::Float64) });
+    }
+    shared.has(Shared::NUMBER).then(|| Typed::plain(ColumnType::Decimal))
+}
+
+/// Numbers in the form of Rust, which are all such.
+fn floats(column_type: ColumnType, seen: &Statistics) -> Typed {
+    let form = NumberForm::Rust as u8;
+    let is_scaled = seen.shared.has(Shared::POINT);
+    match seen.scaled().filter(|_| is_scaled && seen.values > 0) {
+        Some((digits, _, range)) if narrower(range, column_type) => {
+            Typed { form, digits, ..Typed::integer(column_type, range) }
+        }
+        _ => Typed { form, coding: Some(Coding::Float), ..Typed::plain(column_type) },
+    }
+}
+
+fn narrower(range: Range<i64>, column_type: ColumnType) -> bool {
+    integer(range).bits(column_type) < Coding::Float.bits(column_type)
+}
+
+fn days_times_uuids(seen: &Statistics) -> Option<Typed> {
+    let shared = seen.shared;
+    if shared.has(Shared::DATE) {
+        return Some(Typed::integer(ColumnType::Date, seen.days));
+    }
+    if let Some((digits, form)) = seen.time() {
+        return Some(Typed { form: form.0, digits, ..Typed::integer(ColumnType::Timestamp, seen.ticks) });
+    }
+    let coding = Some(Coding::Wide);
+    shared.has(Shared::UUID).then(|| Typed { coding, ..Typed::plain(ColumnType::Uuid) })
+}
+
+fn booleans() -> Typed {
+    let coding = Some(Coding::Integer { bits: 1, base: 0 });
+    Typed { coding, ..Typed::plain(ColumnType::Bool) }
+}
+
+fn text(seen: &Statistics) -> Typed {
+    Typed::plain(if seen.shared.has(Shared::UTF8) { ColumnType::Text } else { ColumnType::Bytes })
+}
+
+/// The type that all values of a column have.
+fn inferred(seen: &Statistics) -> Typed {
+    let only = |kinds: &[Kind]| {
+        let bits = kinds.iter().fold(0, |bits, kind| bits | kind.bit());
+        seen.kinds & !bits == 0
+    };
+    if seen.values == 0 {
+        return Typed::plain(ColumnType::Text);
+    }
+    if only(&[Kind::Cell]) {
+        if seen.shared.has(Shared::BOOL) {
+            return booleans();
+        }
+        return number(seen).or_else(|| days_times_uuids(seen)).unwrap_or_else(|| text(seen));
+    }
+    if only(&[Kind::Text, Kind::Cell]) {
+        return days_times_uuids(seen).unwrap_or_else(|| text(seen));
+    }
+    if only(&[Kind::Bool]) {
+        return booleans();
+    }
+    if only(&[Kind::Float32]) {
+        return floats(ColumnType::Float32, seen);
+    }
+    if only(&[Kind::Number, Kind::Float32, Kind::Cell])
+        && let Some(typed) = number(seen)
+    {
+        return typed;
+    }
+    if only(&[Kind::Text, Kind::Cell, Kind::Bytes]) {
+        return Typed::plain(ColumnType::Bytes);
+    }
+    Typed::plain(ColumnType::Json)
+}
+
+/// The coding of a type that was said, which all values have.
+fn told(said: ColumnType, seen: &Statistics) -> Typed {
+    if seen.values == 0 {
+        return Typed::plain(said);
+    }
+    match said {
+        ColumnType::Bool => booleans(),
+        ColumnType::Int => whole(seen.whole).unwrap_or_else(|| Typed::plain(said)),
+        ColumnType::UInt => whole_above_zero(seen.whole).unwrap_or_else(|| Typed::plain(said)),
+        ColumnType::Float32 | ColumnType::Float64 => floats(said, seen),
+        ColumnType::Decimal => match number(seen) {
+            // A number of `f64` is a number with digits as well, where it is stored as one.
+            Some(typed @ Typed { coding: Some(Coding::Integer { .. }), .. })
+                if typed.column_type != ColumnType::UInt =>
+            {
+                let form =
+                    if typed.column_type == ColumnType::Int { NumberForm::Digits as u8 } else { typed.form };
+                Typed { column_type: said, form, ..typed }
+            }
+            _ => Typed::plain(said),
+        },
+        ColumnType::Timestamp | ColumnType::Date | ColumnType::Uuid => match days_times_uuids(seen) {
+            Some(typed) if typed.column_type == said => typed,
+            _ => Typed::plain(said),
+        },
+        ColumnType::Text | ColumnType::Bytes | ColumnType::Json => Typed::plain(said),
+    }
+}

@@ -1,0 +1,18 @@
+//! Rows: values with columns, and how they are read. A row is the value of its key; what its bytes
+//! mean is in the table's schema. How they are made is in `build/rows`.
+
+pub(crate) mod bits;
+mod field;
+pub(crate) mod json;
+pub(crate) mod number;
+mod read;
+mod reading;
+pub(crate) mod schema;
+pub(crate) mod time;
+pub(crate) mod types;
+
+pub use field::{Field, FieldValue};
+pub use json::BASE64_SUFFIX;
+pub use read::{Projection, Row};
+pub use schema::{Column, KeyColumn, Schema};
+pub use types::{ColumnType, UnknownType};

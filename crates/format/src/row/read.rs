@@ -1,0 +1,295 @@
+//! Rows as they are read: fields by name or by place, each on its own.
+
+use std::fmt;
+
+use super::bits;
+use super::field::{Content, Field};
+use super::json::{self, BASE64_SUFFIX};
+use super::schema::{Absent, Coding, Column, Schema};
+use super::types::ColumnType;
+use crate::error::{Error, Problem};
+
+/// A row: the value of a key in a table with columns. It borrows the value, and decodes of it what
+/// is asked for.
+///
+/// ```
+/// use graven_format::{FieldInput, Options, RowBuilder};
+///
+/// let mut builder = RowBuilder::new("sku", Options::default());
+/// builder.column("title", None)?;
+/// builder.column("price", None)?;
+/// builder.add(b"A-1", &[FieldInput::Text("Lamp"), FieldInput::Number("12.50")])?;
+/// let (store, _) = builder.finish()?;
+///
+/// let mut value = Vec::new();
+/// assert!(store.get(b"A-1", &mut value)?);
+/// let row = store.row(&value)?;
+/// assert_eq!(row.get("price")?.as_f64(), Some(12.5));
+/// let mut json = Vec::new();
+/// row.write_json(&mut json)?;
+/// assert_eq!(json, br#"{"title":"Lamp","price":12.50}"#);
+/// # Ok::<(), graven_format::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Row<'r> {
+    schema: &'r Schema,
+    bytes: &'r [u8],
+}
+
+impl fmt::Debug for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut json = Vec::new();
+        match self.write_json(&mut json) {
+            Ok(()) => f.write_str(&String::from_utf8_lossy(&json)),
+            Err(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl Schema {
+    /// The row that `value`, the value of a key in a table with these columns, is.
+    ///
+    /// # Errors
+    /// [`Error::Row`] when it is too short, or too long, to be one.
+    #[inline]
+    pub fn row<'r>(&'r self, value: &'r [u8]) -> Result<Row<'r>, Error> {
+        let (least, found) = (self.fixed_bytes, value.len());
+        if found < least || (self.variables.is_empty() && found > least) {
+            return Err(bad_length(least, found));
+        }
+        Ok(Row { schema: self, bytes: value })
+    }
+
+    /// Prepares to read the columns of these names of many rows.
+    ///
+    /// # Errors
+    /// [`Error::NoColumn`] when there is none of such a name.
+    pub fn project<N: AsRef<str>>(&self, names: &[N]) -> Result<Projection, Error> {
+        let find = |name: &N| {
+            let name = name.as_ref();
+            self.position(name).ok_or_else(|| Error::NoColumn { name: name.to_owned() })
+        };
+        Ok(Projection { columns: names.iter().map(find).collect::<Result<_, _>>()? })
+    }
+}
+
+/// Columns by their places, for reading the same of many rows.
+///
+/// ```
+/// # use graven_format::{FieldInput, Options, RowBuilder};
+/// # let mut builder = RowBuilder::new("id", Options::default());
+/// # for name in ["a", "b", "c"] { builder.column(name, None)?; }
+/// # builder.add(b"1", &[FieldInput::Int(10), FieldInput::Int(20), FieldInput::Int(30)])?;
+/// # let (store, _) = builder.finish()?;
+/// # let mut value = Vec::new();
+/// # store.get(b"1", &mut value)?;
+/// let wanted = store.schema().expect("the table has columns").project(&["c", "a"])?;
+/// let mut sum = 0.0;
+/// for field in wanted.fields(store.row(&value)?) {
+///     sum += field?.as_f64().unwrap_or_default();
+/// }
+/// assert_eq!(sum, 40.0);
+/// # Ok::<(), graven_format::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Projection {
+    columns: Vec<usize>,
+}
+
+impl Projection {
+    /// The places of the columns.
+    pub fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// The fields of `row`, in the order of the projection.
+    pub fn fields<'r>(&'r self, row: Row<'r>) -> impl Iterator<Item = Result<Field<'r>, Error>> {
+        self.columns.iter().map(move |&column| row.field(column))
+    }
+
+    /// Appends these columns of `row` as a JSON object; one whose field is missing is left out.
+    ///
+    /// # Errors
+    /// [`Error::Row`] when the row is damaged.
+    pub fn write_json(&self, row: Row<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+        write_object(self.fields(row), out)
+    }
+}
+
+impl<'r> Row<'r> {
+    /// The columns of the row's table.
+    pub fn schema(&self) -> &'r Schema {
+        self.schema
+    }
+
+    /// The field of the column that is called `name`.
+    ///
+    /// # Errors
+    /// [`Error::NoColumn`] when there is no such column, [`Error::Row`] when the row is damaged.
+    #[inline]
+    pub fn get(&self, name: &str) -> Result<Field<'r>, Error> {
+        match self.schema.position(name) {
+            Some(column) => self.field(column),
+            None => Err(Error::NoColumn { name: name.to_owned() }),
+        }
+    }
+
+    /// The field of a column, by its place among [`Schema::columns`].
+    ///
+    /// # Errors
+    /// [`Error::Row`] when the row is damaged.
+    ///
+    /// # Panics
+    /// When there is no such column.
+    #[inline]
+    pub fn field(&self, column: usize) -> Result<Field<'r>, Error> {
+        let about = &self.schema.columns[column];
+        match about.coding {
+            Coding::Variable { .. } => {
+                let mut at = self.schema.fixed_bytes;
+                for &before in self.schema.variables.iter().take_while(|&&before| before < column) {
+                    at += self.length(&self.schema.columns[before]);
+                }
+                self.variable(about, &mut at)
+            }
+            _ => self.fixed(about),
+        }
+    }
+
+    /// All fields, in the order of the columns.
+    pub fn fields(&self) -> impl Iterator<Item = Result<Field<'r>, Error>> {
+        let row = *self;
+        let mut at = row.schema.fixed_bytes;
+        row.schema.columns.iter().map(move |column| match column.coding {
+            Coding::Variable { .. } => row.variable(column, &mut at),
+            _ => row.fixed(column),
+        })
+    }
+
+    /// Appends the row as a JSON object. Fields that are missing are left out; bytes are in base64
+    /// under their column's name with `_base64` behind it.
+    ///
+    /// # Errors
+    /// [`Error::Row`] when the row is damaged.
+    pub fn write_json(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+        write_object(self.fields(), out)
+    }
+
+    /// The length that a variable field says; the last says none.
+    #[inline]
+    fn length(&self, column: &Column) -> usize {
+        let Coding::Variable { bits, base, .. } = column.coding else { return 0 };
+        let len = bits::get(self.bytes, column.at + column.absent_bits as usize, bits);
+        len as usize + base as usize
+    }
+
+    /// What a field without a value is.
+    #[inline]
+    fn absent(&self, column: &Column) -> Result<Option<Content<'r>>, Error> {
+        if column.absent_bits == 0 {
+            return Ok(None);
+        }
+        match (bits::get(self.bytes, column.at, column.absent_bits), column.absent) {
+            (0, _) => Ok(None),
+            (1, Absent::Null | Absent::Either) => Ok(Some(Content::Null)),
+            (1, Absent::Missing) | (2, Absent::Either) => Ok(Some(Content::Missing)),
+            _ => Err(damaged(column)),
+        }
+    }
+
+    #[inline]
+    fn fixed(&self, column: &'r Column) -> Result<Field<'r>, Error> {
+        if let Some(content) = self.absent(column)? {
+            return Ok(Field::new(self.schema, column, content));
+        }
+        let at = column.at + column.absent_bits as usize;
+        let content = match &column.coding {
+            Coding::Integer { bits, base } => {
+                Content::Number(base.wrapping_add(bits::get(self.bytes, at, *bits)))
+            }
+            Coding::Dictionary { bits, entries } => {
+                let number = bits::get(self.bytes, at, *bits);
+                Content::Bytes(entries.get(number as usize).ok_or_else(|| damaged(column))?)
+            }
+            Coding::Float => {
+                let bits = if column.column_type == ColumnType::Float32 { 32 } else { 64 };
+                Content::Float(bits::get(self.bytes, at, bits))
+            }
+            Coding::Wide | Coding::Variable { .. } => {
+                let (low, high) = (bits::get(self.bytes, at, 64), bits::get(self.bytes, at + 64, 64));
+                Content::Wide(u128::from(high) << 64 | u128::from(low))
+            }
+        };
+        Ok(Field::new(self.schema, column, content))
+    }
+
+    /// The field whose bytes begin at `at`, which is moved behind them.
+    #[inline]
+    fn variable(&self, column: &'r Column, at: &mut usize) -> Result<Field<'r>, Error> {
+        let Coding::Variable { bits, base, code } = column.coding else { return self.fixed(column) };
+        let start = *at;
+        let is_last = bits == 0 && base == 0 && self.schema.is_last_variable(column);
+        let end = if is_last { self.bytes.len() } else { start.saturating_add(self.length(column)) };
+        let bytes = self.bytes.get(start..end).ok_or_else(|| damaged(column))?;
+        *at = end;
+        if let Some(content) = self.absent(column)? {
+            return Ok(Field::new(self.schema, column, content));
+        }
+        let content = match code {
+            None => Content::Bytes(bytes),
+            Some(code) => Content::Coded(&self.schema.codes[code], bytes),
+        };
+        Ok(Field::new(self.schema, column, content))
+    }
+}
+
+impl Schema {
+    #[inline]
+    fn is_last_variable(&self, column: &Column) -> bool {
+        self.variables.last().is_some_and(|&last| std::ptr::eq(&raw const self.columns[last], column))
+    }
+}
+
+fn write_object<'r>(
+    fields: impl Iterator<Item = Result<Field<'r>, Error>>,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    out.push(b'{');
+    let mut is_first = true;
+    for field in fields {
+        let field = field?;
+        if field.is_missing() {
+            continue;
+        }
+        if !std::mem::take(&mut is_first) {
+            out.push(b',');
+        }
+        let column = field.column();
+        json::write_string(column.name.as_bytes(), out);
+        if column.column_type == ColumnType::Bytes && !field.is_null() {
+            out.pop();
+            out.extend_from_slice(BASE64_SUFFIX.as_bytes());
+            out.push(b'"');
+        }
+        out.push(b':');
+        field.write_json(out)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+#[cold]
+pub(crate) fn damaged(column: &Column) -> Error {
+    Error::Row { column: Some(column.name.clone()), problem: Problem::Codec }
+}
+
+#[cold]
+fn bad_length(expected: usize, found: usize) -> Error {
+    let (expected, found) = (expected as u64, found as u64);
+    let problem = if found < expected {
+        Problem::Short { what: "the row", least: expected, found }
+    } else {
+        Problem::Differs { field: "the length of the row", expected, found }
+    };
+    Error::Row { column: None, problem }
+}

@@ -1,0 +1,6 @@
+//! Tables with columns from outside: rows in are rows out, whatever they hold; texts come back as
+//! they were given; damage costs an error.
+
+mod damage;
+mod model;
+mod texts;
