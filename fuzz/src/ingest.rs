@@ -15,7 +15,7 @@ pub fn pairs(input: &[u8]) {
     let options = options(*how, *what);
     let whole = read(Input::from_reader("fuzz", Cursor::new(text.to_vec())), &options);
     if Compression::of(text).is_none() {
-        assert_eq!(read(Input::from_reader("fuzz", Drops(text.to_vec(), 0)), &options), whole);
+        assert_eq!(read(Input::from_reader("fuzz", Drops::of(text)), &options), whole);
     }
 }
 
@@ -72,7 +72,13 @@ fn read(input: Result<Input, graven_ingest::Error>, options: &ReadOptions) -> Ou
 }
 
 /// Gives a byte at a time.
-struct Drops(Vec<u8>, usize);
+pub(crate) struct Drops(Vec<u8>, usize);
+
+impl Drops {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec(), 0)
+    }
+}
 
 impl Read for Drops {
     fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {

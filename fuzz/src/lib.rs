@@ -11,6 +11,7 @@ pub mod http;
 pub mod ingest;
 pub mod memcached;
 pub mod resp;
+pub mod rows;
 pub mod table;
 
 mod pieces;

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 #[path = "../../crates/format/tests/carved/page.rs"]
 #[allow(dead_code)]
-mod page;
+pub(crate) mod page;
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 

@@ -46,6 +46,8 @@ targets! {
     http_request: graven_fuzz::http::request,
     http_response: graven_fuzz::http::response,
     ingest_pairs: graven_fuzz::ingest::pairs,
+    ingest_rows: graven_fuzz::rows::input,
+    table_row: graven_fuzz::rows::row,
     table_open: graven_fuzz::table::open,
     table_model: graven_fuzz::table::model,
 }

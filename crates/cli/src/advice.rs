@@ -185,14 +185,17 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
         Cause::NotForFormat { .. } => words("leave that flag out, or say another form with `--format`"),
         Cause::ValueUndecided { columns } => {
             let column = |i: usize| columns.get(i).map_or("2", String::as_str);
-            flags(
-                &format!("--key {} --value {}", shell::word(column(0)), shell::word(column(1))),
-                "say which they are, as with",
-            )
+            let flags = format!("--key {} --value {}", shell::word(column(0)), shell::word(column(1)));
+            let sentence =
+                format!("say which they are, as with `{flags}`, or keep all columns with `--columns '*'`");
+            Some((sentence, flags))
         }
         Cause::KeyIsValue { .. } => flags("--value COLUMN", "name the value's with"),
         Cause::HeaderUndecided { .. } => {
             Some(("say whether it does, with `--header` or `--no-header`".to_owned(), "--header".to_owned()))
+        }
+        Cause::HeaderDoubtful { .. } => {
+            Some(("say whether it is, with `--header` or `--no-header`".to_owned(), "--no-header".to_owned()))
         }
         Cause::RepeatedColumn { .. } => words("give its number"),
         Cause::NoSuchColumn { found: 1, .. } => {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use graven_format::{Builder, Built, Error, Options, Store};
-use graven_ingest::{Cause, Format, Input, Pairs, ReadOptions};
+use graven_format::{Builder, Built, CarvedFile, Error, Options, RowBuilder, Store};
+use graven_ingest::{Cause, ColumnOptions, Format, Input, Pairs, ReadOptions, TableRows};
 
 use crate::advice::{self, Reads};
 use crate::console::count;
@@ -73,13 +73,14 @@ fn check_duplicates(name: &str, format: Format, built: Built, keep: Option<Keep>
 }
 
 /// What a build came to.
+#[derive(Default)]
 pub(crate) struct BuildSummary {
     /// Bytes of input.
     pub(crate) input_bytes: u64,
     /// Pairs whose key came more than once.
     pub(crate) duplicates: u64,
     pub(crate) took: Duration,
-    /// The first pair that was read.
+    /// The first pair that was read; of rows none.
     pub(crate) first: Option<(Vec<u8>, Vec<u8>)>,
     /// Columns that are in no pair.
     pub(crate) ignored: Vec<String>,
@@ -87,11 +88,71 @@ pub(crate) struct BuildSummary {
     pub(crate) are_values_aligned: bool,
 }
 
+/// An input that was read, with the builder that has all of it.
+enum ReadInput {
+    Pairs(Box<Builder>, Pairs),
+    Rows(Box<RowBuilder>, TableRows),
+}
+
+impl ReadInput {
+    /// Reads `input`: rows, where it is to have columns.
+    fn read(
+        input: Input,
+        read: &ReadOptions,
+        columns: Option<&ColumnOptions>,
+        options: Options,
+    ) -> Result<Self, graven_ingest::Error> {
+        let Some(columns) = columns else {
+            let mut builder = Builder::new(options);
+            let mut pairs = Pairs::new(input, read)?;
+            pairs.add_to(&mut builder)?;
+            return Ok(Self::Pairs(Box::new(builder), pairs));
+        };
+        let mut rows = TableRows::new(input, read, columns)?;
+        let mut builder = rows.builder(options)?;
+        rows.add_to(&mut builder)?;
+        Ok(Self::Rows(Box::new(builder), rows))
+    }
+
+    fn pairs(&self) -> u64 {
+        match self {
+            Self::Pairs(builder, _) => builder.pairs(),
+            Self::Rows(builder, _) => builder.rows(),
+        }
+    }
+
+    fn format(&self) -> Format {
+        match self {
+            Self::Pairs(_, pairs) => pairs.format(),
+            Self::Rows(_, rows) => rows.format(),
+        }
+    }
+
+    /// What is said of it when it is carved.
+    fn carve(self, output: &Path) -> Result<(CarvedFile, BuildSummary), Error> {
+        let mut summary = BuildSummary::default();
+        let carved = match self {
+            Self::Pairs(builder, pairs) => {
+                summary.first = pairs.first().map(|(key, value)| (key.to_vec(), value.to_vec()));
+                summary.ignored = pairs.ignored().to_vec();
+                summary.are_values_aligned = pairs.are_values_aligned();
+                builder.carve(output)?
+            }
+            Self::Rows(builder, rows) => {
+                summary.ignored = rows.ignored().to_vec();
+                builder.carve(output)?
+            }
+        };
+        Ok((carved, summary))
+    }
+}
+
 /// Carves `input` into the file `output`, which is there when it is whole. Duplicates are as in
 /// [`in_memory`].
 pub(crate) fn to_file(
     input: Input,
     read: &ReadOptions,
+    columns: Option<&ColumnOptions>,
     keep: Option<Keep>,
     options: Options,
     output: &Path,
@@ -112,10 +173,9 @@ pub(crate) fn to_file(
     let work = || {
         let explain = |error| explain(&name, Some(output), error);
         let explain_input = |error| explain_input(error, Some(output), Reads::Anything);
-        let mut builder = Builder::new(options.clone());
-        let mut pairs = Pairs::new(input, read).map_err(explain_input)?;
-        pairs.add_to(&mut builder).map_err(explain_input)?;
-        match (builder.pairs(), pairs.format()) {
+        let read = ReadInput::read(input, read, columns, options.clone()).map_err(explain_input)?;
+        let format = read.format();
+        match (read.pairs(), format) {
             (0, Format::Data) => return Err(empty(&name, progress.now().1.max(meter.read()), "carve")),
             (0, _) => {
                 return Err(Failure::new(format!(
@@ -127,20 +187,13 @@ pub(crate) fn to_file(
         // Until now there was nothing to remove, and a reader that waits for a pipe could not
         // stop.
         stop_on_signals(&stopped)?;
-        let carved = builder.carve(output).map_err(explain)?;
-        check_duplicates(&name, pairs.format(), carved.built(), keep)?;
-        Ok((carved.publish().map_err(explain)?, pairs))
+        let (carved, summary) = read.carve(output).map_err(explain)?;
+        check_duplicates(&name, format, carved.built(), keep)?;
+        Ok((carved.publish().map_err(explain)?, summary))
     };
-    let (built, pairs) = follow(step, work)??;
+    let (built, summary) = follow(step, work)??;
     let input_bytes = if meter.read() > 0 { meter.read() } else { built.input_bytes };
-    Ok(BuildSummary {
-        input_bytes,
-        duplicates: built.duplicates,
-        took: started.elapsed(),
-        first: pairs.first().map(|(key, value)| (key.to_vec(), value.to_vec())),
-        ignored: pairs.ignored().to_vec(),
-        are_values_aligned: pairs.are_values_aligned(),
-    })
+    Ok(BuildSummary { input_bytes, duplicates: built.duplicates, took: started.elapsed(), ..summary })
 }
 
 fn empty(name: &str, bytes: u64, what: &str) -> Failure {
@@ -153,6 +206,9 @@ fn empty(name: &str, bytes: u64, what: &str) -> Failure {
 /// A failure of what is read, or of the table that takes it.
 fn explain_input(error: graven_ingest::Error, output: Option<&Path>, reads: Reads) -> Failure {
     match error.cause {
+        Cause::Table(table) if matches!(*table, Error::Field { .. }) => {
+            explain(&format!("{}:{}", error.input, error.position), output, *table)
+        }
         Cause::Table(table) => explain(&error.input, output, *table),
         Cause::Stopped => explain(&error.input, output, Error::Stopped),
         _ => advice::explain(&error, reads),
@@ -169,6 +225,9 @@ fn explain(name: &str, output: Option<&Path>, error: Error) -> Failure {
              `--duplicates first`",
             key.escape_ascii()
         )),
+        (error @ Error::Field { .. }, _) => {
+            Failure::new(format!("{name}: {error}; say another type with `--types`"))
+        }
         (Error::NotDurable { source }, Some(output)) => Failure::new(format!(
             "{output} is in its place, but may be gone after a crash of the system: cannot sync its directory: {}",
             reason(&source)

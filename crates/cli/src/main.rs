@@ -3,6 +3,8 @@
 
 mod advice;
 mod carve;
+mod column_flags;
+mod columns_page;
 mod command_line;
 mod commands;
 mod config;
@@ -21,12 +23,14 @@ mod log;
 mod memory;
 mod options;
 mod output;
+mod pair_writer;
 mod progress;
 mod quantity;
 mod read_options;
 mod resident;
 mod root;
 mod sample;
+mod sample_rows;
 mod server_pages;
 mod shell;
 mod signals;

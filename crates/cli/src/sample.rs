@@ -59,7 +59,7 @@ impl SampleGenerator {
         text.push(b'\n');
     }
 
-    fn append_key(&mut self, text: &mut Vec<u8>) {
+    pub(crate) fn append_key(&mut self, text: &mut Vec<u8>) {
         let mut key = [b'-'; UUID_BYTES];
         let version = 0x0000_0000_0000_4000;
         let variant = 0x8000_0000_0000_0000;
@@ -71,6 +71,11 @@ impl SampleGenerator {
             key[place..place + 2].copy_from_slice(&HEX[usize::from(byte)]);
         }
         text.extend_from_slice(&key);
+    }
+
+    /// A number to draw digits from.
+    pub(crate) fn draw(&mut self) -> Draw {
+        Draw(self.random.next_u64())
     }
 
     fn append_letters(&mut self, text: &mut Vec<u8>) {
@@ -103,12 +108,12 @@ impl SampleGenerator {
 }
 
 /// A random number of 64 bits read as a fraction below one: each digit taken from it uses up the digit's bits.
-struct Draw(u64);
+pub(crate) struct Draw(u64);
 
 impl Draw {
     /// The next digit in base `base`. Ten letters and their number use 50 of the 64 bits, so that the last two letters are
     /// uniform to one part in ten thousand, all others to better.
-    fn below(&mut self, base: usize) -> usize {
+    pub(crate) fn below(&mut self, base: usize) -> usize {
         let wide = u128::from(self.0) * base as u128;
         self.0 = wide as u64;
         (wide >> 64) as usize

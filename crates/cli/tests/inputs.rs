@@ -110,7 +110,7 @@ fn what_type_next_works_when_it_is_typed() {
 
     let people = b"id,name,born\n7,Ada,1815\n9,Grace,1906\n";
     let sentence = ":1: expected two columns, a key and a value, found 3: id, name, born; say which they are, as with \
-                    `--key id --value name`";
+                    `--key id --value name`, or keep all columns with `--columns '*'`";
     assert_build_refused("p.csv", people, &[], sentence);
     assert_built("p.csv", people, &["--key", "id", "--value", "name"], &["7=Ada", "9=Grace"]);
 

@@ -66,7 +66,7 @@ impl FirstRow<'_> {
     }
 
     /// The column that `wanted` names.
-    fn find(self, role: Role, wanted: &str) -> Result<usize, Fault> {
+    pub(crate) fn find(self, role: Role, wanted: &str) -> Result<usize, Fault> {
         let fail = |cause| Err(Fault::new(Position::line(self.line), cause));
         let names = if self.is_header { self.cells } else { &[] };
         let mut named = names.iter().enumerate().filter(|(_, name)| *name == wanted);

@@ -170,6 +170,18 @@ pub enum Cause {
         /// Its cells.
         cells: Vec<String>,
     },
+    /// The first row does not look like the names of the columns, and whether it is was not said.
+    HeaderDoubtful {
+        /// Its cells.
+        cells: Vec<String>,
+    },
+    /// A type is said of a column that there is none of.
+    UntypedColumn {
+        /// The name.
+        wanted: String,
+        /// The names of the columns of the table.
+        columns: Vec<String>,
+    },
     /// A quote is never closed. The place is where it opens.
     OpenQuote,
     /// A closing quote is followed by something else than a delimiter or a line end. The place is
@@ -231,6 +243,8 @@ pub enum Role {
     Key,
     /// The value.
     Value,
+    /// One of several columns.
+    Column,
 }
 
 impl fmt::Display for Role {
@@ -238,6 +252,7 @@ impl fmt::Display for Role {
         f.write_str(match self {
             Self::Key => "key",
             Self::Value => "value",
+            Self::Column => "table",
         })
     }
 }
@@ -327,8 +342,14 @@ impl fmt::Display for Cause {
             Self::ColumnCount { expected, found } => {
                 write!(f, "expected {} as in the first row, found {found}", count(*expected, "column"))
             }
+            Self::NoSuchColumn { role: Role::Column, wanted, found } => {
+                write!(f, "expected a column {wanted}, the row has {}", count(*found, "column"))
+            }
             Self::NoSuchColumn { role, wanted, found } => {
                 write!(f, "the {role} is column {wanted}, the row has {}", count(*found, "column"))
+            }
+            Self::UnknownColumn { role: Role::Column, wanted, columns } => {
+                write!(f, "no column is named {wanted}; the columns are {}", list(columns))
             }
             Self::UnknownColumn { role, wanted, columns } if columns.is_empty() => {
                 write!(f, "no column for the {role} is named {wanted}; the columns have no names")
@@ -348,6 +369,12 @@ impl fmt::Display for Cause {
             }
             Self::HeaderUndecided { cells } => {
                 write!(f, "the first row looks like the names of the columns: {}", list(cells))
+            }
+            Self::HeaderDoubtful { cells } => {
+                write!(f, "the first row does not look like the names of the columns: {}", list(cells))
+            }
+            Self::UntypedColumn { wanted, columns } => {
+                write!(f, "a type is said of column {wanted}; the columns are {}", list(columns))
             }
             Self::OpenQuote => f.write_str("the quote that opens here is never closed"),
             Self::AfterQuote { line, column, found, delimiter } => write!(

@@ -7,7 +7,7 @@ use std::io::Read;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use graven_format::{BASE64_SUFFIX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -16,14 +16,11 @@ use crate::lines::LineReader;
 use crate::options::ReadOptions;
 use crate::row::{CellKind, CellSpan, InputRow, Rows};
 
-/// What is put behind the name of a field whose value is base64.
-pub const BASE64_SUFFIX: &str = "_base64";
-
 /// The longest line: the longest key and value with every byte escaped, and room for other fields.
-const LINE_BYTES_MAX: usize = 6 * (KEY_BYTES_MAX + VALUE_BYTES_MAX) + (16 << 20);
+pub(crate) const LINE_BYTES_MAX: usize = 6 * (KEY_BYTES_MAX + VALUE_BYTES_MAX) + (16 << 20);
 
 /// The most names of fields that are kept of those nobody asked for.
-const IGNORED_MAX: usize = 100;
+pub(crate) const IGNORED_MAX: usize = 100;
 
 /// The rows of a jsonl: the key, then the value.
 pub(crate) struct JsonlRows<R> {
@@ -107,7 +104,7 @@ impl<R: Read + Send> Rows for JsonlRows<R> {
 }
 
 /// Appends what a JSON text stands for.
-fn append(raw: &str, is_base64: bool, out: &mut Vec<u8>) -> Result<CellKind, Cause> {
+pub(crate) fn append(raw: &str, is_base64: bool, out: &mut Vec<u8>) -> Result<CellKind, Cause> {
     let is_string = raw.starts_with('"');
     if !is_string && is_base64 {
         return Err(Cause::Base64(format!("a string, found {}", kind_of(raw.as_bytes()))));
@@ -131,7 +128,7 @@ fn append(raw: &str, is_base64: bool, out: &mut Vec<u8>) -> Result<CellKind, Cau
 }
 
 /// What is wrong, without the place: lines are counted elsewhere.
-fn said(error: &serde_json::Error) -> String {
+pub(crate) fn said(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }
@@ -149,7 +146,7 @@ pub(crate) fn kind_of(raw: &[u8]) -> &'static str {
 }
 
 /// The names of an object's fields, for the message that one is missing.
-fn names_of(text: &[u8]) -> Vec<String> {
+pub(crate) fn names_of(text: &[u8]) -> Vec<String> {
     let object: Result<std::collections::BTreeMap<String, IgnoredAny>, _> = serde_json::from_slice(text);
     object.unwrap_or_default().into_keys().collect()
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use graven_format::BASE64_SUFFIX;
 use graven_format::text::pair_of_line;
 use serde::de::IgnoredAny;
 
@@ -12,7 +13,6 @@ use crate::csv::CsvReader;
 use crate::error::{Cause, Fault, Position};
 use crate::format::Format;
 use crate::input::Input;
-use crate::jsonl::BASE64_SUFFIX;
 use crate::lines::BYTE_ORDER_MARK;
 use crate::options::ReadOptions;
 

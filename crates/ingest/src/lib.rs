@@ -25,6 +25,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A table with columns is read by [`TableRows`], into a [`RowBuilder`](graven_format::RowBuilder).
+//!
 //! [`Input`] opens and decompresses, [`Pairs`] decides what the content is and reads it. What
 //! cannot be read is an [`Error`] with the input's name, the line, the column where it is known,
 //! what was found and what was expected. Nothing is guessed that could be wrong: a file of another
@@ -50,9 +52,11 @@ mod input;
 mod jsonl;
 mod judge;
 mod lines;
+mod objects;
 mod options;
 mod pairs;
 mod row;
+mod table_rows;
 mod tsv;
 
 pub use compressed::Compression;
@@ -60,9 +64,10 @@ pub use content::Content;
 pub use csv::{CsvReader, CsvRow};
 pub use error::{Cause, Error, Fault, Position, Role};
 pub use format::Format;
+pub use graven_format::BASE64_SUFFIX;
 pub use graven_format::text::Pair;
 pub use input::{Input, Meter};
-pub use jsonl::BASE64_SUFFIX;
 pub use options::{Nulls, ReadOptions};
 pub use pairs::Pairs;
 pub use row::{Cell, InputRow, Rows};
+pub use table_rows::{ColumnOptions, TableRows};

@@ -17,7 +17,7 @@ use crate::input::{Input, Meter};
 use crate::jsonl::{self, JsonlRows};
 use crate::judge::{self, FirstRows};
 use crate::options::{Nulls, ReadOptions};
-use crate::row::{Cell, Rows};
+use crate::row::{Cell, InputRow, Rows};
 use crate::tsv::TsvRows;
 
 /// The pairs of an input.
@@ -155,7 +155,7 @@ fn first_of_text(input: &Input, options: &ReadOptions) -> Option<(Vec<u8>, Vec<u
 }
 
 /// A reader that was told to stop fails in one way or another, by where it was.
-fn stopped_or(fault: Fault, meter: &Meter) -> Fault {
+pub(crate) fn stopped_or(fault: Fault, meter: &Meter) -> Fault {
     if meter.is_stopped() { Fault::new(fault.position, Cause::Stopped) } else { fault }
 }
 
@@ -259,6 +259,22 @@ fn next_of_rows(
     }
     let row = rows.row();
     let fail = |cause| Fault::new(row.position(), cause);
+    let key = key_of(&row, takes_empty_keys)?;
+    let value = match (row.cell(1), nulls) {
+        (Some(Cell::Bytes(value) | Cell::Json(value)), _) => value,
+        (_, Nulls::Empty) => b"",
+        (_, Nulls::Json) => b"null",
+        _ => return Err(fail(Cause::Null { role: Role::Value })),
+    };
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(fail(Cause::ValueTooLong));
+    }
+    Ok(Some(Pair { key, value, line: row.position().line.unwrap_or_default() }))
+}
+
+/// The key of a row, its first cell.
+pub(crate) fn key_of<'a>(row: &InputRow<'a>, takes_empty_keys: bool) -> Result<&'a [u8], Fault> {
+    let fail = |cause| Fault::new(row.position(), cause);
     let key = match row.cell(0) {
         Some(Cell::Bytes(key)) => key,
         Some(Cell::Json(key)) if matches!(key.first(), Some(b'{' | b'[')) => {
@@ -267,21 +283,9 @@ fn next_of_rows(
         Some(Cell::Json(key)) => key,
         Some(Cell::Null) | None => return Err(fail(Cause::Null { role: Role::Key })),
     };
-    let value = match (row.cell(1), nulls) {
-        (Some(Cell::Bytes(value) | Cell::Json(value)), _) => value,
-        (_, Nulls::Empty) => b"",
-        (_, Nulls::Json) => b"null",
-        _ => return Err(fail(Cause::Null { role: Role::Value })),
-    };
-    match (key.len(), value.len()) {
-        (0, _) if !takes_empty_keys => Err(fail(Cause::EmptyKey)),
-        (KEY_BYTES_OVER.., _) => Err(fail(Cause::KeyTooLong)),
-        (_, VALUE_BYTES_OVER..) => Err(fail(Cause::ValueTooLong)),
-        _ => Ok(Some(Pair { key, value, line: row.position().line.unwrap_or_default() })),
+    match key.len() {
+        0 if !takes_empty_keys => Err(fail(Cause::EmptyKey)),
+        len if len > KEY_BYTES_MAX => Err(fail(Cause::KeyTooLong)),
+        _ => Ok(key),
     }
 }
-
-/// The first length that a key cannot have.
-const KEY_BYTES_OVER: usize = KEY_BYTES_MAX + 1;
-/// The first length that a value cannot have.
-const VALUE_BYTES_OVER: usize = VALUE_BYTES_MAX + 1;

@@ -13,14 +13,14 @@ use crate::options::ReadOptions;
 use crate::row::{CellKind, CellSpan, InputRow, Rows};
 
 /// The longest line: the longest key and value, and room for other columns.
-const LINE_BYTES_MAX: usize = KEY_BYTES_MAX + VALUE_BYTES_MAX + (16 << 20);
+pub(crate) const LINE_BYTES_MAX: usize = KEY_BYTES_MAX + VALUE_BYTES_MAX + (16 << 20);
 
 /// What a line is cut into.
 enum Shape {
     /// The key, and behind the first tab the value with all further tabs.
     Pair,
     /// So many columns, of which these are wanted.
-    Columns { width: usize, wanted: [usize; 2] },
+    Columns { width: usize, wanted: Vec<usize> },
 }
 
 /// The rows of a tsv.
@@ -30,6 +30,8 @@ pub(crate) struct TsvRows<R> {
     /// Whether the first row is read already: it says how many columns there are.
     has_first: bool,
     cells: Vec<CellSpan>,
+    /// Where the columns of the row end.
+    ends: Vec<usize>,
     ignored: Vec<String>,
     trim: bool,
 }
@@ -50,11 +52,25 @@ impl<R: Read> TsvRows<R> {
                 let names: Vec<String> = text.split(|&byte| byte == b'\t').map(name).collect();
                 let row = FirstRow { cells: &names, is_header: has_header, may_be_header, line: number };
                 let chosen = options.choose(row)?;
-                shape = Shape::Columns { width: names.len(), wanted: [chosen.key, chosen.value] };
+                shape = Shape::Columns { width: names.len(), wanted: vec![chosen.key, chosen.value] };
                 ignored = chosen.ignored;
             }
         }
-        Ok(Self { lines, shape, has_first, cells: Vec::new(), ignored, trim: options.trim })
+        let (cells, ends) = (Vec::new(), Vec::new());
+        Ok(Self { lines, shape, has_first, cells, ends, ignored, trim: options.trim })
+    }
+
+    /// The rows of lines of so many columns, of which some are wanted, from the one that was read
+    /// where that is no header.
+    pub(crate) fn of_columns(
+        lines: LineReader<R>,
+        width: usize,
+        wanted: Vec<usize>,
+        has_first: bool,
+        trim: bool,
+    ) -> Self {
+        let (shape, ignored) = (Shape::Columns { width, wanted }, Vec::new());
+        Self { lines, shape, has_first, cells: Vec::new(), ends: Vec::new(), ignored, trim }
     }
 }
 
@@ -73,16 +89,15 @@ impl<R: Read + Send> Rows for TsvRows<R> {
                 self.cells.extend([cell(0, tab), cell(tab + 1, text.len())]);
             }
             Shape::Columns { width, wanted } => {
-                let ends = || memchr_iter(b'\t', text).chain([text.len()]);
-                let (expected, found) = (*width, ends().count());
+                self.ends.clear();
+                self.ends.extend(memchr_iter(b'\t', text).chain([text.len()]));
+                let (expected, found) = (*width, self.ends.len());
                 if found != expected {
                     return Err(Fault::new(position, Cause::ColumnCount { expected, found }));
                 }
                 for &column in wanted {
-                    let start =
-                        column.checked_sub(1).and_then(|before| ends().nth(before)).map_or(0, |tab| tab + 1);
-                    let end = ends().nth(column).unwrap_or(text.len());
-                    self.cells.push(cell(start, end));
+                    let start = column.checked_sub(1).map_or(0, |before| self.ends[before] + 1);
+                    self.cells.push(cell(start, self.ends[column]));
                 }
             }
         }

@@ -9,6 +9,8 @@ use clap::ValueEnum;
 use graven_format::{BUCKET_RECORDS_MAX, Codec, CodecChoice, Options, Purpose};
 
 use crate::carve::{self, BuildSummary};
+use crate::column_flags::ColumnFlags;
+use crate::columns_page::columns_page;
 use crate::commands::info::values_line;
 use crate::console::{count, say};
 use crate::duplicates::Keep;
@@ -34,6 +36,8 @@ pub(crate) struct Arguments {
     output: Option<PathBuf>,
     #[command(flatten)]
     read: ReadFlags,
+    #[command(flatten)]
+    columns: ColumnFlags,
     /// How values are stored
     #[arg(long, value_enum, default_value_t = CodecName::Auto, help_heading = TABLE)]
     codec: CodecName,
@@ -128,7 +132,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     };
     let name = input.name().to_owned();
     let replaced = if arguments.output.is_none() { replaced(&output)? } else { None };
-    let done = carve::to_file(input, &read, arguments.duplicates, options, &output)?;
+    let columns = arguments.columns.to_options();
+    let done = carve::to_file(input, &read, columns.as_ref(), arguments.duplicates, options, &output)?;
     let report = report(&name, &output, &done, replaced);
     report.and_then(say).map_err(|failure| {
         Failure::new(format!(
@@ -172,6 +177,10 @@ fn report(name: &str, output: &Path, done: &BuildSummary, replaced: Option<Strin
     );
     if let Some((key, value)) = &done.first {
         text.push_str(&format!("\nthe first pair: {} = {}", shown(key), shown(value)));
+    }
+    if let Some(page) = columns_page(&table.store) {
+        text.push('\n');
+        text.push_str(page.trim_end());
     }
     if !done.ignored.is_empty() {
         text.push_str(&format!("\nnot in the table: {}", done.ignored.join(", ")));

@@ -6,21 +6,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::ValueEnum;
 use graven_format::Store;
 use graven_ingest::Format;
-use serde::ser::{SerializeMap, Serializer};
 
 use crate::failure::{Failure, Outcome};
-use crate::json_bytes;
 use crate::output::{self, Destination, OutputWriter, Stop, same_file};
+use crate::pair_writer::{DumpFormat, PairWriter};
 use crate::progress::{bar, scale};
 use crate::signals::{STOPPED, outlive_file_limits, stop_on_signals};
 use crate::table::{explain, open_carved};
 
 /// Write the pairs of a carved file as text
 ///
-/// In the order of the file, and as `graven build` reads them.
+/// In the order of the file, and as `graven build` reads them. Of a table with columns, a csv has the column of the key
+/// where the input had it, and no other way to say null than an empty cell.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The carved file
@@ -28,25 +27,17 @@ pub(crate) struct Arguments {
     /// Where to write; `-` is standard output. A file appears when it is complete
     #[arg(short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
-    /// What to write [default: by the extension of the output: jsonl, data for all others]
+    /// What to write [default: by the extension of the output; for others data, or jsonl where there
+    /// are columns]
     #[arg(long, value_enum)]
     format: Option<DumpFormat>,
-}
-
-/// The forms that can be written.
-#[derive(Clone, Copy, ValueEnum)]
-enum DumpFormat {
-    /// A line is a key, a space and a value; keys and values must fit that
-    Data,
-    /// A line is a JSON object; what is not UTF-8 is base64
-    Jsonl,
+    /// Leave out the row of a csv that names the columns
+    #[arg(long)]
+    no_header: bool,
 }
 
 /// Bytes handed to the system at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
-
-/// What a reader of text drops at its beginning.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Pairs after which a signal and the bar are looked after.
 const LOOK_PAIRS: u64 = 4096;
@@ -56,8 +47,17 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let table = open_carved(&arguments.file)?.map_err(|error| explain(&name, &error))?;
     let form = arguments.format.unwrap_or(match Format::of(&arguments.output) {
         Some(Format::Jsonl) => DumpFormat::Jsonl,
+        Some(Format::Csv) if table.store.schema().is_some() => DumpFormat::Csv,
+        Some(Format::Data) => DumpFormat::Data,
+        _ if table.store.schema().is_some() => DumpFormat::Jsonl,
         _ => DumpFormat::Data,
     });
+    let writer = PairWriter::new(&table.store, form, !arguments.no_header);
+    let Some(writer) = writer else {
+        return Err(Failure::new(format!(
+            "{name} has no columns, and a csv consists of them; use `--format jsonl`"
+        )));
+    };
     if let Destination::File(output) = Destination::find(&arguments.output, "table.data")?
         && same_file(&arguments.file, &output)
     {
@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let stopped = Arc::default();
     stop_on_signals(&stopped)?;
     let mut out = BufWriter::with_capacity(CHUNK_BYTES, OutputWriter::create(&arguments.output)?);
-    let written = write_pairs(&table.store, form, &name, &stopped, &mut out);
+    let written = write_pairs(&table.store, &writer, &name, &stopped, &mut out);
     let finished = written.and_then(|()| {
         let output = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         Ok(output.finish()?)
@@ -81,28 +81,22 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
 
 fn write_pairs(
     store: &Store,
-    form: DumpFormat,
+    writer: &PairWriter<'_>,
     name: &str,
     stopped: &AtomicBool,
     out: &mut impl Write,
 ) -> Result<(), Stop> {
     let bytes = store.carved_bytes();
     let bar = bar("writing", Some(bytes));
+    let mut line = Vec::new();
+    writer.write_header(&mut line);
+    out.write_all(&line)?;
     for (number, pair) in (0_u64..).zip(store.iter()) {
         let (key, value) = pair.map_err(|error| Stop::Failure(explain(name, &error)))?;
-        match form {
-            DumpFormat::Data => {
-                if let Some(objection) = objection(number, &key, &value) {
-                    return Err(Stop::Failure(Failure::new(format!(
-                        "{name}: {objection}, which the .data text cannot hold; use `--format jsonl`"
-                    ))));
-                }
-                for piece in [&key, &b" "[..], &value, b"\n"] {
-                    out.write_all(piece)?;
-                }
-            }
-            DumpFormat::Jsonl => write_object(&key, &value, out)?,
-        }
+        line.clear();
+        let written = writer.write(&key, &value, number == 0, &mut line);
+        written.map_err(|refused| Stop::Failure(refused.explain(name)))?;
+        out.write_all(&line)?;
         if number % LOOK_PAIRS == 0 {
             if stopped.load(Ordering::Relaxed) {
                 return Err(Stop::Output(io::Error::other(STOPPED)));
@@ -111,35 +105,4 @@ fn write_pairs(
         }
     }
     Ok(())
-}
-
-/// What of a pair a line of `.data` text cannot hold. The pair is that of line `number`, counted
-/// from 0.
-fn objection(number: u64, key: &[u8], value: &[u8]) -> Option<String> {
-    let separates = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n');
-    if key.is_empty() {
-        return Some("a key is empty".into());
-    }
-    let shown = || key[..key.len().min(80)].escape_ascii();
-    if key.iter().any(separates) {
-        return Some(format!("the key {} holds a space, a tab or a line end", shown()));
-    }
-    if number == 0 && key.starts_with(BYTE_ORDER_MARK) {
-        return Some(format!("the first key, {}, begins with a byte order mark", shown()));
-    }
-    if value.contains(&b'\n') {
-        return Some(format!("the value of {} holds a line end", shown()));
-    }
-    value.ends_with(b"\r").then(|| format!("the value of {} ends in a carriage return", shown()))
-}
-
-fn write_object(key: &[u8], value: &[u8], out: &mut impl Write) -> io::Result<()> {
-    let mut json = serde_json::Serializer::new(&mut *out);
-    let mut object = json.serialize_map(None)?;
-    for (name, bytes) in [("key", key), ("value", value)] {
-        let (name, text) = json_bytes::field(name, bytes);
-        object.serialize_entry(&name, &text)?;
-    }
-    object.end()?;
-    out.write_all(b"\n")
 }

@@ -1,4 +1,5 @@
-//! `graven gen`: writes a sample table as `.data` text, in constant memory.
+//! `graven gen`: writes a sample table as `.data` text, or with columns as csv or JSON lines, in
+//! constant memory.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -6,10 +7,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use graven_ingest::Format;
+
 use crate::failure::Outcome;
 use crate::output::{self, OutputWriter, Stop};
 use crate::quantity;
 use crate::sample::{LINE_BYTES_MAX, SampleGenerator, SampleValues};
+use crate::sample_rows::{ROW_BYTES_MAX, RowForm, RowGenerator};
 use crate::signals::{STOPPED, outlive_file_limits, stop_on_signals};
 
 /// Write a sample table of random pairs, the same for the same seed
@@ -27,6 +31,9 @@ pub(crate) struct Arguments {
     /// What the values look like
     #[arg(long, value_enum, default_value_t = SampleValues::Letters)]
     values: SampleValues,
+    /// Write rows of 20 features below a UUID as csv; as JSON lines where the output ends in .jsonl
+    #[arg(long, conflicts_with = "values")]
+    columns: bool,
 }
 
 /// Bytes handed to the system at a time.
@@ -44,17 +51,26 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
 }
 
 fn write_lines(arguments: &Arguments, stopped: &AtomicBool, output: &mut OutputWriter) -> io::Result<()> {
-    let mut sample = SampleGenerator::new(arguments.seed, arguments.values);
     let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+    let mut append: Box<dyn FnMut(&mut Vec<u8>)> = if arguments.columns {
+        let is_jsonl = Format::of(&arguments.output) == Some(Format::Jsonl);
+        let form = if is_jsonl { RowForm::Jsonl } else { RowForm::Csv };
+        let mut rows = RowGenerator::new(arguments.seed, form);
+        rows.append_header(&mut chunk);
+        Box::new(move |chunk| rows.append_row(chunk))
+    } else {
+        let mut sample = SampleGenerator::new(arguments.seed, arguments.values);
+        Box::new(move |chunk| sample.append_line(chunk))
+    };
     for _ in 0..arguments.lines {
-        if chunk.len() + LINE_BYTES_MAX > CHUNK_BYTES {
+        if chunk.len() + LINE_BYTES_MAX.max(ROW_BYTES_MAX) > CHUNK_BYTES {
             output.write_all(&chunk)?;
             chunk.clear();
             if stopped.load(Ordering::Relaxed) {
                 return Err(io::Error::other(STOPPED));
             }
         }
-        sample.append_line(&mut chunk);
+        append(&mut chunk);
     }
     output.write_all(&chunk)
 }

@@ -8,9 +8,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use graven_client::{Client, Target, Timeouts};
-use graven_format::KEY_BYTES_MAX;
+use graven_format::{Column, KEY_BYTES_MAX, Projection};
 use graven_ingest::{Input, ReadOptions};
 use serde::ser::{SerializeMap, Serializer};
+use serde_json::value::RawValue;
 
 use crate::console::warn;
 use crate::failure::{Failure, Outcome, reason};
@@ -50,6 +51,9 @@ struct AnswerForm {
     /// Print a JSON object a key, with null where a key is missing; what is not UTF-8 is base64
     #[arg(long, conflicts_with_all = ["with_keys", "null"])]
     json: bool,
+    /// Of a table with columns print these alone, as a JSON object; of a carved file
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', num_args = 1)]
+    fields: Vec<String>,
     /// Print this where a key is missing, so that there is a line for each key
     #[arg(long, value_name = "MARK")]
     null: Option<OsString>,
@@ -57,13 +61,23 @@ struct AnswerForm {
 
 impl AnswerForm {
     /// Writes the line of a key; `false` where there is none because the key is missing.
-    fn write(&self, key: &[u8], value: Option<&[u8]>, out: &mut impl Write) -> io::Result<bool> {
+    ///
+    /// A row is JSON already.
+    fn write(
+        &self,
+        key: &[u8],
+        value: Option<&[u8]>,
+        is_row: bool,
+        out: &mut impl Write,
+    ) -> io::Result<bool> {
         if self.json {
             let mut json = serde_json::Serializer::new(&mut *out);
             let mut object = json.serialize_map(None)?;
             let (name, text) = json_bytes::field("key", key);
             object.serialize_entry(&name, &text)?;
+            let row = value.filter(|_| is_row).and_then(|row| serde_json::from_slice::<&RawValue>(row).ok());
             match value.map(|value| json_bytes::field("value", value)) {
+                _ if row.is_some() => object.serialize_entry("value", &row)?,
                 Some((name, text)) => object.serialize_entry(&name, &text)?,
                 None => object.serialize_entry("value", &())?,
             }
@@ -87,6 +101,8 @@ impl AnswerForm {
 enum LookupSource {
     Server(Box<Client>),
     Carved(OpenTable),
+    /// A carved file whose values have columns, of which these are asked for, if not all.
+    Rows(OpenTable, Option<Projection>),
     /// Read once, for all keys.
     Text(Option<Input>, ReadOptions),
 }
@@ -120,13 +136,22 @@ impl LookupSource {
         let text = target.to_string_lossy();
         if !text.contains("://") && path.exists() {
             return Ok(match table::Table::open(path)? {
-                table::Table::Carved(carved) => Self::Carved(carved),
+                table::Table::Carved(carved) => Self::of_carved(carved, &arguments.form.fields)?,
+                table::Table::Text(text) if !arguments.form.fields.is_empty() => {
+                    return Err(Failure::new(format!(
+                        "{} is text, and --fields reads carved files with columns; make one with `graven build --columns`",
+                        text.name()
+                    )));
+                }
                 table::Table::Text(text) => {
                     Self::Text(Some(text), ReadOptions { trim: arguments.trim, ..ReadOptions::default() })
                 }
             });
         }
         match text.parse::<Target>() {
+            Ok(_) if !arguments.form.fields.is_empty() => {
+                Err(Failure::new("--fields reads carved files, and this is a server; leave it out"))
+            }
             Ok(server) => {
                 let client = Client::connect(&server, Timeouts::default()).map_err(explain)?;
                 Ok(Self::Server(Box::new(client)))
@@ -136,6 +161,27 @@ impl LookupSource {
                 "{text} is neither a file here nor a server; name a file that exists, or HOST:PORT as in 127.0.0.1:8000"
             ))),
         }
+    }
+
+    fn of_carved(carved: OpenTable, fields: &[String]) -> Outcome<Self> {
+        let name = &carved.name;
+        let projection = match (carved.store.schema(), fields) {
+            (None, []) => return Ok(Self::Carved(carved)),
+            (None, _) => {
+                return Err(Failure::new(format!("{name} has no columns; leave out --fields")));
+            }
+            (Some(_), []) => None,
+            (Some(schema), fields) => Some(schema.project(fields).map_err(|error| {
+                let names: Vec<&str> = schema.columns().iter().map(Column::name).collect();
+                Failure::new(format!("{name}: {error}; its columns are {}", names.join(", ")))
+            })?),
+        };
+        Ok(Self::Rows(carved, projection))
+    }
+
+    /// Whether values are rows.
+    fn has_rows(&self) -> bool {
+        matches!(self, Self::Rows(..))
     }
 
     /// Hands the value of each of `keys` to `each`, in their order.
@@ -153,6 +199,26 @@ impl LookupSource {
                     let found = store.get(key.as_ref(), &mut value);
                     let found = found.map_err(|error| table::explain(name, &error))?;
                     each(key.as_ref(), found.then_some(&value))
+                })
+            }
+            Self::Rows(OpenTable { name, store }, projection) => {
+                let (mut value, mut json) = (Vec::new(), Vec::new());
+                keys.iter().try_for_each(|key| {
+                    value.clear();
+                    json.clear();
+                    let mut look = || {
+                        let found = store.get(key.as_ref(), &mut value)?;
+                        if found {
+                            let row = store.row(&value)?;
+                            match projection {
+                                Some(projection) => projection.write_json(row, &mut json)?,
+                                None => row.write_json(&mut json)?,
+                            }
+                        }
+                        Ok(found)
+                    };
+                    let found = look().map_err(|error| table::explain(name, &error))?;
+                    each(key.as_ref(), found.then_some(&json))
                 })
             }
             Self::Text(text, read) => {
@@ -196,9 +262,10 @@ fn look_up<K: AsRef<[u8]>>(
         ))
         .into());
     }
+    let is_row = table.has_rows();
     table.look_up(keys, |key, value| {
         answers.missing |= value.is_none();
-        if !answers.form.write(key, value, &mut answers.out)? {
+        if !answers.form.write(key, value, is_row, &mut answers.out)? {
             warn(format_args!("the key {} is not there", key.escape_ascii()));
         }
         Ok(())

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bytesize::ByteSize;
-use graven_format::{Info, KeyKind, Store};
+use graven_format::{Column, Info, KeyKind, Schema, Store};
 use graven_ingest::Format;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::columns_page::{bytes_a_row, columns_page};
 use crate::console::say;
 use crate::failure::{Failure, Outcome};
 use crate::input;
@@ -41,9 +42,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
             let info = store.info();
             let lengths = if arguments.lengths { Some(PairLengths::of_store(&name, &store)?) } else { None };
             if arguments.json {
-                json(&InfoJson(&info, lengths.as_ref()))?
+                json(&InfoJson(&info, lengths.as_ref(), store.schema()))?
             } else {
-                page(&name, &info, lengths.as_ref())
+                page(&name, &info, lengths.as_ref(), columns_page(&store))
             }
         }
         Table::Text(input) => {
@@ -164,7 +165,7 @@ fn saved(gain: f64) -> String {
     if gain == 0.0 { String::new() } else { format!(" ({:.1}% saved)", gain * 100.0) }
 }
 
-fn page(name: &str, info: &Info, lengths: Option<&PairLengths>) -> String {
+fn page(name: &str, info: &Info, lengths: Option<&PairLengths>, columns: Option<String>) -> String {
     let size = |bytes: u64| ByteSize(bytes).display().si();
     let prefix = match &info.key_prefix[..] {
         [] => String::new(),
@@ -188,6 +189,9 @@ fn page(name: &str, info: &Info, lengths: Option<&PairLengths>) -> String {
     if let Some(lengths) = lengths {
         text.push_str(&format!("\n{}", lengths.page()));
     }
+    if let Some(columns) = columns {
+        text.push_str(&format!("\n{columns}"));
+    }
     text.push_str(&format!("\n{:<10}{:>16}{:>16}  {}\n", "section", "offset", "bytes", "crc-32c"));
     for section in &info.sections {
         text.push_str(&format!(
@@ -207,11 +211,11 @@ fn checks(info: &Info) -> String {
 
 /// [`Info`] in the form that programs read. Fields may be added; those that are here stay what
 /// they are.
-struct InfoJson<'a>(&'a Info, Option<&'a PairLengths>);
+struct InfoJson<'a>(&'a Info, Option<&'a PairLengths>, Option<&'a Schema>);
 
 impl Serialize for InfoJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(info, lengths) = self;
+        let Self(info, lengths, schema) = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("version", &info.version)?;
         map.serialize_entry("file_bytes", &info.file_bytes)?;
@@ -239,7 +243,30 @@ impl Serialize for InfoJson<'_> {
         }
         map.serialize_entry("identity", &format!("{:016x}", info.identity))?;
         map.serialize_entry("check_buckets", &info.check_buckets)?;
+        if let Some(schema) = schema {
+            map.serialize_entry("key_column", &schema.key().name)?;
+            let columns: Vec<_> =
+                schema.columns().iter().map(|column| ColumnJson(column, info.pairs)).collect();
+            map.serialize_entry("columns", &columns)?;
+        }
         map.serialize_entry("sections", &info.sections.iter().map(SectionJson).collect::<Vec<_>>())?;
+        map.end()
+    }
+}
+
+/// A column, and how many rows there are.
+struct ColumnJson<'a>(&'a Column, u64);
+
+impl Serialize for ColumnJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(column, rows) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", column.name())?;
+        map.serialize_entry("type", column.column_type().name())?;
+        map.serialize_entry("encoding", &column.encoding())?;
+        map.serialize_entry("bytes_per_row", &bytes_a_row(column, *rows))?;
+        map.serialize_entry("nulls", &column.nulls())?;
+        map.serialize_entry("missing", &column.missing())?;
         map.end()
     }
 }

@@ -520,7 +520,7 @@ fn has_long_values(totals: &Totals) -> bool {
 }
 
 /// What zstd with a dictionary makes of the values of a table.
-struct LongChoice {
+pub(crate) struct LongChoice {
     pairs: u64,
     total: u64,
     stored: u64,
@@ -530,7 +530,7 @@ struct LongChoice {
 impl LongChoice {
     /// Trains a dictionary on three of four values of the sample and tries it on the others;
     /// `None` where that is not worth trying.
-    fn new(choice: CodecChoice, sample: &[&[u8]], totals: &Totals) -> Option<Self> {
+    pub(crate) fn new(choice: CodecChoice, sample: &[&[u8]], totals: &Totals) -> Option<Self> {
         let given = sample.iter().map(|text| text.len() as u64).sum();
         let dictionary_bytes = Self::wished(choice, given, totals)?;
         let part = |wanted: fn(usize) -> bool| {
@@ -576,7 +576,7 @@ impl LongChoice {
         Some(wished as usize)
     }
 
-    fn cost(&self, price: Price) -> u64 {
+    pub(crate) fn cost(&self, price: Price) -> u64 {
         self.stored
             + self.dictionary_bytes as u64
             + price.of_bytes(Codec::Zstd, self.total)

@@ -20,12 +20,12 @@ use crate::limits::VALUE_BYTES_MAX;
 pub struct Field<'r> {
     schema: &'r Schema,
     column: &'r Column,
-    content: Content<'r>,
+    content: FieldContent<'r>,
 }
 
 /// What a field has, as far as it was looked at.
 #[derive(Clone, Copy)]
-pub(crate) enum Content<'r> {
+pub(crate) enum FieldContent<'r> {
     Missing,
     Null,
     /// A whole number, in two's complement unless its column has none below zero.
@@ -86,7 +86,7 @@ impl fmt::Debug for Field<'_> {
 
 impl<'r> Field<'r> {
     #[inline]
-    pub(crate) fn new(schema: &'r Schema, column: &'r Column, content: Content<'r>) -> Self {
+    pub(crate) fn new(schema: &'r Schema, column: &'r Column, content: FieldContent<'r>) -> Self {
         Self { schema, column, content }
     }
 
@@ -103,13 +103,13 @@ impl<'r> Field<'r> {
     /// Whether the row was given without it.
     #[inline]
     pub fn is_missing(&self) -> bool {
-        matches!(self.content, Content::Missing)
+        matches!(self.content, FieldContent::Missing)
     }
 
     /// Whether it is null.
     #[inline]
     pub fn is_null(&self) -> bool {
-        matches!(self.content, Content::Null)
+        matches!(self.content, FieldContent::Null)
     }
 
     /// Whether it has a value: it is neither missing nor null.
@@ -126,8 +126,8 @@ impl<'r> Field<'r> {
         let bad = || damaged(self.column);
         let text = || self.text_utf8();
         Ok(match (self.content, self.column.column_type) {
-            (Content::Missing, _) => FieldValue::Missing,
-            (Content::Null, _) => FieldValue::Null,
+            (FieldContent::Missing, _) => FieldValue::Missing,
+            (FieldContent::Null, _) => FieldValue::Null,
             (_, ColumnType::Bool) => FieldValue::Bool(self.as_bool().ok_or_else(bad)?),
             (_, ColumnType::Int) => FieldValue::Int(self.as_i64().ok_or_else(bad)?),
             (_, ColumnType::UInt) => FieldValue::UInt(self.as_u64().ok_or_else(bad)?),
@@ -142,11 +142,11 @@ impl<'r> Field<'r> {
                 FieldValue::Timestamp { ticks: time.ticks, digits: time.digits }
             }
             (_, ColumnType::Date) => FieldValue::Date(match self.content {
-                Content::Number(number) => number.cast_signed(),
+                FieldContent::Number(number) => number.cast_signed(),
                 _ => parse_date(&self.text()?).ok_or_else(bad)?,
             }),
             (_, ColumnType::Uuid) => FieldValue::Uuid(match self.content {
-                Content::Wide(number) => number,
+                FieldContent::Wide(number) => number,
                 _ => parse_uuid(&self.text()?).ok_or_else(bad)?,
             }),
         })
@@ -156,9 +156,9 @@ impl<'r> Field<'r> {
     #[inline]
     pub fn as_i64(&self) -> Option<i64> {
         match (self.content, self.column.column_type) {
-            (Content::Number(number), ColumnType::Int) => Some(number.cast_signed()),
-            (Content::Number(number), ColumnType::UInt) => i64::try_from(number).ok(),
-            (Content::Bytes(text), ColumnType::Int | ColumnType::UInt) => {
+            (FieldContent::Number(number), ColumnType::Int) => Some(number.cast_signed()),
+            (FieldContent::Number(number), ColumnType::UInt) => i64::try_from(number).ok(),
+            (FieldContent::Bytes(text), ColumnType::Int | ColumnType::UInt) => {
                 std::str::from_utf8(text).ok()?.parse().ok()
             }
             _ => None,
@@ -169,9 +169,9 @@ impl<'r> Field<'r> {
     #[inline]
     pub fn as_u64(&self) -> Option<u64> {
         match (self.content, self.column.column_type) {
-            (Content::Number(number), ColumnType::UInt) => Some(number),
-            (Content::Number(number), ColumnType::Int) => u64::try_from(number.cast_signed()).ok(),
-            (Content::Bytes(text), ColumnType::Int | ColumnType::UInt) => {
+            (FieldContent::Number(number), ColumnType::UInt) => Some(number),
+            (FieldContent::Number(number), ColumnType::Int) => u64::try_from(number.cast_signed()).ok(),
+            (FieldContent::Bytes(text), ColumnType::Int | ColumnType::UInt) => {
                 std::str::from_utf8(text).ok()?.parse().ok()
             }
             _ => None,
@@ -182,23 +182,23 @@ impl<'r> Field<'r> {
     #[inline]
     pub fn as_f64(&self) -> Option<f64> {
         match (self.content, self.column.column_type) {
-            (Content::Number(number), ColumnType::Int) => Some(number.cast_signed() as f64),
-            (Content::Number(number), ColumnType::UInt) => Some(number as f64),
-            (Content::Number(number), ColumnType::Float64 | ColumnType::Decimal) => {
+            (FieldContent::Number(number), ColumnType::Int) => Some(number.cast_signed() as f64),
+            (FieldContent::Number(number), ColumnType::UInt) => Some(number as f64),
+            (FieldContent::Number(number), ColumnType::Float64 | ColumnType::Decimal) => {
                 Some(scaled_to_float(number.cast_signed(), self.column.digits))
             }
-            (Content::Number(number), ColumnType::Float32) => {
+            (FieldContent::Number(number), ColumnType::Float32) => {
                 let mut text = Vec::with_capacity(24);
                 write_scaled(number.cast_signed(), self.column.digits, self.column.number_form(), &mut text);
                 std::str::from_utf8(&text).ok()?.parse::<f32>().ok().map(f64::from)
             }
-            (Content::Float(bits), ColumnType::Float32) => Some(f32::from_bits(bits as u32).into()),
-            (Content::Float(bits), _) => Some(f64::from_bits(bits)),
-            (Content::Bytes(text), ColumnType::Float32) => {
+            (FieldContent::Float(bits), ColumnType::Float32) => Some(f32::from_bits(bits as u32).into()),
+            (FieldContent::Float(bits), _) => Some(f64::from_bits(bits)),
+            (FieldContent::Bytes(text), ColumnType::Float32) => {
                 std::str::from_utf8(text).ok()?.parse::<f32>().ok().map(f64::from)
             }
             (
-                Content::Bytes(_) | Content::Coded(..),
+                FieldContent::Bytes(_) | FieldContent::Coded(..),
                 ColumnType::Int | ColumnType::UInt | ColumnType::Float64 | ColumnType::Decimal,
             ) => parse_float(&self.text().ok()?),
             _ => None,
@@ -209,8 +209,8 @@ impl<'r> Field<'r> {
     #[inline]
     pub fn as_bool(&self) -> Option<bool> {
         match (self.content, self.column.column_type) {
-            (Content::Number(number), ColumnType::Bool) => Some(number != 0),
-            (Content::Bytes(text), ColumnType::Bool) => Some(text == b"true"),
+            (FieldContent::Number(number), ColumnType::Bool) => Some(number != 0),
+            (FieldContent::Bytes(text), ColumnType::Bool) => Some(text == b"true"),
             _ => None,
         }
     }
@@ -234,9 +234,9 @@ impl<'r> Field<'r> {
     pub fn write_text(&self, out: &mut Vec<u8>) -> Result<bool, Error> {
         let column = self.column;
         match self.content {
-            Content::Missing | Content::Null => return Ok(false),
-            Content::Bytes(text) => out.extend_from_slice(text),
-            Content::Number(number) => {
+            FieldContent::Missing | FieldContent::Null => return Ok(false),
+            FieldContent::Bytes(text) => out.extend_from_slice(text),
+            FieldContent::Number(number) => {
                 let signed = number.cast_signed();
                 match column.column_type {
                     ColumnType::Bool => out.extend_from_slice(if number == 0 { b"false" } else { b"true" }),
@@ -258,12 +258,12 @@ impl<'r> Field<'r> {
                     _ => write_int(signed, out),
                 }
             }
-            Content::Float(bits) if column.column_type == ColumnType::Float32 => {
+            FieldContent::Float(bits) if column.column_type == ColumnType::Float32 => {
                 write_float32(f32::from_bits(bits as u32), column.number_form(), out);
             }
-            Content::Float(bits) => write_float(f64::from_bits(bits), column.number_form(), out),
-            Content::Wide(number) => write_uuid(number, out),
-            Content::Coded(code, bytes) => {
+            FieldContent::Float(bits) => write_float(f64::from_bits(bits), column.number_form(), out),
+            FieldContent::Wide(number) => write_uuid(number, out),
+            FieldContent::Coded(code, bytes) => {
                 let start = out.len();
                 if code.decoder.decode(bytes, bytes.len(), VALUE_BYTES_MAX, out).is_err() {
                     out.truncate(start);
@@ -281,8 +281,8 @@ impl<'r> Field<'r> {
     pub fn write_json(&self, out: &mut Vec<u8>) -> Result<(), Error> {
         let is_bare = self.column.column_type.is_bare_in_json();
         match (self.content, self.column.column_type) {
-            (Content::Missing | Content::Null, _) => out.extend_from_slice(b"null"),
-            (Content::Float(_) | Content::Bytes(_), ColumnType::Float32 | ColumnType::Float64)
+            (FieldContent::Missing | FieldContent::Null, _) => out.extend_from_slice(b"null"),
+            (FieldContent::Float(_) | FieldContent::Bytes(_), ColumnType::Float32 | ColumnType::Float64)
                 if !self.as_f64().is_some_and(f64::is_finite) =>
             {
                 out.extend_from_slice(b"null");
@@ -291,7 +291,7 @@ impl<'r> Field<'r> {
                 self.write_text(out)?;
             }
             (_, ColumnType::Bytes) => json::write_base64(&self.text()?, out),
-            (Content::Bytes(_) | Content::Coded(..), _) => json::write_string(&self.text()?, out),
+            (FieldContent::Bytes(_) | FieldContent::Coded(..), _) => json::write_string(&self.text()?, out),
             _ => {
                 out.push(b'"');
                 self.write_text(out)?;
@@ -303,7 +303,7 @@ impl<'r> Field<'r> {
 
     fn time(&self) -> Option<ParsedTime> {
         match self.content {
-            Content::Number(number) => {
+            FieldContent::Number(number) => {
                 let (digits, form) = (self.column.digits, TimeForm(self.column.form));
                 Some(ParsedTime { ticks: number.cast_signed(), digits, form })
             }
@@ -312,7 +312,7 @@ impl<'r> Field<'r> {
     }
 
     fn text(&self) -> Result<Cow<'r, [u8]>, Error> {
-        if let Content::Bytes(text) = self.content {
+        if let FieldContent::Bytes(text) = self.content {
             return Ok(Cow::Borrowed(text));
         }
         let mut text = Vec::new();

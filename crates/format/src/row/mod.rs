@@ -2,11 +2,11 @@
 //! mean is in the table's schema. How they are made is in `build/rows`.
 
 pub(crate) mod bits;
+mod byte_reader;
 mod field;
 pub(crate) mod json;
 pub(crate) mod number;
 mod read;
-mod reading;
 pub(crate) mod schema;
 pub(crate) mod time;
 pub(crate) mod types;

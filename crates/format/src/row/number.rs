@@ -20,13 +20,13 @@ pub(crate) const POWERS: [u64; 19] = {
 /// A number that is written without an exponent: its digits as a whole number, and how many of
 /// them stand behind the point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Plain {
+pub(crate) struct PlainNumber {
     pub(crate) is_negative: bool,
     pub(crate) magnitude: u64,
     pub(crate) digits: u8,
 }
 
-impl Plain {
+impl PlainNumber {
     /// Reads `-?(0|[1-9][0-9]*)(\.[0-9]+)?`, where the digits come to a number below 2^64. A minus
     /// before zero is not read: it would be lost.
     #[inline]
@@ -309,7 +309,7 @@ mod tests {
             ("0.001", 1, 3),
             ("9223372036854775807", i64::MAX, 0),
         ] {
-            let plain = Plain::read(text.as_bytes()).unwrap();
+            let plain = PlainNumber::read(text.as_bytes()).unwrap();
             assert_eq!((plain.mantissa(), plain.digits), (Some(mantissa), digits), "{text}");
             assert_eq!(scaled(mantissa, digits, NumberForm::Digits), text);
         }
@@ -331,9 +331,9 @@ mod tests {
             "18446744073709551616",
             "1.99999999999999999999",
         ] {
-            assert_eq!(Plain::read(text.as_bytes()), None, "{text}");
+            assert_eq!(PlainNumber::read(text.as_bytes()), None, "{text}");
         }
-        assert_eq!(Plain::read(b"18446744073709551615").unwrap().magnitude, u64::MAX);
+        assert_eq!(PlainNumber::read(b"18446744073709551615").unwrap().magnitude, u64::MAX);
     }
 
     #[test]

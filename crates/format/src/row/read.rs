@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::bits;
-use super::field::{Content, Field};
+use super::field::{Field, FieldContent};
 use super::json::{self, BASE64_SUFFIX};
 use super::schema::{Absent, Coding, Column, Schema};
 use super::types::ColumnType;
@@ -175,6 +175,18 @@ impl<'r> Row<'r> {
         write_object(self.fields(), out)
     }
 
+    /// Appends the members of such an object that some columns have, by their places, with commas
+    /// between them and without its braces.
+    ///
+    /// # Errors
+    /// [`Error::Row`] when the row is damaged.
+    ///
+    /// # Panics
+    /// When there is no such column.
+    pub fn write_members(&self, columns: &[usize], out: &mut Vec<u8>) -> Result<(), Error> {
+        write_members(columns.iter().map(|&column| self.field(column)), out)
+    }
+
     /// The length that a variable field says; the last says none.
     #[inline]
     fn length(&self, column: &Column) -> usize {
@@ -183,17 +195,18 @@ impl<'r> Row<'r> {
         len as usize + base as usize
     }
 
-    /// What a field without a value is.
+    /// What a field without a value is, where the coding does not say it.
     #[inline]
-    fn absent(&self, column: &Column) -> Result<Option<Content<'r>>, Error> {
+    fn absent(&self, column: &Column) -> Result<Option<FieldContent<'r>>, Error> {
         if column.absent_bits == 0 {
             return Ok(None);
         }
-        match (bits::get(self.bytes, column.at, column.absent_bits), column.absent) {
-            (0, _) => Ok(None),
-            (1, Absent::Null | Absent::Either) => Ok(Some(Content::Null)),
-            (1, Absent::Missing) | (2, Absent::Either) => Ok(Some(Content::Missing)),
-            _ => Err(damaged(column)),
+        match bits::get(self.bytes, column.at, column.absent_bits) {
+            0 => Ok(None),
+            number => match column.absent.of_number(number - 1) {
+                Some(absent) => Ok(Some(nothing(absent))),
+                None => Err(damaged(column)),
+            },
         }
     }
 
@@ -205,19 +218,32 @@ impl<'r> Row<'r> {
         let at = column.at + column.absent_bits as usize;
         let content = match &column.coding {
             Coding::Integer { bits, base } => {
-                Content::Number(base.wrapping_add(bits::get(self.bytes, at, *bits)))
+                let number = bits::get(self.bytes, at, *bits);
+                let behind = if *bits < 64 { (1 << *bits) - 1 - number } else { u64::MAX };
+                match column.absent.of_number(behind) {
+                    Some(absent) => nothing(absent),
+                    None => FieldContent::Number(base.wrapping_add(number)),
+                }
             }
             Coding::Dictionary { bits, entries } => {
                 let number = bits::get(self.bytes, at, *bits);
-                Content::Bytes(entries.get(number as usize).ok_or_else(|| damaged(column))?)
+                match entries.get(number as usize) {
+                    Some(text) => FieldContent::Bytes(text),
+                    None => nothing(
+                        column
+                            .absent
+                            .of_number(number - entries.len() as u64)
+                            .ok_or_else(|| damaged(column))?,
+                    ),
+                }
             }
             Coding::Float => {
                 let bits = if column.column_type == ColumnType::Float32 { 32 } else { 64 };
-                Content::Float(bits::get(self.bytes, at, bits))
+                FieldContent::Float(bits::get(self.bytes, at, bits))
             }
             Coding::Wide | Coding::Variable { .. } => {
                 let (low, high) = (bits::get(self.bytes, at, 64), bits::get(self.bytes, at + 64, 64));
-                Content::Wide(u128::from(high) << 64 | u128::from(low))
+                FieldContent::Wide(u128::from(high) << 64 | u128::from(low))
             }
         };
         Ok(Field::new(self.schema, column, content))
@@ -236,11 +262,15 @@ impl<'r> Row<'r> {
             return Ok(Field::new(self.schema, column, content));
         }
         let content = match code {
-            None => Content::Bytes(bytes),
-            Some(code) => Content::Coded(&self.schema.codes[code], bytes),
+            None => FieldContent::Bytes(bytes),
+            Some(code) => FieldContent::Coded(&self.schema.codes[code], bytes),
         };
         Ok(Field::new(self.schema, column, content))
     }
+}
+
+fn nothing<'r>(absent: Absent) -> FieldContent<'r> {
+    if absent == Absent::Missing { FieldContent::Missing } else { FieldContent::Null }
 }
 
 impl Schema {
@@ -255,6 +285,15 @@ fn write_object<'r>(
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
     out.push(b'{');
+    write_members(fields, out)?;
+    out.push(b'}');
+    Ok(())
+}
+
+fn write_members<'r>(
+    fields: impl Iterator<Item = Result<Field<'r>, Error>>,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
     let mut is_first = true;
     for field in fields {
         let field = field?;
@@ -274,7 +313,6 @@ fn write_object<'r>(
         out.push(b':');
         field.write_json(out)?;
     }
-    out.push(b'}');
     Ok(())
 }
 

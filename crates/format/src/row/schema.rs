@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use super::bits::bits_for;
+use super::byte_reader::ByteReader;
 use super::number::DIGITS_MAX;
-use super::reading::Reading;
 use super::time::SECOND_DIGITS_MAX;
 use super::types::{ColumnType, NumberForm, TimeForm};
 use crate::codec::{Codec, Decoder, SymbolTable};
@@ -61,7 +61,8 @@ pub struct Column {
     pub(crate) absent: Absent,
     pub(crate) coding: Coding,
     pub(crate) counts: Counts,
-    /// Where its bits begin in a row, and how many of them say that there is no value.
+    /// Where its bits begin in a row, and how many of them say that there is no value, before those
+    /// of the coding: none where numbers of the coding say it.
     pub(crate) at: usize,
     pub(crate) absent_bits: u32,
 }
@@ -96,25 +97,43 @@ impl Absent {
         Self::ALL[usize::from(has_nulls) | usize::from(has_missing) << 1]
     }
 
-    fn bits(self) -> u32 {
+    /// How many things a field without a value can be.
+    pub(crate) fn count(self) -> u64 {
         match self {
             Self::Never => 0,
             Self::Null | Self::Missing => 1,
             Self::Either => 2,
         }
     }
+
+    /// Which of them a field is, by its number.
+    #[inline]
+    pub(crate) fn of_number(self, number: u64) -> Option<Self> {
+        match (self, number) {
+            (Self::Null | Self::Either, 0) => Some(Self::Null),
+            (Self::Missing, 0) | (Self::Either, 1) => Some(Self::Missing),
+            _ => None,
+        }
+    }
+
+    /// The number of one of them.
+    pub(crate) fn number(self, is_missing: bool) -> u64 {
+        u64::from(self == Self::Either && is_missing)
+    }
 }
 
 /// How the fields of a column are stored.
 #[derive(Clone, Debug)]
 pub(crate) enum Coding {
-    /// The value less `base` in so many bits, at most 64.
+    /// The value less `base` in so many bits, at most 64. Where there are fewer, the greatest numbers
+    /// say what a field without a value is.
     Integer { bits: u32, base: u64 },
     /// The bits of an IEEE 754 number, as many as its type has.
     Float,
     /// 128 bits.
     Wide,
-    /// The number of the value among these, in so many bits.
+    /// The number of the value among these, in so many bits; numbers behind the last say what a field
+    /// without a value is.
     Dictionary { bits: u32, entries: Entries },
     /// The length less `base` in so many bits, and behind the fixed part the bytes, through the
     /// code of this number where there is one. The last such column says no length: its field ends
@@ -207,7 +226,8 @@ impl Schema {
                 return None;
             }
             column.at = at;
-            column.absent_bits = column.absent.bits();
+            column.absent_bits =
+                if column.coding.says_absent() { 0 } else { bits_for(column.absent.count()) };
             at += (column.absent_bits + column.coding.bits(column.column_type)) as usize;
             if let Coding::Variable { .. } = column.coding {
                 schema.variables.push(i);
@@ -240,7 +260,7 @@ impl Schema {
 
     /// Reads a section; `None` where it is none.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut reading = Reading(bytes);
+        let mut reading = ByteReader(bytes);
         let is_number = reading.flag()?;
         let position = usize::from(reading.u16()?);
         let key = KeyColumn { name: reading.name(COLUMN_NAME_BYTES_MAX)?, position, is_number };
@@ -272,6 +292,16 @@ fn write_name(name: &str, out: &mut Vec<u8>) {
 }
 
 impl Coding {
+    /// Whether numbers of it say that there is no value.
+    pub(crate) fn says_absent(&self) -> bool {
+        matches!(self, Self::Integer { bits: 0..64, .. } | Self::Dictionary { .. })
+    }
+
+    /// The bits of a dictionary of so many entries.
+    pub(crate) fn dictionary_bits(entries: u64, absent: Absent) -> u32 {
+        bits_for((entries + absent.count()).saturating_sub(1))
+    }
+
     /// Bits of a field in the fixed part of a row.
     pub(crate) fn bits(&self, column_type: ColumnType) -> u32 {
         match self {
@@ -299,9 +329,10 @@ impl Column {
         let bits = |bits: u32| if bits == 1 { "1 bit".to_owned() } else { format!("{bits} bits") };
         match &self.coding {
             Coding::Dictionary { entries, .. } if entries.len() == 0 => "no value".into(),
-            Coding::Dictionary { entries, .. } if entries.len() == 1 => "the same everywhere".into(),
+            Coding::Dictionary { bits: 0, .. } => "the same everywhere".into(),
             Coding::Dictionary { bits: width, entries } => {
-                format!("{}, one of {} values", bits(*width), entries.len())
+                let values = if entries.len() == 1 { "value" } else { "values" };
+                format!("{}, one of {} {values}", bits(*width), entries.len())
             }
             Coding::Integer { bits: width, .. } if self.has_digits() && self.digits > 0 => {
                 format!("{}, {} digits behind the point", bits(*width), self.digits)
@@ -363,14 +394,14 @@ impl Column {
         };
         let has_coding = match &self.coding {
             Coding::Integer { bits, base } => match self.column_type {
-                Bool => *bits == 1 && *base == 0,
+                Bool => *bits == if self.absent == Absent::Never { 1 } else { 2 } && *base == 0,
                 Int | UInt | Float32 | Float64 | Decimal | Timestamp | Date => *bits <= 64,
                 _ => false,
             },
             Coding::Float => matches!(self.column_type, Float32 | Float64),
             Coding::Wide => self.column_type == Uuid,
             Coding::Dictionary { bits, entries } => {
-                *bits == bits_for(entries.len().saturating_sub(1) as u64)
+                *bits == Coding::dictionary_bits(entries.len() as u64, self.absent)
                     && (entries.len() > 0 || self.absent != Absent::Never)
             }
             Coding::Variable { bits, base, code } => {
@@ -412,7 +443,7 @@ impl Column {
         }
     }
 
-    fn read(reading: &mut Reading<'_>) -> Option<Self> {
+    fn read(reading: &mut ByteReader<'_>) -> Option<Self> {
         let name = reading.name(COLUMN_NAME_BYTES_MAX)?;
         let column_type = *ColumnType::ALL.get(usize::from(reading.u8()?))?;
         let (form, digits) = (reading.u8()?, reading.u8()?);
@@ -429,7 +460,7 @@ impl Column {
                     let len = reading.u32()? as usize;
                     entries.push(reading.bytes(len)?);
                 }
-                Coding::Dictionary { bits: bits_for(u64::from(count).saturating_sub(1)), entries }
+                Coding::Dictionary { bits: Coding::dictionary_bits(count.into(), absent), entries }
             }
             VARIABLE => {
                 let (bits, base, code) = (reading.u8()?.into(), reading.u32()?, reading.u8()?);

@@ -2,5 +2,7 @@
 //! they were given; damage costs an error.
 
 mod damage;
+mod golden;
 mod model;
+mod page;
 mod texts;

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::input::{KeptField, Kind};
-use super::statistics::{Range, Shared, Statistics};
+use super::input::{GivenKind, KeptField};
+use super::statistics::{Properties, Range, Statistics};
 use crate::row::ColumnType;
 use crate::row::bits::bits_for;
 use crate::row::json::write_string;
@@ -21,15 +21,18 @@ struct Typed {
     form: u8,
     digits: u8,
     coding: Option<Coding>,
+    /// Of whole numbers, how far the greatest is above the least.
+    range: u64,
 }
 
 impl Typed {
     fn plain(column_type: ColumnType) -> Self {
-        Self { column_type, form: 0, digits: 0, coding: None }
+        Self { column_type, form: 0, digits: 0, coding: None, range: 0 }
     }
 
     fn integer(column_type: ColumnType, range: Range<i64>) -> Self {
-        Self { coding: Some(integer(range)), ..Self::plain(column_type) }
+        let above = range.most.wrapping_sub(range.least).cast_unsigned();
+        Self { coding: Some(integer(range)), range: above, ..Self::plain(column_type) }
     }
 }
 
@@ -43,15 +46,15 @@ fn integer(range: Range<i64>) -> Coding {
 /// in a column of text, and null in others.
 pub(super) fn is_null(field: KeptField<'_>, column_type: ColumnType) -> bool {
     match field.kind() {
-        Kind::Null => true,
-        Kind::Cell => field.text().is_empty() && !column_type.takes_empty(),
+        GivenKind::Null => true,
+        GivenKind::Cell => field.text().is_empty() && !column_type.takes_empty(),
         _ => false,
     }
 }
 
 /// The text of a field in a column of this type.
 pub(super) fn text_of<'a>(field: KeptField<'a>, column_type: ColumnType) -> Cow<'a, [u8]> {
-    let is_string = matches!(field.kind(), Kind::Text | Kind::Cell | Kind::Bytes);
+    let is_string = matches!(field.kind(), GivenKind::Text | GivenKind::Cell | GivenKind::Bytes);
     if column_type == ColumnType::Json && is_string {
         let mut quoted = Vec::with_capacity(field.text().len() + 2);
         write_string(field.text(), &mut quoted);
@@ -74,14 +77,14 @@ pub(super) fn column(name: &str, said: Option<ColumnType>, seen: &Statistics) ->
     let alone = match typed.coding {
         _ if seen.values == 0 => nothing(column_type),
         None => variable(column_type, seen, absent),
-        Some(coding) => coding,
+        Some(coding) => with_absent(coding, typed.range, absent),
     };
     let cost = match alone {
         // A field begins with a byte of its own, and has a length.
         Coding::Variable { bits, .. } => u64::from(bits) * rows + 8 * seen.bytes,
         _ => u64::from(alone.bits(column_type)) * rows,
     };
-    let dictionary = dictionary(column_type, seen).filter(|(bits, entries)| {
+    let dictionary = dictionary(column_type, seen, absent).filter(|(bits, entries)| {
         let table: u64 = entries.iter().map(|entry| entry.len() as u64 * 8 + ENTRY_BITS).sum();
         u64::from(*bits) * rows + table < cost
             || (entries.len() == 0 && absent != Absent::Never)
@@ -90,6 +93,16 @@ pub(super) fn column(name: &str, said: Option<ColumnType>, seen: &Statistics) ->
     let coding = dictionary.map_or(alone, |(bits, entries)| Coding::Dictionary { bits, entries });
     let (form, digits) = (typed.form, typed.digits);
     Column { name: name.to_owned(), column_type, form, digits, absent, coding, counts, at: 0, absent_bits: 0 }
+}
+
+/// The coding with numbers for fields without a value, which are the greatest.
+fn with_absent(coding: Coding, range: u64, absent: Absent) -> Coding {
+    match coding {
+        Coding::Integer { base, .. } => {
+            Coding::Integer { bits: range.checked_add(absent.count()).map_or(64, bits_for), base }
+        }
+        coding => coding,
+    }
 }
 
 /// The coding of a column without a value.
@@ -113,14 +126,14 @@ fn variable(column_type: ColumnType, seen: &Statistics, absent: Absent) -> Codin
     }
     if column_type == ColumnType::Json {
         // Of a string every byte may be escaped.
-        let strings = seen.kinds & (Kind::Text.bit() | Kind::Cell.bit()) != 0;
+        let strings = seen.kinds & (GivenKind::Text.bit() | GivenKind::Cell.bit()) != 0;
         range = Range { least: 0, most: if strings { 6 * range.most + 2 } else { range.most } };
     }
     Coding::Variable { bits: bits_for(range.most - range.least), base: range.least as u32, code: None }
 }
 
 /// All different values in ascending order, where they are few, and the bits of their numbers.
-fn dictionary(column_type: ColumnType, seen: &Statistics) -> Option<(u32, Entries)> {
+fn dictionary(column_type: ColumnType, seen: &Statistics, absent: Absent) -> Option<(u32, Entries)> {
     let different = seen.different.as_ref()?;
     let mut texts: Vec<Cow<'_, [u8]>> =
         different.iter().map(|field| text_of(KeptField(field), column_type)).collect();
@@ -131,7 +144,7 @@ fn dictionary(column_type: ColumnType, seen: &Statistics) -> Option<(u32, Entrie
     texts.dedup();
     let mut entries = Entries::default();
     texts.iter().for_each(|text| entries.push(text));
-    Some((bits_for((entries.len() as u64).saturating_sub(1)), entries))
+    Some((Coding::dictionary_bits(entries.len() as u64, absent), entries))
 }
 
 fn whole(range: Range<i128>) -> Option<Typed> {
@@ -144,32 +157,32 @@ fn whole(range: Range<i128>) -> Option<Typed> {
 fn whole_above_zero(range: Range<i128>) -> Option<Typed> {
     let (least, most) = (u64::try_from(range.least).ok()?, u64::try_from(range.most).ok()?);
     let coding = Coding::Integer { bits: bits_for(most - least), base: least };
-    Some(Typed { coding: Some(coding), ..Typed::plain(ColumnType::UInt) })
+    Some(Typed { coding: Some(coding), range: most - least, ..Typed::plain(ColumnType::UInt) })
 }
 
 /// Numbers, whatever they are.
 fn number(seen: &Statistics) -> Option<Typed> {
     let shared = seen.shared;
-    if shared.has(Shared::INT) {
+    if shared.has(Properties::INT) {
         return Some(whole(seen.whole).unwrap_or_else(|| Typed::plain(ColumnType::Decimal)));
     }
     let float = [
-        (Shared::JAVASCRIPT, NumberForm::JavaScript),
-        (Shared::PYTHON, NumberForm::Python),
-        (Shared::RUST, NumberForm::Rust),
+        (Properties::JAVASCRIPT, NumberForm::JavaScript),
+        (Properties::PYTHON, NumberForm::Python),
+        (Properties::RUST, NumberForm::Rust),
     ];
     let float = float.into_iter().find(|&(bit, _)| shared.has(bit)).map(|(_, form)| form);
     if let Some((digits, fewest, range)) = seen.scaled() {
-        let point = if shared.has(Shared::PYTHON) { NumberForm::Python } else { NumberForm::Rust };
+        let point = if shared.has(Properties::PYTHON) { NumberForm::Python } else { NumberForm::Rust };
         let form = match () {
-            () if shared.has(Shared::WHOLE) => Some(NumberForm::JavaScript),
-            () if shared.has(Shared::POINT) => Some(point),
+            () if shared.has(Properties::WHOLE) => Some(NumberForm::JavaScript),
+            () if shared.has(Properties::POINT) => Some(point),
             () => (digits == fewest).then_some(NumberForm::Digits),
         };
         let is_float = match form {
-            Some(NumberForm::JavaScript) => shared.has(Shared::JAVASCRIPT),
+            Some(NumberForm::JavaScript) => shared.has(Properties::JAVASCRIPT),
             Some(NumberForm::Python | NumberForm::Rust) => {
-                shared.has(Shared::PYTHON) || shared.has(Shared::RUST)
+                shared.has(Properties::PYTHON) || shared.has(Properties::RUST)
             }
             _ => false,
         };
@@ -182,13 +195,13 @@ fn number(seen: &Statistics) -> Option<Typed> {
         let coding = Some(Coding::Float);
         return Some(Typed { form: form as u8, coding, ..Typed::plain(ColumnType::Float64) });
     }
-    shared.has(Shared::NUMBER).then(|| Typed::plain(ColumnType::Decimal))
+    shared.has(Properties::NUMBER).then(|| Typed::plain(ColumnType::Decimal))
 }
 
 /// Numbers in the form of Rust, which are all such.
 fn floats(column_type: ColumnType, seen: &Statistics) -> Typed {
     let form = NumberForm::Rust as u8;
-    let is_scaled = seen.shared.has(Shared::POINT);
+    let is_scaled = seen.shared.has(Properties::POINT);
     match seen.scaled().filter(|_| is_scaled && seen.values > 0) {
         Some((digits, _, range)) if narrower(range, column_type) => {
             Typed { form, digits, ..Typed::integer(column_type, range) }
@@ -203,55 +216,55 @@ fn narrower(range: Range<i64>, column_type: ColumnType) -> bool {
 
 fn days_times_uuids(seen: &Statistics) -> Option<Typed> {
     let shared = seen.shared;
-    if shared.has(Shared::DATE) {
+    if shared.has(Properties::DATE) {
         return Some(Typed::integer(ColumnType::Date, seen.days));
     }
     if let Some((digits, form)) = seen.time() {
         return Some(Typed { form: form.0, digits, ..Typed::integer(ColumnType::Timestamp, seen.ticks) });
     }
     let coding = Some(Coding::Wide);
-    shared.has(Shared::UUID).then(|| Typed { coding, ..Typed::plain(ColumnType::Uuid) })
+    shared.has(Properties::UUID).then(|| Typed { coding, ..Typed::plain(ColumnType::Uuid) })
 }
 
 fn booleans() -> Typed {
     let coding = Some(Coding::Integer { bits: 1, base: 0 });
-    Typed { coding, ..Typed::plain(ColumnType::Bool) }
+    Typed { coding, range: 1, ..Typed::plain(ColumnType::Bool) }
 }
 
 fn text(seen: &Statistics) -> Typed {
-    Typed::plain(if seen.shared.has(Shared::UTF8) { ColumnType::Text } else { ColumnType::Bytes })
+    Typed::plain(if seen.shared.has(Properties::UTF8) { ColumnType::Text } else { ColumnType::Bytes })
 }
 
 /// The type that all values of a column have.
 fn inferred(seen: &Statistics) -> Typed {
-    let only = |kinds: &[Kind]| {
+    let only = |kinds: &[GivenKind]| {
         let bits = kinds.iter().fold(0, |bits, kind| bits | kind.bit());
         seen.kinds & !bits == 0
     };
     if seen.values == 0 {
         return Typed::plain(ColumnType::Text);
     }
-    if only(&[Kind::Cell]) {
-        if seen.shared.has(Shared::BOOL) {
+    if only(&[GivenKind::Cell]) {
+        if seen.shared.has(Properties::BOOL) {
             return booleans();
         }
         return number(seen).or_else(|| days_times_uuids(seen)).unwrap_or_else(|| text(seen));
     }
-    if only(&[Kind::Text, Kind::Cell]) {
+    if only(&[GivenKind::Text, GivenKind::Cell]) {
         return days_times_uuids(seen).unwrap_or_else(|| text(seen));
     }
-    if only(&[Kind::Bool]) {
+    if only(&[GivenKind::Bool]) {
         return booleans();
     }
-    if only(&[Kind::Float32]) {
+    if only(&[GivenKind::Float32]) {
         return floats(ColumnType::Float32, seen);
     }
-    if only(&[Kind::Number, Kind::Float32, Kind::Cell])
+    if only(&[GivenKind::Number, GivenKind::Float32, GivenKind::Cell])
         && let Some(typed) = number(seen)
     {
         return typed;
     }
-    if only(&[Kind::Text, Kind::Cell, Kind::Bytes]) {
+    if only(&[GivenKind::Text, GivenKind::Cell, GivenKind::Bytes]) {
         return Typed::plain(ColumnType::Bytes);
     }
     Typed::plain(ColumnType::Json)

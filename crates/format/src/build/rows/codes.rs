@@ -24,12 +24,20 @@ pub(super) struct ColumnTexts<'s> {
     pub(super) bytes: u64,
 }
 
+/// A code for the texts of a column.
+pub(super) struct ChosenCode {
+    pub(super) column: usize,
+    pub(super) code: TextCode,
+    /// Bytes that it saves, less what its table and its time cost.
+    pub(super) saves: u64,
+}
+
 /// The columns whose texts a code makes smaller at a price that is worth it, each with its code.
 pub(super) fn choose(
     mut columns: Vec<ColumnTexts<'_>>,
     choice: CodecChoice,
     price: Price,
-) -> Vec<(usize, TextCode)> {
+) -> Vec<ChosenCode> {
     let wanted: &[Codec] = match choice {
         CodecChoice::Auto | CodecChoice::Smallest => &[Codec::Huffman, Codec::Symbols],
         CodecChoice::Fixed(Codec::Huffman) => &[Codec::Huffman],
@@ -40,13 +48,12 @@ pub(super) fn choose(
     columns.retain(|texts| texts.bytes >= BYTES_MIN && texts.bytes >= all / PART);
     columns.sort_by_key(|texts| (std::cmp::Reverse(texts.bytes), texts.column));
     columns.truncate(TEXT_CODES_MAX);
-    let mut chosen: Vec<(usize, TextCode)> =
-        columns.iter().filter_map(|texts| Some((texts.column, best(texts, wanted, price)?))).collect();
-    chosen.sort_by_key(|&(column, _)| column);
+    let mut chosen: Vec<ChosenCode> = columns.iter().filter_map(|texts| best(texts, wanted, price)).collect();
+    chosen.sort_by_key(|chosen| chosen.column);
     chosen
 }
 
-fn best(texts: &ColumnTexts<'_>, wanted: &[Codec], price: Price) -> Option<TextCode> {
+fn best(texts: &ColumnTexts<'_>, wanted: &[Codec], price: Price) -> Option<ChosenCode> {
     let lengths: Vec<usize> = texts.sample.iter().map(|text| text.len()).collect();
     let mut room = SAMPLE_BYTES_MAX;
     let enough = lengths.iter().take_while(|&&len| {
@@ -70,5 +77,6 @@ fn best(texts: &ColumnTexts<'_>, wanted: &[Codec], price: Price) -> Option<TextC
             best = (cost, TextCode::new(codec, table));
         }
     }
-    best.1
+    let (cost, code) = best;
+    Some(ChosenCode { column: texts.column, code: code?, saves: texts.bytes - cost })
 }

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use super::choose::{is_null, text_of};
-use super::input::{KeptField, KeptFields, Kind};
+use super::input::{GivenKind, KeptField, KeptFields};
 use super::statistics::TextHash;
 use crate::codec::Encoder;
 use crate::key::digits::parse_uuid;
 use crate::row::ColumnType;
 use crate::row::bits;
-use crate::row::number::Plain;
-use crate::row::schema::{Absent, Coding, Column, Schema};
+use crate::row::number::PlainNumber;
+use crate::row::schema::{Coding, Column, Schema};
 use crate::row::time::{parse_date, parse_time};
 
 /// Writes rows of a schema.
@@ -52,12 +52,18 @@ impl<'s> RowEncoder<'s> {
         for (i, column) in self.schema.columns.iter().enumerate() {
             let field = fields.next().unwrap_or(KeptField::MISSING);
             let at = column.at + column.absent_bits as usize;
-            let absent = match field.kind() {
-                Kind::Missing => Some(if column.absent == Absent::Either { 2 } else { 1 }),
-                _ => is_null(field, column.column_type).then_some(1),
-            };
-            if let Some(absent) = absent {
-                bits::put(out, column.at, column.absent_bits, absent);
+            let is_missing = field.kind() == GivenKind::Missing;
+            if is_missing || is_null(field, column.column_type) {
+                let number = column.absent.number(is_missing);
+                match &column.coding {
+                    Coding::Integer { bits: width @ 0..64, .. } => {
+                        bits::put(out, at, *width, (1 << *width) - 1 - number);
+                    }
+                    Coding::Dictionary { bits: width, entries } => {
+                        bits::put(out, at, *width, entries.len() as u64 + number);
+                    }
+                    _ => bits::put(out, column.at, column.absent_bits, 1 + number),
+                }
                 continue;
             }
             match &column.coding {
@@ -104,7 +110,7 @@ impl<'s> RowEncoder<'s> {
     /// The length that a column's text is stored with.
     pub(super) fn stored_len(&mut self, field: KeptField<'_>, column: &Column) -> usize {
         let Coding::Variable { code, .. } = column.coding else { return 0 };
-        if field.kind() == Kind::Missing || is_null(field, column.column_type) {
+        if field.kind() == GivenKind::Missing || is_null(field, column.column_type) {
             return 0;
         }
         let text = text_of(field, column.column_type);
@@ -123,9 +129,9 @@ impl<'s> RowEncoder<'s> {
 fn whole(text: &[u8], column: &Column) -> Option<u64> {
     Some(match column.column_type {
         ColumnType::Bool => u64::from(text == b"true"),
-        ColumnType::UInt => Plain::read(text)?.magnitude,
+        ColumnType::UInt => PlainNumber::read(text)?.magnitude,
         ColumnType::Date => parse_date(text)?.cast_unsigned(),
         ColumnType::Timestamp => parse_time(text)?.ticks.cast_unsigned(),
-        _ => Plain::read(text)?.scaled(column.digits)?.cast_unsigned(),
+        _ => PlainNumber::read(text)?.scaled(column.digits)?.cast_unsigned(),
     })
 }

@@ -2,7 +2,9 @@
 
 use crate::key::digits::{parse_uuid, write_uuid};
 use crate::row::json;
-use crate::row::number::{Plain, is_number, parse_float, write_float, write_float32, write_int, write_uint};
+use crate::row::number::{
+    PlainNumber, is_number, parse_float, write_float, write_float32, write_int, write_uint,
+};
 use crate::row::time::{parse_date, parse_time};
 use crate::row::types::{ColumnType, NumberForm};
 
@@ -43,7 +45,7 @@ pub enum FieldInput<'a> {
 /// length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub(crate) enum GivenKind {
     Missing = 0,
     Null = 1,
     Cell = 2,
@@ -55,7 +57,7 @@ pub(crate) enum Kind {
     Float32 = 8,
 }
 
-impl Kind {
+impl GivenKind {
     const ALL: [Self; 9] = [
         Self::Missing,
         Self::Null,
@@ -78,10 +80,10 @@ impl Kind {
 pub(crate) struct KeptField<'a>(pub(crate) &'a [u8]);
 
 impl<'a> KeptField<'a> {
-    pub(crate) const MISSING: KeptField<'static> = KeptField(&[Kind::Missing as u8]);
+    pub(crate) const MISSING: KeptField<'static> = KeptField(&[GivenKind::Missing as u8]);
 
-    pub(crate) fn kind(self) -> Kind {
-        self.0.last().map_or(Kind::Missing, |&kind| Kind::ALL[usize::from(kind)])
+    pub(crate) fn kind(self) -> GivenKind {
+        self.0.last().map_or(GivenKind::Missing, |&kind| GivenKind::ALL[usize::from(kind)])
     }
 
     pub(crate) fn text(self) -> &'a [u8] {
@@ -135,43 +137,43 @@ pub(crate) fn keep<'o>(
     out: &'o mut Vec<u8>,
 ) -> Result<KeptField<'o>, Unfit> {
     room.clear();
-    let (mut kind, mut text): (Kind, &[u8]) = match field {
-        FieldInput::Missing => (Kind::Missing, &[]),
-        FieldInput::Null => (Kind::Null, &[]),
-        FieldInput::Cell(text) => (Kind::Cell, text),
-        FieldInput::Text(text) => (Kind::Text, text.as_bytes()),
-        FieldInput::Bytes(bytes) => (Kind::Bytes, bytes),
-        FieldInput::Bool(value) => (Kind::Bool, if value { b"true" } else { b"false" }),
-        FieldInput::Number(text) if is_number(text.as_bytes()) => (Kind::Number, text.as_bytes()),
+    let (mut kind, mut text): (GivenKind, &[u8]) = match field {
+        FieldInput::Missing => (GivenKind::Missing, &[]),
+        FieldInput::Null => (GivenKind::Null, &[]),
+        FieldInput::Cell(text) => (GivenKind::Cell, text),
+        FieldInput::Text(text) => (GivenKind::Text, text.as_bytes()),
+        FieldInput::Bytes(bytes) => (GivenKind::Bytes, bytes),
+        FieldInput::Bool(value) => (GivenKind::Bool, if value { b"true" } else { b"false" }),
+        FieldInput::Number(text) if is_number(text.as_bytes()) => (GivenKind::Number, text.as_bytes()),
         FieldInput::Json(text) if json::is_value(text.as_bytes()) => (kind_of_json(text), text.as_bytes()),
         FieldInput::Number(_) | FieldInput::Json(_) => return Err(Unfit),
         FieldInput::Int(number) => {
             write_int(number, room);
-            (Kind::Number, room)
+            (GivenKind::Number, room)
         }
         FieldInput::UInt(number) => {
             write_uint(number, room);
-            (Kind::Number, room)
+            (GivenKind::Number, room)
         }
         FieldInput::Float32(number) => {
             write_float32(number, NumberForm::Rust, room);
-            (Kind::Float32, room)
+            (GivenKind::Float32, room)
         }
         FieldInput::Float64(number) => {
             write_float(number, NumberForm::Rust, room);
-            (Kind::Number, room)
+            (GivenKind::Number, room)
         }
         FieldInput::Uuid(number) => {
             write_uuid(number, room);
-            (Kind::Text, room)
+            (GivenKind::Text, room)
         }
     };
     let mut other = Vec::new();
     if let Some(said) = said
-        && !matches!(kind, Kind::Missing | Kind::Null)
+        && !matches!(kind, GivenKind::Missing | GivenKind::Null)
     {
-        if text.is_empty() && kind == Kind::Cell && !said.takes_empty() {
-            kind = Kind::Null;
+        if text.is_empty() && kind == GivenKind::Cell && !said.takes_empty() {
+            kind = GivenKind::Null;
         } else {
             if !fits(said, kind, text, &mut other) {
                 return Err(Unfit);
@@ -180,16 +182,18 @@ pub(crate) fn keep<'o>(
                 text = &other;
             }
             kind = match said {
-                ColumnType::Bytes => Kind::Bytes,
+                ColumnType::Bytes => GivenKind::Bytes,
                 // A string is to have its quotes.
-                ColumnType::Json if kind == Kind::Text => Kind::Text,
-                ColumnType::Json => Kind::Json,
-                ColumnType::Bool => Kind::Bool,
+                ColumnType::Json if kind == GivenKind::Text => GivenKind::Text,
+                ColumnType::Json => GivenKind::Json,
+                ColumnType::Bool => GivenKind::Bool,
                 ColumnType::Int | ColumnType::UInt | ColumnType::Float64 | ColumnType::Decimal => {
-                    Kind::Number
+                    GivenKind::Number
                 }
-                ColumnType::Float32 => Kind::Float32,
-                ColumnType::Text | ColumnType::Timestamp | ColumnType::Date | ColumnType::Uuid => Kind::Text,
+                ColumnType::Float32 => GivenKind::Float32,
+                ColumnType::Text | ColumnType::Timestamp | ColumnType::Date | ColumnType::Uuid => {
+                    GivenKind::Text
+                }
             };
         }
     }
@@ -201,29 +205,31 @@ pub(crate) fn keep<'o>(
 }
 
 /// What a JSON value is kept as.
-fn kind_of_json(text: &str) -> Kind {
+fn kind_of_json(text: &str) -> GivenKind {
     match text.as_bytes().first() {
-        Some(b't' | b'f') => Kind::Bool,
-        Some(b'n') => Kind::Null,
-        Some(b'-' | b'0'..=b'9') => Kind::Number,
-        _ => Kind::Json,
+        Some(b't' | b'f') => GivenKind::Bool,
+        Some(b'n') => GivenKind::Null,
+        Some(b'-' | b'0'..=b'9') => GivenKind::Number,
+        _ => GivenKind::Json,
     }
 }
 
 /// Whether a text is a value of a type; in `other` the text that it is kept as, where that is
 /// another.
-fn fits(said: ColumnType, kind: Kind, text: &[u8], other: &mut Vec<u8>) -> bool {
+fn fits(said: ColumnType, kind: GivenKind, text: &[u8], other: &mut Vec<u8>) -> bool {
     let parsed = || std::str::from_utf8(text).ok();
     match said {
         ColumnType::Bytes => true,
-        _ if kind == Kind::Bytes => false,
+        _ if kind == GivenKind::Bytes => false,
         ColumnType::Text => parsed().is_some(),
-        ColumnType::Json => kind == Kind::Text || json::is_value(text),
+        ColumnType::Json => kind == GivenKind::Text || json::is_value(text),
         ColumnType::Bool => matches!(text, b"true" | b"false"),
         ColumnType::Int => {
-            Plain::read(text).is_some_and(|plain| plain.digits == 0 && plain.mantissa().is_some())
+            PlainNumber::read(text).is_some_and(|plain| plain.digits == 0 && plain.mantissa().is_some())
         }
-        ColumnType::UInt => Plain::read(text).is_some_and(|plain| plain.digits == 0 && !plain.is_negative),
+        ColumnType::UInt => {
+            PlainNumber::read(text).is_some_and(|plain| plain.digits == 0 && !plain.is_negative)
+        }
         ColumnType::Decimal => is_number(text),
         ColumnType::Float64 => match parse_float(text) {
             Some(number) if number.is_finite() || matches!(text, b"NaN" | b"inf" | b"-inf") => {

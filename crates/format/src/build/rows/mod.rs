@@ -12,8 +12,9 @@ use std::path::Path;
 use super::input::{Chunk, FRAMED_BYTES, Kept, SecondPass};
 use super::options::{Built, Options};
 use super::output::Output;
-use super::plan::Price;
+use super::plan::{LongChoice, Price};
 use super::sample::{Sample, Turn, hash};
+use super::survey::Totals;
 use super::{Builder, CarvedFile};
 use crate::error::Error;
 use crate::layout::{COLUMN_NAME_BYTES_MAX, COLUMNS_MAX};
@@ -25,7 +26,7 @@ use crate::store::Store;
 use codes::ColumnTexts;
 use encode::RowEncoder;
 pub use input::FieldInput;
-use input::{KeptField, KeptFields, Kind, keep};
+use input::{GivenKind, KeptField, KeptFields, keep};
 use statistics::Statistics;
 
 /// Bytes that are kept of a row of the sample.
@@ -279,24 +280,24 @@ impl RowBuilder {
 
     /// Adds a row of a table that was made of these columns, its fields as they were given.
     fn add_again(&mut self, key: &[u8], row: crate::row::Row<'_>) -> Result<(), Error> {
-        let mut texts: Vec<(Kind, Vec<u8>)> = Vec::new();
+        let mut texts: Vec<(GivenKind, Vec<u8>)> = Vec::new();
         for (field, column) in row.fields().zip(&self.columns) {
             let (field, kinds) = (field?, column.was);
             let mut text = Vec::new();
-            let was = |kind: Kind| kinds & kind.bit() != 0;
+            let was = |kind: GivenKind| kinds & kind.bit() != 0;
             let kind = if field.is_missing() {
-                Kind::Missing
+                GivenKind::Missing
             } else if !field.write_text(&mut text)? {
-                if was(Kind::Cell) { Kind::Cell } else { Kind::Null }
+                if was(GivenKind::Cell) { GivenKind::Cell } else { GivenKind::Null }
             } else {
                 match field.column().column_type() {
-                    ColumnType::Json => Kind::Json,
-                    ColumnType::Bytes if was(Kind::Bytes) => Kind::Bytes,
-                    ColumnType::Bool if was(Kind::Bool) => Kind::Bool,
-                    ColumnType::Float32 => Kind::Float32,
-                    _ if was(Kind::Cell) => Kind::Cell,
-                    _ if was(Kind::Number) => Kind::Number,
-                    _ => Kind::Text,
+                    ColumnType::Json => GivenKind::Json,
+                    ColumnType::Bytes if was(GivenKind::Bytes) => GivenKind::Bytes,
+                    ColumnType::Bool if was(GivenKind::Bool) => GivenKind::Bool,
+                    ColumnType::Float32 => GivenKind::Float32,
+                    _ if was(GivenKind::Cell) => GivenKind::Cell,
+                    _ if was(GivenKind::Number) => GivenKind::Number,
+                    _ => GivenKind::Text,
                 }
             };
             texts.push((kind, text));
@@ -306,18 +307,18 @@ impl RowBuilder {
             .map(|(kind, text)| {
                 let utf8 = || std::str::from_utf8(text).unwrap_or_default();
                 match kind {
-                    Kind::Missing => FieldInput::Missing,
-                    Kind::Null => FieldInput::Null,
-                    Kind::Cell => FieldInput::Cell(text),
-                    Kind::Text => FieldInput::Text(utf8()),
-                    Kind::Bytes => FieldInput::Bytes(text),
-                    Kind::Bool => FieldInput::Bool(text == b"true"),
-                    Kind::Number if matches!(&text[..], b"NaN" | b"inf" | b"-inf") => {
+                    GivenKind::Missing => FieldInput::Missing,
+                    GivenKind::Null => FieldInput::Null,
+                    GivenKind::Cell => FieldInput::Cell(text),
+                    GivenKind::Text => FieldInput::Text(utf8()),
+                    GivenKind::Bytes => FieldInput::Bytes(text),
+                    GivenKind::Bool => FieldInput::Bool(text == b"true"),
+                    GivenKind::Number if matches!(&text[..], b"NaN" | b"inf" | b"-inf") => {
                         FieldInput::Float64(utf8().parse().unwrap_or(f64::NAN))
                     }
-                    Kind::Number => FieldInput::Number(utf8()),
-                    Kind::Float32 => FieldInput::Float32(utf8().parse().unwrap_or(f32::NAN)),
-                    Kind::Json => FieldInput::Json(utf8()),
+                    GivenKind::Number => FieldInput::Number(utf8()),
+                    GivenKind::Float32 => FieldInput::Float32(utf8().parse().unwrap_or(f32::NAN)),
+                    GivenKind::Json => FieldInput::Json(utf8()),
                 }
             })
             .collect();
@@ -328,9 +329,12 @@ impl RowBuilder {
     fn schema(&mut self) -> Result<Schema, Error> {
         let mut columns: Vec<Column> =
             self.columns.iter().map(|given| choose::column(&given.name, given.said, &given.seen)).collect();
-        let codes = self.choose_codes(&columns);
+        let mut codes = self.choose_codes(&columns);
+        if self.is_zstd_cheaper(&columns, codes.iter().map(|code| code.saves).sum()) {
+            codes.clear();
+        }
         let mut texts = Vec::new();
-        for (column, code) in codes {
+        for codes::ChosenCode { column, code, .. } in codes {
             if let Coding::Variable { code, base, .. } = &mut columns[column].coding {
                 (*code, *base) = (Some(texts.len()), 0);
             }
@@ -343,7 +347,7 @@ impl RowBuilder {
     }
 
     /// Codes for the columns of text.
-    fn choose_codes(&self, columns: &[Column]) -> Vec<(usize, TextCode)> {
+    fn choose_codes(&self, columns: &[Column]) -> Vec<codes::ChosenCode> {
         let is_text = |column: &Column| matches!(column.coding, Coding::Variable { .. });
         let mut texts: Vec<ColumnTexts<'_>> = (0..columns.len())
             .filter(|&column| is_text(&columns[column]))
@@ -353,7 +357,7 @@ impl RowBuilder {
             let fields: Vec<KeptField<'_>> = KeptFields(row).collect();
             for texts in &mut texts {
                 if let Some(field) = fields.get(texts.column)
-                    && !matches!(field.kind(), Kind::Missing | Kind::Null)
+                    && !matches!(field.kind(), GivenKind::Missing | GivenKind::Null)
                 {
                     texts.sample.push(field.text());
                 }
@@ -362,16 +366,41 @@ impl RowBuilder {
         codes::choose(texts, self.options.codec, Price::of(&self.options))
     }
 
+    /// Whether whole rows through zstd, with texts as they are, cost less than codes for texts, which
+    /// save so much. The builder of pairs chooses zstd by the same costs.
+    fn is_zstd_cheaper(&self, columns: &[Column], codes_save: u64) -> bool {
+        if codes_save == 0 {
+            return false;
+        }
+        let mut columns = columns.to_vec();
+        end_last(&mut columns);
+        let Some(schema) = Schema::new(self.key.clone(), columns, Vec::new()) else { return false };
+        let mut encoder = RowEncoder::new(&schema);
+        let (mut rows, mut row) = (Vec::new(), Vec::new());
+        for fields in self.sample.values() {
+            // The end of a long row is cut off.
+            if encoder.encode(fields, &mut row).is_some() {
+                rows.push(row.clone());
+            }
+        }
+        let sample: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+        let texts: u64 = self.columns.iter().zip(&schema.columns).fold(0, |bytes, (given, column)| {
+            if let Coding::Variable { .. } = column.coding { bytes + given.seen.bytes } else { bytes }
+        });
+        let value_bytes = texts + schema.fixed_bytes as u64 * self.rows;
+        let totals = Totals { pairs: self.rows, key_bytes: 0, value_bytes };
+        let price = Price::of(&self.options);
+        LongChoice::new(self.options.codec, &sample, &totals)
+            .is_some_and(|long| long.cost(price) < value_bytes.saturating_sub(codes_save))
+    }
+
     /// Finds the lengths of texts that go through a code, or are not known before they are written.
     fn lengths(&mut self, columns: &mut [Column], codes: &[TextCode]) -> Result<(), Error> {
         let variables: Vec<usize> = (0..columns.len())
             .filter(|&column| matches!(columns[column].coding, Coding::Variable { .. }))
             .collect();
-        let Some((&last, before)) = variables.split_last() else { return Ok(()) };
-        // The last has no length.
-        if let Coding::Variable { bits, base, .. } = &mut columns[last].coding {
-            (*bits, *base) = (0, 0);
-        }
+        let Some((_, before)) = variables.split_last() else { return Ok(()) };
+        end_last(columns);
         let unknown: Vec<usize> = before
             .iter()
             .copied()
@@ -403,6 +432,16 @@ impl RowBuilder {
             }
         }
         Ok(())
+    }
+}
+
+/// Takes the length from the last column of texts: where its field ends follows from the row.
+fn end_last(columns: &mut [Column]) {
+    let texts = |column: &&mut Column| matches!(column.coding, Coding::Variable { .. });
+    if let Some(last) = columns.iter_mut().rfind(texts)
+        && let Coding::Variable { bits, base, .. } = &mut last.coding
+    {
+        (*bits, *base) = (0, 0);
     }
 }
 

@@ -6,9 +6,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::input::{KeptField, Kind};
+use super::input::{GivenKind, KeptField};
 use crate::key::digits::parse_uuid;
-use crate::row::number::{DIGITS_MAX, Plain, is_number, parse_float, write_float, write_float32};
+use crate::row::number::{DIGITS_MAX, PlainNumber, is_number, parse_float, write_float, write_float32};
 use crate::row::time::{SECOND_DIGITS_MAX, parse_date, parse_time};
 use crate::row::types::{NumberForm, TimeForm};
 
@@ -41,9 +41,9 @@ pub(crate) type TextHash = BuildHasherDefault<TextHasher>;
 
 /// Properties that every value so far has; each is a bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shared(u16);
+pub(crate) struct Properties(u16);
 
-impl Shared {
+impl Properties {
     pub(crate) const BOOL: Self = Self(1);
     pub(crate) const INT: Self = Self(1 << 1);
     /// A number without an exponent that fits a whole number of 64 bits.
@@ -113,7 +113,7 @@ impl Range<i64> {
 pub(crate) struct Statistics {
     /// The bits of the kinds that values were given as.
     pub(crate) kinds: u16,
-    pub(crate) shared: Shared,
+    pub(crate) shared: Properties,
     pub(crate) values: u64,
     pub(crate) nulls: u64,
     pub(crate) missing: u64,
@@ -139,7 +139,7 @@ impl Default for Statistics {
     fn default() -> Self {
         Self {
             kinds: 0,
-            shared: Shared::ALL,
+            shared: Properties::ALL,
             values: 0,
             nulls: 0,
             missing: 0,
@@ -168,15 +168,15 @@ impl Statistics {
     pub(crate) fn see(&mut self, field: KeptField<'_>) {
         let (kind, text) = (field.kind(), field.text());
         match kind {
-            Kind::Missing => {
+            GivenKind::Missing => {
                 self.missing += 1;
                 return;
             }
-            Kind::Null => {
+            GivenKind::Null => {
                 self.nulls += 1;
                 return;
             }
-            Kind::Cell if text.is_empty() => {
+            GivenKind::Cell if text.is_empty() => {
                 self.kinds |= kind.bit();
                 self.empty += 1;
                 return;
@@ -200,82 +200,85 @@ impl Statistics {
         self.classify(kind, text);
     }
 
-    fn classify(&mut self, kind: Kind, text: &[u8]) {
+    fn classify(&mut self, kind: GivenKind, text: &[u8]) {
         let shared = &mut self.shared;
-        if shared.has(Shared::BOOL) && !matches!(text, b"true" | b"false") {
-            shared.drop(Shared::BOOL.0);
+        if shared.has(Properties::BOOL) && !matches!(text, b"true" | b"false") {
+            shared.drop(Properties::BOOL.0);
         }
-        if shared.any(Shared::NUMERIC) {
+        if shared.any(Properties::NUMERIC) {
             self.see_number(kind, text);
         }
         let shared = &mut self.shared;
-        if shared.has(Shared::DATE) {
+        if shared.has(Properties::DATE) {
             match parse_date(text) {
                 Some(day) => self.days.see(day),
-                None => shared.drop(Shared::DATE.0),
+                None => shared.drop(Properties::DATE.0),
             }
         }
-        if shared.has(Shared::TIME) {
+        if shared.has(Properties::TIME) {
             match parse_time(text) {
                 Some(time) if self.time.is_none_or(|known| known == (time.digits, time.form)) => {
                     self.time = Some((time.digits, time.form));
                     self.ticks.see(time.ticks);
                 }
-                _ => shared.drop(Shared::TIME.0),
+                _ => shared.drop(Properties::TIME.0),
             }
         }
-        if shared.has(Shared::UUID) && parse_uuid(text).is_none() {
-            shared.drop(Shared::UUID.0);
+        if shared.has(Properties::UUID) && parse_uuid(text).is_none() {
+            shared.drop(Properties::UUID.0);
         }
-        if kind == Kind::Bytes || (kind == Kind::Cell && shared.has(Shared::UTF8) && !is_utf8(text)) {
-            shared.drop(Shared::UTF8.0);
+        if kind == GivenKind::Bytes
+            || (kind == GivenKind::Cell && shared.has(Properties::UTF8) && !is_utf8(text))
+        {
+            shared.drop(Properties::UTF8.0);
         }
     }
 
-    fn see_number(&mut self, kind: Kind, text: &[u8]) {
-        let plain = Plain::read(text);
+    fn see_number(&mut self, kind: GivenKind, text: &[u8]) {
+        let plain = PlainNumber::read(text);
         let shared = &mut self.shared;
         let Some(plain) = plain else {
-            shared.drop(Shared::INT.0 | Shared::PLAIN.0 | Shared::WHOLE.0 | Shared::POINT.0);
-            if shared.has(Shared::NUMBER) && !is_number(text) {
-                shared.drop(Shared::NUMBER.0);
+            shared.drop(Properties::INT.0 | Properties::PLAIN.0 | Properties::WHOLE.0 | Properties::POINT.0);
+            if shared.has(Properties::NUMBER) && !is_number(text) {
+                shared.drop(Properties::NUMBER.0);
             }
-            if shared.any(Shared::FLOATS) {
+            if shared.any(Properties::FLOATS) {
                 self.see_float(kind, text);
             }
             return;
         };
         if plain.digits > 0 {
-            shared.drop(Shared::INT.0);
+            shared.drop(Properties::INT.0);
         } else {
             let number = i128::from(plain.magnitude);
             self.whole.see(if plain.is_negative { -number } else { number });
         }
         match (plain.mantissa(), self.plain.get_mut(usize::from(plain.digits))) {
             (Some(mantissa), Some(range)) => range.see(mantissa),
-            _ => shared.drop(Shared::PLAIN.0),
+            _ => shared.drop(Properties::PLAIN.0),
         }
         let ends_in_zero = text.ends_with(b"0");
         let is_whole = plain.digits == 0 || !ends_in_zero;
         let is_point = plain.digits == 1 || (plain.digits > 1 && !ends_in_zero);
         if !is_whole {
-            shared.drop(Shared::WHOLE.0);
+            shared.drop(Properties::WHOLE.0);
         }
         if !is_point {
-            shared.drop(Shared::POINT.0);
+            shared.drop(Properties::POINT.0);
         }
-        if !shared.any(Shared::FLOATS) {
+        if !shared.any(Properties::FLOATS) {
             return;
         }
         // From 0.001 up, and below 10^15, no form has an exponent.
-        let is_sure =
-            plain.magnitude < 10_u64.pow(SURE_DIGITS) && is_middling(plain, text) && kind != Kind::Float32;
+        let is_sure = plain.magnitude < 10_u64.pow(SURE_DIGITS)
+            && is_middling(plain, text)
+            && kind != GivenKind::Float32;
         if is_sure {
             if !is_whole {
-                shared.drop(Shared::JAVASCRIPT.0);
+                shared.drop(Properties::JAVASCRIPT.0);
             }
             if !is_point {
-                shared.drop(Shared::PYTHON.0 | Shared::RUST.0);
+                shared.drop(Properties::PYTHON.0 | Properties::RUST.0);
             }
         } else {
             self.see_float(kind, text);
@@ -283,12 +286,12 @@ impl Statistics {
     }
 
     /// Finds out which forms write the text for the number that it is.
-    fn see_float(&mut self, kind: Kind, text: &[u8]) {
+    fn see_float(&mut self, kind: GivenKind, text: &[u8]) {
         let number = parse_float(text);
         for (bit, form) in [
-            (Shared::JAVASCRIPT, NumberForm::JavaScript),
-            (Shared::PYTHON, NumberForm::Python),
-            (Shared::RUST, NumberForm::Rust),
+            (Properties::JAVASCRIPT, NumberForm::JavaScript),
+            (Properties::PYTHON, NumberForm::Python),
+            (Properties::RUST, NumberForm::Rust),
         ] {
             if !self.shared.has(bit) {
                 continue;
@@ -298,13 +301,13 @@ impl Statistics {
                 self.shared.drop(bit.0);
                 continue;
             };
-            if kind == Kind::Float32 {
+            if kind == GivenKind::Float32 {
                 write_float32(number as f32, form, &mut self.room);
             } else {
                 write_float(number, form, &mut self.room);
             }
             // In a csv, `NaN` may be a word.
-            let is_word = !number.is_finite() && (kind == Kind::Cell || form != NumberForm::Rust);
+            let is_word = !number.is_finite() && (kind == GivenKind::Cell || form != NumberForm::Rust);
             if self.room != text || is_word {
                 self.shared.drop(bit.0);
             }
@@ -314,7 +317,7 @@ impl Statistics {
     /// The most digits behind the point, the fewest, and the range of the numbers times ten to the
     /// power of the most, where all are plain and that fits.
     pub(crate) fn scaled(&self) -> Option<(u8, u8, Range<i64>)> {
-        if !self.shared.has(Shared::PLAIN) {
+        if !self.shared.has(Properties::PLAIN) {
             return None;
         }
         let seen = || (0..=DIGITS_MAX).zip(self.plain.iter()).filter(|(_, range)| !range.is_empty());
@@ -322,7 +325,7 @@ impl Statistics {
         let mut all = Range::NONE;
         for (digits, range) in seen() {
             for number in [range.least, range.most] {
-                let plain = Plain { is_negative: number < 0, magnitude: number.unsigned_abs(), digits };
+                let plain = PlainNumber { is_negative: number < 0, magnitude: number.unsigned_abs(), digits };
                 all.see(plain.scaled(most)?);
             }
         }
@@ -331,7 +334,7 @@ impl Statistics {
 
     /// The digits and the form of all times.
     pub(crate) fn time(&self) -> Option<(u8, TimeForm)> {
-        self.time.filter(|(digits, _)| self.shared.has(Shared::TIME) && *digits <= SECOND_DIGITS_MAX)
+        self.time.filter(|(digits, _)| self.shared.has(Properties::TIME) && *digits <= SECOND_DIGITS_MAX)
     }
 }
 
@@ -340,7 +343,7 @@ fn is_utf8(text: &[u8]) -> bool {
 }
 
 /// Whether a plain number is zero, or from 0.001 up.
-fn is_middling(plain: Plain, text: &[u8]) -> bool {
+fn is_middling(plain: PlainNumber, text: &[u8]) -> bool {
     plain.magnitude == 0 || plain.digits <= 3 || {
         let behind = text.len() - usize::from(plain.digits);
         text[..behind].iter().any(|byte| (b'1'..=b'9').contains(byte))

@@ -1,9 +1,9 @@
 //! Reads fixed-width integers and names from bytes that may end anywhere.
 
 /// What is left to read.
-pub(crate) struct Reading<'b>(pub(crate) &'b [u8]);
+pub(crate) struct ByteReader<'b>(pub(crate) &'b [u8]);
 
-impl<'b> Reading<'b> {
+impl<'b> ByteReader<'b> {
     pub(crate) fn bytes(&mut self, len: usize) -> Option<&'b [u8]> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;

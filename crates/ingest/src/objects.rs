@@ -1,0 +1,308 @@
+//! JSON lines as rows: each line an object, each member of it a field. Objects need not have the
+//! same members.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Read;
+
+use graven_format::{BASE64_SUFFIX, ColumnType, FieldInput, KEY_BYTES_MAX, RowBuilder};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::error::{Cause, Fault, Position, Role};
+use crate::jsonl::{IGNORED_MAX, LINE_BYTES_MAX, append, kind_of, names_of, said};
+use crate::lines::LineReader;
+use crate::options::ReadOptions;
+use crate::row::{CellKind, CellSpan};
+use crate::table_rows::{ColumnOptions, is_whole_number};
+
+/// The rows of a jsonl.
+pub(crate) struct ObjectRows<R> {
+    lines: LineReader<R>,
+    members: Members,
+    bytes: Vec<u8>,
+    ignored: Vec<String>,
+    /// The types of columns that are not known yet.
+    types: Vec<(String, ColumnType)>,
+}
+
+/// Where the members of objects go: the key first, then the columns.
+struct Members {
+    /// The number of each in the order below.
+    names: HashMap<String, usize>,
+    /// In the order of the places, for objects whose members are in order.
+    in_order: Vec<(String, MemberPlace)>,
+    /// Whether a member that is none of these is a further column.
+    takes_all: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct MemberPlace {
+    /// 0 is the key.
+    at: usize,
+    is_base64: bool,
+}
+
+impl Members {
+    fn add(&mut self, name: &str, at: usize, is_bytes: bool) {
+        for (name, is_base64) in [(name.to_owned(), false), (format!("{name}{BASE64_SUFFIX}"), true)] {
+            if is_base64 && !is_bytes {
+                continue;
+            }
+            let place = MemberPlace { at, is_base64 };
+            self.names.insert(name.clone(), self.in_order.len());
+            self.in_order.push((name, place));
+        }
+    }
+
+    fn name_of(&self, place: MemberPlace) -> String {
+        let name = self.in_order.iter().find(|(_, other)| other.at == place.at);
+        name.map(|(name, _)| name.clone()).unwrap_or_default()
+    }
+
+    /// The place of a member, which in most objects is the one behind `before`; and its number in
+    /// that order.
+    fn find(&self, name: &str, before: usize) -> Option<(MemberPlace, usize)> {
+        match self.in_order.get(before) {
+            Some((next, place)) if next == name => Some((*place, before + 1)),
+            _ => self.names.get(name).map(|&at| (self.in_order[at].1, at + 1)),
+        }
+    }
+}
+
+impl<R: Read> ObjectRows<R> {
+    pub(crate) fn new(
+        source: R,
+        read: &ReadOptions,
+        columns: &ColumnOptions,
+        key: &str,
+        names: &[String],
+    ) -> Self {
+        let takes_all = columns.columns.is_none();
+        let mut members = Members { names: HashMap::new(), in_order: Vec::new(), takes_all };
+        let types = columns.types.clone();
+        members.add(key, 0, true);
+        for (name, at) in names.iter().zip(1..) {
+            members.add(name, at, is_bytes(&types, name));
+        }
+        let lines = LineReader::new(source, LINE_BYTES_MAX, read.comment.clone());
+        Self { lines, members, bytes: Vec::new(), ignored: Vec::new(), types }
+    }
+
+    pub(crate) fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+
+    /// Adds all rows that are left.
+    pub(crate) fn add_to(&mut self, builder: &mut RowBuilder, are_numbers: &mut bool) -> Result<(), Fault> {
+        let mut spans: Vec<Option<CellSpan>> = Vec::new();
+        let mut columns = 0;
+        while self.lines.advance()? {
+            let (line, text) = self.lines.line();
+            if text.trim_ascii().is_empty() {
+                continue;
+            }
+            let mut object = ObjectVisitor {
+                members: &mut self.members,
+                ignored: &mut self.ignored,
+                types: &self.types,
+                builder,
+                key_position: None,
+                line_start: text.as_ptr().addr(),
+                bytes: &mut self.bytes,
+                spans: &mut spans,
+                fault: None,
+            };
+            object.bytes.clear();
+            object.spans.clear();
+            object.spans.resize(columns + 1, None);
+            let mut json = serde_json::Deserializer::from_slice(text);
+            let read = (&mut object).deserialize(&mut json).and_then(|()| json.end());
+            let (key_position, fault) = (object.key_position, object.fault.take());
+            if let Some((column, cause)) = fault {
+                return Err(Fault::new(Position::column(line, column as u64 + 1), cause));
+            }
+            read.map_err(|error| {
+                let column = (error.column() as u64).max(1);
+                Fault::new(Position::column(line, column), Cause::Json(said(&error)))
+            })?;
+            columns = columns.max(spans.len() - 1);
+            if builder.rows() == 0
+                && let Some(position) = key_position.filter(|_| self.members.takes_all)
+            {
+                builder.key_position(position);
+            }
+            let fail = |cause| Fault::new(Position::line(line), cause);
+            let (key, is_number) = match spans[0] {
+                None => {
+                    let wanted = self.members.in_order[0].0.clone();
+                    return Err(fail(Cause::NoField { role: Role::Key, wanted, fields: names_of(text) }));
+                }
+                Some(span) => {
+                    let key = &self.bytes[span.start..span.end];
+                    match span.kind {
+                        CellKind::Null => return Err(fail(Cause::Null { role: Role::Key })),
+                        CellKind::Json if matches!(key.first(), Some(b'{' | b'[')) => {
+                            return Err(fail(Cause::CompositeKey { found: kind_of(key) }));
+                        }
+                        CellKind::Json => (key, is_whole_number(key)),
+                        CellKind::Bytes => (key, false),
+                    }
+                }
+            };
+            if key.len() > KEY_BYTES_MAX {
+                return Err(fail(Cause::KeyTooLong));
+            }
+            *are_numbers = *are_numbers && is_number;
+            let field = |span: &Option<CellSpan>| {
+                let Some(span) = span else { return FieldInput::Missing };
+                let bytes = &self.bytes[span.start..span.end];
+                match (span.kind, std::str::from_utf8(bytes)) {
+                    (CellKind::Null, _) => FieldInput::Null,
+                    (CellKind::Json, Ok(text)) => FieldInput::Json(text),
+                    (CellKind::Bytes, Ok(text)) => FieldInput::Text(text),
+                    (_, Err(_)) => FieldInput::Bytes(bytes),
+                }
+            };
+            let fields: Vec<FieldInput<'_>> = spans[1..].iter().map(field).collect();
+            builder.add(key, &fields).map_err(|error| fail(Cause::Table(error.into())))?;
+        }
+        Ok(())
+    }
+}
+
+fn is_bytes(types: &[(String, ColumnType)], name: &str) -> bool {
+    types.iter().any(|(said, column_type)| said == name && *column_type == ColumnType::Bytes)
+}
+
+/// Reads an object: the span of each member that is wanted into its place.
+struct ObjectVisitor<'a> {
+    members: &'a mut Members,
+    ignored: &'a mut Vec<String>,
+    types: &'a [(String, ColumnType)],
+    builder: &'a mut RowBuilder,
+    /// How many columns stood before the key.
+    key_position: Option<usize>,
+    line_start: usize,
+    bytes: &'a mut Vec<u8>,
+    spans: &'a mut Vec<Option<CellSpan>>,
+    /// What is wrong, where it is not the JSON, and the byte of the line.
+    fault: Option<(usize, Cause)>,
+}
+
+impl<'de> DeserializeSeed<'de> for &mut ObjectVisitor<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut ObjectVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        let (mut before, mut seen) = (0, 0);
+        while let Some(found) = map.next_key_seed(NameSeed { visitor: self, before })? {
+            let Some((place, next)) = found else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            before = next;
+            let raw = map.next_value::<&RawValue>()?;
+            let column = raw.get().as_ptr().addr() - self.line_start;
+            if place.at == 0 {
+                self.key_position = Some(seen);
+            } else {
+                seen += 1;
+            }
+            if self.spans.len() <= place.at {
+                self.spans.resize(place.at + 1, None);
+            }
+            if self.spans[place.at].is_some() {
+                let wanted = self.members.name_of(place);
+                self.fault.get_or_insert((column, Cause::RepeatedField { wanted }));
+                continue;
+            }
+            let start = self.bytes.len();
+            let is_base64 = place.is_base64 && raw.get() != "null";
+            match append(raw.get(), is_base64, self.bytes) {
+                Ok(kind) => self.spans[place.at] = Some(CellSpan { start, end: self.bytes.len(), kind }),
+                Err(cause) => {
+                    self.fault.get_or_insert((column, cause));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads the name of a member, and says where it goes.
+struct NameSeed<'v, 'a> {
+    visitor: &'v mut ObjectVisitor<'a>,
+    before: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for NameSeed<'_, '_> {
+    type Value = Option<(MemberPlace, usize)>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for NameSeed<'_, '_> {
+    type Value = Option<(MemberPlace, usize)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        let Self { visitor, before } = self;
+        if let Some(found) = visitor.members.find(name, before) {
+            return Ok(Some(found));
+        }
+        if !visitor.members.takes_all {
+            let ignored = &mut visitor.ignored;
+            if ignored.len() < IGNORED_MAX && !ignored.iter().any(|other| other == name) {
+                ignored.push(name.to_owned());
+            }
+            return Ok(None);
+        }
+        let bytes = name.strip_suffix(BASE64_SUFFIX).filter(|name| is_bytes(visitor.types, name));
+        let column = bytes.unwrap_or(name);
+        let said = visitor.types.iter().rev().find(|(said, _)| said == column);
+        match visitor.builder.column(column, said.map(|&(_, column_type)| column_type)) {
+            Ok(at) => visitor.members.add(column, at + 1, bytes.is_some() || is_bytes(visitor.types, column)),
+            Err(error) => {
+                visitor.fault.get_or_insert((0, Cause::Table(error.into())));
+                return Ok(None);
+            }
+        }
+        Ok(visitor.members.find(name, before))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_found_in_any_order() {
+        let mut members = Members { names: HashMap::new(), in_order: Vec::new(), takes_all: true };
+        members.add("key", 0, false);
+        members.add("a", 1, false);
+        members.add("b", 2, true);
+        let place =
+            |name: &str, before| members.find(name, before).map(|(place, _)| (place.at, place.is_base64));
+        assert_eq!(place("a", 1), Some((1, false)));
+        assert_eq!(place("b", 1), Some((2, false)));
+        assert_eq!(place("b_base64", 0), Some((2, true)));
+        assert_eq!(place("a_base64", 1), None);
+    }
+}

@@ -1,0 +1,342 @@
+//! The rows of an input for a table with columns: a key, and a field for each column that is
+//! wanted.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use graven_format::{ColumnType, FieldInput, Options, RowBuilder};
+
+use crate::columns::FirstRow;
+use crate::compressed::Compression;
+use crate::content::Content;
+use crate::csv::{CsvReader, CsvRows};
+use crate::error::{Cause, Error, Fault, Position};
+use crate::format::Format;
+use crate::input::{Input, Meter};
+use crate::judge::{self, FirstRows};
+use crate::lines::LineReader;
+use crate::objects::ObjectRows;
+use crate::options::ReadOptions;
+use crate::pairs::{key_of, stopped_or};
+use crate::row::{Cell, Rows};
+use crate::tsv::{self, TsvRows};
+
+/// Which columns a table is to have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColumnOptions {
+    /// The columns by name or number, or the fields of JSON objects, in this order; none: all but
+    /// the key, in the order of the input.
+    pub columns: Option<Vec<String>>,
+    /// Columns whose type is said; that of the others follows from all their fields.
+    pub types: Vec<(String, ColumnType)>,
+}
+
+/// The rows of an input.
+///
+/// ```
+/// use graven_format::Options;
+/// use graven_ingest::{ColumnOptions, Input, ReadOptions, TableRows};
+///
+/// let people = "id,name,born\n7,Ada,1815\n9,Grace,1906\n";
+/// let input = Input::from_reader("people.csv", people.as_bytes())?; // or Input::open(path)
+/// let read = ReadOptions { format: Some(graven_ingest::Format::Csv), ..ReadOptions::default() };
+/// let mut rows = TableRows::new(input, &read, &ColumnOptions::default())?;
+/// let mut builder = rows.builder(Options::default())?;
+/// rows.add_to(&mut builder)?;
+///
+/// let (table, _) = builder.finish()?;
+/// let mut value = Vec::new();
+/// assert!(table.get(b"9", &mut value)?);
+/// assert_eq!(table.row(&value)?.get("born")?.as_i64(), Some(1906));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[allow(missing_debug_implementations)]
+pub struct TableRows {
+    name: String,
+    compression: Option<Compression>,
+    format: Format,
+    meter: Arc<Meter>,
+    key: String,
+    key_position: usize,
+    /// Names of the columns as far as they are known, with the types that were said.
+    columns: Vec<(String, Option<ColumnType>)>,
+    reader: RowSource,
+    ignored: Vec<String>,
+    are_keys_numbers: bool,
+}
+
+/// What rows come from.
+enum RowSource {
+    /// A key and all columns.
+    Rows(Box<dyn Rows>),
+    /// Objects, whose fields may be others from line to line.
+    Objects(Box<ObjectRows<Box<dyn Read + Send>>>),
+}
+
+/// The columns of a csv or tsv that are wanted.
+struct ChosenColumns {
+    key: String,
+    key_position: usize,
+    names: Vec<String>,
+    /// The key first.
+    places: Vec<usize>,
+    ignored: Vec<String>,
+}
+
+impl TableRows {
+    /// Decides how to read `input`, and reads its header where it has one. The first row of a csv
+    /// or tsv is one unless it is said to be none.
+    ///
+    /// # Errors
+    /// When the input is something else than rows, or can be read in more than one way; [`Cause`]
+    /// lists the reasons.
+    pub fn new(input: Input, read: &ReadOptions, columns: &ColumnOptions) -> Result<Self, Error> {
+        let (name, meter, compression) = (input.name().to_owned(), input.meter(), input.compression());
+        let opened = open(input, read, columns);
+        let (format, reader, chosen) =
+            opened.map_err(|fault| stopped_or(fault, &meter).of_compressed(&name, compression))?;
+        let said = |name: &String| {
+            let said = columns.types.iter().rev().find(|(said, _)| said == name);
+            (name.clone(), said.map(|&(_, column_type)| column_type))
+        };
+        let ChosenColumns { key, key_position, names, ignored, .. } = chosen;
+        let columns: Vec<_> = names.iter().map(said).collect();
+        Ok(Self {
+            name,
+            compression,
+            format,
+            meter,
+            key,
+            key_position,
+            columns,
+            reader,
+            ignored,
+            are_keys_numbers: true,
+        })
+    }
+
+    /// The form in which the input is read.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Columns that were met so far and are not in the rows: their names, or their numbers where
+    /// there are no names. Of the fields of a jsonl the first hundred.
+    pub fn ignored(&self) -> &[String] {
+        match &self.reader {
+            RowSource::Rows(_) => &self.ignored,
+            RowSource::Objects(objects) => objects.ignored(),
+        }
+    }
+
+    /// A builder for these columns.
+    ///
+    /// # Errors
+    /// [`Cause::Table`] when a table has no such columns.
+    pub fn builder(&self, options: Options) -> Result<RowBuilder, Error> {
+        let mut builder = RowBuilder::new(self.key.clone(), options);
+        builder.key_position(self.key_position);
+        for (name, column_type) in &self.columns {
+            let added = builder.column(name, *column_type);
+            added.map_err(|error| self.fail(Position::WHOLE, Cause::Table(error.into())))?;
+        }
+        Ok(builder)
+    }
+
+    /// Adds all rows that are left to a table that is being built, by a builder of
+    /// [`Self::builder`].
+    ///
+    /// # Errors
+    /// The first row that cannot be read, or [`Cause::Table`] when the builder does not take it.
+    pub fn add_to(&mut self, builder: &mut RowBuilder) -> Result<(), Error> {
+        let Self { reader, are_keys_numbers, .. } = self;
+        let added = match reader {
+            RowSource::Rows(rows) => add_rows(rows.as_mut(), builder, are_keys_numbers),
+            RowSource::Objects(objects) => objects.add_to(builder, are_keys_numbers),
+        };
+        added.map_err(|fault| stopped_or(fault, &self.meter).of_compressed(&self.name, self.compression))?;
+        builder.key_is_number(self.are_keys_numbers && builder.rows() > 0);
+        Ok(())
+    }
+
+    fn fail(&self, position: Position, cause: Cause) -> Error {
+        Fault::new(position, cause).of_compressed(&self.name, self.compression)
+    }
+}
+
+fn add_rows(rows: &mut dyn Rows, builder: &mut RowBuilder, are_numbers: &mut bool) -> Result<(), Fault> {
+    while rows.advance()? {
+        let row = rows.row();
+        let key = key_of(&row, false)?;
+        *are_numbers = *are_numbers && is_whole_number(key);
+        let mut fields = Vec::with_capacity(row.len());
+        for i in 1..row.len() {
+            fields.push(match row.cell(i) {
+                Some(Cell::Bytes(cell)) => FieldInput::Cell(cell),
+                _ => FieldInput::Null,
+            });
+        }
+        builder.add(key, &fields).map_err(|error| Fault::new(row.position(), Cause::Table(error.into())))?;
+    }
+    Ok(())
+}
+
+/// Whether a key is a whole number in its one spelling, which JSON has without quotes.
+pub(crate) fn is_whole_number(key: &[u8]) -> bool {
+    let digits = key.strip_prefix(b"-").unwrap_or(key);
+    let is_spelled = match digits {
+        [b'0'] => key.len() == 1,
+        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    is_spelled && digits.len() <= 15
+}
+
+fn open(
+    input: Input,
+    read: &ReadOptions,
+    columns: &ColumnOptions,
+) -> Result<(Format, RowSource, ChosenColumns), Fault> {
+    let asks = ReadOptions { key: read.key.clone().or_else(|| Some("1".into())), ..read.clone() };
+    let format = match judge::format(&input, read)? {
+        Format::Data => {
+            // Where the name says nothing, columns are asked for all the same.
+            judge::format(&input, &asks)?
+        }
+        format => format,
+    };
+    let (reader, chosen) = match format {
+        Format::Csv => csv(input, read, columns)?,
+        Format::Tsv => tsv(input, read, columns)?,
+        Format::Jsonl => objects(input, read, columns)?,
+        Format::Data => {
+            return Err(Fault::new(Position::WHOLE, Cause::NotForFormat { what: "columns", format }));
+        }
+    };
+    // A column that does not exist has no type. The fields of objects are known at the end.
+    if format != Format::Jsonl
+        && let Some((name, _)) = columns.types.iter().find(|(name, _)| !chosen.names.contains(name))
+    {
+        let cause = Cause::UntypedColumn { wanted: name.clone(), columns: chosen.names };
+        return Err(Fault::new(Position::WHOLE, cause));
+    }
+    Ok((format, reader, chosen))
+}
+
+fn csv(
+    input: Input,
+    read: &ReadOptions,
+    columns: &ColumnOptions,
+) -> Result<(RowSource, ChosenColumns), Fault> {
+    let delimiter = read.delimiter.unwrap_or(b',');
+    let first_rows = FirstRows::of_csv(&input, delimiter, read);
+    if read.delimiter.is_none()
+        && let Some(delimiter) = first_rows.other_delimiter(&input, read)
+    {
+        return Err(Fault::new(Position::WHOLE, Cause::Content(Content::Columns { delimiter })));
+    }
+    let mut csv_reader = CsvReader::new(input.into_reader(), delimiter, read.comment.clone());
+    let Some(row) = csv_reader.next_row()? else {
+        let rows = CsvRows::new(csv_reader, Vec::new(), 0, false, Vec::new(), read);
+        return Ok((RowSource::Rows(Box::new(rows)), ChosenColumns::nothing()));
+    };
+    let cells: Vec<String> = row.cells().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    let (chosen, has_header) = ChosenColumns::of(&cells, row.line(), &first_rows, read, columns)?;
+    let rows = CsvRows::new(csv_reader, chosen.places.clone(), cells.len(), !has_header, Vec::new(), read);
+    Ok((RowSource::Rows(Box::new(rows)), chosen))
+}
+
+fn tsv(
+    input: Input,
+    read: &ReadOptions,
+    columns: &ColumnOptions,
+) -> Result<(RowSource, ChosenColumns), Fault> {
+    let first_rows = FirstRows::of_tsv(&input, read);
+    let mut lines = LineReader::new(input.into_reader(), tsv::LINE_BYTES_MAX, read.comment.clone());
+    let (mut chosen, mut has_header, mut width) = (ChosenColumns::nothing(), true, 0);
+    if lines.advance()? {
+        let (number, text) = lines.line();
+        let name = |name| String::from_utf8_lossy(name).into_owned();
+        let cells: Vec<String> = text.split(|&byte| byte == b'\t').map(name).collect();
+        (chosen, has_header) = ChosenColumns::of(&cells, number, &first_rows, read, columns)?;
+        width = cells.len();
+    }
+    let rows = TsvRows::of_columns(lines, width, chosen.places.clone(), !has_header, read.trim);
+    Ok((RowSource::Rows(Box::new(rows)), chosen))
+}
+
+fn objects(
+    input: Input,
+    read: &ReadOptions,
+    columns: &ColumnOptions,
+) -> Result<(RowSource, ChosenColumns), Fault> {
+    let key = read.key.clone().unwrap_or_else(|| "key".into());
+    let mut names = columns.columns.clone().unwrap_or_default();
+    let key_position = names.iter().position(|name| *name == key);
+    names.retain(|name| *name != key);
+    let rows = ObjectRows::new(input.into_reader(), read, columns, &key, &names);
+    let chosen = ChosenColumns {
+        key,
+        key_position: key_position.unwrap_or_default(),
+        names,
+        places: Vec::new(),
+        ignored: Vec::new(),
+    };
+    Ok((RowSource::Objects(Box::new(rows)), chosen))
+}
+
+impl ChosenColumns {
+    /// The columns of an input without a row.
+    fn nothing() -> Self {
+        let (key, names, places, ignored) = ("key".into(), Vec::new(), Vec::new(), Vec::new());
+        Self { key, key_position: 0, names, places, ignored }
+    }
+
+    /// The columns that are wanted of a first row, and whether it is their names.
+    fn of(
+        cells: &[String],
+        line: u64,
+        first_rows: &FirstRows,
+        read: &ReadOptions,
+        columns: &ColumnOptions,
+    ) -> Result<(Self, bool), Fault> {
+        let fail = |cause| Fault::new(Position::line(line), cause);
+        let has_header = read.header.unwrap_or(true);
+        if read.header.is_none() && !first_rows.begin_with_names() && !asks_by_name(read, columns) {
+            return Err(fail(Cause::HeaderDoubtful { cells: cells.to_vec() }));
+        }
+        let trimmed: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
+        let first = FirstRow { cells: &trimmed, is_header: has_header, may_be_header: has_header, line };
+        let key = match &read.key {
+            Some(wanted) => first.find(crate::error::Role::Key, wanted)?,
+            None => 0,
+        };
+        let wanted: Vec<usize> = match &columns.columns {
+            Some(names) => names
+                .iter()
+                .map(|name| first.find(crate::error::Role::Column, name))
+                .collect::<Result<_, _>>()?,
+            None => (0..cells.len()).collect(),
+        };
+        let key_position = wanted.iter().position(|&column| column == key);
+        let name = |&column: &usize| {
+            if has_header { cells[column].clone() } else { (column + 1).to_string() }
+        };
+        let places: Vec<usize> = wanted.iter().copied().filter(|&column| column != key).collect();
+        let ignored = (0..cells.len()).filter(|column| *column != key && !places.contains(column));
+        let chosen = Self {
+            key: name(&key),
+            key_position: key_position.unwrap_or_default(),
+            names: places.iter().map(name).collect(),
+            ignored: ignored.map(|column| name(&column)).collect(),
+            places: std::iter::once(key).chain(places).collect(),
+        };
+        Ok((chosen, has_header))
+    }
+}
+
+/// Whether a column is asked for by its name, which only a header has.
+fn asks_by_name(read: &ReadOptions, columns: &ColumnOptions) -> bool {
+    let is_name = |wanted: &String| wanted.parse::<usize>().is_err();
+    read.names_a_column() || columns.columns.iter().flatten().any(is_name)
+}
