@@ -50,9 +50,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Appends the next line of a sample.
+type LineWriter = Box<dyn FnMut(&mut Vec<u8>)>;
+
 fn write_lines(arguments: &Arguments, stopped: &AtomicBool, output: &mut OutputWriter) -> io::Result<()> {
     let mut chunk = Vec::with_capacity(CHUNK_BYTES);
-    let mut append: Box<dyn FnMut(&mut Vec<u8>)> = if arguments.columns {
+    let mut append: LineWriter = if arguments.columns {
         let is_jsonl = Format::of(&arguments.output) == Some(Format::Jsonl);
         let form = if is_jsonl { RowForm::Jsonl } else { RowForm::Csv };
         let mut rows = RowGenerator::new(arguments.seed, form);
