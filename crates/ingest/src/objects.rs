@@ -34,6 +34,9 @@ struct Members {
     in_order: Vec<(String, MemberPlace)>,
     /// Whether a member that is none of these is a further column.
     takes_all: bool,
+    /// The places in the order in which objects have them: a member that comes for the first time
+    /// stands behind the one that it comes behind there.
+    order: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +63,12 @@ impl Members {
         name.map(|(name, _)| name.clone()).unwrap_or_default()
     }
 
+    /// Puts a place into the order, behind another one or before all.
+    fn order_behind(&mut self, at: usize, behind: Option<usize>) {
+        let behind = behind.and_then(|behind| self.order.iter().position(|&other| other == behind));
+        self.order.insert(behind.map_or(0, |behind| behind + 1), at);
+    }
+
     /// The place of a member, which in most objects is the one behind `before`; and its number in
     /// that order.
     fn find(&self, name: &str, before: usize) -> Option<(MemberPlace, usize)> {
@@ -79,7 +88,8 @@ impl<R: Read> ObjectRows<R> {
         names: &[String],
     ) -> Self {
         let takes_all = columns.columns.is_none();
-        let mut members = Members { names: HashMap::new(), in_order: Vec::new(), takes_all };
+        let mut members =
+            Members { names: HashMap::new(), in_order: Vec::new(), takes_all, order: Vec::new() };
         let types = columns.types.clone();
         members.add(key, 0, true);
         for (name, at) in names.iter().zip(1..) {
@@ -107,7 +117,7 @@ impl<R: Read> ObjectRows<R> {
                 ignored: &mut self.ignored,
                 types: &self.types,
                 builder,
-                key_position: None,
+                behind: None,
                 line_start: text.as_ptr().addr(),
                 bytes: &mut self.bytes,
                 spans: &mut spans,
@@ -118,7 +128,7 @@ impl<R: Read> ObjectRows<R> {
             object.spans.resize(columns + 1, None);
             let mut json = serde_json::Deserializer::from_slice(text);
             let read = (&mut object).deserialize(&mut json).and_then(|()| json.end());
-            let (key_position, fault) = (object.key_position, object.fault.take());
+            let fault = object.fault.take();
             if let Some((column, cause)) = fault {
                 return Err(Fault::new(Position::column(line, column as u64 + 1), cause));
             }
@@ -127,11 +137,6 @@ impl<R: Read> ObjectRows<R> {
                 Fault::new(Position::column(line, column), Cause::Json(said(&error)))
             })?;
             columns = columns.max(spans.len() - 1);
-            if builder.rows() == 0
-                && let Some(position) = key_position.filter(|_| self.members.takes_all)
-            {
-                builder.key_position(position);
-            }
             let fail = |cause| Fault::new(Position::line(line), cause);
             let (key, is_number) = match spans[0] {
                 None => {
@@ -167,6 +172,12 @@ impl<R: Read> ObjectRows<R> {
             let fields: Vec<FieldInput<'_>> = spans[1..].iter().map(field).collect();
             builder.add(key, &fields).map_err(|error| fail(Cause::Table(error.into())))?;
         }
+        let order = &self.members.order;
+        let columns = order.iter().filter(|&&at| at > 0).count();
+        if self.members.takes_all && columns == builder.columns() {
+            builder.key_position(order.iter().position(|&at| at == 0).unwrap_or_default());
+            builder.order(&order.iter().filter_map(|at| at.checked_sub(1)).collect::<Vec<_>>());
+        }
         Ok(())
     }
 }
@@ -181,8 +192,8 @@ struct ObjectVisitor<'a> {
     ignored: &'a mut Vec<String>,
     types: &'a [(String, ColumnType)],
     builder: &'a mut RowBuilder,
-    /// How many columns stood before the key.
-    key_position: Option<usize>,
+    /// The member before the one that comes next.
+    behind: Option<usize>,
     line_start: usize,
     bytes: &'a mut Vec<u8>,
     spans: &'a mut Vec<Option<CellSpan>>,
@@ -206,7 +217,7 @@ impl<'de> Visitor<'de> for &mut ObjectVisitor<'_> {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        let (mut before, mut seen) = (0, 0);
+        let mut before = 0;
         while let Some(found) = map.next_key_seed(NameSeed { visitor: self, before })? {
             let Some((place, next)) = found else {
                 map.next_value::<IgnoredAny>()?;
@@ -215,11 +226,11 @@ impl<'de> Visitor<'de> for &mut ObjectVisitor<'_> {
             before = next;
             let raw = map.next_value::<&RawValue>()?;
             let column = raw.get().as_ptr().addr() - self.line_start;
-            if place.at == 0 {
-                self.key_position = Some(seen);
-            } else {
-                seen += 1;
+            // The key is known before it is met.
+            if place.at == 0 && self.members.takes_all && !self.members.order.contains(&0) {
+                self.members.order_behind(0, self.behind);
             }
+            self.behind = Some(place.at);
             if self.spans.len() <= place.at {
                 self.spans.resize(place.at + 1, None);
             }
@@ -278,7 +289,10 @@ impl Visitor<'_> for NameSeed<'_, '_> {
         let column = bytes.unwrap_or(name);
         let said = visitor.types.iter().rev().find(|(said, _)| said == column);
         match visitor.builder.column(column, said.map(|&(_, column_type)| column_type)) {
-            Ok(at) => visitor.members.add(column, at + 1, bytes.is_some() || is_bytes(visitor.types, column)),
+            Ok(at) => {
+                visitor.members.add(column, at + 1, bytes.is_some() || is_bytes(visitor.types, column));
+                visitor.members.order_behind(at + 1, visitor.behind);
+            }
             Err(error) => {
                 visitor.fault.get_or_insert((0, Cause::Table(error.into())));
                 return Ok(None);
@@ -294,7 +308,8 @@ mod tests {
 
     #[test]
     fn members_are_found_in_any_order() {
-        let mut members = Members { names: HashMap::new(), in_order: Vec::new(), takes_all: true };
+        let mut members =
+            Members { names: HashMap::new(), in_order: Vec::new(), takes_all: true, order: Vec::new() };
         members.add("key", 0, false);
         members.add("a", 1, false);
         members.add("b", 2, true);

@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Appends a line, another with every call.
+/// Appends the next line of a sample.
 type LineWriter = Box<dyn FnMut(&mut Vec<u8>)>;
 
 fn write_lines(arguments: &Arguments, stopped: &AtomicBool, output: &mut OutputWriter) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::bits;
 use super::field::{Field, FieldContent};
-use super::json::{self, BASE64_SUFFIX};
+use super::json;
 use super::schema::{Absent, Coding, Column, Schema};
 use super::types::ColumnType;
 use crate::error::{Error, Problem};
@@ -304,13 +304,14 @@ fn write_members<'r>(
             out.push(b',');
         }
         let column = field.column();
-        json::write_string(column.name.as_bytes(), out);
-        if column.column_type == ColumnType::Bytes && !field.is_null() {
-            out.pop();
-            out.extend_from_slice(BASE64_SUFFIX.as_bytes());
-            out.push(b'"');
+        match column.column_type {
+            // A null is no base64.
+            ColumnType::Bytes if field.is_null() => {
+                json::write_string(column.name.as_bytes(), out);
+                out.push(b':');
+            }
+            _ => out.extend_from_slice(&column.member),
         }
-        out.push(b':');
         field.write_json(out)?;
     }
     Ok(())

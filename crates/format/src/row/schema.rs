@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::bits::bits_for;
 use super::byte_reader::ByteReader;
+use super::json::{BASE64_SUFFIX, write_string};
 use super::number::DIGITS_MAX;
 use super::time::SECOND_DIGITS_MAX;
 use super::types::{ColumnType, NumberForm, TimeForm};
@@ -65,6 +66,8 @@ pub struct Column {
     /// of the coding: none where numbers of the coding say it.
     pub(crate) at: usize,
     pub(crate) absent_bits: u32,
+    /// What stands before its fields in a JSON object: the name and a colon.
+    pub(crate) member: Vec<u8>,
 }
 
 /// Which rows have no value in a column, and how many.
@@ -226,6 +229,7 @@ impl Schema {
                 return None;
             }
             column.at = at;
+            column.member = member(&column.name, column.column_type);
             column.absent_bits =
                 if column.coding.says_absent() { 0 } else { bits_for(column.absent.count()) };
             at += (column.absent_bits + column.coding.bits(column.column_type)) as usize;
@@ -284,6 +288,19 @@ impl Schema {
         // What no field covers is zero.
         (schema.to_bytes() == bytes).then_some(schema)
     }
+}
+
+/// What stands before the fields of a column in a JSON object, of which bytes are in base64.
+fn member(name: &str, column_type: ColumnType) -> Vec<u8> {
+    let mut member = Vec::with_capacity(name.len() + 3);
+    write_string(name.as_bytes(), &mut member);
+    if column_type == ColumnType::Bytes {
+        member.pop();
+        member.extend_from_slice(BASE64_SUFFIX.as_bytes());
+        member.push(b'"');
+    }
+    member.push(b':');
+    member
 }
 
 fn write_name(name: &str, out: &mut Vec<u8>) {
@@ -469,6 +486,17 @@ impl Column {
             }
             _ => return None,
         };
-        Some(Self { name, column_type, form, digits, absent, coding, counts, at: 0, absent_bits: 0 })
+        Some(Self {
+            name,
+            column_type,
+            form,
+            digits,
+            absent,
+            coding,
+            counts,
+            at: 0,
+            absent_bits: 0,
+            member: Vec::new(),
+        })
     }
 }

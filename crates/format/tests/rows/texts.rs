@@ -323,3 +323,34 @@ fn a_table_of_pairs_has_no_columns_and_one_without_rows_has() {
         assert!(store.row(&value).unwrap().get("c").unwrap().is_null());
     }
 }
+
+#[test]
+fn columns_are_put_into_the_order_that_is_asked_for() {
+    let rows = |order: Option<&[usize]>, duplicate: bool| {
+        let mut builder = RowBuilder::new("key", options());
+        for name in ["a", "b", "c"] {
+            builder.column(name, None).unwrap();
+        }
+        if duplicate {
+            builder.add(b"7", &[FieldInput::Null]).unwrap();
+        }
+        for i in 0..300_u32 {
+            let (a, c) = (format!("text {}", i * 77), format!("other {}", i * 99));
+            let fields = [FieldInput::Text(&a), FieldInput::Int(i.into()), FieldInput::Text(&c)];
+            builder.add(i.to_string().as_bytes(), &fields).unwrap();
+        }
+        if let Some(order) = order {
+            builder.order(order);
+        }
+        builder.finish().unwrap().0
+    };
+    for duplicate in [false, true] {
+        let store = rows(Some(&[2, 0, 1]), duplicate);
+        let mut value = Vec::new();
+        assert!(store.get(b"7", &mut value).unwrap());
+        let mut json = Vec::new();
+        store.row(&value).unwrap().write_json(&mut json).unwrap();
+        assert_eq!(json, br#"{"c":"other 693","a":"text 539","b":7}"#);
+    }
+    assert_eq!(rows(Some(&[0, 1, 2]), false).memory(), rows(None, false).memory());
+}

@@ -92,7 +92,18 @@ pub(super) fn column(name: &str, said: Option<ColumnType>, seen: &Statistics) ->
     });
     let coding = dictionary.map_or(alone, |(bits, entries)| Coding::Dictionary { bits, entries });
     let (form, digits) = (typed.form, typed.digits);
-    Column { name: name.to_owned(), column_type, form, digits, absent, coding, counts, at: 0, absent_bits: 0 }
+    Column {
+        name: name.to_owned(),
+        column_type,
+        form,
+        digits,
+        absent,
+        coding,
+        counts,
+        at: 0,
+        absent_bits: 0,
+        member: Vec::new(),
+    }
 }
 
 /// The coding with numbers for fields without a value, which are the greatest.

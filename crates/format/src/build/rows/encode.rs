@@ -16,6 +16,8 @@ use crate::row::time::{parse_date, parse_time};
 /// Writes rows of a schema.
 pub(super) struct RowEncoder<'s> {
     schema: &'s Schema,
+    /// Of each column, where its fields are; none where they are in the order of the columns.
+    sources: Option<&'s [usize]>,
     dictionaries: Vec<HashMap<&'s [u8], u64, TextHash>>,
     codes: Vec<Encoder>,
     /// Bytes behind the fixed part, of each column.
@@ -24,13 +26,14 @@ pub(super) struct RowEncoder<'s> {
 }
 
 impl<'s> RowEncoder<'s> {
-    pub(super) fn new(schema: &'s Schema) -> Self {
+    pub(super) fn new(schema: &'s Schema, sources: &'s [usize]) -> Self {
         let numbers = |column: &'s Column| match &column.coding {
             Coding::Dictionary { entries, .. } => entries.iter().zip(0..).collect(),
             _ => HashMap::default(),
         };
         Self {
             schema,
+            sources: if sources.is_sorted() { None } else { Some(sources) },
             dictionaries: schema.columns.iter().map(numbers).collect(),
             codes: schema.codes.iter().map(|code| Encoder::new(&code.table)).collect(),
             bytes: vec![0; schema.columns.len()],
@@ -48,9 +51,14 @@ impl<'s> RowEncoder<'s> {
     pub(super) fn encode(&mut self, fields: &[u8], out: &mut Vec<u8>) -> Option<()> {
         out.clear();
         out.resize(self.schema.fixed_bytes, 0);
+        let any_order: Option<Vec<KeptField<'_>>> = self.sources.map(|_| KeptFields(fields).collect());
         let mut fields = KeptFields(fields);
         for (i, column) in self.schema.columns.iter().enumerate() {
-            let field = fields.next().unwrap_or(KeptField::MISSING);
+            let field = match (&any_order, self.sources) {
+                (Some(fields), Some(sources)) => fields.get(sources[i]).copied(),
+                _ => fields.next(),
+            };
+            let field = field.unwrap_or(KeptField::MISSING);
             let at = column.at + column.absent_bits as usize;
             let is_missing = field.kind() == GivenKind::Missing;
             if is_missing || is_null(field, column.column_type) {

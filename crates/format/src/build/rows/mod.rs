@@ -58,6 +58,8 @@ pub struct RowBuilder {
     options: Options,
     key: KeyColumn,
     columns: Vec<GivenColumn>,
+    /// Of each column of the table, where its fields are among those that were added.
+    sources: Vec<usize>,
     rows: u64,
     kept: Kept,
     chunk: Chunk,
@@ -84,6 +86,7 @@ impl RowBuilder {
         Self {
             key: KeyColumn { name: key.into(), position: 0, is_number: false },
             columns: Vec::new(),
+            sources: Vec::new(),
             rows: 0,
             kept: Kept::new(&options.temporary_dir, options.memory_bytes / 3),
             chunk: Chunk::framed(),
@@ -125,8 +128,26 @@ impl RowBuilder {
             return Err(Error::RepeatedColumn { name: name.to_owned() });
         }
         let seen = Statistics::after(self.rows);
+        self.sources.push(self.columns.len());
         self.columns.push(GivenColumn { name: name.to_owned(), said: column_type, was: 0, seen });
         Ok(self.columns.len() - 1)
+    }
+
+    /// Has the table its columns in this order of their places, which are the places of all columns
+    /// that were added. Fields are added in the order of [`Self::column`] all the same.
+    ///
+    /// # Panics
+    /// When `order` is not the places of all columns.
+    pub fn order(&mut self, order: &[usize]) {
+        let mut places = order.to_vec();
+        places.sort_unstable();
+        assert!(places.into_iter().eq(0..self.columns.len()), "the places of all columns");
+        self.sources = order.to_vec();
+    }
+
+    /// The number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
     }
 
     /// The number of rows that were added, those of one key all counted.
@@ -216,10 +237,12 @@ impl RowBuilder {
     fn carve_to(mut self, output: Output) -> Result<(Output, Built), Error> {
         self.flush()?;
         let input_bytes = self.kept.bytes();
+        let mut columns: Vec<Option<GivenColumn>> = self.columns.drain(..).map(Some).collect();
+        self.columns = self.sources.iter().filter_map(|&source| columns[source].take()).collect();
         let schema = self.schema()?;
         let mut again = self.without_rows();
         let kept = std::mem::replace(&mut self.kept, Kept::new(&self.options.temporary_dir, 0));
-        let (schema, builder) = encode_rows(schema, kept, self.options)?;
+        let (schema, builder) = encode_rows(schema, &self.sources, kept, self.options)?;
         let (output, built) = builder.with_schema(schema.to_bytes())?.carve_to(output)?;
         if built.duplicates == 0 {
             return Ok((output, Built { input_bytes, ..built }));
@@ -265,6 +288,7 @@ impl RowBuilder {
     fn without_rows(&self) -> Self {
         let mut same = Self::new(self.key.name.clone(), self.options.clone());
         same.key = self.key.clone();
+        same.sources = (0..self.columns.len()).collect();
         same.columns = self
             .columns
             .iter()
@@ -356,7 +380,7 @@ impl RowBuilder {
         for row in self.sample.values() {
             let fields: Vec<KeptField<'_>> = KeptFields(row).collect();
             for texts in &mut texts {
-                if let Some(field) = fields.get(texts.column)
+                if let Some(field) = fields.get(self.sources[texts.column])
                     && !matches!(field.kind(), GivenKind::Missing | GivenKind::Null)
                 {
                     texts.sample.push(field.text());
@@ -375,7 +399,7 @@ impl RowBuilder {
         let mut columns = columns.to_vec();
         end_last(&mut columns);
         let Some(schema) = Schema::new(self.key.clone(), columns, Vec::new()) else { return false };
-        let mut encoder = RowEncoder::new(&schema);
+        let mut encoder = RowEncoder::new(&schema, &self.sources);
         let (mut rows, mut row) = (Vec::new(), Vec::new());
         for fields in self.sample.values() {
             // The end of a long row is cut off.
@@ -415,12 +439,12 @@ impl RowBuilder {
         // The layout does not matter here.
         let widest = Schema::new(self.key.clone(), columns.to_vec(), codes.to_vec());
         let widest = widest.expect("the builder makes sound columns");
-        let mut encoder = RowEncoder::new(&widest);
-        let mut most = vec![0; unknown.len()];
+        let mut encoder = RowEncoder::new(&widest, &self.sources);
+        let (mut most, sources) = (vec![0; unknown.len()], &self.sources);
         self.kept.for_each(|fields| {
             let fields: Vec<KeptField<'_>> = KeptFields(fields).collect();
             for (most, &column) in most.iter_mut().zip(&unknown) {
-                if let Some(field) = fields.get(column) {
+                if let Some(field) = fields.get(sources[column]) {
                     *most = encoder.stored_len(*field, &widest.columns[column]).max(*most);
                 }
             }
@@ -446,9 +470,14 @@ fn end_last(columns: &mut [Column]) {
 }
 
 /// Writes all rows into a builder of pairs, and counts the bytes of texts.
-fn encode_rows(mut schema: Schema, kept: Kept, options: Options) -> Result<(Schema, Builder), Error> {
+fn encode_rows(
+    mut schema: Schema,
+    sources: &[usize],
+    kept: Kept,
+    options: Options,
+) -> Result<(Schema, Builder), Error> {
     let mut builder = Builder::new(options);
-    let mut encoder = RowEncoder::new(&schema);
+    let mut encoder = RowEncoder::new(&schema, sources);
     let (mut pass, mut chunk, mut row) = (SecondPass::new(kept), Chunk::default(), Vec::new());
     while pass.next(&mut chunk)?.is_some() {
         builder.options.progress.check()?;
