@@ -83,7 +83,7 @@ pub use key::KeyKind;
 pub use limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use lookup::{Batch, Found};
 pub use new_file::{NewFile, Unpublished};
-pub use parts::{Encoding, LargeValue, Located, Sought};
+pub use parts::{Encoding, LargeValue, Located};
 pub use piece::{Block, Looked, Piece, Span};
 pub use store::{Storage, Store};
 pub use walk::Entry;

@@ -16,6 +16,7 @@ use crate::index;
 use crate::key::Place;
 use crate::layout::{LINE_BYTES, Section};
 use crate::limits::VALUE_BYTES_MAX;
+use crate::parts::LargeValue;
 use crate::region::{Region, prefetch_line, prefetch_lines};
 use crate::store::{Store, damaged};
 
@@ -43,18 +44,44 @@ pub enum Found {
     /// The value lies in the table's memory as it is: this range of [`Store::memory`], for as long
     /// as the store lives.
     InTable(Range<usize>),
+    /// The value was left where it is, as [`Store::seek`] and [`Batch::leaving`] do.
+    Large(LargeValue),
+}
+
+/// The most bytes that a value may have which has to be decoded, or read, and is not left where it
+/// is.
+trait Most: std::marker::Copy {
+    fn bytes(self) -> usize;
+}
+
+/// None is left.
+#[derive(Clone, Copy)]
+struct Everything;
+
+impl Most for Everything {
+    #[inline(always)]
+    fn bytes(self) -> usize {
+        usize::MAX
+    }
+}
+
+impl Most for usize {
+    #[inline(always)]
+    fn bytes(self) -> usize {
+        self
+    }
 }
 
 impl Found {
     /// The value, in the `room` that it was brought into or in the memory of the `store` that was
-    /// asked.
+    /// asked; `None` also where it was left elsewhere.
     ///
     /// # Panics
     /// When `room` or `store` is another.
     #[inline]
     pub fn value<'a>(&self, room: &'a [u8], store: &'a Store) -> Option<&'a [u8]> {
         match self {
-            Self::Missing => None,
+            Self::Missing | Self::Large(_) => None,
             Self::Copied(range) => Some(&room[range.clone()]),
             Self::InTable(range) => Some(&store.memory()[range.clone()]),
         }
@@ -65,6 +92,7 @@ impl Found {
 #[derive(Clone, Debug)]
 pub struct Batch {
     decoded_bytes_max: usize,
+    value_bytes_max: usize,
     asked: Vec<BatchKey>,
     bytes: Vec<u8>,
     /// How much of `bytes` the values take where they are copied as they are; there may be older
@@ -102,12 +130,19 @@ impl Batch {
     pub fn bounded(decoded_bytes_max: usize) -> Self {
         Self {
             decoded_bytes_max,
+            value_bytes_max: usize::MAX,
             asked: Vec::new(),
             bytes: Vec::new(),
             used: 0,
             found: Vec::new(),
             rooms: Rooms::default(),
         }
+    }
+
+    /// The same batch, which leaves where it is each value that has to be decoded, or read, and has
+    /// more than `value_bytes_max` bytes: it is [`Found::Large`].
+    pub fn leaving(self, value_bytes_max: usize) -> Self {
+        Self { value_bytes_max, ..self }
     }
 
     /// How many keys are answered.
@@ -130,14 +165,20 @@ impl Batch {
         &self.found[i]
     }
 
+    /// What was found of each key of the batch, in their order.
+    #[inline]
+    pub fn all(&self) -> &[Found] {
+        &self.found
+    }
+
     /// The room that values were copied into; there may be more behind the last of them.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The value of the `i`th key of the batch, or `None` when the table does not hold that key.
-    /// `store` is the one that was asked.
+    /// The value of the `i`th key of the batch, or `None` when the table does not hold that key, or
+    /// the value was [left](Self::leaving) where it is. `store` is the one that was asked.
     ///
     /// # Panics
     /// When the batch had no `i`th key, or another store was asked.
@@ -156,8 +197,8 @@ impl Store {
     /// When the table is damaged where the key would lie, or its file cannot be read.
     #[inline]
     pub fn get(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Error> {
-        match self.look_up(key, value)? {
-            Found::Missing => return Ok(false),
+        match self.look_up(key, value, Everything)? {
+            Found::Missing | Found::Large(_) => return Ok(false),
             Found::Copied(_) => {}
             Found::InTable(range) => value.extend_from_slice(&self.memory()[range]),
         }
@@ -190,17 +231,29 @@ impl Store {
     #[inline]
     pub fn find(&self, key: &[u8], room: &mut Vec<u8>) -> Result<Found, Error> {
         room.clear();
-        self.look_up(key, room)
+        self.look_up(key, room, Everything)
+    }
+
+    /// As [`Self::find`], but that a value which has to be decoded, or read, and has more than
+    /// `most` bytes is [left](Found::Large) where it is. Values that lie in their buckets are never
+    /// left.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    #[inline]
+    pub fn seek(&self, key: &[u8], room: &mut Vec<u8>, most: usize) -> Result<Found, Error> {
+        room.clear();
+        self.look_up(key, room, most)
     }
 
     #[inline]
-    fn look_up(&self, key: &[u8], room: &mut Vec<u8>) -> Result<Found, Error> {
+    fn look_up(&self, key: &[u8], room: &mut Vec<u8>, most: impl Most) -> Result<Found, Error> {
         #[cfg(target_arch = "x86_64")]
         if let Some(cpu) = self.cpu {
             // SAFETY: `cpu` says that the processor has the features.
-            return unsafe { self.look_up_x86(cpu, key, room) };
+            return unsafe { self.look_up_x86(cpu, key, room, most) };
         }
-        self.look_up_on(Portable, key, room)
+        self.look_up_on(Portable, key, room, most)
     }
 
     /// Answers `keys` into `batch`, whose former answers are dropped: all of them, unless the
@@ -242,8 +295,8 @@ impl Store {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,sse4.2")]
-    fn look_up_x86(&self, cpu: X86, key: &[u8], room: &mut Vec<u8>) -> Result<Found, Error> {
-        self.look_up_on(cpu, key, room)
+    fn look_up_x86(&self, cpu: X86, key: &[u8], room: &mut Vec<u8>, most: impl Most) -> Result<Found, Error> {
+        self.look_up_on(cpu, key, room, most)
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -253,20 +306,22 @@ impl Store {
     }
 
     #[inline(always)]
-    fn look_up_on(&self, cpu: impl Cpu, key: &[u8], room: &mut Vec<u8>) -> Result<Found, Error> {
+    fn look_up_on(
+        &self,
+        cpu: impl Cpu,
+        key: &[u8],
+        room: &mut Vec<u8>,
+        most: impl Most,
+    ) -> Result<Found, Error> {
         let Some(order) = self.keys.order(cpu, key) else { return Ok(Found::Missing) };
         let place = self.keys.place(order);
         match self.home.memory() {
             Some(region) => {
                 let range = self.range_in(region, place)?;
                 region.prefetch(range.start, range.len());
-                self.get_in(cpu, region, place, range, key, room)
+                self.get_in(cpu, region, place, range, key, room, most)
             }
-            None => {
-                let start = room.len();
-                let found = self.get_checked(cpu, place, key, room)?;
-                Ok(if found { Found::Copied(start..room.len()) } else { Found::Missing })
-            }
+            None => self.get_checked(cpu, place, key, room, most.bytes()),
         }
     }
 
@@ -282,7 +337,7 @@ impl Store {
                 return self.get_many_mapped(cpu, mapped, keys, batch);
             }
             for key in keys {
-                let found = self.look_up(key, &mut batch.bytes)?;
+                let found = self.look_up(key, &mut batch.bytes, batch.value_bytes_max)?;
                 batch.found.push(found);
                 if batch.bytes.len() > batch.decoded_bytes_max {
                     break;
@@ -339,11 +394,12 @@ impl Store {
             all.iter().take(MAPPED_LEAD).for_each(fetch);
             for (i, key) in keys.iter().enumerate() {
                 all.get(i + MAPPED_LEAD).into_iter().for_each(fetch);
-                let start = batch.bytes.len();
-                let found =
-                    all[i].line != NOWHERE && self.get_checked(cpu, all[i].place, key, &mut batch.bytes)?;
-                let range = start..batch.bytes.len();
-                batch.found.push(if found { Found::Copied(range) } else { Found::Missing });
+                let found = if all[i].line == NOWHERE {
+                    Found::Missing
+                } else {
+                    self.get_checked(cpu, all[i].place, key, &mut batch.bytes, batch.value_bytes_max)?
+                };
+                batch.found.push(found);
                 if batch.bytes.len() > batch.decoded_bytes_max {
                     return Ok(());
                 }
@@ -392,7 +448,7 @@ impl Store {
         batch: &mut Batch,
         bring: &impl Bring,
     ) -> Result<(), Error> {
-        let Batch { asked, bytes, used, found, decoded_bytes_max, .. } = batch;
+        let Batch { asked, bytes, used, found, decoded_bytes_max, value_bytes_max, .. } = batch;
         let all = &mut asked[..keys.len()];
         found.reserve(keys.len());
         for (i, key) in keys.iter().enumerate() {
@@ -423,7 +479,8 @@ impl Store {
                 continue;
             }
             bytes.truncate(start);
-            found.push(self.other_in(cpu, region, place.bucket, range.start, &bucket, value, bytes)?);
+            let at = (place.bucket, range.start);
+            found.push(self.other_in(cpu, region, at, &bucket, value, bytes, *value_bytes_max)?);
             *used = bytes.len();
             if *used > *decoded_bytes_max {
                 return Ok(());
@@ -442,7 +499,7 @@ impl Store {
         mut keys: &[&[u8]],
         batch: &mut Batch,
     ) -> Result<(), Error> {
-        let Batch { asked: all, bytes, found, rooms, decoded_bytes_max, .. } = batch;
+        let Batch { asked: all, bytes, found, rooms, decoded_bytes_max, value_bytes_max, .. } = batch;
         let all = &mut all[..keys.len()];
         let mut stored = [StoredValue::default(); ABREAST];
         // Where the answers belong, and where the buckets begin.
@@ -479,8 +536,9 @@ impl Store {
                 None => match bucket.value(record).map_err(at)? {
                     ValuePlace::Inline(inside) => (inside.start, inside.len()),
                     value => {
+                        let at = (place.bucket, range.start);
                         let value =
-                            self.other_in(cpu, region, place.bucket, range.start, &bucket, value, bytes)?;
+                            self.other_in(cpu, region, at, &bucket, value, bytes, *value_bytes_max)?;
                         *found.last_mut().expect("one was just pushed") = value;
                         if bytes.len() > *decoded_bytes_max {
                             keys = &keys[..=i];
@@ -498,6 +556,7 @@ impl Store {
 
     /// A lookup in memory that was checked.
     #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
     fn get_in(
         &self,
         cpu: impl Cpu,
@@ -506,6 +565,7 @@ impl Store {
         range: Range<usize>,
         key: &[u8],
         value: &mut Vec<u8>,
+        most: impl Most,
     ) -> Result<Found, Error> {
         let at = |problem| damaged(Section::Records, range.start, problem);
         let bucket = self.buckets.open(cpu, region.bytes_from(range.start), range.len()).map_err(at)?;
@@ -521,7 +581,7 @@ impl Store {
             return Ok(Found::Copied(start..value.len()));
         }
         let other = bucket.value(i).map_err(at)?;
-        self.other_in(cpu, region, place.bucket, range.start, &bucket, other, value)
+        self.other_in(cpu, region, (place.bucket, range.start), &bucket, other, value, most.bytes())
     }
 
     /// A lookup in bytes that were not checked.
@@ -532,13 +592,22 @@ impl Store {
         place: Place,
         key: &[u8],
         value: &mut Vec<u8>,
-    ) -> Result<bool, Error> {
+        most: usize,
+    ) -> Result<Found, Error> {
         with_scratch(|scratch| {
             let line = self.line(place.bucket)?;
             let (bucket, start) = self.bucket(cpu, place.bucket, &line, scratch)?;
-            let Some(i) = self.find_record(&bucket, start, place, key)? else { return Ok(false) };
-            self.append_value(cpu, &bucket, i, &line, start, value)?;
-            Ok(true)
+            let Some(i) = self.find_record(&bucket, start, place, key)? else { return Ok(Found::Missing) };
+            let at = |problem| damaged(Section::Records, start, problem);
+            let from = value.len();
+            match bucket.value(i).map_err(at)? {
+                ValuePlace::Large(reference) if reference.len as usize > most => {
+                    return Ok(Found::Large(self.large_value(self.large(&line, reference)?)));
+                }
+                ValuePlace::Large(reference) => self.append_large(&line, reference, value)?,
+                inside => self.append_inside(cpu, &bucket, inside, value).map_err(at)?,
+            }
+            Ok(Found::Copied(from..value.len()))
         })
     }
 }

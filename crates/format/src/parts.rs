@@ -9,14 +9,14 @@ use crate::error::{Error, Problem};
 use crate::index::Line;
 use crate::key::Place;
 use crate::layout::{PART_BYTES, Section};
-use crate::lookup::{Found, with_scratch};
+use crate::lookup::with_scratch;
 use crate::piece::{Block, Piece};
 use crate::store::{Store, damaged};
 use crate::stored::Large;
 
 /// A value that is too long for its bucket, and was neither read nor decoded. It belongs to the
 /// store that found it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LargeValue {
     large: Large,
     encoding: Encoding,
@@ -67,15 +67,6 @@ pub enum Located {
     Large(LargeValue),
 }
 
-/// What [`Store::seek`] found.
-#[derive(Clone, Debug)]
-pub enum Sought {
-    /// The value, or that there is none.
-    Found(Found),
-    /// A large value that was left where it is.
-    Large(LargeValue),
-}
-
 impl Store {
     /// Says where the value of `key` is and how long, without bringing it anywhere.
     ///
@@ -98,31 +89,6 @@ impl Store {
         let start = piece.start() as usize;
         let at = |problem| damaged(Section::Records, start, problem);
         self.located(&bucket, bucket.value(i).map_err(at)?, &line, start)
-    }
-
-    /// As [`Self::find`], but that a large value which has to be decoded, or read, and has more
-    /// than `most` bytes is left where it is.
-    ///
-    /// # Errors
-    /// As [`Self::get`].
-    pub fn seek(&self, key: &[u8], room: &mut Vec<u8>, most: usize) -> Result<Sought, Error> {
-        room.clear();
-        let found = self.with_record(key, |bucket, i, line, start| {
-            let at = |problem| damaged(Section::Records, start, problem);
-            if let ValuePlace::Large(reference) = bucket.value(i).map_err(at)? {
-                let value = self.large_value(self.large(line, reference)?);
-                let lent = value.encoding == Encoding::Identity && self.is_loaded();
-                if lent {
-                    return Ok(Sought::Found(Found::InTable(value.large.contents())));
-                }
-                if value.len() > most {
-                    return Ok(Sought::Large(value));
-                }
-            }
-            self.append_value(Portable, bucket, i, line, start, room)?;
-            Ok(Sought::Found(Found::Copied(0..room.len())))
-        })?;
-        Ok(found.unwrap_or(Sought::Found(Found::Missing)))
     }
 
     /// Appends the bytes of `value` in `range`, as far as it has them, to `room`. Reads, checks and
@@ -218,8 +184,11 @@ impl Store {
                     room.extend_from_slice(whole.get(wanted.clone()).ok_or_else(|| at(Problem::Codec))?);
                     return Ok(());
                 }
-                decoded.clear();
                 let form = large.reference.form;
+                if wanted == (0..part.len) {
+                    return self.values.append_part(form, stored, stored_len, part.len, room).map_err(at);
+                }
+                decoded.clear();
                 self.values.append_part(form, stored, stored_len, part.len, &mut decoded).map_err(at)?;
                 room.extend_from_slice(&decoded[wanted.clone()]);
                 Ok(())
@@ -233,14 +202,44 @@ impl Store {
     }
 
     /// Where the stored frames of `value` lie in [`Self::memory`], for as long as the store lives:
-    /// what any decoder of zstd makes the value of. `None` unless the table [is
-    /// loaded](Self::is_loaded) and the value is stored so.
+    /// what any decoder of zstd makes the value of, also one that refuses windows of more than 8 MiB
+    /// as those of browsers do. `None` unless the table [is loaded](Self::is_loaded) and the value
+    /// is stored so.
     pub fn frames(&self, value: &LargeValue) -> Option<Range<usize>> {
-        if value.encoding != Encoding::Zstd || !self.is_loaded() {
+        if value.encoding != Encoding::Zstd {
             return None;
         }
         let Large { start, reference } = value.large;
-        Some(start + value.large.table_bytes()..start + reference.stored as usize)
+        let stored = self.home.memory()?.bytes().get(start..start + reference.stored as usize)?;
+        let frames = value.large.frames(stored)?;
+        Some(start + frames.start..start + frames.end)
+    }
+
+    /// As [`Self::frames`], of a table that need not be in memory: the stored bytes of the value are
+    /// read, checked and appended to `room`, of which the frames are the range that is returned.
+    ///
+    /// # Errors
+    /// As [`Self::get`]; nothing is appended then.
+    pub fn read_frames(&self, value: &LargeValue, room: &mut Vec<u8>) -> Result<Option<Range<usize>>, Error> {
+        if value.encoding != Encoding::Zstd {
+            return Ok(None);
+        }
+        let Large { start, reference } = value.large;
+        let before = room.len();
+        room.resize(before + reference.stored as usize, 0);
+        let read = self.home.read_into(start, &mut room[before..]).and_then(|()| {
+            let problem = value.large.check_all(&room[before..]);
+            problem.map_err(|problem| damaged(Section::Records, start, problem))
+        });
+        if read.is_err() {
+            room.truncate(before);
+        }
+        read?;
+        let frames = value.large.frames(&room[before..]);
+        if frames.is_none() {
+            room.truncate(before);
+        }
+        Ok(frames.map(|frames| before + frames.start..before + frames.end))
     }
 
     /// As [`Self::frames`], in the block of the piece that is the value.
@@ -249,7 +248,8 @@ impl Store {
         if self.encoding(large.reference.form) != Encoding::Zstd {
             return None;
         }
-        block.bytes().get(large.table_bytes()..large.reference.stored as usize)
+        let stored = block.bytes().get(..large.reference.stored as usize)?;
+        stored.get(large.frames(stored)?)
     }
 
     /// The piece that `value` is, to be read whole.
@@ -265,7 +265,7 @@ impl Store {
         }
     }
 
-    fn large_value(&self, large: Large) -> LargeValue {
+    pub(crate) fn large_value(&self, large: Large) -> LargeValue {
         LargeValue { large, encoding: self.encoding(large.reference.form) }
     }
 

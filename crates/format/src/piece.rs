@@ -178,11 +178,7 @@ impl Store {
                 self.check_group(number, &line, &block, piece.len()).map_err(at)?;
             }
             Kind::Value(reference) => {
-                let large = Large { start: piece.start as usize, reference };
-                large.check(bytes).map_err(at)?;
-                for part in large.parts(bytes).map_err(at)? {
-                    part.check(&bytes[part.stored.clone()]).map_err(at)?;
-                }
+                Large { start: piece.start as usize, reference }.check_all(bytes).map_err(at)?;
             }
         }
         Ok(Block(block.into_boxed_slice()))

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::bucket::{Bucket, Form, LargeReference, ValuePlace};
 use crate::checksum::crc32c;
-use crate::codec::{Values, append};
+use crate::codec::{Values, append, is_plain_frame};
 use crate::cpu::Cpu;
 use crate::error::{Error, Problem};
 use crate::index::{self, Line};
@@ -75,18 +75,19 @@ impl Store {
     }
 
     /// A value that is not in its bucket in the codec of the values, in memory: left there if it
-    /// is large and stored as it is, else appended.
+    /// is large and stored as it is, or has more than `most` bytes, else appended. `number` is that
+    /// of its bucket, which begins at `start` in the file.
     #[inline(never)]
     #[allow(clippy::too_many_arguments)]
     pub(crate) fn other_in<C: Cpu>(
         &self,
         cpu: C,
         region: &Region,
-        number: u64,
-        start: usize,
+        (number, start): (u64, usize),
         bucket: &Bucket<'_, C>,
         value: ValuePlace,
         out: &mut Vec<u8>,
+        most: usize,
     ) -> Result<Found, Error> {
         let before = out.len();
         if let ValuePlace::Large(reference) = value {
@@ -94,6 +95,9 @@ impl Store {
             let large = self.large(&line, reference)?;
             if self.values.is_raw(reference.form) {
                 return Ok(Found::InTable(large.contents()));
+            }
+            if reference.len as usize > most {
+                return Ok(Found::Large(self.large_value(large)));
             }
             large
                 .append(&self.values, region.bytes_from(large.start), out)
@@ -219,7 +223,7 @@ impl Store {
 }
 
 /// A value that is not in its bucket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Large {
     /// Where its stored bytes begin in the file.
     pub(crate) start: usize,
@@ -268,6 +272,26 @@ impl Large {
             return Err(Problem::Codec);
         }
         compare(self.reference.crc, self.crc(stored))
+    }
+
+    /// Checks all of its stored bytes, which are `stored`.
+    pub(crate) fn check_all(&self, stored: &[u8]) -> Result<(), Problem> {
+        self.check(stored)?;
+        self.parts(stored)?.iter().try_for_each(|part| part.check(&stored[part.stored.clone()]))
+    }
+
+    /// Which of its stored bytes, which are `stored`, are the frames of its parts; `None` where
+    /// these are not one [plain frame](is_plain_frame) each, one behind the other.
+    pub(crate) fn frames(&self, stored: &[u8]) -> Option<Range<usize>> {
+        let mut end = self.table_bytes();
+        for part in self.parts(stored).ok()? {
+            let follows = part.stored.start == end;
+            end = part.stored.end;
+            if !follows || !is_plain_frame(stored.get(part.stored)?, part.len) {
+                return None;
+            }
+        }
+        (end == stored.len()).then(|| self.table_bytes()..end)
     }
 
     /// Bytes that the checksum in its reference covers.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use graven_format::Store;
+use graven_wire::http::Representation;
 
 use crate::system::Stream;
 
 /// Values of at least this size are not copied if they need not be. One of this size costs the same either way; at four times
 /// the size, copying costs twice as much as lending.
-const LENT_BYTES_MIN: usize = 16 * 1024;
+pub(crate) const LENT_BYTES_MIN: usize = 16 * 1024;
 
 /// Answers of at least this size that could not be written are kept by moving the buffer, smaller ones by copying them.
 const MOVE_BYTES_MIN: usize = 16 * 1024;
@@ -22,6 +23,7 @@ const PARTS_MAX: usize = 64;
 /// A value on its way into an answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Value<'a> {
+    representation: Representation,
     bytes: &'a [u8],
     /// The store in whose memory it lies; `None` where it was copied from one.
     table: Option<&'a Arc<Store>>,
@@ -31,13 +33,24 @@ impl<'a> Value<'a> {
     /// A value that was copied into `bytes`.
     #[inline]
     pub(crate) fn copied(bytes: &'a [u8]) -> Self {
-        Self { bytes, table: None }
+        Self { representation: Representation::Only, bytes, table: None }
     }
 
     /// The value that is `range` of the memory of `store`.
     #[inline]
     pub(crate) fn in_table(store: &'a Arc<Store>, range: Range<usize>) -> Self {
-        Self { bytes: &store.memory()[range], table: Some(store) }
+        Self { representation: Representation::Only, bytes: &store.memory()[range], table: Some(store) }
+    }
+
+    /// The same bytes, which are this representation of the value.
+    pub(crate) fn as_representation(self, representation: Representation) -> Self {
+        Self { representation, ..self }
+    }
+
+    /// Which representation of the value it is.
+    #[inline]
+    pub(crate) fn representation(self) -> Representation {
+        self.representation
     }
 
     #[inline]

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use graven_wire::Decoded;
 use graven_wire::http::{
-    ConnectionHeader, Length, Limits, ResponseHead, decode_request, encode_head, find_parameter, split_target,
+    ConnectionHeader, Length, Limits, Representation, ResponseHead, decode_request, encode_head,
+    find_parameter, split_target,
 };
 
 const ROUNDS: u32 = 2_000_000;
@@ -37,6 +38,7 @@ fn main() {
             date: black_box("Sun, 06 Nov 1994 08:49:37 GMT"),
             connection: ConnectionHeader::Unsaid,
             etag: None,
+            representation: Representation::Only,
             allow: None,
             headers: &[],
             last_header: None,

@@ -286,6 +286,51 @@ fn an_accept_is_read_with_its_weights_and_parameters() {
 }
 
 #[test]
+fn zstd_is_taken_by_who_wants_it_no_less_than_the_content_as_it_is() {
+    for (lines, takes) in [
+        (&["zstd"][..], true),
+        (&["gzip, deflate, br, zstd"], true),
+        (&["ZStd;q=0.001"], true),
+        (&["gzip;q=1, zstd;q=0.1"], true),
+        (&["gzip", "br, zstd"], true),
+        (&["*"], true),
+        (&["gzip;q=0.5, *;q=0.1"], true),
+        (&["zstd;q=0.5, identity;q=0.5"], true),
+        (&["zstd, identity;q=0"], true),
+        (&["zstd, *;q=0"], true),
+        (&["zstd;q=1.000"], true),
+        (&["gzip"], false),
+        (&[""], false),
+        (&["identity"], false),
+        (&["zstd;q=0"], false),
+        (&["zstd; Q=0.000, *"], false),
+        (&["*;q=0"], false),
+        (&["*, identity"], true),
+        (&["*;q=0.5, identity"], false),
+        (&["zstd;q=0.5, identity"], false),
+        (&["zstd;q=0.5", "Identity;q=0.6"], false),
+        (&["zstd", "zstd;q=0"], false),
+        (&["zstd;q=1.5"], false),
+        (&["zstd;q=-1"], false),
+        (&["zstd;q="], false),
+        (&["xzstd, zstdx, x-zstd"], false),
+        (&["gzip;x=\"a, zstd\""], false),
+    ] {
+        let bytes = with_lines("Accept-Encoding", lines);
+        let Decoded::Message(request, _) = decode_request(&bytes, &Limits::default()) else { panic!() };
+        assert_eq!(request.takes_zstd, takes, "{lines:?}");
+        let mut remembers = RequestDecoder::new(Limits::default(), Hosts::any());
+        for _ in 0..2 {
+            let Decoded::Message(request, _) = remembers.decode(&bytes) else { panic!() };
+            assert_eq!(request.takes_zstd, takes, "{lines:?}, remembered");
+        }
+    }
+    let other = with_lines("X-Accept-Encoding", &["zstd"]);
+    let Decoded::Message(request, _) = decode_request(&other, &Limits::default()) else { panic!() };
+    assert!(!request.takes_zstd);
+}
+
+#[test]
 fn an_if_none_match_names_whole_tags() {
     for (lines, names) in [
         (&["\"a\""][..], true),

@@ -2,8 +2,8 @@
 
 use graven_wire::Decoded;
 use graven_wire::http::{
-    ConnectionHeader, Error, Length, Limits, Method, ReadyHead, Response, ResponseHead, Version,
-    decode_response, encode_chunk, encode_head, encode_last_chunk, encode_response,
+    ConnectionHeader, Error, Length, Limits, Method, ReadyHead, Representation, Response, ResponseHead,
+    Version, decode_response, encode_chunk, encode_head, encode_last_chunk, encode_response,
 };
 
 const LIMITS: Limits = Limits { head_bytes_max: 120, headers_max: 4, body_bytes_max: 40 };
@@ -127,6 +127,7 @@ const HEAD: ResponseHead<'_> = ResponseHead {
     date: "Sun, 06 Nov 1994 08:49:37 GMT",
     connection: ConnectionHeader::Unsaid,
     etag: None,
+    representation: Representation::Only,
     allow: None,
     headers: &[],
     last_header: None,
@@ -181,6 +182,24 @@ fn every_header_that_is_given_is_written() {
     let text = String::from_utf8(out).unwrap();
     assert!(text.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{text}");
     assert!(text.contains("\r\nRetry-After: 1\r\n"), "{text}");
+}
+
+#[test]
+fn a_representation_is_told_by_what_it_varies_with_and_how_it_is_coded() {
+    for (status, representation, expected) in [
+        (200, Representation::Only, ""),
+        (200, Representation::Identity, "Vary: Accept-Encoding\r\n"),
+        (200, Representation::Zstd, "Vary: Accept-Encoding\r\nContent-Encoding: zstd\r\n"),
+        (304, Representation::Identity, "Vary: Accept-Encoding\r\n"),
+        (304, Representation::Zstd, "Vary: Accept-Encoding\r\n"),
+    ] {
+        let head = ResponseHead { status, representation, length: Length::Untold, ..HEAD };
+        let (mut found, mut without) = (Vec::new(), Vec::new());
+        encode_head(&head, &mut found);
+        encode_head(&ResponseHead { representation: Representation::Only, ..head }, &mut without);
+        let (found, without) = (String::from_utf8(found).unwrap(), String::from_utf8(without).unwrap());
+        assert_eq!(found, without.replace("\r\n\r\n", &format!("\r\n{expected}\r\n")));
+    }
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The page of `--html` in a real browser that has no network.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::clients::table_of_pages;
 use crate::programs::started;
 use crate::support::{Serving, example_data, example_pairs, run};
 
@@ -64,6 +66,28 @@ fn a_page_whose_name_is_made_to_point_here_reads_nothing() {
         elements.contains("not asked as `evil.example`") && !elements.contains(value.as_str()),
         "{elements}"
     );
+}
+
+#[test]
+fn a_browser_shows_the_pages_that_are_stored_as_frames_of_zstd() {
+    let (_directory, table, pages) = table_of_pages();
+    let arguments = ["--content-type", "text/html; charset=utf-8", table.to_str().unwrap()];
+    let serving = Serving::start(&arguments);
+    let (_, port) = serving.address().split_once(':').unwrap();
+    for (key, page) in &pages {
+        let elements = rebound(&format!("http://localhost:{port}/?key={key}"));
+        assert!(elements.contains("<p>the end</p>"), "{key}: {} bytes", elements.len());
+        assert_eq!(elements.matches("<p ").count(), page.matches("<p ").count(), "{key}");
+    }
+    // It said that it takes zstd, and got it: fewer bytes went out than the pages have.
+    let mut stream = std::net::TcpStream::connect(serving.address()).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut metrics = String::new();
+    stream.read_to_string(&mut metrics).unwrap();
+    let sent = metrics.lines().find_map(|line| line.strip_prefix("graven_written_bytes_total ")).unwrap();
+    let (sent, bytes): (usize, usize) =
+        (sent.parse().unwrap(), pages.iter().map(|(_, page)| page.len()).sum());
+    assert!(sent < bytes / 2, "{sent} bytes were sent of {bytes}");
 }
 
 #[test]

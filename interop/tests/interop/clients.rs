@@ -1,10 +1,11 @@
 //! Clients and load testers as people have them, against `graven serve`.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use crate::programs::started;
-use crate::support::{Serving, example_data, example_pairs, file_with};
+use crate::support::{Serving, carved, example_data, example_pairs, file_with};
 
 /// Runs a client of the Debian package `package` to its end.
 fn client(program: &str, package: &str, arguments: &[&str]) -> Output {
@@ -13,6 +14,21 @@ fn client(program: &str, package: &str, arguments: &[&str]) -> Output {
 
 fn curl(arguments: &[&str]) -> Output {
     client("curl", "curl", &[&["--silent", "--show-error", "--max-time", "60"], arguments].concat())
+}
+
+/// A carved table of two pages of HTML, stored as one frame of zstd and as several, and these pages.
+pub(crate) fn table_of_pages() -> (tempfile::TempDir, PathBuf, Vec<(&'static str, String)>) {
+    let page = |paragraphs: usize| {
+        let paragraphs: String = (0..paragraphs)
+            .map(|i| format!("<p id=p{i}>{} carved once, {} read</p>", i * i, i * 7919))
+            .collect();
+        format!("<!doctype html><title>{} paragraphs</title>{paragraphs}<p>the end</p>", paragraphs.len())
+    };
+    let pages = vec![("one", page(800)), ("several", page(10_000))];
+    let text: String = pages.iter().map(|(key, page)| format!("{key} {page}\n")).collect();
+    let (_kept, text) = file_with(text.as_bytes());
+    let (directory, table) = carved(&text, &["--codec", "zstd"]);
+    (directory, table, pages)
 }
 
 /// Runs a Python script; what it says on standard error is the failure.
@@ -28,6 +44,29 @@ fn curl_gets_a_value_and_nothing_else() {
     for path in [format!("/?key={key}"), format!("/v1/kv/{key}")] {
         let output = curl(&[&format!("http://{}{path}", serving.address())]);
         assert_eq!(output.stdout, value.as_bytes());
+    }
+}
+
+#[test]
+fn curl_that_takes_zstd_gets_fewer_bytes_and_the_same_page() {
+    let (_directory, table, pages) = table_of_pages();
+    let serving = Serving::start(&[table]);
+    for (key, page) in pages {
+        for path in [format!("/?key={key}"), format!("/v1/kv/{key}")] {
+            let url = format!("http://{}{path}", serving.address());
+            let asked = |arguments: &[&str]| {
+                let rest = ["--write-out", "\n%{size_download} %header{content-encoding}", &url];
+                let output = curl(&[arguments, &rest].concat());
+                let text = String::from_utf8(output.stdout).unwrap();
+                let (body, told) = text.rsplit_once('\n').unwrap();
+                let (bytes, coding) = told.split_once(' ').unwrap();
+                assert!(body == page, "{path}, {arguments:?}");
+                (bytes.parse::<usize>().unwrap(), coding.to_owned())
+            };
+            assert_eq!(asked(&[]), (page.len(), String::new()));
+            let (bytes, coding) = asked(&["--compressed"]);
+            assert!(coding == "zstd" && bytes < page.len() / 2, "{bytes} bytes, {coding:?}");
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) use shared::{SharedReader, SharedValues};
 pub(crate) use symbols::SymbolTable;
 pub(crate) use train::train;
 pub(crate) use values::{Values, append};
-pub(crate) use zstd::{LongDecoder, LongDictionary, LongEncoder, PLAIN_BYTES_MIN};
+pub(crate) use zstd::{LongDecoder, LongDictionary, LongEncoder, PLAIN_BYTES_MIN, is_plain_frame};
 
 /// How a column of a table is stored. On disk: never change a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

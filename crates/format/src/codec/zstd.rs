@@ -19,6 +19,24 @@ const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 /// reads what is stored.
 pub(crate) const PLAIN_BYTES_MIN: usize = 16 << 10;
 
+/// The most bytes that a decoder has to look back in what HTTP calls `zstd` (RFC 9659).
+const WINDOW_BYTES_MAX: u64 = 8 << 20;
+
+/// Whether `bytes` are one frame of `len` bytes that every decoder of HTTP's `zstd` reads: without
+/// a dictionary, and with a window that is not too large.
+pub(crate) fn is_plain_frame(bytes: &[u8], len: usize) -> bool {
+    let Some(&[descriptor, window]) = bytes.get(MAGIC.len()..MAGIC.len() + 2) else { return false };
+    let (has_dictionary, is_one_segment) = (descriptor & 0b11 != 0, descriptor & 0b10_0000 != 0);
+    let window_base = 1_u64 << (10 + (window >> 3));
+    let window_bytes = window_base + window_base / 8 * u64::from(window & 0b111);
+    bytes.starts_with(&MAGIC)
+        && !has_dictionary
+        && (is_one_segment || window_bytes <= WINDOW_BYTES_MAX)
+        && matches!(zstd_safe::get_frame_content_size(bytes), Ok(Some(size)) if size == len as u64)
+        && zstd_safe::find_frame_compressed_size(bytes) == Ok(bytes.len())
+        && len as u64 <= WINDOW_BYTES_MAX
+}
+
 /// The decoder of long values.
 #[derive(Clone)]
 pub(crate) struct LongDecoder(Arc<DDict<'static>>);
@@ -162,6 +180,45 @@ mod tests {
                 text.join(" ").into_bytes()
             })
             .collect()
+    }
+
+    #[test]
+    fn a_frame_is_plain_that_browsers_read() {
+        let text = sample().concat();
+        let frame = |of: &[u8], parameters: &[CParameter]| {
+            let mut context = CCtx::create();
+            for &parameter in parameters {
+                context.set_parameter(parameter).unwrap();
+            }
+            let mut frame = Vec::with_capacity(of.len() + 1000);
+            context.compress2(&mut frame, of).unwrap();
+            frame
+        };
+        let plain = frame(&text, &[]);
+        assert!(is_plain_frame(&plain, text.len()));
+        // As builds do it.
+        let dictionary = LongDictionary::new(Vec::new(), 19).unwrap();
+        let mut stored = Vec::new();
+        assert!(dictionary.encoder().unwrap().encode(&text[..PART_BYTES], false, &mut stored));
+        assert!(is_plain_frame(&stored, PART_BYTES));
+        for len in [0, text.len() - 1, text.len() + 1] {
+            assert!(!is_plain_frame(&plain, len), "{len}");
+        }
+        for cut in [0, 3, 4, 5, 6, 10, plain.len() - 1] {
+            assert!(!is_plain_frame(&plain[..cut], text.len()), "{cut}");
+        }
+        assert!(!is_plain_frame(&[&plain[..], &plain].concat(), text.len()));
+        assert!(!is_plain_frame(&[&plain[..], b"x"].concat(), text.len()));
+        let without_size = frame(&text, &[CParameter::ContentSizeFlag(false)]);
+        assert!(!is_plain_frame(&without_size, text.len()));
+
+        // A window of 8 MiB is allowed, one of 9 or 16 is not.
+        for (window, allowed) in [(13 << 3, true), (13 << 3 | 1, false), (14 << 3, false), (31 << 3, false)] {
+            let mut with_window = [&plain[..5], &[window], &plain[5..]].concat();
+            assert_ne!(plain[4] & 0b10_0000, 0, "a frame of known size has one segment");
+            with_window[4] &= !0b10_0000;
+            assert_eq!(is_plain_frame(&with_window, text.len()), allowed, "{window:#x}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::samples::{Keys, Random, Values, carve, pairs};
 use graven_format::{
-    Batch, Builder, Codec, CodecChoice, Duplicates, Encoding, Error, KEY_BYTES_MAX, KeyKind, Located, Looked,
-    Options, Purpose, Sought, Source, Storage, Store, VALUE_BYTES_MAX,
+    Batch, Builder, Codec, CodecChoice, Duplicates, Encoding, Error, Found, KEY_BYTES_MAX, KeyKind, Located,
+    Looked, Options, Purpose, Source, Storage, Store, VALUE_BYTES_MAX,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -115,19 +115,39 @@ fn agrees_in_parts(store: &Store, key: &[u8], expected: Option<&[u8]>) {
         let there = range.start.min(expected.len())..range.end.min(expected.len());
         assert!(room[6..] == expected[there], "{range:?} of {}", expected.len());
     }
-    if let Some(frames) = store.frames(&value) {
-        assert_eq!(value.encoding(), Encoding::Zstd);
+    let is_frames = value.encoding() == Encoding::Zstd;
+    assert_eq!(store.frames(&value).is_some(), is_frames && store.is_loaded());
+    let decodes = |frames: &[u8]| {
         let mut decoded = vec![0; expected.len() + 1];
-        let len = zstd_safe::decompress(&mut decoded[..], &store.memory()[frames]).unwrap();
+        let len = zstd_safe::decompress(&mut decoded[..], frames).unwrap();
         assert!(decoded[..len] == *expected);
+    };
+    if let Some(frames) = store.frames(&value) {
+        decodes(&store.memory()[frames]);
     }
+    room.truncate(6);
+    match store.read_frames(&value, &mut room).unwrap() {
+        Some(frames) => decodes(&room[frames]),
+        None => assert_eq!(room, b"before"),
+    }
+    assert_eq!(room.len() > 6, is_frames);
+
     let mut room = Vec::new();
-    for most in [0, usize::MAX] {
-        match store.seek(key, &mut room, most).unwrap() {
-            Sought::Found(found) => assert_eq!(found.value(&room, store), Some(expected)),
-            Sought::Large(left) => assert!(most == 0 && left.len() == value.len()),
+    let (mut leaving, mut bringing) = (Batch::default().leaving(expected.len() - 1), Batch::default());
+    store.get_many(&[key, b"absent"], &mut leaving).unwrap();
+    store.get_many(&[key, b"absent"], &mut bringing).unwrap();
+    assert_eq!((leaving.len(), leaving.found(1)), (2, &Found::Missing));
+    assert_eq!(bringing.value(0, store), Some(expected));
+    assert_eq!(store.seek(key, &mut room, expected.len() - 1).unwrap(), *leaving.found(0));
+    match leaving.found(0) {
+        Found::Large(left) => assert_eq!((left, leaving.value(0, store)), (&value, None)),
+        found => {
+            assert!(store.is_loaded() && value.encoding() == Encoding::Identity);
+            assert_eq!(found.value(&room, store), Some(expected));
         }
     }
+    let found = store.seek(key, &mut room, expected.len()).unwrap();
+    assert_eq!(found.value(&room, store), Some(expected));
 }
 
 /// Whether blocks that are read from a table on disk say the same.

@@ -6,18 +6,22 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use graven_blocks::{BlockReader, Fetcher};
-use graven_format::{Batch, Block, Error, Found, Looked, Piece, Store};
+use graven_format::{Batch, Block, Encoding, Error, Found, LargeValue, Looked, Piece, Store};
+use graven_wire::http::Representation;
 
 use super::key_list::KeyList;
 use super::slot::{ConnectionSlot, StopReason};
 use crate::counters::Requests;
-use crate::output::Value;
+use crate::output::{LENT_BYTES_MIN, Value};
 
 /// Lookups that are handed to the table at once.
 pub(crate) const KEYS_MAX: usize = 64;
 
 /// Large values that are decoded together come to about this many bytes: a turn may cost no more than some of them.
 const DECODED_BYTES_MAX: usize = 64 * 1024;
+
+/// Values above this many bytes are decoded or read one by one, when it is known which representation of them is wanted.
+const TOGETHER_BYTES_MAX: usize = LENT_BYTES_MIN - 1;
 
 /// Room above this many bytes is given back after the answer that needed it.
 const KEPT_BYTES: usize = 1024 * 1024;
@@ -61,7 +65,7 @@ impl<R: BlockReader> Lookups<R> {
     pub(super) fn new(output_bytes_max: usize) -> Self {
         Self {
             value: Vec::new(),
-            batch: Batch::bounded(DECODED_BYTES_MAX),
+            batch: new_batch(),
             batch_keys: 1,
             output_bytes_max,
             fetcher: None,
@@ -90,20 +94,22 @@ impl<R: BlockReader> Lookups<R> {
     }
 
     /// Looks up `keys` in order and calls `each` with each one's number and what came of it, until `each` wants no more or a
-    /// block is not here. That is the last that `each` is told; what the keys behind need is asked for with it.
-    #[inline]
+    /// block is not here. That is the last that `each` is told; what the keys behind need is asked for with it. `wanted` says
+    /// which representation of a key's value is wanted, [`Representation::Only`] where who asks knows of none.
+    #[inline(always)]
     pub(super) fn each(
         &mut self,
         store: &Arc<Store>,
         keys: &[&[u8]],
+        wanted: impl Fn(usize) -> Representation,
         mut each: impl FnMut(usize, LookupOutcome<'_>) -> ControlFlow<()>,
     ) {
         if store.disk().is_some() {
-            return self.each_from_disk(store, keys, each);
+            return self.each_from_disk(store, keys, wanted, each);
         }
         if let [key] = keys {
             // Whether more is wanted is of no matter.
-            let _ = each(0, self.get_from_memory(store, key));
+            let _ = each(0, self.get_from_memory(store, key, || wanted(0)));
             return;
         }
         let mut told = 0;
@@ -111,14 +117,14 @@ impl<R: BlockReader> Lookups<R> {
             if !self.get_many(store, &keys[told..]) {
                 // One by one, so that a damaged place costs only its own key.
                 for (i, key) in keys.iter().enumerate().skip(told) {
-                    if each(i, self.get_from_memory(store, key)).is_break() {
+                    if each(i, self.get_from_memory(store, key, || wanted(i))).is_break() {
                         break;
                     }
                 }
                 return;
             }
             let answered = self.batch.len();
-            if self.tell(store, told, &mut each).is_break() {
+            if self.tell(store, told, &wanted, &mut each).is_break() {
                 return;
             }
             told += answered;
@@ -131,31 +137,36 @@ impl<R: BlockReader> Lookups<R> {
         &mut self,
         store: &Arc<Store>,
         first: usize,
+        wanted: &impl Fn(usize) -> Representation,
         each: &mut impl FnMut(usize, LookupOutcome<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
+        let Self { batch, value, error, .. } = self;
         let mut value_bytes = 0;
         let mut flow = ControlFlow::Continue(());
-        let keys = self.batch.len();
-        for i in 0..keys {
-            let answer = match self.batch.found(i) {
-                Found::Missing => LookupOutcome::Missing,
-                Found::Copied(range) => {
-                    value_bytes += range.len();
-                    LookupOutcome::Value(Value::copied(&self.batch.bytes()[range.clone()]))
+        for (i, found) in batch.all().iter().enumerate() {
+            // Nearly all; what is left is out of their way.
+            if let Found::Copied(range) = found {
+                value_bytes += range.len();
+                flow = each(first + i, LookupOutcome::Value(Value::copied(&batch.bytes()[range.clone()])));
+            } else {
+                let answer = match found {
+                    Found::InTable(range) => LookupOutcome::Value(Value::in_table(store, range.clone())),
+                    Found::Large(large) => bring(store, large, wanted(first + i), value, error),
+                    Found::Missing | Found::Copied(_) => LookupOutcome::Missing,
+                };
+                if let LookupOutcome::Value(value) = answer {
+                    value_bytes += value.len();
                 }
-                Found::InTable(range) => {
-                    value_bytes += range.len();
-                    LookupOutcome::Value(Value::in_table(store, range.clone()))
-                }
-            };
-            flow = each(first + i, answer);
+                flow = each(first + i, answer);
+            }
             if flow.is_break() {
                 break;
             }
         }
+        let keys = self.batch.len();
         self.expect_values_of(value_bytes.checked_div(keys).unwrap_or_default());
         if self.batch.bytes().len() > KEPT_BYTES {
-            self.batch = Batch::bounded(DECODED_BYTES_MAX);
+            self.batch = new_batch();
         }
         flow
     }
@@ -176,7 +187,8 @@ impl<R: BlockReader> Lookups<R> {
             }
             let several: ArrayVec<&[u8], KEYS_MAX> = keys.left().take(self.batch_keys).collect();
             let (mut answered, mut stop) = (0, None);
-            self.each(store, &several, |i, answer| {
+            let only = |_| Representation::Only;
+            self.each(store, &several, only, |i, answer| {
                 if let LookupOutcome::NotYet = answer {
                     stop = Some(StopReason::NotYet);
                     return ControlFlow::Continue(());
@@ -202,7 +214,22 @@ impl<R: BlockReader> Lookups<R> {
     /// Looks up one key.
     #[inline]
     pub(super) fn get<'s>(&'s mut self, store: &'s Arc<Store>, key: &[u8]) -> LookupOutcome<'s> {
-        if store.disk().is_some() { self.get_from_disk(store, key) } else { self.get_from_memory(store, key) }
+        self.get_as(Representation::Only, store, key)
+    }
+
+    /// As [`Self::get`], for who wants one of the representations of the value.
+    #[inline]
+    pub(super) fn get_as<'s>(
+        &'s mut self,
+        wanted: Representation,
+        store: &'s Arc<Store>,
+        key: &[u8],
+    ) -> LookupOutcome<'s> {
+        if store.disk().is_some() {
+            self.get_from_disk(store, key, wanted)
+        } else {
+            self.get_from_memory(store, key, || wanted)
+        }
     }
 
     /// As [`Self::get`]; the value is not fetched, and that of a key that is there is empty.
@@ -290,11 +317,16 @@ impl<R: BlockReader> Lookups<R> {
     }
 
     #[inline]
-    fn get_from_memory<'s>(&'s mut self, store: &'s Arc<Store>, key: &[u8]) -> LookupOutcome<'s> {
+    fn get_from_memory<'s>(
+        &'s mut self,
+        store: &'s Arc<Store>,
+        key: &[u8],
+        wanted: impl FnOnce() -> Representation,
+    ) -> LookupOutcome<'s> {
         if self.value.capacity() > KEPT_BYTES {
             self.value = Vec::new();
         }
-        match store.find(key, &mut self.value) {
+        match store.seek(key, &mut self.value, TOGETHER_BYTES_MAX) {
             Ok(Found::Missing) => LookupOutcome::Missing,
             Ok(Found::Copied(range)) => {
                 self.expect_values_of(range.len());
@@ -303,6 +335,10 @@ impl<R: BlockReader> Lookups<R> {
             Ok(Found::InTable(range)) => {
                 self.expect_values_of(range.len());
                 LookupOutcome::Value(Value::in_table(store, range))
+            }
+            Ok(Found::Large(large)) => {
+                self.expect_values_of(large.len());
+                bring(store, &large, wanted(), &mut self.value, &mut self.error)
             }
             Err(error) => {
                 self.error = Some(Arc::new(error));
@@ -315,10 +351,11 @@ impl<R: BlockReader> Lookups<R> {
         &mut self,
         store: &Arc<Store>,
         keys: &[&[u8]],
+        wanted: impl Fn(usize) -> Representation,
         mut each: impl FnMut(usize, LookupOutcome<'_>) -> ControlFlow<()>,
     ) {
         for (i, key) in keys.iter().enumerate() {
-            let answer = self.get_from_disk(store, key);
+            let answer = self.get_from_disk(store, key, wanted(i));
             let waits = matches!(answer, LookupOutcome::NotYet);
             if each(i, answer).is_break() {
                 return;
@@ -330,17 +367,17 @@ impl<R: BlockReader> Lookups<R> {
         }
     }
 
-    fn get_from_disk(&mut self, store: &Arc<Store>, key: &[u8]) -> LookupOutcome<'_> {
+    fn get_from_disk(&mut self, store: &Arc<Store>, key: &[u8], wanted: Representation) -> LookupOutcome<'_> {
         self.value.clear();
         if self.value.capacity() > KEPT_BYTES {
             self.value = Vec::new();
         }
-        match self.look_to_the_end(store, key) {
-            Ok(Some(true)) => {
+        match self.look_to_the_end(store, key, wanted) {
+            Ok(Some(Some(representation))) => {
                 self.expect_values_of(self.value.len());
-                LookupOutcome::Value(Value::copied(&self.value))
+                LookupOutcome::Value(Value::copied(&self.value).as_representation(representation))
             }
-            Ok(Some(false)) => LookupOutcome::Missing,
+            Ok(Some(None)) => LookupOutcome::Missing,
             Ok(None) => LookupOutcome::NotYet,
             Err(error) => {
                 self.error = Some(error);
@@ -349,17 +386,31 @@ impl<R: BlockReader> Lookups<R> {
         }
     }
 
-    /// Whether the key is there, its value then in the room; `None` when a block is not here.
-    fn look_to_the_end(&mut self, store: &Arc<Store>, key: &[u8]) -> Result<Option<bool>, Arc<Error>> {
+    /// Whether the key is there, and which representation of its value is then in the room; `None` when a block is not here.
+    fn look_to_the_end(
+        &mut self,
+        store: &Arc<Store>,
+        key: &[u8],
+        wanted: Representation,
+    ) -> Result<Option<Option<Representation>>, Arc<Error>> {
         let elsewhere = match self.look(store, key)? {
-            Some(Looked::Found) => return Ok(Some(true)),
-            Some(Looked::Missing) => return Ok(Some(false)),
+            Some(Looked::Found) => return Ok(Some(Some(Representation::Only))),
+            Some(Looked::Missing) => return Ok(Some(None)),
             Some(Looked::Elsewhere(elsewhere)) => elsewhere,
             None => return Ok(None),
         };
         let Some(block) = self.block(store, &elsewhere)? else { return Ok(None) };
+        let frames = match wanted {
+            Representation::Only => None,
+            Representation::Identity | Representation::Zstd => store.frames_in(&elsewhere, &block),
+        };
+        if let (Some(frames), Representation::Zstd) = (frames, wanted) {
+            self.value.extend_from_slice(frames);
+            return Ok(Some(Some(Representation::Zstd)));
+        }
+        let representation = frames.map_or(Representation::Only, |_| Representation::Identity);
         store.look(key, &elsewhere, &block, &mut self.value)?;
-        Ok(Some(true))
+        Ok(Some(Some(representation)))
     }
 
     /// What the bucket of `key` says about it; `None` when its block is not here.
@@ -380,6 +431,54 @@ impl<R: BlockReader> Lookups<R> {
         match &mut self.fetcher {
             Some(fetcher) => fetcher.find(store, piece).transpose(),
             None => Ok(Some(Arc::new(store.read_piece(piece)?))),
+        }
+    }
+}
+
+fn new_batch() -> Batch {
+    Batch::bounded(DECODED_BYTES_MAX).leaving(TOGETHER_BYTES_MAX)
+}
+
+/// Brings a large value that was left where it is, in the representation that is wanted where it has that one. Frames that lie
+/// in memory stay there.
+#[cold]
+fn bring<'s>(
+    store: &'s Arc<Store>,
+    large: &LargeValue,
+    wanted: Representation,
+    room: &'s mut Vec<u8>,
+    last_error: &mut Option<Arc<Error>>,
+) -> LookupOutcome<'s> {
+    if room.capacity() > KEPT_BYTES {
+        *room = Vec::new();
+    }
+    room.clear();
+    let has_frames = wanted != Representation::Only && large.encoding() == Encoding::Zstd;
+    if has_frames
+        && wanted == Representation::Zstd
+        && let Some(frames) = store.frames(large)
+    {
+        return LookupOutcome::Value(Value::in_table(store, frames).as_representation(wanted));
+    }
+    let brought = match wanted {
+        Representation::Zstd if has_frames => store.read_frames(large, room),
+        _ => Ok(None),
+    };
+    let brought = brought.and_then(|frames| match frames {
+        Some(frames) => Ok((frames, Representation::Zstd)),
+        None => {
+            store.read_part(large, 0..large.len(), room)?;
+            let representation = if has_frames { Representation::Identity } else { Representation::Only };
+            Ok((0..room.len(), representation))
+        }
+    });
+    match brought {
+        Ok((range, representation)) => {
+            LookupOutcome::Value(Value::copied(&room[range]).as_representation(representation))
+        }
+        Err(error) => {
+            *last_error = Some(Arc::new(error));
+            LookupOutcome::Damaged
         }
     }
 }

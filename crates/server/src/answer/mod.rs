@@ -26,7 +26,7 @@ use std::sync::Arc;
 use graven_blocks::BlockReader;
 use graven_catalog::{Catalog, Snapshot, TableId, TableState, TableVersion};
 use graven_format::{Builder, Store};
-use graven_wire::http::Hosts;
+use graven_wire::http::{Hosts, Representation};
 
 use crate::clients::Clients;
 use crate::counters::{Counters, LoopCounters, Readings};
@@ -361,7 +361,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
 
     /// Looks up what is pending, and answers each request into its connection's slot, as far as that has room. A slot whose
     /// requests are not all answered is stopped.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn look_up(&mut self, pending: &mut Pending<'_>, slots: &mut [ConnectionSlot]) {
         let mut first = 0;
         while first < pending.len() {
@@ -372,7 +372,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
 
     /// Looks up what is pending from number `first` on. Returns with which to go on: the next connection's, where requests of a
     /// slot that is stopped come first.
-    #[inline]
+    #[inline(always)]
     fn look_up_from(&mut self, first: usize, pending: &Pending<'_>, slots: &mut [ConnectionSlot]) -> usize {
         if let Err(unavailable) = self.version {
             return self.say_unavailable(unavailable, first, pending, slots);
@@ -380,27 +380,35 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         let Self { store, lookups, http, loop_counters, .. } = self;
         let Pending { keys, asked } = pending;
         let mut next = keys.len();
-        lookups.each(store, &keys[first..], |i, answer| {
+        let wanted = |i: usize| match asked[first + i].lookup {
+            Lookup::Http(lookup) => lookup.wanted(),
+            Lookup::Resp(_) | Lookup::Memcached(_) => Representation::Only,
+        };
+        lookups.each(store, &keys[first..], wanted, |i, answer| {
             let i = first + i;
             let PendingLookup { lookup, slot: number, end } = &asked[i];
             let slot = &mut slots[*number];
-            let counts = match lookup {
-                Lookup::Http(_) => &loop_counters.http,
-                Lookup::Resp(_) => &loop_counters.resp,
-                Lookup::Memcached(_) => &loop_counters.memcached,
-            };
             if let LookupOutcome::NotYet = answer {
                 slot.stop = Some(StopReason::NotYet);
                 return ControlFlow::Continue(());
             }
+            slot.spend_lookup(answer);
+            let counts = match lookup {
+                Lookup::Http(lookup) => {
+                    http.answer(*lookup, answer, &mut slot.out);
+                    &loop_counters.http
+                }
+                Lookup::Resp(version) => {
+                    resp::value_or_null(answer, *version, &mut slot.out);
+                    &loop_counters.resp
+                }
+                Lookup::Memcached(lookup) => {
+                    lookup.answer(keys[i], answer, &mut slot.out);
+                    &loop_counters.memcached
+                }
+            };
             counts.add_lookup(answer.is_hit());
             counts.requests.add(1);
-            slot.spend_lookup(answer);
-            match lookup {
-                Lookup::Http(lookup) => http.answer(*lookup, answer, &mut slot.out),
-                Lookup::Resp(version) => resp::value_or_null(answer, *version, &mut slot.out),
-                Lookup::Memcached(lookup) => lookup.answer(keys[i], answer, &mut slot.out),
-            }
             slot.consumed = *end;
             if !slot.is_full() {
                 return ControlFlow::Continue(());

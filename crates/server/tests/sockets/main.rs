@@ -12,6 +12,7 @@ mod loading;
 mod pipelines;
 mod redis_and_memcached;
 mod redis_clients;
+mod representations;
 mod switch;
 mod tables;
 mod threads;

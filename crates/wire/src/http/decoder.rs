@@ -37,6 +37,7 @@ pub struct RequestDecoder {
     version: Version,
     if_none_match: Option<Range<usize>>,
     accept: Option<Range<usize>>,
+    takes_zstd: bool,
     misdirected_to: Option<Range<usize>>,
 }
 
@@ -51,6 +52,7 @@ impl RequestDecoder {
             version: Version::Http11,
             if_none_match: None,
             accept: None,
+            takes_zstd: false,
             misdirected_to: None,
         }
     }
@@ -89,6 +91,7 @@ impl RequestDecoder {
             keep_alive: self.keep_alive,
             if_none_match: header(&self.if_none_match).map(EntityTags),
             accept: header(&self.accept).map(Accept),
+            takes_zstd: self.takes_zstd,
             misdirected_to: header(&self.misdirected_to),
             body: Body::default(),
         };
@@ -115,6 +118,7 @@ impl RequestDecoder {
         self.accept = range(request.accept.map(|accept| accept.0));
         self.misdirected_to = range(request.misdirected_to);
         (self.keep_alive, self.version) = (request.keep_alive, request.version);
+        self.takes_zstd = request.takes_zstd;
         self.known.clear();
         self.known.extend_from_slice(headers);
     }
@@ -174,6 +178,7 @@ mod tests {
             (" HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true),
             (" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", true),
             (" HTTP/1.1\r\nHost: elsewhere:80\r\n\r\n", true),
+            (" HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip, zstd\r\n\r\n", true),
             (" HTTP/1.1\r\nAccept: a/b;q=0.5\r\nHost: h\r\nIf-None-Match: \"x\", \"y\"\r\n\r\n", true),
             (&longest, true),
             (&too_long, false),

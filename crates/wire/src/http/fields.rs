@@ -1,4 +1,5 @@
-//! Header fields that are lists: all lines of one name together, what `Accept` prefers, which tags `If-None-Match` names.
+//! Header fields that are lists: all lines of one name together, what `Accept` and `Accept-Encoding` prefer, which tags
+//! `If-None-Match` names.
 
 /// The values of all `Accept` lines, of which there is one at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +10,7 @@ pub struct Accept<'a>(pub(super) &'a [u8]);
 pub struct EntityTags<'a>(pub(super) &'a [u8]);
 
 pub(super) const ACCEPT: &str = "accept";
+pub(super) const ACCEPT_ENCODING: &str = "accept-encoding";
 pub(super) const IF_NONE_MATCH: &str = "if-none-match";
 
 impl Accept<'_> {
@@ -43,11 +45,7 @@ impl Accept<'_> {
             } else {
                 return None;
             };
-            let weight = parts.find_map(|parameter| {
-                let (name, value) = parameter.split_at(memchr::memchr(b'=', parameter)?);
-                name.trim_ascii().eq_ignore_ascii_case(b"q").then(|| value[1..].trim_ascii())
-            });
-            Some((precision, weight.map_or(1000, thousandths)))
+            Some((precision, weight(parts)))
         });
         ranges.max_by_key(|&(precision, _)| precision).unwrap_or((0, 0))
     }
@@ -87,6 +85,39 @@ fn parts(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
         byte == separator && !quoted
     })
     .map(<[u8]>::trim_ascii)
+}
+
+/// The weight among the parameters of a member, in thousandths; all of them where there is none.
+fn weight<'a>(mut parameters: impl Iterator<Item = &'a [u8]>) -> u16 {
+    let weight = parameters.find_map(|parameter| {
+        let (name, value) = parameter.split_at(memchr::memchr(b'=', parameter)?);
+        name.trim_ascii().eq_ignore_ascii_case(b"q").then(|| value[1..].trim_ascii())
+    });
+    weight.map_or(1000, thousandths)
+}
+
+/// Whether the values of all `Accept-Encoding` lines, which are `span`, want `coding`, and want the content as it is no more
+/// than that (RFC 9110, 12.5.3). `*` is every coding that is not named. A weight that is none is 0.
+pub(super) fn wants_coding(span: &[u8], coding: &str) -> bool {
+    let (mut named, mut any, mut identity) = (None, None, None);
+    for member in members(ACCEPT_ENCODING, span) {
+        let mut parts = parts(member, b';');
+        let Some(name) = parts.next() else { continue };
+        let place = if name.eq_ignore_ascii_case(coding.as_bytes()) {
+            &mut named
+        } else if name.eq_ignore_ascii_case(b"identity") {
+            &mut identity
+        } else if name == b"*" {
+            &mut any
+        } else {
+            continue;
+        };
+        // Named twice, it is wanted as much as it is wanted least.
+        let weight = weight(parts);
+        *place = Some(place.map_or(weight, |before: u16| before.min(weight)));
+    }
+    let wanted = named.or(any).unwrap_or(0);
+    wanted > 0 && wanted >= identity.unwrap_or(0)
 }
 
 /// A weight such as `0.5` in thousandths: 0 or 1, with up to three digits behind the point.

@@ -35,9 +35,12 @@ pub use hosts::Hosts;
 pub use percent::{BadEscape, UriComponent, escape, find_parameter, is_plain, split_target, unescape};
 pub use request::{Method, Request, RequestHead, decode_request, encode_request, expects_continue};
 pub use response::{
-    ConnectionHeader, Length, ReadyHead, Response, ResponseHead, decode_response, encode_head,
-    encode_response, reason,
+    ConnectionHeader, Length, ReadyHead, Representation, Response, ResponseHead, decode_response,
+    encode_head, encode_response, reason,
 };
+
+/// The name of the one content coding that is known here.
+const ZSTD: &str = "zstd";
 
 /// What a decoder accepts before it says that a message is too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use std::mem::MaybeUninit;
 
 use super::body::{self, Body, Framing};
 use super::error::Error;
-use super::fields::{ACCEPT, Accept, EntityTags, IF_NONE_MATCH};
+use super::fields::{ACCEPT, ACCEPT_ENCODING, Accept, EntityTags, IF_NONE_MATCH, wants_coding};
 use super::head::{Facts, error_of, every_line_ends_in_crlf, place, within};
 use super::hosts::{Hosts, authority};
 use super::percent::{is_http, split_scheme};
-use super::{HEADERS_MAX, Limits, Version};
+use super::{HEADERS_MAX, Limits, Version, ZSTD};
 use crate::Decoded;
 
 /// What a request asks to be done.
@@ -64,6 +64,8 @@ pub struct Request<'a> {
     pub if_none_match: Option<EntityTags<'a>>,
     /// The values of `Accept`.
     pub accept: Option<Accept<'a>>,
+    /// Whether the client wants the coding `zstd` at least as much as the content as it is.
+    pub takes_zstd: bool,
     /// The host that is asked, where it is none of those that a [`RequestDecoder`](super::RequestDecoder) was told; `None`
     /// from [`decode_request`], which was told of none.
     pub misdirected_to: Option<&'a [u8]>,
@@ -152,7 +154,7 @@ fn understand<'a>(
         return Err(Error::BadTarget);
     }
     let (mut facts, mut host, mut hosts, mut expects_continue) = (Facts::default(), None, 0, false);
-    let (mut if_none_match, mut accept) = (None, None);
+    let (mut if_none_match, mut accept, mut accept_encoding) = (None, None, None);
     // Of several lines the span from the first value to the last.
     let joined = |span: Option<&'a [u8]>, value| {
         let place = place(value, head);
@@ -178,6 +180,9 @@ fn understand<'a>(
                 if_none_match = joined(if_none_match, value);
             }
             14 if name.eq_ignore_ascii_case("content-length") => facts.content_length(value)?,
+            15 if name.eq_ignore_ascii_case(ACCEPT_ENCODING) => {
+                accept_encoding = joined(accept_encoding, value)
+            }
             17 if name.eq_ignore_ascii_case("transfer-encoding") => facts.transfer_encoding(value),
             _ => {}
         }
@@ -191,9 +196,19 @@ fn understand<'a>(
     let keep_alive = facts.stays(version);
     let body = Body::default();
     let (if_none_match, accept) = (if_none_match.map(EntityTags), accept.map(Accept));
+    let takes_zstd = accept_encoding.is_some_and(|span| wants_coding(span, ZSTD));
     let misdirected_to = allowed.and_then(|allowed| misdirected_to(target, host, allowed));
-    let request =
-        Request { method, target, version, keep_alive, if_none_match, accept, misdirected_to, body };
+    let request = Request {
+        method,
+        target,
+        version,
+        keep_alive,
+        if_none_match,
+        accept,
+        takes_zstd,
+        misdirected_to,
+        body,
+    };
     Ok(ReadHead { request, framing, expects_continue, bytes: head.len() })
 }
 

@@ -6,7 +6,7 @@ use super::body::{self, Body, Framing};
 use super::error::Error;
 use super::head::{Facts, error_of, within};
 use super::request::Method;
-use super::{HEADERS_MAX, Limits, Version};
+use super::{HEADERS_MAX, Limits, Version, ZSTD};
 use crate::Decoded;
 use crate::decimal::push_len;
 
@@ -33,6 +33,21 @@ pub enum ConnectionHeader {
     Close,
 }
 
+/// Which representation of its content a response carries (RFC 9110, 3.2).
+///
+/// As wide as a pointer: beside pointers it leaves no padding, which is copied in pieces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Representation {
+    /// The only one that there is.
+    #[default]
+    Only,
+    /// The content as it is, where it is there in the coding `zstd`, too.
+    Identity,
+    /// In the coding `zstd`.
+    Zstd,
+}
+
 /// The head of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseHead<'a> {
@@ -48,6 +63,8 @@ pub struct ResponseHead<'a> {
     pub connection: ConnectionHeader,
     /// The value of `ETag`, with its quotes.
     pub etag: Option<&'a str>,
+    /// What is said with `Vary` and `Content-Encoding`.
+    pub representation: Representation,
     /// The methods that the target does know, for 405 and for `OPTIONS`.
     pub allow: Option<&'a str>,
     /// Further header lines, name and value.
@@ -94,7 +111,9 @@ pub fn encode_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
 /// The head of responses that differ in nothing but their length, encoded once.
 ///
 /// ```
-/// use graven_wire::http::{ConnectionHeader, Length, ReadyHead, ResponseHead, encode_head};
+/// use graven_wire::http::{
+///     ConnectionHeader, Length, ReadyHead, Representation, ResponseHead, encode_head,
+/// };
 ///
 /// let head = ResponseHead {
 ///     status: 200,
@@ -103,6 +122,7 @@ pub fn encode_head(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
 ///     date: "",
 ///     connection: ConnectionHeader::Unsaid,
 ///     etag: None,
+///     representation: Representation::Only,
 ///     allow: None,
 ///     headers: &[],
 ///     last_header: None,
@@ -158,9 +178,21 @@ fn encode_before_length(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
     if let Some(allow) = head.allow {
         header("Allow: ", allow, out);
     }
+    if head.representation != Representation::Only {
+        encode_representation(head, out);
+    }
     for (name, value) in head.headers.iter().chain(&head.last_header) {
         out.extend_from_slice(name.as_bytes());
         header(": ", value, out);
+    }
+}
+
+#[cold]
+fn encode_representation(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"Vary: Accept-Encoding\r\n");
+    // 304 has no content that would be coded.
+    if head.representation == Representation::Zstd && head.status != 304 {
+        header("Content-Encoding: ", ZSTD, out);
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use graven_catalog::{TableId, TableVersion};
 use graven_wire::http::{
-    ConnectionHeader, EntityTags, Length, Method, ReadyHead, Request, ResponseHead, Version, encode_head,
+    ConnectionHeader, EntityTags, Length, Method, ReadyHead, Representation, Request, ResponseHead, Version,
+    encode_head,
 };
 
 use super::HttpLookup;
@@ -129,6 +130,12 @@ impl<'a> Heads<'a> {
         ResponseHead { content_type: Some(self.value_type), ..self.table_head(200) }
     }
 
+    /// That of the answer that has a value.
+    fn head_of(&self, value: Value<'_>) -> ResponseHead<'_> {
+        let (length, representation) = (Length::Bytes(value.len()), value.representation());
+        ResponseHead { length, representation, ..self.value_head() }
+    }
+
     /// That of an answer of the table that is asked.
     pub(super) fn table_head(&self, status: u16) -> ResponseHead<'_> {
         let version = self.tables[self.table].version.as_deref();
@@ -143,6 +150,7 @@ impl<'a> Heads<'a> {
             date: &self.date,
             connection: ConnectionHeader::Unsaid,
             etag: None,
+            representation: Representation::Only,
             allow: None,
             headers: &self.headers,
             last_header: None,
@@ -152,8 +160,10 @@ impl<'a> Heads<'a> {
     /// What a plain HTTP/1.1 `GET` is answered.
     #[inline]
     pub(super) fn answer_plain(&self, lookup: HttpLookup, answer: LookupOutcome<'_>, out: &mut OutputBuffer) {
-        match (answer, lookup) {
-            (LookupOutcome::Value(value), HttpLookup::Plain) => {
+        match answer {
+            LookupOutcome::Value(value)
+                if !lookup.is_tagged() && value.representation() == Representation::Only =>
+            {
                 self.tables[self.table].value.encode(value.len(), out);
                 out.push_value(value);
             }
@@ -172,13 +182,12 @@ impl<'a> Heads<'a> {
         out: &mut OutputBuffer,
     ) {
         match answer {
-            LookupOutcome::Value(value) if lookup == HttpLookup::Tagged => {
+            LookupOutcome::Value(value) if lookup.is_tagged() => {
                 self.tagged(value, if_none_match, framing, out);
             }
             LookupOutcome::Value(value) => {
-                let length = Length::Bytes(value.len());
                 let connection = framing.connection;
-                encode_head(&ResponseHead { length, connection, ..self.value_head() }, out);
+                encode_head(&ResponseHead { connection, ..self.head_of(value) }, out);
                 if framing.body {
                     out.push_value(value);
                 }
@@ -203,12 +212,12 @@ impl<'a> Heads<'a> {
         };
         let connection = framing.connection;
         if if_none_match.is_some_and(|tags| tags.name(etag.as_bytes())) {
-            let head =
-                ResponseHead { content_type: None, connection, etag: Some(etag), ..self.table_head(304) };
+            let (etag, representation) = (Some(etag), value.representation());
+            let unchanged = self.table_head(304);
+            let head = ResponseHead { content_type: None, connection, etag, representation, ..unchanged };
             return encode_head(&head, out);
         }
-        let length = Length::Bytes(value.len());
-        encode_head(&ResponseHead { length, connection, etag: Some(etag), ..self.value_head() }, out);
+        encode_head(&ResponseHead { connection, etag: Some(etag), ..self.head_of(value) }, out);
         if framing.body {
             out.push_value(value);
         }
@@ -313,7 +322,7 @@ fn cross_origin_headers(origin: &CorsOrigin) -> [(&str, &str); 4] {
     ]
 }
 
-/// The value's fingerprint as a strong entity tag.
+/// The fingerprint of a value's bytes, or of those of another representation of it, as a strong entity tag.
 fn entity_tag(value: &[u8]) -> [u8; 18] {
     let fingerprint = fingerprint(value);
     std::array::from_fn(|i| match i {
@@ -337,7 +346,7 @@ mod tests {
             let value = LookupOutcome::Value(Value::copied(b"value"));
             let (mut expected, mut answer) = (OutputBuffer::default(), OutputBuffer::default());
             heads.answer(HttpLookup::Plain, value, None, ResponseFraming::PLAIN, &mut expected);
-            heads.answer_plain(HttpLookup::Plain, value, &mut answer);
+            heads.answer_plain(HttpLookup::PlainZstd, value, &mut answer);
             assert_eq!(*answer, *expected);
             let answer = String::from_utf8(answer.to_vec()).unwrap();
             assert!(

@@ -13,8 +13,8 @@ use graven_blocks::BlockReader;
 use graven_catalog::{Snapshot, TableId, TableState, TableVersion};
 use graven_wire::Decoded;
 use graven_wire::http::{
-    self, BadEscape, ConnectionHeader, Hosts, Length, Method, Request, RequestDecoder, ResponseHead,
-    UriComponent, Version, encode_head, expects_continue, is_plain, split_target, unescape,
+    self, BadEscape, ConnectionHeader, Hosts, Length, Method, Representation, Request, RequestDecoder,
+    ResponseHead, UriComponent, Version, encode_head, expects_continue, is_plain, split_target, unescape,
 };
 
 use super::lookups::LookupOutcome;
@@ -78,13 +78,37 @@ impl<'a> HttpShared<'a> {
 pub(super) enum HttpLookup {
     /// `/?key=K`: the value and nothing else.
     Plain,
+    /// The same of a client that takes zstd.
+    PlainZstd,
     /// `/v1/kv/K`: the answer carries an entity tag.
     Tagged,
+    /// The same of a client that takes zstd.
+    TaggedZstd,
 }
 
 impl HttpLookup {
-    fn at(place: UriComponent) -> Self {
-        if place == UriComponent::Path { Self::Tagged } else { Self::Plain }
+    #[inline]
+    fn of(request: &Request<'_>, place: UriComponent) -> Self {
+        match (place, request.takes_zstd) {
+            (UriComponent::Query, false) => Self::Plain,
+            (UriComponent::Query, true) => Self::PlainZstd,
+            (UriComponent::Path, false) => Self::Tagged,
+            (UriComponent::Path, true) => Self::TaggedZstd,
+        }
+    }
+
+    /// Which representation the client wants, where a value has two.
+    pub(super) fn wanted(self) -> Representation {
+        match self {
+            Self::Plain | Self::Tagged => Representation::Identity,
+            Self::PlainZstd | Self::TaggedZstd => Representation::Zstd,
+        }
+    }
+
+    /// Whether the answer carries an entity tag.
+    #[inline]
+    fn is_tagged(self) -> bool {
+        matches!(self, Self::Tagged | Self::TaggedZstd)
     }
 }
 
@@ -188,12 +212,13 @@ impl Language for HttpSession {
                 responder;
             match unescape(escaped, *place, line) {
                 Ok(key) => {
-                    let answer = lookups.get(store, key);
+                    let lookup = HttpLookup::of(&request, *place);
+                    let answer = lookups.get_as(lookup.wanted(), store, key);
                     if let LookupOutcome::NotYet = answer {
                         return After::NotYet;
                     }
                     loop_counters.http.add_lookup(answer.is_hit());
-                    heads.answer(HttpLookup::at(*place), answer, request.if_none_match, framing, out);
+                    heads.answer(lookup, answer, request.if_none_match, framing, out);
                 }
                 Err(BadEscape) => heads.text(400, BAD_ESCAPE, framing, out),
             }
@@ -362,7 +387,8 @@ impl HttpSession {
             && !key.is_empty()
             && memchr::memchr3(b'&', b'%', b'+', key).is_none()
         {
-            return Some((key, HttpLookup::Plain, self.tables.first()));
+            let lookup = HttpLookup::of(request, UriComponent::Query);
+            return Some((key, lookup, self.tables.first()));
         }
         let (Route::Key(key, place), table) = route(request) else { return None };
         if !is_plain(key, place) {
@@ -372,6 +398,6 @@ impl HttpSession {
             None => self.tables.first(),
             Some(name) => TableChoice::Table(self.named(name, snapshot)?.id()),
         };
-        Some((key, HttpLookup::at(place), table))
+        Some((key, HttpLookup::of(request, place), table))
     }
 }
