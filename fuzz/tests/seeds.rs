@@ -47,5 +47,6 @@ targets! {
     http_response: graven_fuzz::http::response,
     ingest_pairs: graven_fuzz::ingest::pairs,
     table_open: graven_fuzz::table::open,
+    table_long: graven_fuzz::table::long,
     table_model: graven_fuzz::table::model,
 }
