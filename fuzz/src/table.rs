@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use graven_format::layout::{ENTRY_CRC, HEADER_BYTES, SECTION_BYTES, Section};
-use graven_format::{Batch, Builder, Codec, CodecChoice, Duplicates, Options, Purpose, Store};
+use graven_format::{
+    Batch, Builder, Codec, CodecChoice, Duplicates, Encoding, Found, Located, Options, Purpose, Store,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 #[path = "../../crates/format/tests/carved/page.rs"]
@@ -29,20 +32,49 @@ static TEMPORARY_DIR: LazyLock<PathBuf> = LazyLock::new(|| {
 /// buckets, and few enough for hundreds of tables a second under the sanitizer.
 const MODEL_BYTES_MAX: usize = 768;
 
+fn uuid(i: u64) -> String {
+    format!("{:08x}-0000-4000-8000-{:012x}", i * 0x9E37_79B1 % (1 << 32), i * 977)
+}
+
+/// A carved table, and its pairs.
+fn make(
+    key: &dyn Fn(u64) -> String,
+    value: &dyn Fn(u64) -> String,
+    codec: Codec,
+    purpose: Purpose,
+) -> (Vec<u8>, Pairs) {
+    let pairs: Pairs = (0..40).map(|i| (key(i).into_bytes(), value(i).into_bytes())).collect();
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("graven-fuzz-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let path = std::env::temp_dir().join(name);
+    let mut builder = Builder::new(options(CodecChoice::Fixed(codec), purpose));
+    pairs.iter().for_each(|(key, value)| builder.add(key, value).unwrap());
+    builder.write(&path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    (bytes, pairs)
+}
+
+/// The same whose values are shared by many keys, or stored through zstd: with the dictionary, in
+/// one frame without it, in several. A frame takes few bytes, so that changes hit what is read.
+static LONG_TABLES: LazyLock<Vec<(Vec<u8>, Pairs)>> = LazyLock::new(|| {
+    let few = |i: u64| format!("one of three values that many keys have: {}", i % 3 * 1_000_003);
+    let text = |i: u64, bytes: u64| {
+        let words = format!("page {i}, carved once and read forever; ");
+        words.repeat(bytes as usize / words.len() + 1)
+    };
+    vec![
+        make(&uuid, &few, Codec::Packed, Purpose::Ram),
+        make(&|i| format!("user:{}", i << 40), &few, Codec::Zstd, Purpose::Disk),
+        make(&uuid, &|i| text(i, 200 + i * 40), Codec::Zstd, Purpose::Ram),
+        make(&uuid, &|i| if i % 13 == 0 { text(i, 16 << 10) } else { few(i) }, Codec::Zstd, Purpose::Ram),
+        make(&uuid, &|i| if i == 7 { text(i, 270 << 10) } else { few(i) }, Codec::Zstd, Purpose::Disk),
+    ]
+});
+
 /// Tables that are changed before they are opened, with the pairs they were made of.
 static TABLES: LazyLock<Vec<(Vec<u8>, Pairs)>> = LazyLock::new(|| {
     use Codec::{Huffman, Packed, Raw, Symbols};
-    let uuid = |i: u64| format!("{:08x}-0000-4000-8000-{:012x}", i * 0x9E37_79B1 % (1 << 32), i * 977);
-    let make = |key: &dyn Fn(u64) -> String, value: &dyn Fn(u64) -> String, codec, purpose| {
-        let pairs: Pairs = (0..40).map(|i| (key(i).into_bytes(), value(i).into_bytes())).collect();
-        let path = std::env::temp_dir().join(format!("graven-fuzz-{}", std::process::id()));
-        let mut builder = Builder::new(options(CodecChoice::Fixed(codec), purpose));
-        pairs.iter().for_each(|(key, value)| builder.add(key, value).unwrap());
-        builder.write(&path).unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        std::fs::remove_file(&path).unwrap();
-        (bytes, pairs)
-    };
     let words = |i: u64| "carved once, read forever; ".repeat((i % 5) as usize);
     let long = |i: u64| "0123456789".repeat((i % 3 * 60) as usize);
     vec![
@@ -65,7 +97,71 @@ pub fn open(input: &[u8]) {
     let Some((&choice, rest)) = input.split_first() else { return };
     let table = TABLES.get(usize::from(choice & 0x0F));
     let Some((bytes, pairs)) = table else { return ask_everything(rest, &TABLES[0].1) };
-    let mut bytes = bytes.clone();
+    ask_everything(&changed(bytes, choice, rest), pairs);
+}
+
+/// As [`open`], one of [`LONG_TABLES`]; and their values are asked for in every way that leaves them
+/// where they are.
+pub fn long(input: &[u8]) {
+    let Some((&choice, rest)) = input.split_first() else { return };
+    let Some((bytes, pairs)) = LONG_TABLES.get(usize::from(choice & 0x0F)) else { return };
+    let bytes = changed(bytes, choice, rest);
+    ask_everything(&bytes, pairs);
+    let Ok(store) = Store::from_bytes(&bytes) else { return };
+    for (key, _) in pairs {
+        ask_for_parts(&store, key);
+    }
+}
+
+fn ask_for_parts(store: &Store, key: &[u8]) {
+    const LEFT_BYTES_MIN: usize = 1000;
+    let (mut whole, mut room) = (Vec::new(), Vec::new());
+    let got = store.get(key, &mut whole);
+    let mut batch = Batch::default().leaving(LEFT_BYTES_MIN - 1);
+    let sought = store.seek(key, &mut room, LEFT_BYTES_MIN - 1);
+    if let (Ok(Found::Copied(range)), Ok(true)) = (&sought, &got) {
+        assert_eq!(room[range.clone()], whole);
+    }
+    if store.get_many(&[key], &mut batch).is_ok() {
+        let is_left = matches!(sought, Ok(Found::Large(_)));
+        assert_eq!(matches!(batch.found(0), Found::Large(_)), is_left);
+    }
+    match store.locate(key) {
+        Ok(Located::Missing) => assert!(!matches!(got, Ok(true))),
+        Ok(Located::Short(len)) => assert!(!matches!(got, Ok(true)) || whole.len() == len),
+        Ok(Located::Large(large)) => {
+            room.clear();
+            let read = store.read_part(&large, 0..large.len(), &mut room);
+            assert_eq!(read.is_ok(), matches!(got, Ok(true)));
+            assert_eq!(room, whole);
+            room.clear();
+            if store.read_part(&large, 100..150, &mut room).is_ok() && got.is_ok() {
+                assert_eq!(room, whole[100.min(whole.len())..150.min(whole.len())]);
+            }
+            room.clear();
+            let frames = match (store.frames(&large), store.read_frames(&large, &mut room)) {
+                (Some(lent), read) => {
+                    let lent = &store.memory()[lent];
+                    assert!(read.is_err() || read.is_ok_and(|read| &room[read.unwrap()] == lent));
+                    lent
+                }
+                (None, Ok(Some(read))) if !store.is_loaded() => &room[read],
+                (None, _) => return,
+            };
+            assert_eq!(large.encoding(), Encoding::Zstd);
+            // What every decoder makes of them is the value.
+            let mut decoded = vec![0; large.len()];
+            let len = zstd_safe::decompress(&mut decoded[..], frames);
+            assert_eq!(len == Ok(large.len()), got.is_ok());
+            assert!(got.is_err() || decoded == whole);
+        }
+        Err(_) => {}
+    }
+}
+
+/// A table that is changed as `rest` says.
+fn changed(bytes: &[u8], choice: u8, rest: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
     for change in rest.as_chunks::<5>().0 {
         let [low, high, how, a, b] = *change;
         let at = usize::from(u16::from_le_bytes([low, high]));
@@ -89,7 +185,7 @@ pub fn open(input: &[u8]) {
         }
         page::seal_header(&mut bytes);
     }
-    ask_everything(&bytes, pairs);
+    bytes
 }
 
 fn ask_everything(bytes: &[u8], pairs: &Pairs) {
@@ -206,5 +302,29 @@ fn spell(kind: u8, bytes: &[u8]) -> Vec<u8> {
         }
         4 => format!("user:{}", number as u32).into_bytes(),
         _ => [b"https://example.com/", bytes].concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_long_tables_have_shared_values_and_frames_of_one_part_and_of_several() {
+        let (mut shared, mut frames) = (0, Vec::new());
+        for (bytes, pairs) in LONG_TABLES.iter() {
+            let store = Store::from_bytes(bytes).unwrap();
+            shared += u64::from(store.info().shared_values > 0);
+            for (key, value) in pairs {
+                if let Located::Large(large) = store.locate(key).unwrap()
+                    && large.encoding() == Encoding::Zstd
+                {
+                    assert!(store.frames(&large).is_some());
+                    frames.push(value.len());
+                }
+            }
+        }
+        assert!(shared >= 2, "{shared} tables have shared values");
+        assert!(frames.iter().any(|&len| len <= 128 << 10) && frames.iter().any(|&len| len > 256 << 10));
     }
 }

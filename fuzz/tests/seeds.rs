@@ -49,5 +49,6 @@ targets! {
     ingest_rows: graven_fuzz::rows::input,
     table_row: graven_fuzz::rows::row,
     table_open: graven_fuzz::table::open,
+    table_long: graven_fuzz::table::long,
     table_model: graven_fuzz::table::model,
 }

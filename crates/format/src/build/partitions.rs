@@ -9,13 +9,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use memmap2::MmapMut;
+
 use crate::error::Error;
 
+/// Bytes that a partition asks the system for at a time. What it does not use of them takes none.
+const PIECE_BYTES: usize = 256 << 10;
+
 /// The records of one block that fall into one partition, in the order of the input.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Segment {
     block: u64,
-    records: Box<[u8]>,
+    /// The piece that they are in, where they begin there, and how many bytes they have.
+    piece: usize,
+    start: usize,
+    len: usize,
 }
 
 /// A segment that was written to the temporary file.
@@ -26,10 +34,35 @@ struct Spilled {
     len: usize,
 }
 
+/// What one partition has in memory lies in mappings of its own, which go back to the system when
+/// it is carved. An allocator would keep what it has freed: segments of all partitions lie there
+/// in turn, and the last of them is freed at the very end.
 #[derive(Debug, Default)]
 struct Partition {
+    pieces: Vec<MmapMut>,
+    /// Bytes of the last piece that are used.
+    used: usize,
     segments: Vec<Segment>,
     spilled: Vec<Spilled>,
+}
+
+impl Partition {
+    fn add(&mut self, block: u64, records: &[u8]) -> io::Result<()> {
+        let room = self.pieces.last().map_or(0, |piece| piece.len() - self.used);
+        if room < records.len() {
+            self.pieces.push(MmapMut::map_anon(PIECE_BYTES.max(records.len()))?);
+            self.used = 0;
+        }
+        let segment = Segment { block, piece: self.pieces.len() - 1, start: self.used, len: records.len() };
+        self.pieces[segment.piece][segment.start..][..segment.len].copy_from_slice(records);
+        self.used += segment.len;
+        self.segments.push(segment);
+        Ok(())
+    }
+
+    fn records(&self, segment: &Segment) -> &[u8] {
+        &self.pieces[segment.piece][segment.start..][..segment.len]
+    }
 }
 
 /// All partitions.
@@ -64,15 +97,14 @@ impl Partitions {
     }
 
     /// Takes the records of block number `block`, those of each partition in the vector of its
-    /// number, and leaves the vectors empty. They are copied: the room that a vector has to spare
-    /// would be an eighth of a build's memory.
+    /// number, and leaves the vectors empty.
     pub(crate) fn add(&self, block: u64, records: &mut [Vec<u8>]) -> Result<(), Error> {
         for (partition, records) in self.partitions.iter().zip(records) {
             if !records.is_empty() {
                 self.bytes.fetch_add(records.len() as u64, Ordering::Relaxed);
-                let segment = Segment { block, records: records.as_slice().into() };
+                let added = lock(partition).add(block, records);
+                added.map_err(|source| Error::Io { doing: "get memory", source })?;
                 records.clear();
-                lock(partition).segments.push(segment);
             }
         }
         if self.bytes.load(Ordering::Relaxed) > self.memory_bytes { self.spill() } else { Ok(()) }
@@ -91,16 +123,13 @@ impl Partitions {
         let mut run = Vec::new();
         for partition in &self.partitions {
             let mut partition = lock(partition);
-            let segments = std::mem::take(&mut partition.segments);
             run.clear();
-            for Segment { block, records } in segments {
-                partition.spilled.push(Spilled {
-                    block,
-                    offset: *end + run.len() as u64,
-                    len: records.len(),
-                });
-                run.extend_from_slice(&records);
+            for segment in std::mem::take(&mut partition.segments) {
+                let Segment { block, len, .. } = segment;
+                partition.spilled.push(Spilled { block, offset: *end + run.len() as u64, len });
+                run.extend_from_slice(partition.records(&segment));
             }
+            partition.pieces = Vec::new();
             drop(partition);
             file.write_all_at(&run, *end).map_err(spilling)?;
             *end += run.len() as u64;
@@ -111,19 +140,19 @@ impl Partitions {
 
     /// Takes out all records of a partition, in the order of the input.
     pub(crate) fn take(&self, number: usize) -> Result<Vec<u8>, Error> {
-        let Partition { segments, spilled } = std::mem::take(&mut *lock(&self.partitions[number]));
+        let partition = std::mem::take(&mut *lock(&self.partitions[number]));
         let file = match lock(&self.spill).as_ref() {
             Some((file, _)) => Some(file.try_clone().map_err(spilling)?),
             None => None,
         };
-        let mut sources: Vec<Result<Segment, Spilled>> =
-            segments.into_iter().map(Ok).chain(spilled.into_iter().map(Err)).collect();
+        let (segments, spilled) = (partition.segments.iter(), partition.spilled.iter());
+        let mut sources: Vec<Result<&Segment, &Spilled>> = segments.map(Ok).chain(spilled.map(Err)).collect();
         sources.sort_unstable_by_key(|source| match source {
             Ok(segment) => segment.block,
             Err(spilled) => spilled.block,
         });
-        let len = |source: &Result<Segment, Spilled>| match source {
-            Ok(segment) => segment.records.len(),
+        let len = |source: &Result<&Segment, &Spilled>| match source {
+            Ok(segment) => segment.len,
             Err(spilled) => spilled.len,
         };
         let bytes = sources.iter().map(len).sum();
@@ -131,8 +160,8 @@ impl Partitions {
         for source in sources {
             match (source, &file) {
                 (Ok(segment), _) => {
-                    self.bytes.fetch_sub(segment.records.len() as u64, Ordering::Relaxed);
-                    records.extend_from_slice(&segment.records);
+                    self.bytes.fetch_sub(segment.len as u64, Ordering::Relaxed);
+                    records.extend_from_slice(partition.records(segment));
                 }
                 (Err(spilled), Some(file)) => {
                     let start = records.len();
