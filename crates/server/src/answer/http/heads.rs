@@ -140,12 +140,6 @@ impl<'a> Heads<'a> {
         ResponseHead { length, representation, ..self.value_head() }
     }
 
-    /// That of the answer that has a value.
-    fn head_of(&self, value: Value<'_>) -> ResponseHead<'_> {
-        let (length, representation) = (Length::Bytes(value.len()), value.representation());
-        ResponseHead { length, representation, ..self.value_head() }
-    }
-
     /// That of an answer of the table that is asked.
     pub(super) fn table_head(&self, status: u16) -> ResponseHead<'_> {
         let version = self.tables[self.table].version.as_deref();
