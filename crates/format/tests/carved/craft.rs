@@ -390,16 +390,16 @@ fn sections_that_a_reader_does_not_know_are_passed_over_or_refused_by_name() {
     let pairs = pairs(Keys::Uuid4, Values::Letters, 300, 1);
     let whole = table(&pairs, Codec::Huffman, Purpose::Ram);
     for required in [false, true] {
-        let bytes = page::with_another(&whole, b"schema\0\0", b"columns", required);
+        let bytes = page::with_another(&whole, b"ordered\0", b"columns", required);
         match Store::from_bytes(&bytes) {
             Ok(store) => {
                 assert!(!required);
                 assert!(store.is_loaded());
                 let info = store.info();
-                assert!(info.sections.iter().any(|section| section.name == "schema" && section.bytes == 7));
+                assert!(info.sections.iter().any(|section| section.name == "ordered" && section.bytes == 7));
                 ask_everything(&bytes, &pairs).unwrap();
             }
-            Err(Error::Section { name }) => assert!(required && name == "schema"),
+            Err(Error::Section { name }) => assert!(required && name == "ordered"),
             Err(error) => panic!("{error}"),
         }
     }
