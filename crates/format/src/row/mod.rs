@@ -5,6 +5,7 @@ pub(crate) mod bits;
 mod byte_reader;
 mod field;
 pub(crate) mod json;
+mod names;
 pub(crate) mod number;
 mod read;
 pub(crate) mod schema;

@@ -1,11 +1,10 @@
 //! The columns of a table: what they are called, what they hold and where a row has them. Read
 //! from the section `schema`, or made by a builder, which writes it.
 
-use std::collections::HashMap;
-
 use super::bits::bits_for;
 use super::byte_reader::ByteReader;
 use super::json::{BASE64_SUFFIX, write_string};
+use super::names::ColumnNames;
 use super::number::DIGITS_MAX;
 use super::time::SECOND_DIGITS_MAX;
 use super::types::{ColumnType, NumberForm, TimeForm};
@@ -34,7 +33,7 @@ pub struct Schema {
     pub(crate) key: KeyColumn,
     pub(crate) columns: Vec<Column>,
     pub(crate) codes: Vec<TextCode>,
-    names: HashMap<String, usize>,
+    names: ColumnNames,
     /// Bytes of a row before the bytes of its variable fields.
     pub(crate) fixed_bytes: usize,
     /// The columns whose fields lie behind these, in order.
@@ -207,8 +206,9 @@ impl Schema {
     }
 
     /// Where the column of a name is among the [columns](Self::columns).
-    pub fn position(&self, name: &str) -> Option<usize> {
-        self.names.get(name).copied()
+    #[inline]
+    pub fn position(&self, name: impl AsRef<[u8]>) -> Option<usize> {
+        self.names.find(name.as_ref(), &self.columns)
     }
 
     /// Bytes that every row takes, whatever the lengths of its texts.
@@ -221,11 +221,11 @@ impl Schema {
         if columns.len() > COLUMNS_MAX || codes.len() > TEXT_CODES_MAX || key.position > columns.len() {
             return None;
         }
-        let mut schema =
-            Self { key, columns, codes, names: HashMap::new(), fixed_bytes: 0, variables: Vec::new() };
+        let names = ColumnNames::of(&columns)?;
+        let mut schema = Self { key, columns, codes, names, fixed_bytes: 0, variables: Vec::new() };
         let mut at = 0;
         for (i, column) in schema.columns.iter_mut().enumerate() {
-            if !column.is_sound(schema.codes.len()) || schema.names.insert(column.name.clone(), i).is_some() {
+            if !column.is_sound(schema.codes.len()) {
                 return None;
             }
             column.at = at;

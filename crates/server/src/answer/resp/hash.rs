@@ -242,7 +242,7 @@ fn say_of_whole_row(
 
 #[inline]
 fn column(row: Row<'_>, name: &[u8]) -> Option<usize> {
-    row.schema().position(std::str::from_utf8(name).ok()?)
+    row.schema().position(name)
 }
 
 #[inline]
