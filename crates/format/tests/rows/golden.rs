@@ -36,6 +36,7 @@ fn carve(codec: CodecChoice, purpose: Purpose, rows: u64, threads: usize) -> Sto
         let day = format!("20{:02}-{:02}-{:02}", mixed % 90, mixed % 12 + 1, mixed % 28 + 1);
         let time = format!("2026-{:02}-01 {:02}:{:02}:00.250", mixed % 12 + 1, mixed % 24, mixed % 60);
         let json = format!("{{\"a\":[{}]}}", mixed % 10);
+        let bytes = mixed.to_le_bytes();
         let fields = [
             FieldInput::Int((mixed >> 20).cast_signed() - 5_000_000),
             FieldInput::UInt(u64::MAX - mixed / 4),
@@ -55,7 +56,7 @@ fn carve(codec: CodecChoice, purpose: Purpose, rows: u64, threads: usize) -> Sto
                 2 => FieldInput::Json(&json),
                 _ => FieldInput::Text("é\n"),
             },
-            FieldInput::Bytes(&mixed.to_le_bytes()[..(mixed >> 61) as usize]),
+            FieldInput::Bytes(&bytes[..(mixed >> 61) as usize]),
         ];
         builder.add(format!("row {i}").as_bytes(), &fields).unwrap();
     }

@@ -207,13 +207,14 @@ fn typed_fields_are_what_they_are() {
             2 => FieldInput::Null,
             _ => FieldInput::Json("{\"a\": 1}"),
         };
+        let bytes = [0xFF, i as u8];
         let fields = [
             FieldInput::Bool(i % 2 == 0),
             FieldInput::Int(i64::from(i) - 1000),
             FieldInput::UInt(u64::MAX - u64::from(i)),
             FieldInput::Float32(i as f32 * 0.3),
             FieldInput::Float64(f64::from(i).sqrt()),
-            FieldInput::Bytes(&[0xFF, i as u8]),
+            FieldInput::Bytes(&bytes),
             FieldInput::Uuid(uuid),
             FieldInput::Json(&json),
             mixed,

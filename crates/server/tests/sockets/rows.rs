@@ -100,6 +100,7 @@ fn a_row_is_a_hash() {
                 ("HGET lamp", "-ERR wrong number of arguments for 'hget' command\r\n"),
                 ("HMGET lamp", "-ERR wrong number of arguments for 'hmget' command\r\n"),
                 ("HSET lamp price 1", "-READONLY You can't write against a read only replica.\r\n"),
+                ("PFCOUNT lamp", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
                 ("TYPE lamp", "+hash\r\n"),
                 ("TYPE none", "+none\r\n"),
                 ("OBJECT ENCODING lamp", "$8\r\nlistpack\r\n"),

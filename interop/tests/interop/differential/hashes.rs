@@ -105,7 +105,6 @@ const STRINGS: &[&str] = &[
     "GETBIT lamp 1",
     "BITCOUNT lamp",
     "LCS lamp chair",
-    "GETEX lamp",
 ];
 
 fn rows() -> (tempfile::TempDir, Serving) {

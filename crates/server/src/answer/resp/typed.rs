@@ -17,11 +17,14 @@ use crate::answer::{ConnectionSlot, Responder, StopReason};
 pub(super) struct Absence {
     presence: Presence,
     missing: Missing<'static>,
+    /// A key that is there has a hash, and not a string.
+    are_hashes: bool,
 }
 
 impl Absence {
     pub(super) fn new(keys: Args<'_>, missing: Missing<'static>, store: &Arc<Store>) -> Self {
-        Self { presence: Presence::new(KeyList::of(keys), store), missing }
+        let are_hashes = store.schema().is_some();
+        Self { presence: Presence::new(KeyList::of(keys), store), missing, are_hashes }
     }
 
     pub(super) fn held_bytes(&self) -> usize {
@@ -41,6 +44,7 @@ impl Absence {
             match self.presence.there {
                 None => reply::error(out, DAMAGED),
                 Some(0) => encode_missing(self.missing, b"", version, out),
+                Some(_) if self.are_hashes => Refusal::WrongType.encode(out),
                 Some(_) => wrong_type(self.missing, out),
             }
         }
