@@ -9,8 +9,8 @@ use crate::output::Value;
 /// What a field costs that is looked for and written, in nanoseconds.
 pub(super) const FIELD_COST: u64 = 30;
 
-/// Room above this many bytes is given back before it is used again.
-const KEPT_BYTES: usize = 1024 * 1024;
+/// Room above this many bytes is given back.
+pub(super) const KEPT_BYTES: usize = 1024 * 1024;
 
 /// Room for a row as JSON, used again and again.
 #[derive(Debug, Default)]
@@ -71,14 +71,21 @@ pub(super) fn row_cost(schema: Option<&Schema>) -> u64 {
     schema.map_or(0, |schema| schema.columns().len() as u64 * FIELD_COST)
 }
 
-/// The columns of these names; what is wrong where the table has no such columns.
+/// The columns of these names; what is wrong where the table has no such columns, or one is named twice: an answer is no longer
+/// than its row, however long the request.
 pub(super) fn columns<N: AsRef<str>>(schema: Option<&Schema>, names: &[N]) -> Result<Projection, String> {
     let Some(schema) = schema else { return Err("The table has no columns".to_owned()) };
-    schema.project(names).map_err(|error| match error {
+    let columns = schema.project(names).map_err(|error| match error {
         Error::NoColumn { name } => {
             let columns: Vec<&str> = schema.columns().iter().map(|column| column.name()).collect();
             format!("There is no column `{name}`; the columns are {}", columns.join(", "))
         }
         error => error.to_string(),
-    })
+    })?;
+    let mut places = columns.columns().to_vec();
+    places.sort_unstable();
+    match places.windows(2).find(|two| two[0] == two[1]) {
+        Some(two) => Err(format!("The column `{}` is named twice", schema.columns()[two[0]].name())),
+        None => Ok(columns),
+    }
 }

@@ -264,6 +264,7 @@ fn http_answers_rows_as_json_and_some_columns_where_asked() {
                 "There is no column `color`; the columns are title, price, stock, note",
             ),
             ("/v1/kv/lamp?fields=", LAMP),
+            ("/v1/kv/lamp?fields=stock,title,stock", "The column `stock` is named twice"),
             ("/v1/kv/lamp?fields=%f", "A % in `fields` is not followed by two hexadecimal digits"),
         ] {
             let (head, body) = get(server, target, "");
@@ -312,9 +313,33 @@ fn mget_has_rows_as_objects() {
         );
         let found = post(server, "*/*", r#"{"keys":["lamp"],"fields":["color"]}"#);
         assert_eq!(found, "There is no column `color`; the columns are title, price, stock, note");
+        let found = post(server, "*/*", r#"{"keys":["lamp"],"fields":["stock","stock"]}"#);
+        assert_eq!(found, "The column `stock` is named twice");
         let found = post(server, "*/*", r#"{"keys":["lamp"],"columns":["color"]}"#);
         assert!(found.contains("unknown field `columns`, expected `keys` or `fields`"), "{found}");
         let found = post(server, "*/*", r#"{"keys":["lamp"],"fields":["stock"],"fields":["stock"]}"#);
         assert!(found.contains("duplicate field `fields`"), "{found}");
+    });
+}
+
+/// A request of some kilobytes must not make an answer of gigabytes.
+#[test]
+fn a_long_field_that_is_asked_for_again_and_again_is_refused() {
+    let mut builder = RowBuilder::new("key", Options::default());
+    builder.column("long", None).unwrap();
+    let long = "x".repeat(2 << 20);
+    builder.add(b"key", &[FieldInput::Text(&long)]).unwrap();
+    let store = Arc::new(builder.finish().unwrap().0);
+    serve(&store, &threads(1), &["127.0.0.1:0"], |server| {
+        let mut stream = server.connect();
+        for (fields, answer) in [
+            (1024, "-ERR the answer is longer than the longest value, ask for fewer fields\r\n"),
+            (1025, "-ERR this command may have 1025 arguments, this one has 1026\r\n"),
+        ] {
+            stream.send(format!("HMGET key{}\r\n", " long".repeat(fields)).as_bytes());
+            assert_eq!(String::from_utf8(stream.exactly(answer.len())).unwrap(), answer);
+        }
+        stream.send(b"HSTRLEN key long\r\n");
+        assert_eq!(stream.exactly(10), b":2097152\r\n");
     });
 }

@@ -9,6 +9,9 @@ use super::typed::Missing;
 use super::{Args, Refusal};
 use crate::decimal;
 
+/// `HMGET` asks for at most this many fields: a table has no more columns, and each costs time at once.
+pub const HASH_FIELDS_MAX: usize = 1024;
+
 /// A read of a hash, or of a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashRead<'b> {
@@ -25,7 +28,8 @@ pub struct HashRead<'b> {
 pub enum HashPart<'b> {
     /// `HGET key field`: a field's value, or null.
     Field(&'b [u8]),
-    /// `HMGET key field…`: an array of values and nulls, in order; at least one field.
+    /// `HMGET key field…`: an array of values and nulls, in order; at least one field, and at most
+    /// [`HASH_FIELDS_MAX`].
     Fields(Args<'b>),
     /// `HGETALL key`: a map of all fields and values.
     All,
@@ -109,8 +113,11 @@ impl<'b> HashRead<'b> {
     #[inline]
     pub(super) fn fields(mut args: Args<'b>) -> Result<Command<'b>, Refusal<'b>> {
         match (args.next(), args.len()) {
-            (Some(key), 1..) => {
+            (Some(key), 1..=HASH_FIELDS_MAX) => {
                 Ok(Command::Hash(Self { command: "hmget", key, part: HashPart::Fields(args) }))
+            }
+            (Some(_), found) if found > HASH_FIELDS_MAX => {
+                Err(Refusal::TooManyArguments { most: HASH_FIELDS_MAX + 1, found: found + 1 })
             }
             _ => Err(Refusal::WrongArity { command: "hmget" }),
         }

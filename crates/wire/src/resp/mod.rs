@@ -47,7 +47,7 @@ pub use client::{ClientFilter, ClientTopic, KillCondition, KillFilter, ReplyMode
 pub use command::{Command, Database, ObjectTopic, Scan};
 pub use connection::Hello;
 pub use decode::{Args, Request, RequestDecoder};
-pub use hash::{HashPart, HashRead, HashScan, ScanOptionError};
+pub use hash::{HASH_FIELDS_MAX, HashPart, HashRead, HashScan, ScanOptionError};
 pub use inline::Inline;
 pub use invalid::Invalid;
 pub use items::Items;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use graven_blocks::BlockReader;
-use graven_format::{Error, Row, Schema, Store};
+use graven_format::{Error, Row, Schema, Store, VALUE_BYTES_MAX};
 use graven_wire::glob::Matcher;
 use graven_wire::resp::{Args, Command, HashPart, HashRead, HashScan, Missing, Refusal, Version, reply};
 
@@ -13,7 +13,7 @@ use super::commands::UnfinishedCommand;
 use super::typed::encode_missing;
 use super::{DAMAGED, RespSession, integer};
 use crate::answer::lookups::LookupOutcome;
-use crate::answer::rows::{FIELD_COST, row_cost};
+use crate::answer::rows::{FIELD_COST, KEPT_BYTES, row_cost};
 use crate::answer::{After, ConnectionSlot, Responder, StopReason};
 use crate::output::OutputBuffer;
 
@@ -26,6 +26,9 @@ const STEP_FIELDS: u64 = 64;
 
 /// Steps that matching the names of one row with the pattern of an `HSCAN` may take: some milliseconds.
 const MATCH_STEPS_MAX: u64 = 1_000_000;
+
+/// An `HMGET` is answered with as many bytes as the longest value has, and one field more.
+const TOO_LONG: &[u8] = b"ERR the answer is longer than the longest value, ask for fewer fields";
 
 /// `HGET` or `HMGET`, which may be looked up together with others.
 #[derive(Clone, Copy, Debug)]
@@ -116,10 +119,19 @@ fn say(
     match (answer, schema) {
         (LookupOutcome::Value(row), Some(schema)) => {
             let end = out.end();
-            let said = schema.row(row.bytes()).and_then(|row| say_of_row(part, row, version, text, out));
-            if said.is_err() {
-                out.cut(end);
-                reply::error(out, DAMAGED);
+            match schema.row(row.bytes()).and_then(|row| say_of_row(part, row, version, text, out)) {
+                Ok(true) => {}
+                Ok(false) => {
+                    out.cut(end);
+                    reply::error(out, TOO_LONG);
+                }
+                Err(_) => {
+                    out.cut(end);
+                    reply::error(out, DAMAGED);
+                }
+            }
+            if text.capacity() > KEPT_BYTES {
+                *text = Vec::new();
             }
             let cost = match part {
                 HashPart::Field(_) | HashPart::Exists(_) | HashPart::Length(_) => FIELD_COST,
@@ -138,6 +150,7 @@ fn missing(part: HashPart<'_>) -> Missing<'static> {
     HashRead { command: "", key: b"", part }.missing()
 }
 
+/// Whether the answer is no longer than it may be; else a part of it was said.
 #[inline]
 fn say_of_row(
     part: HashPart<'_>,
@@ -145,15 +158,23 @@ fn say_of_row(
     version: Version,
     text: &mut Vec<u8>,
     out: &mut OutputBuffer,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     match part {
-        HashPart::Field(name) => field_or_null(row, name, version, text, out),
+        HashPart::Field(name) => field_or_null(row, name, version, text, out)?,
         HashPart::Fields(names) => {
             reply::array_head(out, names.len());
-            names.into_iter().try_for_each(|name| field_or_null(row, name, version, text, out))
+            let end = out.len().saturating_add(VALUE_BYTES_MAX);
+            for name in names {
+                field_or_null(row, name, version, text, out)?;
+                // One field may be asked for again and again.
+                if out.len() > end {
+                    return Ok(false);
+                }
+            }
         }
-        _ => say_of_whole_row(part, row, version, text, out),
+        _ => say_of_whole_row(part, row, version, text, out)?,
     }
+    Ok(true)
 }
 
 #[inline(never)]
