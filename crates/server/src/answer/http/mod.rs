@@ -21,7 +21,7 @@ use graven_wire::http::{
 
 use super::lookups::LookupOutcome;
 use super::pending::Lookup;
-use super::rows::columns;
+use super::rows::{columns, row_cost};
 use super::tables::{TableChoice, TableRule, Unavailable};
 use super::{After, ConnectionSlot, DecodeContext, Language, NextRequest, Responder, report};
 use crate::listener::ListenerRules;
@@ -230,6 +230,7 @@ impl Language for HttpSession {
                         None => rows.whole(schema, answer),
                     };
                     heads.answer(lookup, answer, request.if_none_match, framing, out);
+                    slot.spend(row_cost(schema));
                 }
                 (Err(BadEscape), _) => heads.text(400, BAD_ESCAPE, framing, out),
                 (_, Err(wrong)) => heads.table_text(400, &wrong, framing, out),

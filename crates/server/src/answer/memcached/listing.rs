@@ -10,7 +10,7 @@ use graven_wire::memcached::{KeyListing, ListingForm, reply};
 use super::DAMAGED;
 use crate::answer::fingerprint;
 use crate::answer::lookups::{LookupOutcome, Lookups};
-use crate::answer::rows::RowText;
+use crate::answer::rows::{RowText, row_cost};
 use crate::answer::slot::{ConnectionSlot, LOOKUP_COST, StopReason};
 
 /// Buckets behind one that has to be read, which are read with it.
@@ -52,6 +52,7 @@ impl Listing {
                 }
                 let answer = rows.whole(store.schema(), lookups.get(store, key));
                 slot.spend_lookup(answer);
+                slot.spend(row_cost(store.schema()));
                 match answer {
                     LookupOutcome::Value(value) => {
                         let cas = match asked.form {

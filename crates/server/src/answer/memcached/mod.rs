@@ -229,6 +229,7 @@ impl Language for MemcachedSession {
                 counts.add_lookup(answer.is_hit());
                 let whole = responder.rows.whole(responder.store.schema(), answer);
                 MemcachedLookup::Meta(get).answer(key, whole, out);
+                slot.spend(row_cost(responder.store.schema()));
             }
             (Request::MetaNoop, _) => out.extend_from_slice(reply::META_NOOP),
             (Request::Version, _) => reply::version(out, VERSION),
