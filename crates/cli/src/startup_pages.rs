@@ -5,13 +5,28 @@
 //! `unsafe` here asks for that.
 #![allow(unsafe_code)]
 
-use std::fs;
 use std::ops::Range;
+use std::time::Duration;
+use std::{fs, thread};
+
+/// How long after a server says that it listens its start is surely over.
+const START: Duration = Duration::from_secs(1);
+
+/// Gives the pages back that the start of a server needed, on a thread that ends then, once the
+/// event loops run: before, they would bring 2 MB of them back.
+pub(crate) fn give_back_after_start() {
+    let give_back = || {
+        thread::sleep(START);
+        give_back();
+    };
+    // Where no thread can be had the server is in need of more than these pages, and says so itself.
+    let _ = thread::Builder::new().name("start-pages".into()).spawn(give_back);
+}
 
 /// Gives back the pages of instructions, the program's and its libraries'. Those that are needed
 /// again come back from the page cache, some thirty times half a microsecond. Where the system does
 /// not tell where they are mapped, nothing happens.
-pub(crate) fn give_back() {
+fn give_back() {
     for mapped in mapped() {
         // SAFETY: the range is one private mapping of a file that cannot be written to, as its line said. Nobody
         // has changed its pages, so what comes back is what was there.

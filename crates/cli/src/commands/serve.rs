@@ -188,7 +188,7 @@ impl Start {
             let _ = writeln!(out, "try: {curl}");
         }
         let _ = out.flush();
-        startup_pages::give_back();
+        startup_pages::give_back_after_start();
     }
 
     /// What is said of the tables of roots, which answer from their files while they are loaded.
