@@ -8,18 +8,20 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// Which crates of the workspace a crate may name, its tests included. `docs/ARCHITECTURE.md` says why.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
+    ("graven-access", &[]),
     ("graven-format", &[]),
     ("graven-ingest", &["graven-format"]),
     ("graven-wire", &[]),
     ("graven-bench", &["graven-wire"]),
     ("graven-blocks", &["graven-format"]),
     ("graven-catalog", &["graven-format"]),
-    ("graven-server", &["graven-blocks", "graven-catalog", "graven-format", "graven-wire"]),
+    ("graven-server", &["graven-access", "graven-blocks", "graven-catalog", "graven-format", "graven-wire"]),
     ("graven-client", &["graven-wire"]),
     (
         "graven",
         &[
+            "graven-access",
             "graven-bench",
             "graven-catalog",
             "graven-client",

@@ -185,13 +185,11 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::answer::TableRule;
     use crate::clients::Ends;
     use crate::endpoint::Speaks;
     use crate::system::{Event, Stream};
 
-    const RULES: ListenerRules =
-        ListenerRules { speaks: Speaks::Any, checks_host: false, tables: TableRule::ALL };
+    const RULES: ListenerRules = ListenerRules { speaks: Speaks::Any, checks_host: false, table: None };
 
     /// A stream that does nothing but have a number.
     #[derive(Debug, PartialEq)]

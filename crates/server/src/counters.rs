@@ -105,6 +105,11 @@ loop_counters! {
     protocol_errors: counter("protocol_errors", Unit::None);
     /// Connections closed because their peer took too long
     timeouts: counter("timeouts", Unit::None);
+    /// Logins of users
+    logins: counter("logins", Unit::None);
+    /// Logins refused because no user has this name and token, or too many of the address had failed
+    logins_failed: counter("logins_failed", Unit::None)
+        .redis(InfoSection::Stats, "acl_access_denied_auth").memcached("auth_errors");
     /// Bytes read from connections
     bytes_read: counter("read", Unit::Bytes)
         .redis(InfoSection::Stats, "total_net_input_bytes").memcached("bytes_read");

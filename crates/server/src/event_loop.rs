@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
+use graven_access::Access;
 use graven_blocks::{Cache, Fetcher};
 use graven_catalog::Catalog;
 use graven_wire::http::Hosts;
@@ -46,6 +47,7 @@ pub(crate) struct Common<'a, S: System> {
     pub(crate) clients: &'a Clients,
     pub(crate) buffered: &'a Buffered,
     pub(crate) catalog: &'a Catalog,
+    pub(crate) access: &'a Access,
     pub(crate) options: &'a ServerOptions,
     /// The hosts under which requests may be sent, where a listener checks that.
     pub(crate) hosts: &'a Hosts,
@@ -107,13 +109,14 @@ impl<'a, S: System> EventLoop<'a, S> {
         common: Common<'a, S>,
         acceptor: Option<Acceptor>,
     ) -> Result<Self, Error> {
-        let Common { options, hosts, databases, counters, clients, buffered, catalog, .. } = common;
+        let Common { options, hosts, databases, counters, clients, buffered, catalog, access, .. } = common;
         let clock = Clock::start(&system);
         let now = clock.now();
         let generation = catalog.generation();
         let loop_counters = &counters.loops[i];
-        let responder = Responder::new(catalog, options, hosts, databases, counters, loop_counters, clients)
-            .map_err(|error| Error::doing("make an empty table")(std::io::Error::other(error)))?;
+        let responder =
+            Responder::new(catalog, access, options, hosts, databases, counters, loop_counters, clients)
+                .map_err(|error| Error::doing("make an empty table")(std::io::Error::other(error)))?;
         let shared = LoopShared {
             system,
             responder,

@@ -27,6 +27,14 @@ impl Journal {
         }
     }
 
+    /// Somebody came with a name and token that are nobody's. What they are is not written down: it may be a secret in the
+    /// wrong place.
+    pub(crate) fn refused_login(&mut self, now: Instant, peer: &str, name: Option<&[u8]>) {
+        if self.admit(now) {
+            tracing::warn!(peer, names_a_user = name.is_some(), "login refused");
+        }
+    }
+
     /// Something went wrong on this side.
     pub(crate) fn trouble(&mut self, now: Instant, error: &(dyn std::error::Error + 'static), what: &str) {
         if self.admit(now) {

@@ -1,11 +1,12 @@
 //! Event loops, connections and limits that put a table on the network.
 //!
-//! [`run`] takes listeners, a catalog, [`ServerOptions`] and a [`Shutdown`] handle, and returns when
+//! [`run`] takes listeners, a catalog, who may ask, [`ServerOptions`] and a [`Shutdown`] handle, and returns when
 //! the handle was triggered and the connections have drained. It reads no argument, environment or
 //! configuration, installs no signal handler and never ends the process: all of that is its
 //! caller's. It logs through `tracing`, and nothing per request.
 //!
 //! ```
+//! use graven_access::Access;
 //! use graven_catalog::Catalog;
 //! use graven_format::{Builder, Options as Build};
 //! use graven_server::{Endpoint, Listener, ServerOptions, Shutdown, run};
@@ -22,7 +23,7 @@
 //! let shutdown = Shutdown::new();
 //!
 //! std::thread::scope(|scope| {
-//!     let server = scope.spawn(|| run(vec![listener], &catalog, &options, &shutdown));
+//!     let server = scope.spawn(|| run(vec![listener], &catalog, &Access::open(), &options, &shutdown));
 //!     let answer = ask(&address);
 //!     shutdown.trigger();
 //!     server.join().expect("the server does not panic")?;
@@ -79,11 +80,13 @@ pub use options::{
 };
 pub use shutdown::Shutdown;
 
+use graven_access::Access;
 use graven_catalog::Catalog;
 
 /// Answers lookups in the table of `catalog` on `listeners` until `shutdown` is triggered and the connections have drained,
 /// or [`TimeoutOptions::drain`] has passed. While the table has no version, requests that need one are told so. When the catalog switches to another version, requests that come later are
-/// answered from that, and those under way from the version with which they began.
+/// answered from that, and those under way from the version with which they began. `access` says who may ask which table; other
+/// users hold from the next request of each connection on.
 ///
 /// The calling thread becomes the first event loop, the one that accepts; the others are threads of their own.
 ///
@@ -93,8 +96,9 @@ use graven_catalog::Catalog;
 pub fn run(
     listeners: Vec<Listener>,
     catalog: &Arc<Catalog>,
+    access: &Arc<Access>,
     options: &ServerOptions,
     shutdown: &Shutdown,
 ) -> Result<(), Error> {
-    loops::run(listeners, catalog, options, shutdown)
+    loops::run(listeners, catalog, access, options, shutdown)
 }

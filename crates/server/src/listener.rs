@@ -9,13 +9,12 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use graven_catalog::Catalog;
+use graven_catalog::{Catalog, TableId};
 use graven_wire::address::Location;
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, TcpKeepalive, Type};
 
-use crate::answer::TableRule;
 use crate::endpoint::{Endpoint, Speaks};
 use crate::error::Error;
 use crate::fast_open;
@@ -38,7 +37,8 @@ pub(crate) struct ListenerRules {
     pub(crate) speaks: Speaks,
     /// Whether HTTP requests must be for one of the server's hosts.
     pub(crate) checks_host: bool,
-    pub(crate) tables: TableRule,
+    /// The one table that is asked.
+    pub(crate) table: Option<TableId>,
 }
 
 #[derive(Debug)]
@@ -72,11 +72,8 @@ impl Listener {
         let speaks = endpoint.speaks;
         // Pages of anywhere can have a browser on this machine ask it; elsewhere whoever is asked is known by many names.
         let hosts_are_known = !options.network.allow_hosts.is_empty();
-        let rules = |is_loopback| ListenerRules {
-            speaks,
-            checks_host: is_loopback || hosts_are_known,
-            tables: TableRule::ALL,
-        };
+        let rules =
+            |is_loopback| ListenerRules { speaks, checks_host: is_loopback || hosts_are_known, table: None };
         let table = endpoint.table.clone();
         match &endpoint.location {
             Location::Tcp { host, port } => {
@@ -125,7 +122,7 @@ impl Listener {
     /// Connections are kept to the one table of the endpoint, if it names one. It need not be there.
     pub(crate) fn find_table(&mut self, catalog: &Catalog) {
         if let Some(name) = &self.endpoint.table {
-            self.rules.tables = TableRule::only(catalog.reserve(name.clone()));
+            self.rules.table = Some(catalog.reserve(name.clone()));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::thread;
 
+use graven_access::Access;
 use graven_catalog::{Catalog, Subscription, TableState};
 use graven_wire::http::Hosts;
 
@@ -22,6 +23,7 @@ use crate::system::{System, Wake};
 pub(crate) fn run(
     mut listeners: Vec<Listener>,
     catalog: &Catalog,
+    access: &Access,
     options: &ServerOptions,
     shutdown: &Shutdown,
 ) -> Result<(), Error> {
@@ -61,6 +63,7 @@ pub(crate) fn run(
         clients: &clients,
         buffered: &buffered,
         catalog,
+        access,
         options,
         hosts: &hosts,
         databases: &databases,

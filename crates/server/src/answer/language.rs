@@ -4,6 +4,7 @@ use graven_blocks::BlockReader;
 use graven_catalog::Snapshot;
 
 use super::Responder;
+use super::access::{AccessView, Asker};
 use super::pending::Lookup;
 use super::slot::{ConnectionSlot, StopReason};
 use super::tables::TableChoice;
@@ -35,9 +36,10 @@ pub(super) enum NextRequest<'i, L: Language> {
 }
 
 /// What requests are read with, beside what a connection remembers.
-pub(super) struct DecodeContext<'d> {
+pub(super) struct DecodeContext<'d, 'a> {
     pub(super) http: &'d mut graven_wire::http::RequestDecoder,
     pub(super) snapshot: &'d Snapshot,
+    pub(super) access: &'d mut AccessView<'a>,
 }
 
 /// One language, with what it remembers between two requests.
@@ -48,7 +50,13 @@ pub(super) trait Language: Sized {
     type Invalid;
 
     /// Reads the request that `input` begins with.
-    fn decode<'i>(&mut self, shared: &mut DecodeContext<'_>, input: &'i [u8]) -> NextRequest<'i, Self>;
+    fn decode<'i>(&mut self, shared: &mut DecodeContext<'_, '_>, input: &'i [u8]) -> NextRequest<'i, Self>;
+
+    /// Who asks.
+    fn asker(&self) -> &Asker;
+
+    /// Who asks from now on.
+    fn set_asker(&mut self, asker: Asker, access: &AccessView<'_>);
 
     /// The table that is asked where a request names none.
     fn table(&self) -> TableChoice;

@@ -24,6 +24,7 @@ mod tables;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use graven_access::Access;
 use graven_blocks::BlockReader;
 use graven_catalog::{Catalog, Snapshot, TableId, TableState, TableVersion};
 use graven_format::{Builder, Store};
@@ -32,7 +33,7 @@ use graven_wire::http::{Hosts, Representation};
 use crate::clients::Clients;
 use crate::counters::{Counters, LoopCounters, Readings};
 use crate::options::ServerOptions;
-use access::{Access, Asker};
+use access::AccessView;
 use detect::{Detected, detect};
 pub(crate) use farewell::Farewell;
 use language::{After, DecodeContext, Language, NextRequest};
@@ -42,8 +43,8 @@ use pending::{Lookup, PendingLookup};
 use rows::{RowText, row_cost};
 pub(crate) use session::Session;
 pub(crate) use slot::{ConnectionSlot, FIRST_COST_MAX, FURTHER_COST_MAX, LOOKUP_COST, StopReason};
-pub(crate) use tables::{Databases, TableRule};
-use tables::{TableChoice, Unavailable};
+pub(crate) use tables::Databases;
+use tables::{TableChoice, TableRule, Unavailable};
 
 /// How it goes on with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,7 @@ pub(crate) struct Responder<'a, R> {
     /// Room for rows that are answered as a whole.
     rows: RowText,
     http: http::HttpShared<'a>,
+    access: AccessView<'a>,
     /// A key whose escapes were undone, or a command that was typed by hand.
     line: Vec<u8>,
     options: &'a ServerOptions,
@@ -103,7 +105,7 @@ impl<R> Responder<'_, R> {
         match self.asked {
             Some(TableChoice::Default) => self.snapshot.default_table(),
             Some(TableChoice::Table(id)) => self.snapshot.table(id),
-            None => None,
+            Some(TableChoice::NotNamed | TableChoice::Refused(_)) | None => None,
         }
     }
 
@@ -119,7 +121,7 @@ impl<R> Responder<'_, R> {
     }
 
     /// The same, of all tables together that may be asked.
-    fn readings_of_all(&self, rule: TableRule) -> Readings<'_> {
+    fn readings_of_all(&self, rule: &TableRule) -> Readings<'_> {
         let versions = rule.of(&self.snapshot).filter_map(TableState::current);
         Readings { pairs: versions.map(|version| version.store().len()).sum(), ..self.readings() }
     }
@@ -127,8 +129,10 @@ impl<R> Responder<'_, R> {
 
 impl<'a, R: BlockReader> Responder<'a, R> {
     /// Answers from the tables of `catalog` as they are now.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn new(
         catalog: &'a Catalog,
+        access: &'a Access,
         options: &'a ServerOptions,
         hosts: &Hosts,
         databases: &'a Databases,
@@ -150,6 +154,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             lookups: Lookups::new(options.limits.output_bytes_max),
             rows: RowText::default(),
             http: http::HttpShared::new(options, hosts),
+            access: AccessView::new(access, catalog, loop_counters),
             line: Vec::new(),
             options,
             databases,
@@ -280,6 +285,11 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         pending: &mut Pending<'i>,
         slots: &mut [ConnectionSlot],
     ) -> Next {
+        self.access.follow();
+        if !self.access.has_found(language.asker()) {
+            let asker = self.access.find_again(language.asker());
+            language.set_asker(asker, &self.access);
+        }
         if language.is_unfinished() {
             // It may ask another table.
             self.look_up(pending, slots);
@@ -293,13 +303,9 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         // Requests up to here are read. Those that are not answered are pending.
         let mut at = 0;
         loop {
-            let mut decoding = DecodeContext { http: &mut self.http.decoder, snapshot: &self.snapshot };
-            let read = language.decode(&mut decoding, &input[at..]);
-            let wanted =
-                if matches!(read, NextRequest::Lookup(..)) { Access::Value } else { Access::Command };
-            if !access::allows(Asker::Anyone, wanted) {
-                return Next::Refused("the peer may not ask this");
-            }
+            let Self { http, snapshot, access, .. } = self;
+            let read = language
+                .decode(&mut DecodeContext { http: &mut http.decoder, snapshot, access }, &input[at..]);
             if let NextRequest::Lookup(key, lookup, table, bytes) = read {
                 if self.asked != Some(table) {
                     self.look_up(pending, slots);

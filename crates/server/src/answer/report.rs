@@ -11,7 +11,7 @@ use crate::metric::{InfoSection, MetricKind, MetricSource};
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The text format of Prometheus, version 0.0.4, of the tables that may be asked.
-pub(super) fn prometheus(readings: &Readings<'_>, rule: TableRule) -> String {
+pub(super) fn prometheus(readings: &Readings<'_>, rule: &TableRule) -> String {
     let mut text = Exposition(String::new());
     for metric in metrics() {
         let name = metric.prometheus_name();
@@ -46,7 +46,7 @@ pub(super) fn prometheus(readings: &Readings<'_>, rule: TableRule) -> String {
 }
 
 /// One JSON object: a number by its name, those of a protocol and of a table in an object of its own.
-pub(super) fn stats_json(readings: &Readings<'_>, rule: TableRule) -> String {
+pub(super) fn stats_json(readings: &Readings<'_>, rule: &TableRule) -> String {
     let mut text = format!("{{\"version\":\"{VERSION}\"");
     for metric in
         metrics().filter(|metric| matches!(metric.value, MetricSource::Single(_) | MetricSource::Sum(_)))

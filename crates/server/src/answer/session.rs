@@ -44,13 +44,17 @@ impl Session {
         options: &ServerOptions,
     ) -> Self {
         let (name, session) = match protocol {
-            Protocol::Http => ("http", Self::Http(http::HttpSession::new(rules))),
+            Protocol::Http => ("http", Self::Http(http::HttpSession::new(Arc::clone(client), rules))),
             Protocol::Redis => {
-                let session = resp::RespSession::new(Arc::clone(client), options.limits.resp, rules.tables);
+                let session = resp::RespSession::new(Arc::clone(client), options.limits.resp, rules.table);
                 ("resp", Self::Resp(Box::new(session)))
             }
             Protocol::Memcached => {
-                let session = memcached::MemcachedSession::new(options.limits.memcached, rules.tables);
+                let session = memcached::MemcachedSession::new(
+                    Arc::clone(client),
+                    options.limits.memcached,
+                    rules.table,
+                );
                 ("memcached", Self::Memcached(Box::new(session)))
             }
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use graven_catalog::{Catalog, Snapshot, TableId, TableState, TableVersion};
 
+use super::access::AccessRefusal;
 use crate::options::ServerOptions;
 
 /// The table that a connection asks.
@@ -14,39 +15,70 @@ pub(crate) enum TableChoice {
     Default,
     /// One by its number.
     Table(TableId),
+    /// None until one is named.
+    NotNamed,
+    /// None, for this reason.
+    Refused(AccessRefusal),
 }
 
-/// What a connection may ask, and asks until it says otherwise: what its listener has to say of that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TableRule(Option<TableId>);
+/// Which tables a connection may ask: those of its user, or the one that its listener keeps it to.
+#[derive(Debug)]
+pub(super) struct TableRule {
+    listener: Option<TableId>,
+    /// Those of the user, in order; `None` for all.
+    among: Option<Vec<TableId>>,
+    first: TableChoice,
+}
 
 impl TableRule {
-    /// All tables, the default one where none is named.
-    pub(crate) const ALL: Self = Self(None);
+    /// Those of `among`, of which `first` is asked until another is named; where a listener has a table, that alone.
+    pub(super) fn new(listener: Option<TableId>, among: Option<Vec<TableId>>, first: TableChoice) -> Self {
+        let mut rule = Self { listener, among, first };
+        if let Some(table) = listener {
+            let is_permitted = rule.permits(table);
+            rule.first = match is_permitted {
+                true => TableChoice::Table(table),
+                false => TableChoice::Refused(AccessRefusal::NotPermitted),
+            };
+        }
+        rule
+    }
 
-    /// This one alone.
-    pub(crate) fn only(table: TableId) -> Self {
-        Self(Some(table))
+    /// None at all, for somebody who has not said who they are.
+    pub(super) fn none() -> Self {
+        let first = TableChoice::Refused(AccessRefusal::LoginFirst);
+        Self { listener: None, among: Some(Vec::new()), first }
     }
 
     /// What is asked at first.
-    pub(super) fn first(self) -> TableChoice {
-        self.0.map_or(TableChoice::Default, TableChoice::Table)
+    #[inline]
+    pub(super) fn first(&self) -> TableChoice {
+        self.first
+    }
+
+    /// Whether the user may ask a table.
+    pub(super) fn permits(&self, table: TableId) -> bool {
+        self.among.as_ref().is_none_or(|among| among.binary_search(&table).is_ok())
     }
 
     /// Whether a table may be asked.
-    pub(super) fn allows(self, table: TableId) -> bool {
-        self.0.is_none_or(|only| only == table)
+    pub(super) fn allows(&self, table: TableId) -> bool {
+        self.listener.is_none_or(|only| only == table) && self.permits(table)
+    }
+
+    /// Whether the user may ask some tables and not others.
+    pub(super) fn is_limited(&self) -> bool {
+        self.among.is_some()
     }
 
     /// Whether there is one table, whatever is asked for.
-    pub(super) fn is_single(self) -> bool {
-        self.0.is_some()
+    pub(super) fn is_single(&self) -> bool {
+        self.listener.is_some()
     }
 
     /// The tables that may be asked, in order of their names.
-    pub(super) fn of(self, snapshot: &Snapshot) -> impl Iterator<Item = &TableState> {
-        snapshot.tables().filter(move |table| self.allows(table.id()))
+    pub(super) fn of<'s>(&'s self, snapshot: &'s Snapshot) -> impl Iterator<Item = &'s TableState> {
+        snapshot.tables().filter(|table| self.allows(table.id()))
     }
 }
 
@@ -93,6 +125,8 @@ pub(super) enum Unavailable {
     Unknown,
     /// The table has no such version, or holds it no longer.
     NotHeld,
+    /// It is not answered to who asks.
+    Refused(AccessRefusal),
 }
 
 impl Unavailable {
@@ -104,6 +138,8 @@ impl Unavailable {
             Self::NoDefault => "there are several tables, and none is the default: name one",
             Self::Unknown => "there is no such table",
             Self::NotHeld => "the table does not hold that version",
+            Self::Refused(AccessRefusal::LoginFirst) => "say who you are first",
+            Self::Refused(AccessRefusal::NotPermitted) => "this user may not ask this table",
         }
     }
 
@@ -121,6 +157,8 @@ pub(super) fn version(
     let table = match choice {
         TableChoice::Default => snapshot.default_table(),
         TableChoice::Table(id) => snapshot.table(id),
+        TableChoice::NotNamed => return Err(Unavailable::NoDefault),
+        TableChoice::Refused(refusal) => return Err(Unavailable::Refused(refusal)),
     };
     match (table, choice) {
         (Some(table), _) => match table.current() {
@@ -130,7 +168,7 @@ pub(super) fn version(
         (None, TableChoice::Table(_)) => Err(Unavailable::Unknown),
         // It was chosen, and has not come yet.
         (None, TableChoice::Default) if snapshot.is_default_chosen() => Err(Unavailable::Loading),
-        (None, TableChoice::Default) if snapshot.tables().next().is_some() => Err(Unavailable::NoDefault),
-        (None, TableChoice::Default) => Err(Unavailable::Empty),
+        (None, _) if snapshot.tables().next().is_some() => Err(Unavailable::NoDefault),
+        (None, _) => Err(Unavailable::Empty),
     }
 }

@@ -9,7 +9,9 @@ use graven_wire::http::Hosts;
 use super::peer::{Model, Peer};
 use super::{Handle, NobodyWakes, Random, Simulated, SimulatedStream};
 use crate::accept::Inbox;
-use crate::answer::{Databases, TableRule};
+use graven_access::Access;
+
+use crate::answer::Databases;
 use crate::buffered::Buffered;
 use crate::clients::Clients;
 use crate::counters::{Counters, PROTOCOLS, Readings, metrics};
@@ -59,7 +61,7 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
     let handle = Handle::new(seed);
     handle.world().failing_reads = failing_reads;
     let inboxes = [Inbox::<SimulatedStream>::new(Arc::new(NobodyWakes))];
-    let rules = ListenerRules { speaks: Speaks::Any, checks_host: false, tables: TableRule::ALL };
+    let rules = ListenerRules { speaks: Speaks::Any, checks_host: false, table: None };
     let peers: Vec<Peer> = (0..1 + random.below(12))
         .map(|_| {
             let room = [200, 3_000, 60_000][random.below(3)];
@@ -76,6 +78,7 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
     let catalog = Catalog::new("table", "only", Arc::clone(store));
     let shutdown = Shutdown::new();
     let databases = Databases::default();
+    let access = Access::open();
     let common = Common {
         databases: &databases,
         inboxes: &inboxes,
@@ -83,6 +86,7 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
         clients: &clients,
         buffered: &buffered,
         catalog: &catalog,
+        access: &access,
         options: &options,
         hosts: &Hosts::any(),
         shutdown: &shutdown,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use graven_access::Access;
 use graven_catalog::Catalog;
 use graven_format::{Builder, Duplicates, Purpose, Storage, Store};
 use graven_server::{DiskReads, Endpoint, Listener, Location, ServerOptions, Shutdown, run};
@@ -48,13 +49,24 @@ pub(crate) fn serve_catalog<T>(
     endpoints: &[&str],
     work: impl FnOnce(&Server) -> T,
 ) -> T {
+    serve_users(catalog, &Access::open(), options, endpoints, work)
+}
+
+/// As [`serve_catalog`], to those whom `access` knows.
+pub(crate) fn serve_users<T>(
+    catalog: &Arc<Catalog>,
+    access: &Arc<Access>,
+    options: &ServerOptions,
+    endpoints: &[&str],
+    work: impl FnOnce(&Server) -> T,
+) -> T {
     let bind = |text: &&str| Listener::bind(&text.parse().expect("an endpoint"), options).expect("bound");
     let listeners: Vec<Listener> = endpoints.iter().map(bind).collect();
     let endpoints = listeners.iter().map(|listener| listener.endpoint().clone()).collect();
     let server = Server { endpoints, shutdown: Shutdown::new() };
     std::thread::scope(|scope| {
         let shutdown = server.shutdown.clone();
-        let running = scope.spawn(move || run(listeners, catalog, options, &shutdown));
+        let running = scope.spawn(move || run(listeners, catalog, access, options, &shutdown));
         let trigger = TriggerOnDrop(server.shutdown.clone());
         let result = work(&server);
         drop(trigger);

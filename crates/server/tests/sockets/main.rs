@@ -1,5 +1,6 @@
 //! The server over real sockets: conversations in every language, and connections as such.
 
+mod access;
 mod connections;
 mod damage;
 mod exposition;

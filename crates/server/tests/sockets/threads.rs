@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use graven_access::Access;
 use graven_catalog::Catalog;
 use graven_format::{Builder, Storage};
 use graven_server::{DiskReads, Error, Listener, ServerOptions, Shutdown, run};
@@ -19,7 +20,7 @@ fn serve(path: &Path, storage: Storage, options: &ServerOptions) -> Result<(), E
     let shutdown = Shutdown::new();
     // Whatever runs in spite of it ends at once.
     shutdown.trigger();
-    run(vec![listener], &catalog, options, &shutdown)
+    run(vec![listener], &catalog, &Access::open(), options, &shutdown)
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub struct RequestDecoder {
     version: Version,
     if_none_match: Option<Range<usize>>,
     accept: Option<Range<usize>>,
+    authorization: Option<Range<usize>>,
     takes_zstd: bool,
     misdirected_to: Option<Range<usize>>,
 }
@@ -52,6 +53,7 @@ impl RequestDecoder {
             version: Version::Http11,
             if_none_match: None,
             accept: None,
+            authorization: None,
             takes_zstd: false,
             misdirected_to: None,
         }
@@ -91,6 +93,7 @@ impl RequestDecoder {
             keep_alive: self.keep_alive,
             if_none_match: header(&self.if_none_match).map(EntityTags),
             accept: header(&self.accept).map(Accept),
+            authorization: header(&self.authorization),
             takes_zstd: self.takes_zstd,
             misdirected_to: header(&self.misdirected_to),
             body: Body::default(),
@@ -116,6 +119,7 @@ impl RequestDecoder {
         let range = |header: Option<&[u8]>| header.map(|value| place(value, headers));
         self.if_none_match = range(request.if_none_match.map(|tags| tags.0));
         self.accept = range(request.accept.map(|accept| accept.0));
+        self.authorization = range(request.authorization);
         self.misdirected_to = range(request.misdirected_to);
         (self.keep_alive, self.version) = (request.keep_alive, request.version);
         self.takes_zstd = request.takes_zstd;
@@ -179,6 +183,7 @@ mod tests {
             (" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", true),
             (" HTTP/1.1\r\nHost: elsewhere:80\r\n\r\n", true),
             (" HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip, zstd\r\n\r\n", true),
+            (" HTTP/1.1\r\nHost: h\r\nauthorization:  Bearer abc \r\n\r\n", true),
             (" HTTP/1.1\r\nAccept: a/b;q=0.5\r\nHost: h\r\nIf-None-Match: \"x\", \"y\"\r\n\r\n", true),
             (&longest, true),
             (&too_long, false),

@@ -11,6 +11,7 @@ pub struct EntityTags<'a>(pub(super) &'a [u8]);
 
 pub(super) const ACCEPT: &str = "accept";
 pub(super) const ACCEPT_ENCODING: &str = "accept-encoding";
+pub(super) const AUTHORIZATION: &str = "authorization";
 pub(super) const IF_NONE_MATCH: &str = "if-none-match";
 
 impl Accept<'_> {

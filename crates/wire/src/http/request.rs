@@ -4,7 +4,9 @@ use std::mem::MaybeUninit;
 
 use super::body::{self, Body, Framing};
 use super::error::Error;
-use super::fields::{ACCEPT, ACCEPT_ENCODING, Accept, EntityTags, IF_NONE_MATCH, wants_coding};
+use super::fields::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, Accept, EntityTags, IF_NONE_MATCH, wants_coding,
+};
 use super::head::{Facts, error_of, every_line_ends_in_crlf, place, within};
 use super::hosts::{Hosts, authority};
 use super::percent::{is_http, split_scheme};
@@ -64,6 +66,8 @@ pub struct Request<'a> {
     pub if_none_match: Option<EntityTags<'a>>,
     /// The values of `Accept`.
     pub accept: Option<Accept<'a>>,
+    /// The value of `Authorization`, where there is one.
+    pub authorization: Option<&'a [u8]>,
     /// Whether the client wants the coding `zstd` at least as much as the content as it is.
     pub takes_zstd: bool,
     /// The host that is asked, where it is none of those that a [`RequestDecoder`](super::RequestDecoder) was told; `None`
@@ -154,7 +158,7 @@ fn understand<'a>(
         return Err(Error::BadTarget);
     }
     let (mut facts, mut host, mut hosts, mut expects_continue) = (Facts::default(), None, 0, false);
-    let (mut if_none_match, mut accept, mut accept_encoding) = (None, None, None);
+    let (mut if_none_match, mut accept, mut accept_encoding, mut authorization) = (None, None, None, None);
     // Of several lines the span from the first value to the last.
     let joined = |span: Option<&'a [u8]>, value| {
         let place = place(value, head);
@@ -179,6 +183,8 @@ fn understand<'a>(
             13 if name.eq_ignore_ascii_case(IF_NONE_MATCH) => {
                 if_none_match = joined(if_none_match, value);
             }
+            // Of several, which nobody sends who means well, the span is nobody's token.
+            13 if name.eq_ignore_ascii_case(AUTHORIZATION) => authorization = joined(authorization, value),
             14 if name.eq_ignore_ascii_case("content-length") => facts.content_length(value)?,
             15 if name.eq_ignore_ascii_case(ACCEPT_ENCODING) => {
                 accept_encoding = joined(accept_encoding, value)
@@ -205,6 +211,7 @@ fn understand<'a>(
         keep_alive,
         if_none_match,
         accept,
+        authorization,
         takes_zstd,
         misdirected_to,
         body,

@@ -43,6 +43,11 @@ pub enum Request<'b> {
         /// Nothing is to be answered.
         noreply: bool,
     },
+    /// `set` as a client says with it who it is, where [logins are read](RequestDecoder::read_logins).
+    Login {
+        /// What it says: a name, a blank and a token.
+        data: &'b [u8],
+    },
     /// Bytes of a refused write's data block: nothing is to be answered.
     Discarded,
     /// A line that is refused with [`Mistake::answer`].
@@ -57,12 +62,33 @@ pub struct RequestDecoder {
     searched: usize,
     /// Bytes still to come of a data block that nobody wants.
     discard: usize,
+    logins: LoginSets,
 }
+
+/// Which `set` is no write but says who the client is, as memcached has it where users are required.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoginSets {
+    /// None.
+    #[default]
+    None,
+    /// That of this key.
+    Key(&'static [u8]),
+    /// That of any key.
+    Any,
+}
+
+/// The longest data of a [`Request::Login`], in bytes. A longer `set` is a write.
+pub const LOGIN_BYTES_MAX: usize = 1_024;
 
 impl RequestDecoder {
     /// A decoder at the beginning of a connection.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, searched: 0, discard: 0 }
+        Self { limits, searched: 0, discard: 0, logins: LoginSets::None }
+    }
+
+    /// Reads `logins` as [`Request::Login`] from now on, instead of as [`Request::Write`].
+    pub fn read_logins(&mut self, logins: LoginSets) {
+        self.logins = logins;
     }
 
     /// Decodes the request that `bytes` begin with.
@@ -91,9 +117,15 @@ impl RequestDecoder {
             self.searched = end;
             return Decoded::NeedMore;
         }
-        self.searched = 0;
         let line = &bytes[..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if self.logins != LoginSets::None
+            && let Some(data_bytes) = self.login_bytes(line)
+        {
+            // Its line is looked at again when more has come: it is short.
+            return self.login(bytes, end + 1, data_bytes);
+        }
+        self.searched = 0;
         let request = match line {
             [b'g', b'e', b't', b' ', keys @ ..] => get(false, Keys::of(keys)),
             [b'm', b'g', b' ', rest @ ..] => meta::read(rest),
@@ -116,6 +148,39 @@ impl RequestDecoder {
         let is_one = rest[end] == b'\n' && (1..=KEY_BYTES_MAX).contains(&key.len());
         let request = Request::Get { with_cas: false, keys: Keys { rest: key, one: true } };
         (is_one && line_bytes <= self.limits.line_bytes_max).then_some((request, line_bytes + 1))
+    }
+
+    /// How long the data of a login is, if that is what `line` begins.
+    #[cold]
+    fn login_bytes(&self, line: &[u8]) -> Option<usize> {
+        let mut words = Keys::of(line.strip_prefix(b"set ")?);
+        let count = words.count();
+        let (key, _, _, len) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        let is_meant = match self.logins {
+            LoginSets::None => false,
+            LoginSets::Key(meant) => key == meant,
+            LoginSets::Any => key.len() <= KEY_BYTES_MAX,
+        };
+        let len = usize::try_from(decimal::unsigned(len)?).ok()?;
+        (is_meant && (4..=5).contains(&count) && len <= LOGIN_BYTES_MAX).then_some(len)
+    }
+
+    #[cold]
+    fn login<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        start: usize,
+        data_bytes: usize,
+    ) -> Decoded<Request<'b>, Invalid> {
+        let Some(block) = bytes.get(start..start + data_bytes + 2) else {
+            self.searched = start - 1;
+            return Decoded::NeedMore;
+        };
+        self.searched = 0;
+        match block.strip_suffix(b"\r\n") {
+            Some(data) => Decoded::Message(Request::Login { data }, start + data_bytes + 2),
+            None => Decoded::Message(Request::Mistake(Mistake::BadData), start + data_bytes + 2),
+        }
     }
 
     #[cold]

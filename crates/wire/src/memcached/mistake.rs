@@ -10,6 +10,8 @@ pub enum Mistake {
     Unknown,
     /// A key longer than [`KEY_BYTES_MAX`](super::KEY_BYTES_MAX), or a number that is none.
     BadFormat,
+    /// The data block of a login does not end where its line says.
+    BadData,
     /// The expiry of `gat` is no number.
     Exptime,
     /// A flag that `mg` does not know.
@@ -46,6 +48,7 @@ impl Mistake {
         match self {
             Self::Unknown => b"ERROR\r\n",
             Self::BadFormat => b"CLIENT_ERROR bad command line format\r\n",
+            Self::BadData => b"CLIENT_ERROR bad data chunk\r\n",
             Self::Exptime => b"CLIENT_ERROR invalid exptime argument\r\n",
             Self::FlagInvalid => b"CLIENT_ERROR invalid flag\r\n",
             Self::FlagTwice => b"CLIENT_ERROR duplicate flag\r\n",

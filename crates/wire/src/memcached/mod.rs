@@ -30,7 +30,7 @@ mod replies;
 pub mod reply;
 pub mod request;
 
-pub use decode::{Keys, Request, RequestDecoder};
+pub use decode::{Keys, LOGIN_BYTES_MAX, LoginSets, Request, RequestDecoder};
 pub use listing::{CLASS, KeyListing, ListingForm};
 pub use meta::{Item, MetaGet};
 pub use mistake::{Invalid, Mistake};

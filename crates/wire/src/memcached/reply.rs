@@ -14,6 +14,14 @@ pub const OK: &[u8] = b"OK\r\n";
 pub const RESET: &[u8] = b"RESET\r\n";
 /// The answer to `mn`.
 pub const META_NOOP: &[u8] = b"MN\r\n";
+/// The answer to a login that is one.
+pub const STORED: &[u8] = b"STORED\r\n";
+/// The answer to a login with a name and token that are not those of a user.
+pub const LOGIN_FAILED: &[u8] = b"CLIENT_ERROR authentication failure\r\n";
+/// The answer to a login that is not a name, a blank and a token.
+pub const LOGIN_MALFORMED: &[u8] = b"CLIENT_ERROR bad authentication token format\r\n";
+/// The answer to everything else before that.
+pub const LOGIN_FIRST: &[u8] = b"CLIENT_ERROR unauthenticated\r\n";
 /// The answer to everything that would change data. Clients take it for a mistake of the caller and go on: after a
 /// `SERVER_ERROR` some connect anew for every write, and some send nothing to the server for a while, reads included.
 pub const READ_ONLY: &[u8] = b"CLIENT_ERROR read-only\r\n";

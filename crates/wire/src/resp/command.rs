@@ -436,6 +436,7 @@ impl<'b> Command<'b> {
             Self::ConfigGet { .. } => "config|get",
             Self::Command(_) => "command",
             Self::Client(ClientTopic::List(_)) => "client|list",
+            Self::Client(ClientTopic::Kill(_)) => "client|kill",
             Self::Client(ClientTopic::Info) => "client|info",
             Self::Client(ClientTopic::SetName { .. }) => "client|setname",
             Self::Client(ClientTopic::LibraryName { .. } | ClientTopic::LibraryVersion { .. }) => {

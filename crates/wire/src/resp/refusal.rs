@@ -119,6 +119,19 @@ pub enum Refusal<'b> {
     NoPasswordIsSet,
     /// `AUTH` or `HELLO AUTH` with a name and password that are not those of a user.
     WrongPassword,
+    /// A command before the client has said who it is.
+    NoAuth,
+    /// `HELLO` without `AUTH` before that.
+    HelloNoAuth,
+    /// The user may not run this command, whose name is in lower case.
+    NoPermission {
+        /// The command, with its subcommand.
+        command: &'static str,
+    },
+    /// The user may not ask this table.
+    TableNotPermitted,
+    /// Too many logins of this address have failed.
+    TooManyLogins,
 }
 
 /// Redis shows this much of a name, and of all arguments together.
@@ -240,6 +253,24 @@ impl Refusal<'_> {
             Self::WrongPassword => {
                 reply::error(out, b"WRONGPASS invalid username-password pair or user is disabled.");
             }
+            Self::NoAuth => reply::error(out, b"NOAUTH Authentication required."),
+            Self::HelloNoAuth => reply::error(
+                out,
+                b"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> \
+                  AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
+                  version at the same time",
+            ),
+            Self::NoPermission { command } => reply::error(
+                out,
+                format!("NOPERM this user has no permissions to run the '{command}' command").as_bytes(),
+            ),
+            Self::TableNotPermitted => {
+                reply::error(out, b"NOPERM this user has no permissions to ask this table");
+            }
+            Self::TooManyLogins => reply::error(
+                out,
+                b"WRONGPASS too many logins of this address have failed, ask again in a second",
+            ),
         }
     }
 }

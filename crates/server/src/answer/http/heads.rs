@@ -9,6 +9,7 @@ use graven_wire::http::{
 };
 
 use super::{HttpLookup, JSON};
+use crate::answer::access::{AccessRefusal, LoginFailure};
 use crate::answer::fingerprint;
 use crate::answer::lookups::LookupOutcome;
 use crate::answer::tables::Unavailable;
@@ -27,7 +28,15 @@ const TABLE_VERSION: &str = "Graven-Version";
 /// Browsers shall not take a value for something else than it is said to be.
 const NO_SNIFFING: (&str, &str) = ("X-Content-Type-Options", "nosniff");
 
-/// When to ask again while no version answers, in seconds.
+/// How a client says who it is.
+const CHALLENGE: (&str, &str) = ("WWW-Authenticate", "Basic realm=\"graven\", Bearer realm=\"graven\"");
+
+const LOGIN_FIRST: &str = "Say who asks: send a user's token as `Authorization: Bearer TOKEN`";
+const LOGIN_WRONG: &str = "No user has this token and name";
+const TOO_MANY_LOGINS: &str = "Too many logins of this address have failed; ask again in a second";
+const NOT_PERMITTED: &str = "This user may not ask this table; GET /v1/tables lists those that it may";
+
+/// When to ask again, in seconds.
 const RETRY_AFTER: (&str, &str) = ("Retry-After", "1");
 
 /// How an answer has to be framed for the request that it belongs to.
@@ -268,6 +277,9 @@ impl<'a> Heads<'a> {
     /// No version answers.
     #[cold]
     pub(super) fn unavailable(&self, why: Unavailable, framing: ResponseFraming, out: &mut Vec<u8>) {
+        if let Unavailable::Refused(refusal) = why {
+            return self.refused(refusal, None, framing, out);
+        }
         let mut words = why.words().to_owned();
         words[..1].make_ascii_uppercase();
         if why.passes() {
@@ -275,6 +287,26 @@ impl<'a> Heads<'a> {
         }
         words.push_str("; GET /v1/tables lists all, and keys are answered at /v1/tables/NAME/kv/KEY");
         self.text(404, &words, framing, out);
+    }
+
+    /// It is not answered to who asks.
+    #[cold]
+    pub(super) fn refused(
+        &self,
+        refusal: AccessRefusal,
+        failure: Option<LoginFailure>,
+        framing: ResponseFraming,
+        out: &mut Vec<u8>,
+    ) {
+        let (status, words, header) = match (refusal, failure) {
+            (AccessRefusal::NotPermitted, _) => (403, NOT_PERMITTED, None),
+            (AccessRefusal::LoginFirst, None) => (401, LOGIN_FIRST, Some(CHALLENGE)),
+            (AccessRefusal::LoginFirst, Some(LoginFailure::Wrong)) => (401, LOGIN_WRONG, Some(CHALLENGE)),
+            (AccessRefusal::LoginFirst, Some(LoginFailure::TooMany)) => {
+                (429, TOO_MANY_LOGINS, Some(RETRY_AFTER))
+            }
+        };
+        self.words(ResponseHead { last_header: header, ..self.head(status) }, words, framing, out);
     }
 
     /// What is asked for is not there yet.
@@ -321,7 +353,7 @@ fn cross_origin_headers(origin: &CorsOrigin) -> [(&str, &str); 4] {
     [
         ("Access-Control-Allow-Origin", origin.as_str()),
         ("Access-Control-Allow-Methods", ASKING_METHODS),
-        ("Access-Control-Allow-Headers", "Accept, Content-Type, If-None-Match"),
+        ("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, If-None-Match"),
         ("Access-Control-Expose-Headers", "ETag, Graven-Version"),
     ]
 }

@@ -2,6 +2,7 @@
 //! and what is said of tables is written in `tables.rs`.
 
 mod heads;
+mod login;
 mod mget;
 mod route;
 mod tables;
@@ -19,21 +20,26 @@ use graven_wire::http::{
     split_target, unescape,
 };
 
+use super::access::{AccessRefusal, AccessView, Asker, LoginFailure, Wanted};
 use super::lookups::LookupOutcome;
 use super::pending::Lookup;
 use super::rows::{columns, row_cost};
-use super::tables::{TableChoice, TableRule, Unavailable};
+use super::tables::{TableChoice, Unavailable};
 use super::{After, ConnectionSlot, DecodeContext, Language, NextRequest, Responder, report};
+use crate::clients::ClientEntry;
 use crate::listener::ListenerRules;
 use crate::options::ServerOptions;
 use crate::output::OutputBuffer;
 use heads::{Heads, ResponseFraming};
+use login::Credentials;
 use mget::{BodyEnd, Layout, ManyKeys};
-use route::{HEALTH, READINESS, Route, route};
+use route::{HEALTH, HEALTHY, READINESS, Route, route};
+use subtle::ConstantTimeEq as _;
 
 const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4";
 const LINES: &str = "application/x-ndjson";
+const NOT_READY: &str = "not ready";
 const BAD_ESCAPE: &str = "A % in the key is not followed by two hexadecimal digits";
 
 /// What all HTTP connections of a loop share.
@@ -67,6 +73,7 @@ impl<'a> HttpShared<'a> {
 
     /// What a request that was to be looked up is answered where no version answers.
     pub(super) fn say_unavailable(&self, why: Unavailable, out: &mut Vec<u8>) {
+        // Nobody comes to a lookup who has said something wrong of who they are.
         self.heads.unavailable(why, ResponseFraming::PLAIN, out);
     }
 
@@ -122,17 +129,53 @@ impl HttpLookup {
 pub(crate) struct HttpSession {
     /// Requests must be for one of the server's hosts.
     checks_host: bool,
-    tables: TableRule,
+    client: Arc<ClientEntry>,
+    /// Who sends the last request that was read.
+    asker: Asker,
+    /// What its `Authorization` said, and why that did not do.
+    authorization: Option<Box<Authorization>>,
     /// `100 Continue` was sent for the request that is being received.
     continue_sent: bool,
     /// An answer to many keys of which a part is written.
     many_keys: Option<Box<ManyKeys>>,
 }
 
+/// What a request said of who sends it.
+#[derive(Debug)]
+struct Authorization {
+    header: Vec<u8>,
+    failure: Option<LoginFailure>,
+}
+
 impl HttpSession {
-    pub(super) fn new(rules: ListenerRules) -> Self {
-        let ListenerRules { checks_host, tables, .. } = rules;
-        Self { checks_host, tables, continue_sent: false, many_keys: None }
+    pub(super) fn new(client: Arc<ClientEntry>, rules: ListenerRules) -> Self {
+        let ListenerRules { checks_host, table, .. } = rules;
+        let asker = Asker::new(table);
+        Self { checks_host, client, asker, authorization: None, continue_sent: false, many_keys: None }
+    }
+
+    /// Finds out who sends a request, which need not be who has sent the last one.
+    fn identify(&mut self, request: &Request<'_>, access: &mut AccessView<'_>) {
+        let said = self.authorization.as_ref().map(|said| said.header.as_slice());
+        match (request.authorization, said) {
+            (None, None) => {}
+            (None, Some(_)) => {
+                self.authorization = None;
+                self.asker = access.stranger(&self.asker);
+            }
+            (Some(header), Some(said)) if header.ct_eq(said).into() => {}
+            (Some(header), _) => {
+                let asker = match Credentials::of(header) {
+                    Some(Credentials { name, token }) => {
+                        access.login(&self.asker, name.as_deref(), &token, &self.client)
+                    }
+                    None => Err(LoginFailure::Wrong),
+                };
+                let failure = asker.as_ref().err().copied();
+                self.asker = asker.unwrap_or_else(|_| access.nobody(&self.asker));
+                self.authorization = Some(Box::new(Authorization { header: header.to_vec(), failure }));
+            }
+        }
     }
 
     pub(super) fn held_bytes(&self) -> usize {
@@ -149,10 +192,13 @@ impl Language for HttpSession {
     type Invalid = http::Error;
 
     #[inline]
-    fn decode<'i>(&mut self, shared: &mut DecodeContext<'_>, input: &'i [u8]) -> NextRequest<'i, Self> {
+    fn decode<'i>(&mut self, shared: &mut DecodeContext<'_, '_>, input: &'i [u8]) -> NextRequest<'i, Self> {
         match shared.http.decode(input) {
             Decoded::Message(request, bytes) => {
                 self.continue_sent = false;
+                if !shared.access.is_open() {
+                    self.identify(&request, shared.access);
+                }
                 match self.plain_lookup(&request, shared.snapshot) {
                     Some((key, lookup, table)) => {
                         NextRequest::Lookup(key, Lookup::Http(lookup), table, bytes)
@@ -166,8 +212,19 @@ impl Language for HttpSession {
     }
 
     #[inline]
+    fn asker(&self) -> &Asker {
+        &self.asker
+    }
+
+    fn set_asker(&mut self, asker: Asker, _: &AccessView<'_>) {
+        // Whoever says no more what was right must not be taken for who they were.
+        self.authorization = None;
+        self.asker = asker;
+    }
+
+    #[inline]
     fn table(&self) -> TableChoice {
-        self.tables.first()
+        self.asker.rule().first()
     }
 
     fn rewind(&mut self) {}
@@ -205,6 +262,12 @@ impl Language for HttpSession {
             return if request.keep_alive { After::Done } else { After::Close };
         }
         let (route, table) = route(&request);
+        if let Err(refusal) = self.asker.may(wanted(&route)) {
+            responder.loop_counters.http.requests.add(1);
+            let failure = self.authorization.as_ref().and_then(|said| said.failure);
+            heads.refused(refusal, failure, framing, out);
+            return if request.keep_alive { After::Done } else { After::Close };
+        }
         if let Some(name) = table
             && let Err(unavailable) = self.name_table(name, responder)
         {
@@ -245,12 +308,13 @@ impl Language for HttpSession {
             (Route::Key(..), None) => unreachable!("it was looked up above"),
             (Route::ManyKeys, None) => return self.begin_many_keys(&request, framing, responder, slot),
             (Route::Text(status, words), _) => heads.text(status, words, framing, out),
+            (Route::Alive, _) => heads.text(200, HEALTHY, framing, out),
             (Route::Methods(allow), _) => heads.methods(allow, framing, out),
             (Route::BadMethod(allow), _) => heads.bad_method(allow, framing, out),
             (Route::Metrics, _) => {
                 heads.document(
                     METRICS,
-                    &report::prometheus(&responder.readings_of_all(self.tables), self.tables),
+                    &report::prometheus(&responder.readings_of_all(self.asker.rule()), self.asker.rule()),
                     framing,
                     out,
                 );
@@ -258,25 +322,27 @@ impl Language for HttpSession {
             (Route::Stats, _) => {
                 heads.document(
                     JSON,
-                    &report::stats_json(&responder.readings_of_all(self.tables), self.tables),
+                    &report::stats_json(&responder.readings_of_all(self.asker.rule()), self.asker.rule()),
                     framing,
                     out,
                 );
             }
-            (Route::Ready, _) => match tables::readiness(&responder.snapshot, self.tables) {
+            (Route::Ready, _) => match tables::readiness(&responder.snapshot, self.asker.listener()) {
                 Ok(words) => heads.text(200, words, framing, out),
+                // Which tables there are is not told to everybody.
+                Err(_) if self.asker.may(Wanted::Service).is_err() => heads.not_yet(NOT_READY, framing, out),
                 Err(words) => heads.not_yet(&words, framing, out),
             },
             (Route::Tables, _) => {
-                let page = tables::all(&responder.snapshot, self.tables);
+                let page = tables::all(&responder.snapshot, &self.asker);
                 heads.document(JSON, &page, framing, out);
             }
             (Route::Table(name), _) => match self.named(name, &responder.snapshot) {
-                Some(table) => {
+                Ok(table) => {
                     let page = tables::one(&responder.snapshot, table);
                     heads.document(JSON, &page, framing, out);
                 }
-                None => heads.unavailable(Unavailable::Unknown, framing, out),
+                Err(unavailable) => heads.unavailable(unavailable, framing, out),
             },
         }
         if request.keep_alive { After::Done } else { After::Close }
@@ -312,9 +378,15 @@ impl HttpSession {
     }
 
     /// The table that a path names, if there is one and it may be asked.
-    fn named<'s>(&self, name: &[u8], snapshot: &'s Snapshot) -> Option<&'s TableState> {
-        let table = snapshot.named(std::str::from_utf8(name).ok()?)?;
-        self.tables.allows(table.id()).then_some(table)
+    fn named<'s>(&self, name: &[u8], snapshot: &'s Snapshot) -> Result<&'s TableState, Unavailable> {
+        let rule = self.asker.rule();
+        let named = std::str::from_utf8(name).ok().and_then(|name| snapshot.named(name));
+        match named.filter(|table| rule.permits(table.id())) {
+            Some(table) if rule.allows(table.id()) => Ok(table),
+            // Where some may not be asked, nothing is said of whether they are there.
+            None if rule.is_limited() => Err(Unavailable::Refused(AccessRefusal::NotPermitted)),
+            _ => Err(Unavailable::Unknown),
+        }
     }
 
     /// Has the table answer that a path names, or that version of it: `NAME` or `NAME@VERSION`.
@@ -334,7 +406,7 @@ impl HttpSession {
             Some(at) => (&name[..at], Some(String::from_utf8_lossy(&name[at + 1..]))),
             None => (name, None),
         };
-        let table = self.named(name, &responder.snapshot).ok_or(Unavailable::Unknown)?;
+        let table = self.named(name, &responder.snapshot)?;
         let id = table.id();
         match version.as_ref().map(Cow::as_ref) {
             None => responder.ask(TableChoice::Table(id)),
@@ -401,17 +473,26 @@ impl HttpSession {
             && memchr::memchr3(b'&', b'%', b'+', key).is_none()
         {
             let lookup = HttpLookup::of(request, UriComponent::Query);
-            return Some((key, lookup, self.tables.first()));
+            return Some((key, lookup, self.asker.rule().first()));
         }
         let (Route::Key(key, place), table) = route(request) else { return None };
         if !is_plain(key, place) || asked_fields(request).is_some() {
             return None;
         }
         let table = match table {
-            None => self.tables.first(),
-            Some(name) => TableChoice::Table(self.named(name, snapshot)?.id()),
+            None => self.asker.rule().first(),
+            Some(name) => TableChoice::Table(self.named(name, snapshot).ok()?.id()),
         };
         Some((key, HttpLookup::of(request, place), table))
+    }
+}
+
+/// What a route asks for, but for the table, which is looked at where it is named.
+fn wanted(route: &Route<'_>) -> Wanted {
+    match route {
+        // A browser asks what it may send before it sends who asks.
+        Route::Ready | Route::Alive | Route::Methods(_) => Wanted::Entry,
+        _ => Wanted::Service,
     }
 }
 

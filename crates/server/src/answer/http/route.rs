@@ -11,7 +11,7 @@ pub(super) const READINESS: &[u8] = b"/readyz";
 const MISSING_KEY: &str = "Missing 'key' parameter in the query string";
 const EMPTY_KEY: &str = "The key is empty";
 const NO_SUCH_PATH: &str = "No such path: keys are answered at /?key=K, /v1/kv/K and /v1/mget";
-const HEALTHY: &str = "ok";
+pub(super) const HEALTHY: &str = "ok";
 
 /// What a request asks for.
 pub(super) enum Route<'a> {
@@ -21,6 +21,8 @@ pub(super) enum Route<'a> {
     /// `OPTIONS`: the methods that the path is answered to.
     Methods(&'static str),
     BadMethod(&'static str),
+    /// Whether the server lives.
+    Alive,
     Metrics,
     Stats,
     /// Whether the server is ready.
@@ -54,7 +56,7 @@ pub(super) fn route<'a>(request: &Request<'a>) -> (Route<'a>, Option<&'a [u8]>) 
 fn other_route(path: &[u8], method: Method) -> (Route<'_>, Option<&[u8]>) {
     let known = match path {
         b"/v1/mget" => return (many_keys(method), None),
-        HEALTH => Route::Text(200, HEALTHY),
+        HEALTH => Route::Alive,
         READINESS => Route::Ready,
         b"/metrics" => Route::Metrics,
         b"/stats.json" => Route::Stats,

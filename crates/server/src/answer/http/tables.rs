@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use graven_catalog::{Condition, Snapshot, TableState, TableVersion};
+use graven_catalog::{Condition, Snapshot, TableId, TableState, TableVersion};
 use serde::Serialize;
 
-use crate::answer::tables::TableRule;
+use crate::answer::access::Asker;
 
 /// What a table is, as JSON.
 #[derive(Serialize)]
@@ -47,9 +47,9 @@ struct All<'a> {
 }
 
 /// All tables that may be asked.
-pub(super) fn all(snapshot: &Snapshot, rule: TableRule) -> String {
-    let tables = rule.of(snapshot).map(|table| describe(snapshot, table)).collect();
-    json(&All { ready: readiness(snapshot, rule).is_ok(), tables })
+pub(super) fn all(snapshot: &Snapshot, asker: &Asker) -> String {
+    let tables = asker.rule().of(snapshot).map(|table| describe(snapshot, table)).collect();
+    json(&All { ready: readiness(snapshot, asker.listener()).is_ok(), tables })
 }
 
 /// One table.
@@ -57,11 +57,12 @@ pub(super) fn one(snapshot: &Snapshot, table: &TableState) -> String {
     json(&describe(snapshot, table))
 }
 
-/// Whether every table answers that must, of those that may be asked, and there is one; or a line for each that does not.
-pub(super) fn readiness(snapshot: &Snapshot, rule: TableRule) -> Result<&'static str, String> {
-    let mut lines: Vec<String> =
-        snapshot.missing().filter(|table| rule.allows(table.id())).map(missing).collect();
-    if lines.is_empty() && rule.of(snapshot).all(|table| table.current().is_none()) {
+/// Whether every table answers that must, and there is one, whoever may ask them; or a line for each that does not. Where a
+/// listener has a table, it is that alone.
+pub(super) fn readiness(snapshot: &Snapshot, listener: Option<TableId>) -> Result<&'static str, String> {
+    let is_meant = |table: &&TableState| listener.is_none_or(|only| only == table.id());
+    let mut lines: Vec<String> = snapshot.missing().filter(is_meant).map(missing).collect();
+    if lines.is_empty() && snapshot.tables().filter(is_meant).all(|table| table.current().is_none()) {
         lines.push("no table answers".to_owned());
     }
     if lines.is_empty() { Ok("ready") } else { Err(lines.join("\n")) }

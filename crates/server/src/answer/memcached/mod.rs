@@ -7,16 +7,21 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use graven_blocks::BlockReader;
+use graven_catalog::TableId;
 use graven_format::Store;
 use graven_wire::Decoded;
-use graven_wire::memcached::{Invalid, Item, KEY_BYTES_MAX, Limits, MetaGet, Request, RequestDecoder, reply};
+use graven_wire::memcached::{
+    Invalid, Item, KEY_BYTES_MAX, Limits, LoginSets, MetaGet, Mistake, Request, RequestDecoder, reply,
+};
 
+use super::access::{AccessRefusal, AccessView, Asker, LoginFailure, Wanted};
 use super::key_list::KeyList;
 use super::lookups::LookupOutcome;
 use super::pending::Lookup;
 use super::rows::row_cost;
-use super::tables::{TableChoice, TableRule, Unavailable};
+use super::tables::{TableChoice, Unavailable};
 use super::{After, ConnectionSlot, DecodeContext, Language, NextRequest, Responder, fingerprint};
+use crate::clients::ClientEntry;
 use crate::options::ServerOptions;
 use crate::output::OutputBuffer;
 use listing::Listing;
@@ -25,11 +30,18 @@ use listing::Listing;
 /// error, and node-memcached reads the numbers at the end.
 const VERSION: &str = "1.6.18";
 
+/// The key of the `set` by which a client says who it is, where it need not.
+const LOGIN_KEY: &[u8] = b"graven_auth";
+
 const DAMAGED: &str = "the table is damaged where this key would lie";
 
 /// What is said where no version answers.
 pub(super) fn say_unavailable(why: Unavailable, out: &mut Vec<u8>) {
-    reply::server_error(out, why.words());
+    match why {
+        Unavailable::Refused(AccessRefusal::LoginFirst) => out.extend_from_slice(reply::LOGIN_FIRST),
+        Unavailable::Refused(AccessRefusal::NotPermitted) => reply::client_error(out, why.words()),
+        _ => reply::server_error(out, why.words()),
+    }
 }
 
 /// What memcached's protocol remembers between two requests.
@@ -37,7 +49,10 @@ pub(super) fn say_unavailable(why: Unavailable, out: &mut Vec<u8>) {
 pub(crate) struct MemcachedSession {
     decoder: RequestDecoder,
     limits: Limits,
-    rule: TableRule,
+    client: Arc<ClientEntry>,
+    asker: Asker,
+    /// The `set` with which a client says who it is.
+    logins: LoginSets,
     /// A request of which a part is not answered.
     unfinished: Option<UnfinishedRequest>,
 }
@@ -58,8 +73,22 @@ struct UnfinishedGet {
 }
 
 impl MemcachedSession {
-    pub(super) fn new(limits: Limits, rule: TableRule) -> Self {
-        Self { decoder: RequestDecoder::new(limits), limits, rule, unfinished: None }
+    pub(super) fn new(client: Arc<ClientEntry>, limits: Limits, listener: Option<TableId>) -> Self {
+        let (decoder, asker) = (RequestDecoder::new(limits), Asker::new(listener));
+        Self { decoder, limits, client, asker, logins: LoginSets::None, unfinished: None }
+    }
+
+    /// Lets a user in that says a name, a blank and a token.
+    fn login<R>(&mut self, data: &[u8], responder: &mut Responder<'_, R>) -> &'static [u8] {
+        let Some(end) = memchr::memchr(b' ', data) else { return reply::LOGIN_MALFORMED };
+        let (name, token) = (&data[..end], &data[end + 1..]);
+        match responder.access.login(&self.asker, Some(name), token, &self.client) {
+            Ok(asker) => {
+                self.set_asker(asker, &responder.access);
+                reply::STORED
+            }
+            Err(LoginFailure::Wrong | LoginFailure::TooMany) => reply::LOGIN_FAILED,
+        }
     }
 
     pub(super) fn held_bytes(&self) -> usize {
@@ -136,11 +165,11 @@ impl Language for MemcachedSession {
     type Invalid = Invalid;
 
     #[inline]
-    fn decode<'i>(&mut self, _: &mut DecodeContext<'_>, input: &'i [u8]) -> NextRequest<'i, Self> {
+    fn decode<'i>(&mut self, _: &mut DecodeContext<'_, '_>, input: &'i [u8]) -> NextRequest<'i, Self> {
         match self.decoder.decode(input) {
             Decoded::Message(request, bytes) => match lookup(&request) {
                 Some((key, lookup)) => {
-                    NextRequest::Lookup(key, Lookup::Memcached(lookup), self.rule.first(), bytes)
+                    NextRequest::Lookup(key, Lookup::Memcached(lookup), self.asker.rule().first(), bytes)
                 }
                 None => NextRequest::Request(request, bytes),
             },
@@ -150,12 +179,30 @@ impl Language for MemcachedSession {
     }
 
     #[inline]
+    fn asker(&self) -> &Asker {
+        &self.asker
+    }
+
+    fn set_asker(&mut self, asker: Asker, access: &AccessView<'_>) {
+        self.logins = match asker.name() {
+            _ if access.is_open() => LoginSets::None,
+            // memcached's clients write under keys of their own, and may have been let in by the network alone.
+            None if access.has_anonymous() => LoginSets::Key(LOGIN_KEY),
+            None => LoginSets::Any,
+            Some(_) => LoginSets::None,
+        };
+        self.asker = asker;
+        self.decoder.read_logins(self.logins);
+    }
+
+    #[inline]
     fn table(&self) -> TableChoice {
-        self.rule.first()
+        self.asker.rule().first()
     }
 
     fn rewind(&mut self) {
         self.decoder = RequestDecoder::new(self.limits);
+        self.decoder.read_logins(self.logins);
     }
 
     #[inline]
@@ -202,7 +249,18 @@ impl Language for MemcachedSession {
     ) -> After {
         let counts = &responder.loop_counters.memcached;
         let out = &mut slot.out;
+        let wanted = match request {
+            Request::Login { .. } | Request::Mistake(Mistake::BadData) => Wanted::Entry,
+            Request::Quit | Request::Discarded => Wanted::Entry,
+            _ => Wanted::Service,
+        };
+        if self.asker.may(wanted).is_err() {
+            counts.requests.add(1);
+            out.extend_from_slice(reply::LOGIN_FIRST);
+            return After::Done;
+        }
         match (request, responder.unavailable()) {
+            (Request::Login { data }, _) => out.extend_from_slice(self.login(data, responder)),
             (Request::Get { .. } | Request::MetaGet(_) | Request::ListKeys(_), Some(why)) => {
                 say_unavailable(why, out);
             }
@@ -237,7 +295,7 @@ impl Language for MemcachedSession {
             (Request::Discarded, _) => return After::Done,
             (Request::Verbosity { noreply: false }, _) => out.extend_from_slice(reply::OK),
             (Request::Write { noreply: false }, _) => out.extend_from_slice(reply::READ_ONLY),
-            (Request::Stats { topic }, _) => stats::stats(responder, self.rule, topic, out),
+            (Request::Stats { topic }, _) => stats::stats(responder, self.asker.rule(), topic, out),
             (Request::Quit, _) => {
                 counts.requests.add(1);
                 return After::Close;

@@ -8,7 +8,7 @@ use crate::answer::tables::TableRule;
 use crate::answer::{Responder, report};
 use crate::counters::PROTOCOLS;
 
-pub(super) fn stats<R>(responder: &Responder<'_, R>, rule: TableRule, topic: &[u8], out: &mut Vec<u8>) {
+pub(super) fn stats<R>(responder: &Responder<'_, R>, rule: &TableRule, topic: &[u8], out: &mut Vec<u8>) {
     match topic {
         b"" => {
             let readings = responder.readings();

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use graven_blocks::BlockReader;
 use graven_format::Store;
-use graven_wire::resp::{Args, Command, Known, MemoryTopic, ObjectTopic, Refusal, TypedRead, Version, reply};
+use graven_wire::resp::{
+    Args, ClientTopic, Command, Known, MemoryTopic, ObjectTopic, Refusal, TypedRead, Version, reply,
+};
 
 use super::bits::{self, BitScan};
 use super::client::ClientListing;
@@ -14,6 +16,7 @@ use super::lcs::LcsAnswer;
 use super::typed::{Absence, encode_missing, wrong_type};
 use super::walk::KeyWalk;
 use super::{DAMAGED, RespSession, integer, value_as_bulk, value_or_null};
+use crate::answer::access::{AccessRefusal, Wanted};
 use crate::answer::key_list::KeyList;
 use crate::answer::lookups::LookupOutcome;
 use crate::answer::rows::row_cost;
@@ -150,6 +153,20 @@ pub(super) fn count_present<R: BlockReader>(
     stop
 }
 
+/// What a command asks for, but for the table, which is looked at where it is chosen.
+fn wanted(command: &Command<'_>) -> Wanted {
+    match command {
+        Command::Auth { .. } | Command::Hello(_) | Command::Quit | Command::Reset => Wanted::Entry,
+        Command::Client(ClientTopic::List(_) | ClientTopic::Kill(_)) => Wanted::OthersConnections,
+        _ => Wanted::Service,
+    }
+}
+
+/// The same of what is no command, but would be one of those with other arguments.
+fn says_who_asks(mut args: Args<'_>) -> bool {
+    args.next().is_some_and(|name| name.eq_ignore_ascii_case(b"auth") || name.eq_ignore_ascii_case(b"hello"))
+}
+
 /// Whether a command is refused while there is no table, as Redis refuses what it does not flag with `loading`.
 fn needs_table(command: Command<'_>) -> bool {
     let name = command.name();
@@ -172,6 +189,21 @@ impl RespSession {
     ) -> After {
         let is_client = matches!(command, Ok(Command::Client(_)));
         self.command = command.as_ref().map_or("NULL", Command::name);
+        let wanted = match &command {
+            Ok(command) => wanted(command),
+            Err(_) if says_who_asks(args) => Wanted::Entry,
+            Err(_) => Wanted::Service,
+        };
+        if let Err(refusal) = self.asker.may(wanted) {
+            responder.loop_counters.resp.requests.add(1);
+            self.transaction.fail();
+            let refusal = match refusal {
+                AccessRefusal::LoginFirst => Refusal::NoAuth,
+                AccessRefusal::NotPermitted => Refusal::NoPermission { command: self.command },
+            };
+            refusal.encode(&mut slot.out);
+            return After::Done;
+        }
         // A transaction may select another table before it comes to this command.
         let refuses = |why: &Unavailable| why.passes() || !self.transaction.is_open();
         if let Some(why) = responder.unavailable().filter(refuses)

@@ -13,8 +13,9 @@ use super::client::TrackingState;
 use super::describe::describe_commands;
 use super::info::{info, memory};
 use super::transaction::Transaction;
+use crate::answer::access::{LoginFailure, Wanted};
 use crate::answer::tables::TableChoice;
-use crate::answer::{After, ConnectionSlot, Responder};
+use crate::answer::{After, ConnectionSlot, Language as _, Responder};
 
 /// The Redis whose commands are known; clients choose what they send by it. redis-py wants 7.4 before it caches values on
 /// its side.
@@ -29,8 +30,9 @@ pub(super) const DEFAULT_USER: &[u8] = b"default";
 
 impl RespSession {
     /// Makes the connection as it was when it was new.
-    fn reset(&mut self) {
-        (self.version, self.table) = (Version::Resp2, self.rule.first());
+    fn reset<R>(&mut self, responder: &mut Responder<'_, R>) {
+        self.asker = responder.access.stranger(&self.asker);
+        (self.version, self.table) = (Version::Resp2, self.asker.rule().first());
         self.transaction = Transaction::None;
         self.tracking = TrackingState::default();
         (self.replies, self.is_silent) = (ReplyMode::On, false);
@@ -39,8 +41,9 @@ impl RespSession {
 
     /// Asks another table from now on.
     fn select<R>(&mut self, database: Database<'_>, responder: &Responder<'_, R>, out: &mut Vec<u8>) {
+        let rule = self.asker.rule();
         let found = match database {
-            Database::Number(0) => Ok(self.rule.first()),
+            Database::Number(0) => Ok(rule.first()),
             Database::Number(number) => responder.databases.find(number).ok_or(Refusal::DatabaseIndex),
             Database::Name(name) => {
                 let named = std::str::from_utf8(name).ok().and_then(|name| responder.snapshot.named(name));
@@ -48,20 +51,49 @@ impl RespSession {
             }
         };
         match found {
-            Ok(TableChoice::Table(id)) if !self.rule.allows(id) => Refusal::OtherTable.encode(out),
+            Ok(TableChoice::Table(id)) if !rule.permits(id) => Refusal::TableNotPermitted.encode(out),
+            Ok(TableChoice::Table(id)) if !rule.allows(id) => Refusal::OtherTable.encode(out),
             Ok(table) => {
                 self.table = table;
                 reply::ok(out);
             }
-            Err(_) if self.rule.is_single() => Refusal::OtherTable.encode(out),
+            Err(_) if rule.is_single() => Refusal::OtherTable.encode(out),
+            // Or it would be told which tables there are.
+            Err(_) if rule.is_limited() => Refusal::TableNotPermitted.encode(out),
             Err(refusal) => refusal.encode(out),
+        }
+    }
+
+    /// Lets a user in. Where it does not, who asks is who asked before, as with Redis. Without users no password is set, so the
+    /// default user comes in with any, and nobody else exists.
+    fn login<R>(
+        &mut self,
+        user: Option<&[u8]>,
+        password: &[u8],
+        responder: &mut Responder<'_, R>,
+    ) -> Result<(), Refusal<'static>> {
+        let access = &mut responder.access;
+        if access.is_open() {
+            return match user {
+                None => Err(Refusal::NoPasswordIsSet),
+                Some(DEFAULT_USER) => Ok(()),
+                Some(_) => Err(Refusal::WrongPassword),
+            };
+        }
+        match access.login(&self.asker, user, password, &self.client) {
+            Ok(asker) => {
+                self.set_asker(asker, access);
+                Ok(())
+            }
+            Err(LoginFailure::Wrong) => Err(Refusal::WrongPassword),
+            Err(LoginFailure::TooMany) => Err(Refusal::TooManyLogins),
         }
     }
 
     pub(super) fn answer_about_connection<R>(
         &mut self,
         command: Command<'_>,
-        responder: &Responder<'_, R>,
+        responder: &mut Responder<'_, R>,
         slot: &mut ConnectionSlot,
     ) -> After {
         let session = self;
@@ -73,17 +105,20 @@ impl RespSession {
             Command::Time => time(out),
             Command::Info { sections } => {
                 let wanted: Vec<&[u8]> = sections.collect();
-                let text = info(responder, session.rule, &wanted);
+                let text = info(responder, session.asker.rule(), &wanted);
                 reply::verbatim(out, session.version, text.as_bytes());
             }
             Command::ConfigGet { patterns } => config(responder, patterns, session.version, out),
             Command::Command(topic) => describe_commands(topic, session.version, out),
-            Command::Hello(greeting) => hello(session, greeting, out),
-            Command::Auth { user, .. } => auth(user, out),
+            Command::Hello(greeting) => hello(session, greeting, responder, out),
+            Command::Auth { user, password } => match session.login(user, password, responder) {
+                Ok(()) => reply::ok(out),
+                Err(refusal) => refusal.encode(out),
+            },
             Command::Select(database) => session.select(database, responder, out),
             Command::ReadOnly | Command::ReadWrite => reply::ok(out),
             Command::Reset => {
-                session.reset();
+                session.reset(responder);
                 reply::simple(out, b"RESET");
             }
             Command::Quit => {
@@ -108,7 +143,7 @@ impl RespSession {
             Command::Slowlog(_) => reply::array_head(out, 0),
             Command::Latency(topic) => latency(topic, session.version, out),
             Command::Memory(topic) => memory(topic, responder, session.version, out),
-            Command::WhoAmI => reply::bulk(out, DEFAULT_USER),
+            Command::WhoAmI => reply::bulk(out, session.asker.name().map_or(DEFAULT_USER, str::as_bytes)),
             Command::Help(lines) => {
                 reply::array_head(out, lines.len());
                 lines.iter().for_each(|line| reply::simple(out, line.as_bytes()));
@@ -155,11 +190,19 @@ fn time(out: &mut Vec<u8>) {
     reply::bulk(out, now.subsec_micros().to_string().as_bytes());
 }
 
-fn hello(session: &mut RespSession, greeting: Hello<'_>, out: &mut Vec<u8>) {
-    if let Some((user, _)) = greeting.auth
-        && user != DEFAULT_USER
+fn hello<R>(
+    session: &mut RespSession,
+    greeting: Hello<'_>,
+    responder: &mut Responder<'_, R>,
+    out: &mut Vec<u8>,
+) {
+    if let Some((user, password)) = greeting.auth
+        && let Err(refusal) = session.login(Some(user), password, responder)
     {
-        return Refusal::WrongPassword.encode(out);
+        return refusal.encode(out);
+    }
+    if session.asker.may(Wanted::Service).is_err() {
+        return Refusal::HelloNoAuth.encode(out);
     }
     session.version = greeting.version.unwrap_or(session.version);
     if let Some(name) = greeting.name {
@@ -180,15 +223,6 @@ fn hello(session: &mut RespSession, greeting: Hello<'_>, out: &mut Vec<u8>) {
     }
     reply::bulk(out, b"modules");
     reply::array_head(out, 0);
-}
-
-/// No password is set, so the default user comes in with any, as with Redis, and nobody else exists.
-fn auth(user: Option<&[u8]>, out: &mut Vec<u8>) {
-    match user {
-        None => Refusal::NoPasswordIsSet.encode(out),
-        Some(DEFAULT_USER) => reply::ok(out),
-        Some(_) => Refusal::WrongPassword.encode(out),
-    }
 }
 
 fn pubsub(topic: PubSubTopic<'_>, out: &mut Vec<u8>) {

@@ -28,7 +28,7 @@ const SECTIONS: [&str; 11] = [
 ];
 
 /// The text of the sections that are `wanted`; none is all of them. `rule` says of which tables.
-pub(super) fn info<R>(responder: &Responder<'_, R>, rule: TableRule, wanted: &[&[u8]]) -> String {
+pub(super) fn info<R>(responder: &Responder<'_, R>, rule: &TableRule, wanted: &[&[u8]]) -> String {
     let is = |section: &[u8], name: &str| section.eq_ignore_ascii_case(name.as_bytes());
     let is_all = |section: &&[u8]| ["all", "default", "everything"].iter().any(|all| is(section, all));
     let everything = wanted.is_empty() || wanted.iter().any(is_all);
@@ -129,7 +129,7 @@ fn lines<R>(section: &str, responder: &Responder<'_, R>) -> InfoFields {
 }
 
 /// A line for each number that a table with keys can be selected by.
-fn keyspace<R>(responder: &Responder<'_, R>, rule: TableRule, text: &mut String) {
+fn keyspace<R>(responder: &Responder<'_, R>, rule: &TableRule, text: &mut String) {
     let default = version(&responder.snapshot, rule.first()).ok().map(|(id, _)| (0, id));
     let numbered = rule.of(&responder.snapshot).filter_map(|table| {
         let number = responder.databases.number_of(table.id()).filter(|_| !rule.is_single())?;
@@ -147,7 +147,7 @@ fn keyspace<R>(responder: &Responder<'_, R>, rule: TableRule, text: &mut String)
 }
 
 /// A line for each table.
-fn tables<R>(responder: &Responder<'_, R>, rule: TableRule, text: &mut String) {
+fn tables<R>(responder: &Responder<'_, R>, rule: &TableRule, text: &mut String) {
     for (i, table) in rule.of(&responder.snapshot).enumerate() {
         let name = table.name();
         let line = match table.current() {

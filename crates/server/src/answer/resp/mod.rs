@@ -16,14 +16,16 @@ mod walk;
 use std::sync::Arc;
 
 use graven_blocks::BlockReader;
+use graven_catalog::TableId;
 use graven_wire::Decoded;
 use graven_wire::resp::{
     Args, Command, Inline, Invalid, Limits, Refusal, ReplyMode, Request, RequestDecoder, Version, reply,
 };
 
+use super::access::{AccessRefusal, AccessView, Asker};
 use super::lookups::LookupOutcome;
 use super::pending::Lookup;
-use super::tables::{TableChoice, TableRule, Unavailable};
+use super::tables::{TableChoice, Unavailable};
 use super::{After, ConnectionSlot, DecodeContext, Language, NextRequest, Responder};
 use crate::clients::{ClientEntry, RespState};
 use crate::options::{RowGet, ServerOptions};
@@ -35,6 +37,11 @@ use transaction::{Executing, Transaction};
 
 /// What is said where no version answers. Clients know `LOADING`, and ask again later.
 pub(super) fn say_unavailable(why: Unavailable, out: &mut Vec<u8>) {
+    match why {
+        Unavailable::Refused(AccessRefusal::LoginFirst) => return Refusal::NoAuth.encode(out),
+        Unavailable::Refused(AccessRefusal::NotPermitted) => return Refusal::TableNotPermitted.encode(out),
+        _ => {}
+    }
     let code = if why.passes() { "LOADING" } else { "ERR" };
     let advice = if why == Unavailable::NoDefault { " with SELECT" } else { "" };
     reply::error(out, format!("{code} {}{advice}", why.words()).as_bytes());
@@ -48,8 +55,8 @@ pub(crate) struct RespSession {
     decoder: RequestDecoder,
     limits: Limits,
     version: Version,
-    /// The tables that may be asked, and the one that is.
-    rule: TableRule,
+    /// Who asks, and the table that is asked.
+    asker: Asker,
     table: TableChoice,
     /// What others may know of the connection; the names that the client gave itself are there.
     client: Arc<ClientEntry>,
@@ -72,13 +79,14 @@ pub(crate) struct RespSession {
 }
 
 impl RespSession {
-    pub(super) fn new(client: Arc<ClientEntry>, limits: Limits, rule: TableRule) -> Self {
+    pub(super) fn new(client: Arc<ClientEntry>, limits: Limits, listener: Option<TableId>) -> Self {
+        let asker = Asker::new(listener);
         Self {
             decoder: RequestDecoder::new(limits),
             limits,
             version: Version::Resp2,
-            rule,
-            table: rule.first(),
+            table: asker.rule().first(),
+            asker,
             client,
             command: "NULL",
             is_plain: true,
@@ -162,7 +170,7 @@ impl Language for RespSession {
     type Invalid = Invalid;
 
     #[inline]
-    fn decode<'i>(&mut self, _: &mut DecodeContext<'_>, input: &'i [u8]) -> NextRequest<'i, Self> {
+    fn decode<'i>(&mut self, _: &mut DecodeContext<'_, '_>, input: &'i [u8]) -> NextRequest<'i, Self> {
         match self.decoder.decode(input) {
             Decoded::Message(Request::Command(args), bytes) => match Command::parse(args) {
                 Ok(Command::Get { key }) if self.is_plain => {
@@ -183,6 +191,23 @@ impl Language for RespSession {
             Decoded::Message(Request::Empty, bytes) => NextRequest::Request(RespRequest::Empty, bytes),
             Decoded::NeedMore => NextRequest::NeedMore,
             Decoded::Invalid(invalid) => NextRequest::Invalid(invalid),
+        }
+    }
+
+    #[inline]
+    fn asker(&self) -> &Asker {
+        &self.asker
+    }
+
+    fn set_asker(&mut self, asker: Asker, _: &AccessView<'_>) {
+        // A table that was selected stays selected while it may be asked.
+        let stays = match self.table {
+            TableChoice::Table(table) => asker.rule().allows(table) && asker.name() == self.asker.name(),
+            TableChoice::Default | TableChoice::NotNamed | TableChoice::Refused(_) => false,
+        };
+        self.asker = asker;
+        if !stays {
+            self.table = self.asker.rule().first();
         }
     }
 
