@@ -10,7 +10,7 @@ use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     bench, build, completions, diff, dump, generate, get, info, man, publish, ready, resume, rollback, serve,
-    status, switch, verify, versions,
+    status, switch, token, verify, versions,
 };
 use crate::console::{warn, written};
 
@@ -39,6 +39,7 @@ pub(crate) enum Chosen {
     Resume(resume::Arguments),
     Status(status::Arguments),
     Ready(ready::Arguments),
+    Token(token::Arguments),
     Bench(Box<bench::Arguments>),
     Gen(generate::Arguments),
     Completions(completions::Arguments),
@@ -50,7 +51,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["serve", "get", "build"]),
     ("Tables", &["info", "verify", "dump", "diff"]),
     ("Versions of tables", &["publish", "versions", "switch", "rollback", "resume"]),
-    ("Servers", &["status", "ready"]),
+    ("Servers", &["status", "ready", "token"]),
     ("Tools", &["bench", "gen", "completions", "man"]),
 ];
 

@@ -24,6 +24,7 @@ use crate::options::serve::{DECLARED, ServeOptions};
 use crate::root::explain;
 use crate::table::Table;
 use crate::table_source::{FileSource, RootSource};
+use crate::users::ServedUsers;
 
 /// How often files are looked at that are served by themselves.
 const FILES_POLL: Duration = Duration::from_secs(1);
@@ -45,6 +46,7 @@ struct FollowersInner {
     given: Given,
     log: LogLevel,
     catalog: Arc<Catalog>,
+    users: ServedUsers,
     following: Mutex<FollowingState>,
 }
 
@@ -73,7 +75,13 @@ struct Prepared {
 }
 
 impl Followers {
-    pub(crate) fn new(given: Given, config: Config, log: LogLevel, catalog: &Arc<Catalog>) -> Self {
+    pub(crate) fn new(
+        given: Given,
+        config: Config,
+        log: LogLevel,
+        catalog: &Arc<Catalog>,
+        users: ServedUsers,
+    ) -> Self {
         let following = FollowingState {
             config,
             roots: Vec::new(),
@@ -83,7 +91,7 @@ impl Followers {
             is_asked: false,
         };
         let catalog = Arc::clone(catalog);
-        Self(Arc::new(FollowersInner { given, log, catalog, following: Mutex::new(following) }))
+        Self(Arc::new(FollowersInner { given, log, catalog, users, following: Mutex::new(following) }))
     }
 
     fn following(&self) -> MutexGuard<'_, FollowingState> {
@@ -138,10 +146,16 @@ impl Followers {
 
     /// What SIGHUP asks for. Logs are standard error and never rotated here.
     fn reload(&self) {
+        match self.0.users.reload() {
+            Ok(None) => {}
+            Ok(Some(users)) => tracing::info!("SIGHUP: {} may ask", count(users as u64, "user")),
+            Err(failure) => tracing::error!("SIGHUP: {failure}; the users stay as they are"),
+        }
         let mut following = self.following();
         if !following.config.has_file() {
             following.look();
             match following.roots.len() {
+                0 if self.0.users.has_file() => {}
                 0 => tracing::info!("SIGHUP: nothing to reload; restart the server for other options"),
                 roots => tracing::info!("SIGHUP: looking at {}", count(roots as u64, "root")),
             }

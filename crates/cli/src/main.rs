@@ -39,13 +39,14 @@ mod storage;
 mod table;
 mod table_source;
 mod target;
+mod users;
 
 use std::process::ExitCode;
 
 use crate::command_line::Chosen;
 use crate::commands::{
     bench, build, completions, diff, dump, generate, get, info, man, publish, ready, resume, rollback, serve,
-    status, switch, verify, versions,
+    status, switch, token, verify, versions,
 };
 use crate::console::warn;
 
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         Chosen::Rollback(arguments) => rollback::run(&arguments),
         Chosen::Resume(arguments) => resume::run(&arguments),
         Chosen::Status(arguments) => status::run(&arguments),
+        Chosen::Token(arguments) => token::run(&arguments),
         Chosen::Ready(arguments) => ready::run(&arguments),
         Chosen::Bench(arguments) => bench::run(&arguments),
         Chosen::Gen(arguments) => generate::run(&arguments),

@@ -19,5 +19,6 @@ pub(crate) mod rollback;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod switch;
+pub(crate) mod token;
 pub(crate) mod verify;
 pub(crate) mod versions;

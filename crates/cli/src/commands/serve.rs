@@ -22,11 +22,12 @@ use crate::options::serve::ServeFlags;
 use crate::signals::ServerSignals;
 use crate::startup_pages;
 use crate::table::Table;
+use crate::users::{self, ServedUsers};
 
 /// Answer lookups in tables over HTTP, Redis and memcached
 ///
 /// SIGINT and SIGTERM finish what is in flight and end the server; a second one ends it at once. SIGHUP has it look at its
-/// tables, and read its configuration file again.
+/// tables, and read its configuration file and its users again.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// A carved file, or text, tsv, csv or jsonl, where `-` is standard input; NAME=FILE names its table; a directory is a
@@ -68,8 +69,11 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         .iter()
         .map(|endpoint| listen(endpoint, &options.server))
         .collect::<Outcome<Vec<_>>>()?;
+    users::check_reach(listeners.iter().map(Listener::endpoint), options)?;
+    let users = ServedUsers::new(options)?;
+    let access = Arc::clone(&users.access);
     let catalog = Catalog::empty();
-    let followers = Followers::new(given, config.clone(), log, &catalog);
+    let followers = Followers::new(given, config.clone(), log, &catalog, users);
     let signals = ServerSignals::watch(followers.at_sighup()?)?;
     let wanted = options.server.limits.connections_max;
     let connections = descriptors::allow(wanted);
@@ -109,7 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         }
         false => Some(start.load(slow)?),
     };
-    graven_server::run(listeners, &catalog, &options.server, &signals.shutdown).map_err(
+    graven_server::run(listeners, &catalog, &access, &options.server, &signals.shutdown).map_err(
         |error| match error {
             Error::Thread { source } => cannot_start_thread(&source),
             error => Failure::new(format!("cannot serve any longer: {error}")),

@@ -1,6 +1,7 @@
 //! The options of `graven serve`, each declared once.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValue;
@@ -25,6 +26,10 @@ pub(crate) struct ServeOptions {
     /// Whether blanks around the keys and values of a text are dropped.
     pub(crate) trim: bool,
     pub(crate) listen: Vec<Endpoint>,
+    /// The file of users; `None` where everybody may ask everything.
+    pub(crate) users: Option<PathBuf>,
+    /// Whether other machines may ask although there are no users.
+    pub(crate) open: bool,
     /// The table that is asked where none is named; `None` for the only one.
     pub(crate) default: Option<TableName>,
     /// Versions that may be named whichever answers.
@@ -82,6 +87,8 @@ impl Default for ServeOptions {
             duplicates: None,
             trim: false,
             listen: vec![listen],
+            users: None,
+            open: false,
             default: None,
             hold: Vec::new(),
             watch: false,
@@ -228,6 +235,28 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         "May be repeated. Port 0 takes any free port. `http://`, `resp://` or `memcached://` before it keeps it to one \
          protocol, `?table=NAME` behind it to one table",
     ),
+    common(
+        Network,
+        "users",
+        "A file that names who may ask which tables",
+        ServeValue::Text {
+            value_name: "FILE",
+            read: |options, text| {
+                options.users = Some(text.into());
+                Ok(())
+            },
+            show: |options| options.users.as_ref().map_or_else(String::new, |path| path.display().to_string()),
+        },
+    )
+    .default_said("everybody may")
+    .more("TOML, as docs/USERS.md has it; `graven token` makes a token. SIGHUP has it read again"),
+    rare(
+        Network,
+        "open",
+        "Whether everybody may ask who reaches the addresses of other machines",
+        ServeValue::Switch(|options| &mut options.open),
+    )
+    .more("Without users, only this machine's addresses and Unix sockets are listened on unless this says so"),
     common(
         Network,
         "threads",
