@@ -86,7 +86,8 @@ pub(crate) fn check_reach<'e>(
     if options.open || options.users.is_some() {
         return Ok(());
     }
-    let Some(endpoint) = endpoints.into_iter().find(|endpoint| is_reached_by_others(&endpoint.location)) else {
+    let Some(endpoint) = endpoints.into_iter().find(|endpoint| is_reached_by_others(&endpoint.location))
+    else {
         return Ok(());
     };
     Err(Failure::new(format!(

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use support::{Server, assert_refused, graven, run, run_with_input};
+use support::{Serving, assert_refused, graven, run, run_with_input};
 use tempfile::TempDir;
 
 /// A folder with the text table `t.data`, and `users.toml` with this text.
@@ -45,8 +45,13 @@ fn what_token_prints_lets_a_user_in_and_sighup_lets_another_in_instead() {
     let (second, second_line) = token();
     let user = |line: &str| format!("[[users]]\nname = \"shop\"\n{line}\n");
     let (_folder, table, users) = folder(&user(&first_line));
-    let server =
-        Server::start(&[table.as_os_str(), "--users".as_ref(), users.as_os_str(), "--listen".as_ref(), "127.0.0.1:0".as_ref()]);
+    let server = Serving::start(&[
+        table.as_os_str(),
+        "--users".as_ref(),
+        users.as_os_str(),
+        "--listen".as_ref(),
+        "127.0.0.1:0".as_ref(),
+    ]);
     let of = |token: &str| status(server.address(), token);
     assert_eq!((of(&first), of(&second)), ("200".into(), "401".into()));
     // What cannot be read changes nothing.
@@ -69,7 +74,9 @@ fn a_token_of_ones_own_is_read_and_a_short_one_refused() {
     assert!(made.out.starts_with("token = \"sha256:") && made.out.lines().count() == 1, "{}", made.out);
     let again = run_with_input(&["token", "-"], format!("{own}\r\n").as_bytes());
     assert_eq!(again.out, made.out);
-    for (given, says) in [("short", "this one has 5"), ("two words that are long enough for it", "without blanks")] {
+    for (given, says) in
+        [("short", "this one has 5"), ("two words that are long enough for it", "without blanks")]
+    {
         let refused = run_with_input(&["token", "-"], given.as_bytes());
         assert_eq!(refused.status, Some(2));
         assert!(refused.err.contains(says) && !refused.err.contains(given), "{}", refused.err);
@@ -111,9 +118,9 @@ fn other_machines_reach_no_table_that_nobody_opened() {
     }
     for allowed in [&["--open"][..], &["--users", file.to_str().unwrap()]] {
         let arguments = [&[table, "--listen", "0.0.0.0:0"], allowed].concat();
-        assert!(Server::start(&arguments).address().contains("0.0.0.0"));
+        assert!(Serving::start(&arguments).address().contains("0.0.0.0"));
     }
     for private in ["127.0.0.1:0", "localhost:0", "127.9.9.9:0"] {
-        assert!(!Server::start(&[table, "--listen", private]).address().is_empty());
+        assert!(!Serving::start(&[table, "--listen", private]).address().is_empty());
     }
 }

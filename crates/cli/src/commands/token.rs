@@ -29,7 +29,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
             return Err(Failure::new("standard input: a token is one line without blanks"));
         }
         let token = Token::chosen(token).map_err(|error| {
-            Failure::new(format!("standard input: {error}; `graven token` makes one of {TOKEN_BYTES_MIN} random bytes"))
+            Failure::new(format!(
+                "standard input: {error}; `graven token` makes one of {TOKEN_BYTES_MIN} random bytes"
+            ))
         })?;
         say(line(&token))?;
         return Ok(ExitCode::SUCCESS);
