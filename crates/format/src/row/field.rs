@@ -274,6 +274,23 @@ impl<'r> Field<'r> {
         Ok(true)
     }
 
+    /// The text of it as it was given; `None` where it has no value. What does not lie in the table
+    /// as it is gets written into `room`, whose former content is lost.
+    ///
+    /// # Errors
+    /// [`Error::Row`] when its bytes are damaged.
+    #[inline]
+    pub fn lend_text<'t>(&self, room: &'t mut Vec<u8>) -> Result<Option<&'t [u8]>, Error>
+    where
+        'r: 't,
+    {
+        if let FieldContent::Bytes(text) = self.content {
+            return Ok(Some(text));
+        }
+        room.clear();
+        Ok(self.write_text(room)?.then_some(room))
+    }
+
     /// Appends it as JSON: `null` where it has no value, bytes in base64.
     ///
     /// # Errors
