@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use crate::requests::append_expected;
+
 /// The most keys that are held; further ones are left out, and counted.
 pub const KEYS_MAX: usize = 1 << 24;
 
@@ -57,6 +59,13 @@ impl KeySet {
         self.bytes.extend_from_slice(key);
         self.bytes.extend_from_slice(kept);
         self.spans.push(KeySpan { start, key_len, value_len });
+    }
+
+    /// Adds a key with the fields that `HMGET` must answer for it; `None` for one without a value.
+    pub fn push_fields<'f>(&mut self, key: &[u8], fields: impl IntoIterator<Item = Option<&'f [u8]>>) {
+        let mut value = Vec::new();
+        fields.into_iter().for_each(|field| append_expected(field, &mut value));
+        self.push(key, &value);
     }
 
     /// Keeps only the keys that `takes` accepts; the others are left out.

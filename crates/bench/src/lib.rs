@@ -95,8 +95,8 @@ pub use key_distribution::KeyDistribution;
 pub use key_set::{KEY_SET_BYTES_MAX, KEYS_MAX, KeySet};
 pub use live::{Live, LiveFigures};
 pub use plan::{
-    CONNECTIONS_MAX, KEYS_PER_REQUEST_MAX, LoadPlan, PIPELINE_MAX, PlanError, PlanField, RATE_MAX, RATE_MIN,
-    THREADS_MAX, TIME_MAX, Workload,
+    CONNECTIONS_MAX, FIELDS_MAX, KEYS_PER_REQUEST_MAX, LoadPlan, PIPELINE_MAX, PlanError, PlanField,
+    RATE_MAX, RATE_MIN, THREADS_MAX, TIME_MAX, Workload,
 };
 pub use report::{
     ConnectionCounts, CurvePoint, Document, Ending, FORM, FailureCounts, HistogramBucket, KeyCounts, Latency,

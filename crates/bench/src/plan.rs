@@ -24,6 +24,9 @@ pub const THREADS_MAX: usize = 256;
 /// The most keys in a request.
 pub const KEYS_PER_REQUEST_MAX: usize = 10_000;
 
+/// The most columns in a request.
+pub const FIELDS_MAX: usize = 10_000;
+
 /// The highest rate, in requests a second.
 pub const RATE_MAX: f64 = 1e9;
 
@@ -36,7 +39,7 @@ pub const TIME_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// What a run is to do.
 #[derive(Clone, Debug)]
 pub struct LoadPlan {
-    /// The server.
+    /// The server, and the columns that it is asked for ([`Target::with_fields`]).
     pub target: Target,
     /// How many connections there are.
     pub connections: usize,
@@ -153,6 +156,10 @@ pub enum PlanError {
     Percentile(f64),
     /// Several keys in a request, to a target whose URL takes one.
     OneKeyTarget,
+    /// Several keys in a request for columns, to a Redis.
+    FieldsOfOneKey,
+    /// More columns than [`FIELDS_MAX`].
+    TooManyFields(usize),
     /// Header lines for a target that is not asked over HTTP.
     HeadersWithoutHttp,
     /// Several requests in flight where each has a connection of its own, or where users wait for
@@ -181,6 +188,10 @@ impl fmt::Display for PlanError {
             Self::Miss(found) => write!(f, "the part of absent keys is {found}, not from 0 to 1"),
             Self::Percentile(found) => write!(f, "the percentile is {found}, not from 0 to 100"),
             Self::OneKeyTarget => f.write_str("the target's URL takes one key at a time"),
+            Self::FieldsOfOneKey => f.write_str("HMGET asks for the columns of one key at a time"),
+            Self::TooManyFields(found) => {
+                write!(f, "{found} is too much for columns in a request; at most {FIELDS_MAX} are possible")
+            }
             Self::HeadersWithoutHttp => f.write_str("header lines are for targets that speak HTTP"),
             Self::PipelineOfOne => {
                 f.write_str("only one request at a time is in flight on a new connection or of a user")
@@ -248,6 +259,13 @@ impl LoadPlan {
         }
         if keys_per_request > 1 && self.target.has_url() {
             return Err(PlanError::OneKeyTarget);
+        }
+        let fields = self.target.fields().len();
+        if fields > FIELDS_MAX {
+            return Err(PlanError::TooManyFields(fields));
+        }
+        if keys_per_request > 1 && fields > 0 && self.target.protocol() == Protocol::Redis {
+            return Err(PlanError::FieldsOfOneKey);
         }
         if !self.headers.is_empty() && self.target.protocol() != Protocol::Http {
             return Err(PlanError::HeadersWithoutHttp);
@@ -374,6 +392,17 @@ mod tests {
                     ..plan("http://h/{key}")
                 },
                 E::OneKeyTarget,
+            ),
+            (
+                LoadPlan {
+                    workload: Workload { keys_per_request: 2, ..workload() },
+                    ..LoadPlan::new("redis://h".parse::<Target>().unwrap().with_fields(&["a"]).unwrap())
+                },
+                E::FieldsOfOneKey,
+            ),
+            (
+                LoadPlan::new("h:1".parse::<Target>().unwrap().with_fields(&vec!["a"; 10_001]).unwrap()),
+                E::TooManyFields(10_001),
             ),
             (
                 LoadPlan { headers: vec![("A".into(), "b".into())], ..plan("redis://h") },

@@ -39,6 +39,7 @@ pub struct RequestPool {
     expectations: Vec<u8>,
     ends: Vec<RequestEnds>,
     keys_per_request: usize,
+    fields: usize,
     verify: bool,
 }
 
@@ -55,6 +56,8 @@ pub(crate) struct ExpectedAnswer<'p> {
     pub(crate) request: &'p [u8],
     /// Keys in the request.
     pub(crate) keys: usize,
+    /// Columns in the request; 0 when whole values are asked for.
+    pub(crate) fields: usize,
     /// `None` when answers are taken as they are.
     pub(crate) values: Option<ExpectedValues<'p>>,
 }
@@ -65,6 +68,11 @@ pub(crate) struct ExpectedAnswer<'p> {
 pub(crate) struct ExpectedValues<'p>(&'p [u8]);
 
 impl<'p> ExpectedValues<'p> {
+    /// What [`append_expected`] has written.
+    pub(crate) fn of(bytes: &'p [u8]) -> Self {
+        Self(bytes)
+    }
+
     pub(crate) fn bytes(self) -> &'p [u8] {
         self.0
     }
@@ -97,6 +105,13 @@ impl<'p> Iterator for ExpectedValues<'p> {
     }
 }
 
+/// Appends a value as [`ExpectedValues`] reads it.
+pub(crate) fn append_expected(value: Option<&[u8]>, out: &mut Vec<u8>) {
+    let len = value.map_or(ABSENT, |value| value.len() as u32);
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(value.unwrap_or_default());
+}
+
 impl RequestPool {
     /// Draws what `plan` asks for of `keys`, of which there must be at least one.
     pub fn draw(keys: &KeySet, plan: &LoadPlan) -> Self {
@@ -123,6 +138,7 @@ impl RequestPool {
             expectations: Vec::new(),
             ends: Vec::new(),
             keys_per_request: plan.workload.keys_per_request,
+            fields: plan.target.fields().len(),
             verify: plan.workload.verify,
         }
     }
@@ -172,7 +188,8 @@ impl RequestPool {
             encode(&plan.target, &named, options, &mut self.requests);
             if workload.verify {
                 for (key, absent) in &drawn {
-                    self.expect(if *absent { None } else { index.get(&key[..]).copied() });
+                    let value = if *absent { None } else { index.get(&key[..]).copied() };
+                    append_expected(value, &mut self.expectations);
                 }
             }
             if self.requests.len().max(self.expectations.len()) > POOL_BYTES_MAX && !self.ends.is_empty() {
@@ -186,12 +203,6 @@ impl RequestPool {
             self.ends.push(RequestEnds { request, expectation });
         }
         ControlFlow::Continue(())
-    }
-
-    fn expect(&mut self, value: Option<&[u8]>) {
-        let len = value.map_or(ABSENT, |value| value.len() as u32);
-        self.expectations.extend_from_slice(&len.to_le_bytes());
-        self.expectations.extend_from_slice(value.unwrap_or_default());
     }
 
     /// The number of requests.
@@ -214,20 +225,13 @@ impl RequestPool {
     /// What the answer to the `i`th request must say.
     #[inline]
     pub(crate) fn expected(&self, i: usize) -> ExpectedAnswer<'_> {
-        let keys = self.keys_per_request;
+        let (keys, fields) = (self.keys_per_request, self.fields);
         if !self.verify {
-            return ExpectedAnswer { request: &[], keys, values: None };
+            return ExpectedAnswer { request: &[], keys, fields, values: None };
         }
         let start = if i == 0 { 0 } else { self.ends[i - 1].expectation as usize };
         let values = ExpectedValues(&self.expectations[start..self.ends[i].expectation as usize]);
-        ExpectedAnswer { request: self.bytes(self.place(i)), keys, values: Some(values) }
-    }
-}
-
-#[cfg(test)]
-impl<'p> ExpectedValues<'p> {
-    pub(crate) fn of(bytes: &'p [u8]) -> Self {
-        Self(bytes)
+        ExpectedAnswer { request: self.bytes(self.place(i)), keys, fields, values: Some(values) }
     }
 }
 

@@ -29,6 +29,7 @@ mod quantity;
 mod read_options;
 mod resident;
 mod root;
+mod row_members;
 mod sample;
 mod sample_rows;
 mod server_pages;

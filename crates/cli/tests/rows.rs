@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use support::run;
+use support::{Serving, run};
 
 /// The lines of a text in order, the first left where it is.
 fn sorted(text: &str, header: bool) -> Vec<String> {
@@ -201,4 +201,49 @@ fn generated_rows_come_back_from_both_forms() {
         assert_eq!(sorted(&dump(&table, format, &[]), header), sorted(&text, header));
         assert_eq!(run(&["verify", table.to_str().unwrap()]).status, Some(0));
     }
+}
+
+#[test]
+fn servers_are_asked_for_columns_as_files_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.jsonl");
+    let text = r#"{"k":"a","n":1.50,"x \"&":"é\n","j":[1, 2]}
+{"k":"b","n":null,"j":7}
+"#;
+    fs::write(&path, text).unwrap();
+    let (table, _) = build(&path, &["--columns", "*", "--key", "k"]);
+    let table = table.to_str().unwrap();
+    let serving = Serving::start(&[table]);
+    let address = serving.address();
+    let (url, redis) = (format!("http://{address}/v1/kv/{{key}}"), format!("redis://{address}"));
+    let ask = |target: &str, form: &[&str], fields: &str| {
+        run(&[&["get", target, "a", "none", "b", "--fields", fields], form].concat())
+    };
+    for form in [&[][..], &["--json"], &["--with-keys"], &["--null", "-"]] {
+        for fields in ["n", "j,n,x \"&", "j"] {
+            let expected = ask(table, form, fields);
+            assert!(expected.out.contains("\"j\":7") || fields == "n", "{}", expected.out);
+            for target in [address, &url, &redis] {
+                let answered = ask(target, form, fields);
+                assert_eq!((answered.status, &answered.out), (expected.status, &expected.out), "{target}");
+                assert_eq!(answered.err, expected.err);
+            }
+        }
+    }
+    assert_refused(&["get", address, "a", "--fields", "nome"], "answered 400: ");
+    let unknown = run(&["get", &redis, "a", "--fields", "n,nome"]);
+    assert_eq!((unknown.status, unknown.out.as_str()), (Some(0), "{\"n\":1.50}\n"));
+    assert!(unknown.err.contains("no row that was found has a column `nome`"), "{}", unknown.err);
+    assert_refused(
+        &["get", &format!("memcached://{address}"), "a", "--fields", "n"],
+        "memcached's protocol, which has no way to say --fields; ask over HTTP or Redis",
+    );
+    let pairs = directory.path().join("pairs.data");
+    fs::write(&pairs, "a 1\n").unwrap();
+    let serving = Serving::start(&[pairs.to_str().unwrap()]);
+    let redis = format!("redis://{}", serving.address());
+    assert_refused(
+        &["get", &redis, "a", "--fields", "n"],
+        "the value of a has no columns; leave out --fields",
+    );
 }

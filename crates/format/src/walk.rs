@@ -124,7 +124,8 @@ impl Store {
     }
 
     /// Checks every byte: all checksums, that every key lies once and where a lookup would find
-    /// it, and that pairs, keys and values are as many and as long as the header says.
+    /// it, that pairs, keys and values are as many and as long as the header says, and that rows have
+    /// what their columns say.
     ///
     /// # Errors
     /// The first damage, by the order of the file.
@@ -144,12 +145,18 @@ impl Store {
         let whole = self.check_section(Section::Index, |done| told(done, total));
         let (mut pairs, mut key_bytes, mut value_bytes, mut stored, mut sum) = (0, 0, 0, (0, 0), 0_u64);
         let mut walk = Walk { ahead: STEP_BYTES, ..Walk::default() };
+        let (mut json, mut bad_row) = (Vec::new(), None);
         for bucket in 0..self.buckets() {
             let mut before: Option<(Order, Vec<u8>)> = None;
-            pairs += self.walk_bucket(bucket, &mut walk, |entry, place, lens| {
+            let walked = self.walk_bucket(bucket, &mut walk, |entry, place, lens| {
                 stored = (stored.0 + lens.0 as u64, stored.1 + lens.1 as u64);
                 key_bytes += entry.key.len() as u64;
                 value_bytes += entry.value.len() as u64;
+                json.clear();
+                bad_row = self.write_row(entry.value, &mut json).err();
+                if bad_row.is_some() {
+                    return Err(Problem::Codec);
+                }
                 let order = self.keys.order(Portable, entry.key).ok_or(Problem::Codec)?;
                 sum = sum.wrapping_add(pair(order, entry.value));
                 let ascends = before.as_ref().is_none_or(|(before, key)| {
@@ -157,7 +164,9 @@ impl Store {
                 });
                 before = Some((order, entry.key.to_vec()));
                 if ascends && self.keys.place(order) == place { Ok(()) } else { Err(Problem::Misplaced) }
-            })?;
+            });
+            // What is wrong with a row names its column.
+            pairs += walked.map_err(|error| bad_row.take().unwrap_or(error))?;
             if bucket % TOLD_BUCKETS == 0 {
                 told(index.len + (walk.end as u64).saturating_sub(records.offset), total);
             }
@@ -181,6 +190,14 @@ impl Store {
         }
         self.check_identity(sum)?;
         self.check_gaps()
+    }
+
+    /// Reads all fields of a value, where it is a row.
+    fn write_row(&self, value: &[u8], json: &mut Vec<u8>) -> Result<(), Error> {
+        match self.schema() {
+            Some(schema) => schema.row(value)?.write_json(json),
+            None => Ok(()),
+        }
     }
 
     /// Checks that the identity is that of a table whose pairs have this sum.

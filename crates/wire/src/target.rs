@@ -7,6 +7,8 @@
 //! | `redis://HOST[:PORT][/DATABASE]`, `redis+unix:PATH` | `GET K` |
 //! | `memcached://HOST[:PORT]`, `memcached+unix:PATH` | `get K` |
 //!
+//! [`Target::with_fields`] asks for some columns of a row instead of a whole value.
+//!
 //! A user and password before the host are sent as HTTP's `Authorization`, with Redis' `AUTH`, or
 //! as memcached expects them (a `set`); [`Target::handshake`] has what must be said before the
 //! first lookup.
@@ -54,6 +56,8 @@ pub struct Target {
     url: Option<Vec<String>>,
     /// The database of a Redis.
     database: Option<u32>,
+    /// The columns that are asked for; none for whole values.
+    fields: Vec<String>,
 }
 
 /// What an HTTP request says besides its target.
@@ -86,6 +90,30 @@ impl Target {
         self.url.is_some()
     }
 
+    /// The same server, asked for these columns of rows alone: with `HMGET`, and over HTTP with `fields=A,B` in the
+    /// query. `None` over memcached, which has no way to say them.
+    ///
+    /// ```
+    /// use graven_wire::target::{HttpOptions, Target};
+    ///
+    /// let target: Target = "localhost:8000".parse()?;
+    /// let target = target.with_fields(&["name", "price"]).expect("HTTP has a way to say them");
+    /// let mut request = Vec::new();
+    /// target.encode_lookup(b"A-1", HttpOptions::default(), &mut request);
+    /// assert!(request.starts_with(b"GET /?key=A-1&fields=name,price HTTP/1.1\r\n"));
+    /// # Ok::<(), graven_wire::address::AddressError>(())
+    /// ```
+    #[must_use]
+    pub fn with_fields(self, fields: &[impl AsRef<str>]) -> Option<Self> {
+        let fields = fields.iter().map(|field| field.as_ref().to_owned()).collect();
+        (self.protocol() != Protocol::Memcached).then_some(Self { fields, ..self })
+    }
+
+    /// The columns that are asked for; none for whole values.
+    pub fn fields(&self) -> &[String] {
+        &self.fields
+    }
+
     /// Whether `key` can be asked for in this protocol.
     pub fn takes(&self, key: &[u8]) -> bool {
         self.protocol() != Protocol::Memcached
@@ -97,6 +125,11 @@ impl Target {
     /// Appends the lookup of `key`, which the protocol must [take](Self::takes).
     pub fn encode_lookup(&self, key: &[u8], options: HttpOptions<'_>, out: &mut Vec<u8>) {
         match self.protocol() {
+            Protocol::Redis if !self.fields.is_empty() => {
+                resp::request::head(out, self.fields.len() + 2);
+                let fields = self.fields.iter().map(String::as_bytes);
+                [&b"HMGET"[..], key].into_iter().chain(fields).for_each(|arg| resp::request::arg(out, arg));
+            }
             Protocol::Redis => resp::request::encode(out, [&b"GET"[..], key]),
             Protocol::Memcached => memcached::request::get(out, [key]),
             Protocol::Http => {
@@ -110,6 +143,14 @@ impl Target {
                 match &self.url {
                     Some(url) => url.iter().enumerate().for_each(|(i, piece)| add(i, piece)),
                     None => DEFAULT_LOOKUP.iter().enumerate().for_each(|(i, piece)| add(i, piece)),
+                }
+                for (i, field) in self.fields.iter().enumerate() {
+                    match i {
+                        0 if target.contains(&b'?') => target.extend_from_slice(b"&fields="),
+                        0 => target.extend_from_slice(b"?fields="),
+                        _ => target.push(b','),
+                    }
+                    http::escape(field.as_bytes(), &mut target);
                 }
                 self.encode_http("GET", &target, None, options, out);
             }
@@ -193,7 +234,8 @@ impl FromStr for Target {
             tcp @ Location::Tcp { .. } => tcp.to_string(),
         };
         let text = crate::address::without_password(text);
-        Ok(Self { text, address, authority, url: understood.url, database: understood.database })
+        let Understood { url, database } = understood;
+        Ok(Self { text, address, authority, url, database, fields: Vec::new() })
     }
 }
 

@@ -12,6 +12,7 @@ mod memcached_clients;
 mod other_servers;
 mod programs;
 mod redis_tools;
+mod row_clients;
 #[path = "../../../crates/cli/tests/support/mod.rs"]
 mod support;
 mod talk;

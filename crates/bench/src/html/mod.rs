@@ -131,6 +131,9 @@ fn write_parameters(run: &Report, sweep: Option<Sweep>, out: &mut String) -> std
     if parameters.keys_per_request > 1 {
         said.push(format!("{} keys in each request", parameters.keys_per_request));
     }
+    if !parameters.fields.is_empty() {
+        said.push(format!("columns {}", parameters.fields.join(", ")));
+    }
     if parameters.verify {
         said.push("answers compared with the data".into());
     }

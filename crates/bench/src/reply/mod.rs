@@ -10,8 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use graven_wire::address::Protocol;
 use graven_wire::{Decoded, http, memcached, resp};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use crate::requests::ExpectedAnswer;
+use crate::requests::{ExpectedAnswer, ExpectedValues};
 use value_matcher::ValueMatcher;
 
 /// The largest answer that is taken, in bytes; a larger one is garbage.
@@ -168,25 +169,40 @@ fn read_redis(decoder: &mut resp::ReplyDecoder, bytes: &[u8], expected: Expected
         Decoded::Invalid(invalid) => return ReplyProgress::Garbage(invalid.to_string()),
     };
     let checked = match reply {
+        Reply::Error(_) => refused(),
+        Reply::Array(items) if expected.fields > 0 && items.len() == expected.fields => {
+            match values_in(items) {
+                Some(fields) => fields_of_one(&fields, expected),
+                None => return ReplyProgress::Garbage(NOT_VALUES.into()),
+            }
+        }
+        _ if expected.fields > 0 => {
+            return ReplyProgress::Garbage(
+                "the reply is no array of as many fields as were asked for".into(),
+            );
+        }
         Reply::Bulk(value) if expected.keys == 1 => one(Some(value), expected),
         Reply::Null if expected.keys == 1 => one(None, expected),
-        Reply::Error(_) => refused(),
-        Reply::Array(items) if expected.keys > 1 && items.len() == expected.keys => {
-            let mut values = Vec::with_capacity(expected.keys);
-            for item in items {
-                match item {
-                    Reply::Bulk(value) => values.push(Some(value)),
-                    Reply::Null => values.push(None),
-                    _ => {
-                        return ReplyProgress::Garbage("the array holds something other than values".into());
-                    }
-                }
-            }
-            many(values.into_iter(), expected)
-        }
+        Reply::Array(items) if expected.keys > 1 && items.len() == expected.keys => match values_in(items) {
+            Some(values) => many(values.into_iter(), expected),
+            None => return ReplyProgress::Garbage(NOT_VALUES.into()),
+        },
         _ => return ReplyProgress::Garbage("the reply is of another type than the command's".into()),
     };
     ReplyProgress::Answer { checked, consumed, closes: false }
+}
+
+const NOT_VALUES: &str = "the array holds something other than values";
+
+/// The values and nulls that an array consists of.
+fn values_in(items: resp::Items<'_>) -> Option<Vec<Option<&[u8]>>> {
+    items
+        .map(|item| match item {
+            resp::Reply::Bulk(value) => Some(Some(value)),
+            resp::Reply::Null => Some(None),
+            _ => None,
+        })
+        .collect()
 }
 
 #[inline]
@@ -259,6 +275,21 @@ fn one(value: Option<&[u8]>, expected: ExpectedAnswer<'_>) -> CheckedAnswer {
     CheckedAnswer { kind, hits, misses: 1 - hits }
 }
 
+/// The fields of one row. A key that is not there has none, and so has a row of nulls.
+fn fields_of_one(fields: &[Option<&[u8]>], expected: ExpectedAnswer<'_>) -> CheckedAnswer {
+    let is_hit = fields.iter().any(Option::is_some);
+    let is_wrong = expected.values.is_some_and(|mut values| match values.next().flatten() {
+        Some(row) => !ExpectedValues::of(row).eq(fields.iter().copied()),
+        None => is_hit,
+    });
+    let kind = match is_hit {
+        _ if is_wrong => AnswerKind::Wrong,
+        true => AnswerKind::Hit,
+        false => AnswerKind::Miss,
+    };
+    CheckedAnswer { kind, hits: u32::from(is_hit), misses: u32::from(!is_hit) }
+}
+
 fn many<'v>(
     mut found: impl Iterator<Item = Option<&'v [u8]>> + Clone,
     expected: ExpectedAnswer<'_>,
@@ -277,15 +308,29 @@ fn many<'v>(
 #[derive(Deserialize)]
 struct MgetBody<'a> {
     #[serde(borrow)]
-    values: Vec<Option<MgetValue<'a>>>,
+    values: Vec<Option<&'a RawValue>>,
 }
 
-/// A value: text as it is, any other bytes in base64.
+/// A value that is no text, in base64.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum MgetValue<'a> {
-    Text(#[serde(borrow)] Cow<'a, str>),
-    Bytes { base64: String },
+#[serde(deny_unknown_fields)]
+struct BytesValue {
+    base64: String,
+}
+
+/// A value: text as it is, any other bytes in base64, and rows as the objects that they are.
+fn mget_value<'a>(value: &'a RawValue, is_row: bool) -> Option<Cow<'a, [u8]>> {
+    let json = value.get();
+    if json.starts_with('"') {
+        return match serde_json::from_str::<Cow<'a, str>>(json).ok()? {
+            Cow::Borrowed(text) => Some(Cow::Borrowed(text.as_bytes())),
+            Cow::Owned(text) => Some(Cow::Owned(text.into_bytes())),
+        };
+    }
+    match serde_json::from_str::<BytesValue>(json) {
+        Ok(BytesValue { base64 }) if !is_row => Some(Cow::Owned(STANDARD.decode(base64).ok()?)),
+        _ => json.starts_with('{').then_some(Cow::Borrowed(json.as_bytes())),
+    }
 }
 
 fn many_http(body: &[u8], expected: ExpectedAnswer<'_>) -> Option<CheckedAnswer> {
@@ -293,14 +338,12 @@ fn many_http(body: &[u8], expected: ExpectedAnswer<'_>) -> Option<CheckedAnswer>
     if body.values.len() != expected.keys {
         return None;
     }
-    let mut values = Vec::with_capacity(body.values.len());
-    for value in &body.values {
-        values.push(match value {
-            None => None,
-            Some(MgetValue::Text(text)) => Some(Cow::Borrowed(text.as_bytes())),
-            Some(MgetValue::Bytes { base64 }) => Some(Cow::Owned(STANDARD.decode(base64).ok()?)),
-        });
-    }
+    let is_row = expected.fields > 0;
+    let values = body.values.iter().map(|value| match value {
+        None => Some(None),
+        Some(value) => mget_value(value, is_row).map(Some),
+    });
+    let values: Vec<Option<Cow<'_, [u8]>>> = values.collect::<Option<_>>()?;
     Some(many(values.iter().map(Option::as_deref), expected))
 }
 

@@ -1,7 +1,7 @@
 //! Answers of every protocol, whole and in pieces, right and wrong.
 
 use super::*;
-use crate::requests::ExpectedValues;
+use crate::requests::{ExpectedValues, append_expected};
 
 /// A key of a request, and its value.
 type KeyAndValue = (&'static str, Option<&'static str>);
@@ -21,7 +21,7 @@ fn kept(pairs: &[KeyAndValue]) -> (Vec<u8>, String) {
 fn read(protocol: Protocol, pairs: &[KeyAndValue], bytes: &str) -> ReplyProgress {
     let (values, request) = kept(pairs);
     let values = Some(ExpectedValues::of(&values));
-    let expected = ExpectedAnswer { request: request.as_bytes(), keys: pairs.len(), values };
+    let expected = ExpectedAnswer { request: request.as_bytes(), keys: pairs.len(), fields: 0, values };
     let in_two = |cut: usize| {
         let mut reader = ReplyReader::new(protocol);
         let (mut start, mut end) = (0, cut);
@@ -102,10 +102,13 @@ fn the_answers_to_several_keys_are_compared_one_by_one() {
     use Protocol::{Http, Memcached, Redis};
     let some: &[KeyAndValue] = &[("a", Some("a")), ("b", None), ("c", Some("c"))];
     let none: &[KeyAndValue] = &[("a", None), ("b", None)];
+    let rows: &[KeyAndValue] = &[("a", Some(r#"{"base64":"Yw==","b":1.50}"#)), ("b", None)];
     let http = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     for (protocol, expected, bytes, kind, hits, misses) in [
         (Http, some, http(r#"{"values":["a",null,{"base64":"Yw=="}]}"#), Hit, 2, 1),
         (Http, some, http(r#"{"values":["a",null,"\u0063"]}"#), Hit, 2, 1),
+        (Http, rows, http(r#"{"values":[{"base64":"Yw==","b":1.50},null]}"#), Hit, 1, 1),
+        (Http, rows, http(r#"{"values":[{"base64":"Yw==","b":1.5},null]}"#), Wrong, 1, 1),
         (Http, some, http(r#"{"values":[null,"a","c"]}"#), Wrong, 2, 1),
         (Http, none, http(r#"{"values":[null,null]}"#), Miss, 0, 2),
         (Redis, some, "*3\r\n$1\r\na\r\n$-1\r\n$1\r\nc\r\n".into(), Hit, 2, 1),
@@ -115,6 +118,41 @@ fn the_answers_to_several_keys_are_compared_one_by_one() {
         (Memcached, none, "END\r\n".into(), Miss, 0, 2),
     ] {
         assert_eq!(read(protocol, expected, &bytes), answer(&bytes, kind, hits, misses), "{bytes:?}");
+    }
+}
+
+/// What the answer of a Redis to a request for two fields is, whose row has these, if it is there.
+fn fields(row: Option<[Option<&str>; 2]>, bytes: &str) -> ReplyProgress {
+    let row = row.map(|fields| {
+        let mut row = Vec::new();
+        fields.iter().for_each(|field| append_expected(field.map(str::as_bytes), &mut row));
+        row
+    });
+    let mut values = Vec::new();
+    append_expected(row.as_deref(), &mut values);
+    let values = Some(ExpectedValues::of(&values));
+    let expected = ExpectedAnswer { request: b"HMGET", keys: 1, fields: 2, values };
+    ReplyReader::new(Protocol::Redis).read(bytes.as_bytes(), expected, false)
+}
+
+#[test]
+fn the_fields_of_a_row_are_compared_one_by_one() {
+    use AnswerKind::{Hit, Miss, Refused, Wrong};
+    let row = Some([Some("a"), None]);
+    for (row, bytes, kind, hits, misses) in [
+        (row, "*2\r\n$1\r\na\r\n$-1\r\n", Hit, 1, 0),
+        (row, "*2\r\n$1\r\na\r\n$1\r\na\r\n", Wrong, 1, 0),
+        (row, "*2\r\n$-1\r\n$1\r\na\r\n", Wrong, 1, 0),
+        (row, "*2\r\n$-1\r\n$-1\r\n", Wrong, 0, 1),
+        (Some([None, None]), "*2\r\n$-1\r\n$-1\r\n", Miss, 0, 1),
+        (None, "*2\r\n_\r\n_\r\n", Miss, 0, 1),
+        (None, "*2\r\n$1\r\na\r\n$-1\r\n", Wrong, 1, 0),
+        (row, "-WRONGTYPE\r\n", Refused, 0, 0),
+    ] {
+        assert_eq!(fields(row, bytes), answer(bytes, kind, hits, misses), "{bytes:?}");
+    }
+    for bytes in ["*1\r\n$1\r\na\r\n", "*2\r\n$1\r\na\r\n:1\r\n", "$1\r\na\r\n", "_\r\n"] {
+        assert!(matches!(fields(row, bytes), ReplyProgress::Garbage(_)), "{bytes:?}");
     }
 }
 
@@ -141,7 +179,7 @@ fn what_is_no_answer_is_garbage() {
 
 #[test]
 fn answers_are_taken_as_they_are_unless_they_are_compared() {
-    let expected = ExpectedAnswer { request: &[], keys: 1, values: None };
+    let expected = ExpectedAnswer { request: &[], keys: 1, fields: 0, values: None };
     let progress = ReplyReader::new(Protocol::Redis).read(b"$1\r\nx\r\n", expected, false);
     assert_eq!(progress, answer("$1\r\nx\r\n", AnswerKind::Hit, 1, 0));
 }
@@ -149,7 +187,8 @@ fn answers_are_taken_as_they_are_unless_they_are_compared() {
 #[test]
 fn a_body_without_a_length_ends_with_the_connection() {
     let (values, _) = kept(&[("k", Some("ab"))]);
-    let expected = ExpectedAnswer { request: &[], keys: 1, values: Some(ExpectedValues::of(&values)) };
+    let expected =
+        ExpectedAnswer { request: &[], keys: 1, fields: 0, values: Some(ExpectedValues::of(&values)) };
     let bytes = b"HTTP/1.0 200 OK\r\n\r\nab";
     let mut reader = ReplyReader::new(Protocol::Http);
     assert_eq!(reader.read(bytes, expected, false), ReplyProgress::NeedMore);
@@ -206,7 +245,7 @@ fn a_reader_forgets_an_answer_before_the_next() {
     let pairs: &[KeyAndValue] = &[("a", Some("1")), ("b", Some("2"))];
     let (values, request) = kept(pairs);
     let values = Some(ExpectedValues::of(&values));
-    let expected = ExpectedAnswer { request: request.as_bytes(), keys: 2, values };
+    let expected = ExpectedAnswer { request: request.as_bytes(), keys: 2, fields: 0, values };
     let mut reader = ReplyReader::new(Protocol::Memcached);
     let mut kinds = Vec::new();
     for answer in [

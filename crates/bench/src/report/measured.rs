@@ -145,6 +145,7 @@ impl Parameters {
             spread: plan.workload.distribution.to_string(),
             miss: plan.workload.miss,
             keys_per_request: plan.workload.keys_per_request,
+            fields: plan.target.fields().to_vec(),
             seed: plan.workload.seed,
             verify: plan.workload.verify,
             new_connection: plan.new_connection,

@@ -154,6 +154,9 @@ pub struct Parameters {
     pub miss: f64,
     /// Keys in each request.
     pub keys_per_request: usize,
+    /// The columns that were asked for; none where whole values were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
     /// The seed of the requests.
     pub seed: u64,
     /// Whether answers were compared with the data.

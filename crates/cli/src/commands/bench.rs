@@ -25,7 +25,7 @@ use crate::failure::{Failure, Outcome, reason};
 use crate::load_progress::LoadProgress;
 use crate::quantity::{self, Misread};
 use crate::signals::{self, stop_on_signals};
-use crate::target::{ask_in, target};
+use crate::target::{ask_in, target, with_fields};
 use explain::{explain, refuse};
 
 /// Measure how fast a server answers for your own keys
@@ -86,6 +86,11 @@ pub(crate) struct Arguments {
     /// Ask for this many keys in each request
     #[arg(long, value_name = "KEYS", default_value = "1", value_parser = quantity::positive, help_heading = REQUESTS)]
     mget: NonZeroUsize,
+    /// Of a table with columns ask for these alone: with HMGET, or `?fields=` over HTTP
+    ///
+    /// With --verify, the keys come from a carved file with these columns.
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', num_args = 1, help_heading = REQUESTS)]
+    fields: Vec<String>,
     /// The same seed draws the same requests
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = quantity::any_count, help_heading = REQUESTS, hide_short_help = true)]
     seed: u64,
@@ -243,6 +248,10 @@ fn plan(arguments: &Arguments, target: &Target) -> Outcome<LoadPlan> {
         (None, None) => Pace::Closed,
     };
     let is_endless = arguments.duration.is_none() && arguments.requests.is_none();
+    let target = match &arguments.fields[..] {
+        [] => target.clone(),
+        fields => with_fields(target, fields)?,
+    };
     let plan = LoadPlan {
         target: target.clone(),
         connections,
@@ -266,7 +275,7 @@ fn plan(arguments: &Arguments, target: &Target) -> Outcome<LoadPlan> {
     };
     // Every step of a sweep before the first is made.
     for plan in std::iter::once(&plan).chain(&steps_of(arguments, &plan).1) {
-        plan.check().map_err(|error| refuse(target, &error))?;
+        plan.check().map_err(|error| refuse(&target, &error))?;
     }
     Ok(plan)
 }

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use graven_client::{Client, Target, Timeouts};
 use graven_format::{Column, KEY_BYTES_MAX, Projection};
 use graven_ingest::{Input, ReadOptions};
+use graven_wire::address::Protocol;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
@@ -18,8 +19,9 @@ use crate::failure::{Failure, Outcome, reason};
 use crate::input;
 use crate::json_bytes;
 use crate::output::{self, STANDARD_OUTPUT, Stop};
+use crate::row_members::RowMembers;
 use crate::table::{self, OpenTable};
-use crate::target::{ask_in, serve_there};
+use crate::target::{ask_in, serve_there, with_fields};
 
 /// Print the values of keys, one a line, in the order of the keys
 #[derive(clap::Args)]
@@ -51,7 +53,7 @@ struct AnswerForm {
     /// Print a JSON object a key, with null where a key is missing; what is not UTF-8 is base64
     #[arg(long, conflicts_with_all = ["with_keys", "null"])]
     json: bool,
-    /// Of a table with columns print these alone, as a JSON object; of a carved file
+    /// Of a table with columns print these alone, as a JSON object; not over memcached
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', num_args = 1)]
     fields: Vec<String>,
     /// Print this where a key is missing, so that there is a line for each key
@@ -100,6 +102,9 @@ impl AnswerForm {
 /// Where the values are.
 enum LookupSource {
     Server(Box<Client>),
+    /// A server of which columns are asked for. A Redis answers whole rows, of which these are kept:
+    /// `HMGET` does not tell a number from a text.
+    ServerRows(Box<Client>, Option<RowMembers>),
     Carved(OpenTable),
     /// A carved file whose values have columns, of which these are asked for, if not all.
     Rows(OpenTable, Option<Projection>),
@@ -113,11 +118,16 @@ const BATCH_KEYS_MAX: usize = 1024;
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let mut table = LookupSource::open(arguments)?;
     let out = BufWriter::new(io::stdout().lock());
-    let mut answers = Answers { form: &arguments.form, out, missing: false };
+    let mut answers = Answers { form: &arguments.form, out, missing: false, found: false };
     let looked_up = match &arguments.keys[..] {
         [dash] if dash == "-" => look_up_lines(&mut table, &mut answers),
         keys => look_up(&mut table, &keys.iter().map(|key| key.as_bytes()).collect::<Vec<_>>(), &mut answers),
     };
+    if let LookupSource::ServerRows(_, Some(members)) = &table
+        && answers.found
+    {
+        members.unseen().for_each(|name| warn(format_args!("no row that was found has a column `{name}`")));
+    }
     let done = looked_up.and_then(|()| Ok(answers.out.flush()?));
     output::written(done, Path::new(STANDARD_OUTPUT))?;
     Ok(if answers.missing { ExitCode::from(1) } else { ExitCode::SUCCESS })
@@ -149,12 +159,15 @@ impl LookupSource {
             });
         }
         match text.parse::<Target>() {
-            Ok(_) if !arguments.form.fields.is_empty() => {
-                Err(Failure::new("--fields reads carved files, and this is a server; leave it out"))
-            }
             Ok(server) => {
-                let client = Client::connect(&server, Timeouts::default()).map_err(explain)?;
-                Ok(Self::Server(Box::new(client)))
+                let fields = &arguments.form.fields[..];
+                let (server, members) = match (fields, server.protocol()) {
+                    ([], _) => (server, None),
+                    (fields, Protocol::Redis) => (server, Some(RowMembers::new(fields))),
+                    (fields, _) => (with_fields(&server, fields)?, None),
+                };
+                let client = Box::new(Client::connect(&server, Timeouts::default()).map_err(explain)?);
+                Ok(if fields.is_empty() { Self::Server(client) } else { Self::ServerRows(client, members) })
             }
             Err(error) if names_a_scheme(&text) => Err(Failure::new(error.to_string())),
             Err(_) => Err(Failure::new(format!(
@@ -181,7 +194,7 @@ impl LookupSource {
 
     /// Whether values are rows.
     fn has_rows(&self) -> bool {
-        matches!(self, Self::Rows(..))
+        matches!(self, Self::Rows(..) | Self::ServerRows(..))
     }
 
     /// Hands the value of each of `keys` to `each`, in their order.
@@ -191,7 +204,24 @@ impl LookupSource {
         mut each: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         match self {
-            Self::Server(client) => client.get_many(keys, |i, value| each(keys[i].as_ref(), value)),
+            Self::Server(client) | Self::ServerRows(client, None) => {
+                client.get_many(keys, |i, value| each(keys[i].as_ref(), value))
+            }
+            Self::ServerRows(client, Some(members)) => {
+                let mut json = Vec::new();
+                client.get_many(keys, |i, value| {
+                    let key = keys[i].as_ref();
+                    json.clear();
+                    if value.is_some_and(|row| !members.write(row, &mut json)) {
+                        return Err(Failure::new(format!(
+                            "the value of {} has no columns; leave out --fields",
+                            key.escape_ascii()
+                        ))
+                        .into());
+                    }
+                    each(key, value.is_some().then_some(&json))
+                })
+            }
             Self::Carved(OpenTable { name, store }) => {
                 let mut value = Vec::new();
                 keys.iter().try_for_each(|key| {
@@ -248,6 +278,7 @@ struct Answers<'a, W: Write> {
     form: &'a AnswerForm,
     out: W,
     missing: bool,
+    found: bool,
 }
 
 fn look_up<K: AsRef<[u8]>>(
@@ -265,6 +296,7 @@ fn look_up<K: AsRef<[u8]>>(
     let is_row = table.has_rows();
     table.look_up(keys, |key, value| {
         answers.missing |= value.is_none();
+        answers.found |= value.is_some();
         if !answers.form.write(key, value, is_row, &mut answers.out)? {
             warn(format_args!("the key {} is not there", key.escape_ascii()));
         }

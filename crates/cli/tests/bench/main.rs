@@ -5,6 +5,7 @@ mod ending;
 mod failing;
 mod figures;
 mod peers;
+mod rows;
 mod runs;
 mod schema;
 #[path = "../support/mod.rs"]

@@ -274,18 +274,45 @@ impl<'r> Field<'r> {
         Ok(true)
     }
 
-    /// Appends it as JSON: `null` where it has no value, bytes in base64.
+    /// The text of it as it was given; `None` where it has no value. What does not lie in the table
+    /// as it is gets written into `room`, whose former content is lost.
     ///
     /// # Errors
     /// [`Error::Row`] when its bytes are damaged.
+    #[inline]
+    pub fn lend_text<'t>(&self, room: &'t mut Vec<u8>) -> Result<Option<&'t [u8]>, Error>
+    where
+        'r: 't,
+    {
+        if let FieldContent::Bytes(text) = self.content {
+            return Ok(Some(text));
+        }
+        room.clear();
+        Ok(self.write_text(room)?.then_some(room))
+    }
+
+    /// Appends it as JSON: `null` where it has no value, bytes in base64.
+    ///
+    /// # Errors
+    /// [`Error::Row`] when its bytes are damaged, or are no JSON where they stand for themselves.
     pub fn write_json(&self, out: &mut Vec<u8>) -> Result<(), Error> {
         let is_bare = self.column.column_type.is_bare_in_json();
         match (self.content, self.column.column_type) {
             (FieldContent::Missing | FieldContent::Null, _) => out.extend_from_slice(b"null"),
-            (FieldContent::Float(_) | FieldContent::Bytes(_), ColumnType::Float32 | ColumnType::Float64)
-                if !self.as_f64().is_some_and(f64::is_finite) =>
-            {
+            (
+                FieldContent::Float(_) | FieldContent::Bytes(_) | FieldContent::Coded(..),
+                ColumnType::Float32 | ColumnType::Float64,
+            ) if !self.as_f64().is_some_and(f64::is_finite) => {
                 out.extend_from_slice(b"null");
+            }
+            // No builder writes other texts into such columns, but a forged file may have them.
+            (FieldContent::Bytes(_) | FieldContent::Coded(..), column_type) if is_bare => {
+                let start = out.len();
+                self.write_text(out)?;
+                if !column_type.takes_bare(&out[start..]) {
+                    out.truncate(start);
+                    return Err(damaged(self.column));
+                }
             }
             _ if is_bare => {
                 self.write_text(out)?;
@@ -293,8 +320,9 @@ impl<'r> Field<'r> {
             (_, ColumnType::Bytes) => json::write_base64(&self.text()?, out),
             (FieldContent::Bytes(_) | FieldContent::Coded(..), _) => json::write_string(&self.text()?, out),
             _ => {
+                let start = out.len();
                 out.push(b'"');
-                self.write_text(out)?;
+                self.write_text(out).inspect_err(|_| out.truncate(start))?;
                 out.push(b'"');
             }
         }

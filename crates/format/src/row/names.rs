@@ -90,6 +90,12 @@ mod tests {
                 assert_eq!(schema.position(name), Some(place), "{name}");
                 assert_eq!(schema.position(format!("{name} ")), None, "{name}");
             }
+            for before in [None, Some(0), Some(names.len() / 2), Some(names.len()), Some(usize::MAX - 1)] {
+                for (place, name) in names.iter().enumerate() {
+                    assert_eq!(schema.position_behind(before, name.as_bytes()), Some(place), "{name}");
+                }
+                assert_eq!(schema.position_behind(before, b"none"), None);
+            }
             assert_eq!(schema.position("none"), None);
             assert_eq!(schema.position(b"\xFF"), None);
         }

@@ -211,6 +211,17 @@ impl Schema {
         self.names.find(name.as_ref(), &self.columns)
     }
 
+    /// The same where names come one behind the other, as those of a prepared request do: the column
+    /// behind `before`, the place of the name before, is looked at first.
+    #[inline]
+    pub fn position_behind(&self, before: Option<usize>, name: &[u8]) -> Option<usize> {
+        let next = before.map_or(0, |before| before + 1);
+        match self.columns.get(next) {
+            Some(column) if column.name.as_bytes() == name => Some(next),
+            _ => self.position(name),
+        }
+    }
+
     /// Bytes that every row takes, whatever the lengths of its texts.
     pub fn fixed_bytes(&self) -> usize {
         self.fixed_bytes

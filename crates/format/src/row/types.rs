@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::json;
+use super::number::is_number;
+
 /// What the fields of a column are. On disk: never change a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -97,6 +100,17 @@ impl ColumnType {
             self,
             Self::Bool | Self::Int | Self::UInt | Self::Float32 | Self::Float64 | Self::Decimal | Self::Json
         )
+    }
+}
+
+impl ColumnType {
+    /// Whether `text` is JSON that a column stands for that has no quotes in it.
+    pub(crate) fn takes_bare(self, text: &[u8]) -> bool {
+        match self {
+            Self::Json => json::is_value(text),
+            Self::Bool => matches!(text, b"true" | b"false"),
+            _ => is_number(text),
+        }
     }
 }
 

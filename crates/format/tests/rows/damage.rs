@@ -31,19 +31,106 @@ fn table() -> Store {
     builder.finish().unwrap().0
 }
 
-/// Reads all of a row in every way.
+/// Reads all of a row in every way; what is JSON is so whatever the row has.
 fn read(store: &Store, value: &[u8]) {
     let Ok(row) = store.row(value) else { return };
     for field in row.fields() {
         let Ok(field) = field else { continue };
         let _ =
             (field.value(), field.as_str(), field.as_bytes(), field.as_f64(), field.as_i64(), field.as_u64());
-        let _ = (field.as_bool(), field.write_json(&mut Vec::new()), field.write_text(&mut Vec::new()));
+        let _ = (field.as_bool(), field.write_text(&mut Vec::new()));
+        let mut json = Vec::new();
+        match field.write_json(&mut json) {
+            Ok(()) => assert_json(&json),
+            Err(error) => assert!(matches!(error, Error::Row { column: Some(_), .. }) && json.is_empty()),
+        }
     }
     for column in 0..row.schema().columns().len() {
         let _ = row.field(column).map(|field| field.value());
     }
-    let _ = row.write_json(&mut Vec::new());
+    let mut json = Vec::new();
+    if row.write_json(&mut json).is_ok() {
+        assert_json(&json);
+    }
+}
+
+fn assert_json(json: &[u8]) {
+    let read = serde_json::from_slice::<serde::de::IgnoredAny>(json);
+    assert!(read.is_ok(), "{}", json.escape_ascii());
+}
+
+/// A table of two columns whose texts are in the schema, and of two whose texts are in the rows.
+fn table_of_bare_texts() -> Store {
+    let mut builder = RowBuilder::new("id", options());
+    for name in ["json", "few", "decimal", "number"] {
+        builder.column(name, None).unwrap();
+    }
+    for i in 0..300_u32 {
+        let texts = [
+            format!("[{i},\"{}\"]", i * 977),
+            ["[1,22]", "{\"a\":1}"][i as usize % 2].to_owned(),
+            format!("{i}.5e{}", i % 7 + 10),
+            ["1.5e10", "2.50"][i as usize % 2].to_owned(),
+        ];
+        let fields = [
+            FieldInput::Json(&texts[0]),
+            FieldInput::Json(&texts[1]),
+            FieldInput::Number(&texts[2]),
+            FieldInput::Number(&texts[3]),
+        ];
+        builder.add(i.to_string().as_bytes(), &fields).unwrap();
+    }
+    builder.finish().unwrap().0
+}
+
+#[test]
+fn forged_texts_that_are_no_json_are_errors_and_verify_finds_them() {
+    let bytes = table_of_bare_texts().memory().to_vec();
+    // Its own check value is that of another table, so that `verify` says so where the rows are sound.
+    for (from, to, column) in [
+        (&b"[1,22]"[..], &b"[1,22}"[..], "few"),
+        (b"{\"a\":1}", b"{\"a\" 1}", "few"),
+        (b"1.5e10", b"1.5e1x", "number"),
+        (b"2.50", b"2.5.", "number"),
+        (b"2.50", b"+2.5", "number"),
+        (b"2.50", b" 2.5", "number"),
+    ] {
+        let forged = forged(&bytes, |schema| {
+            let at = schema.windows(from.len()).position(|window| window == from).unwrap();
+            schema[at..at + to.len()].copy_from_slice(to);
+        });
+        let store = Store::from_bytes(&forged).unwrap();
+        let error = store.verify().unwrap_err();
+        assert!(matches!(&error, Error::Row { column: Some(name), .. } if name == column), "{error}");
+        let (mut damaged, mut value) = (0, Vec::new());
+        for i in 0..300_u32 {
+            value.clear();
+            assert!(store.get(i.to_string().as_bytes(), &mut value).unwrap());
+            read(&store, &value);
+            damaged += u32::from(store.row(&value).unwrap().write_json(&mut Vec::new()).is_err());
+        }
+        assert_eq!(damaged, 150);
+    }
+}
+
+#[test]
+fn rows_whose_texts_are_no_json_cost_an_error() {
+    let store = table_of_bare_texts();
+    let (mut value, mut damaged) = (Vec::new(), 0);
+    for i in 0..20_u32 {
+        value.clear();
+        assert!(store.get(i.to_string().as_bytes(), &mut value).unwrap());
+        for at in 0..value.len() {
+            for other in [0, b' ', b'"', b'[', b'x', 0xFF] {
+                let mut forged = value.clone();
+                forged[at] = other;
+                read(&store, &forged);
+                let row = store.row(&forged).unwrap();
+                damaged += u32::from(row.write_json(&mut Vec::new()).is_err());
+            }
+        }
+    }
+    assert!(damaged > 100, "{damaged}");
 }
 
 #[test]

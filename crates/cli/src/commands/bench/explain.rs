@@ -47,6 +47,9 @@ pub(super) fn refuse(target: &Target, error: &PlanError) -> Failure {
         PlanError::OneKeyTarget => format!(
             "{target} asks for one key at a time; --mget needs HOST:PORT, whose /v1/mget is asked, or another protocol"
         ),
+        PlanError::FieldsOfOneKey => format!(
+            "{target} is asked for the columns of one key at a time, with HMGET; leave --mget out, or ask over HTTP"
+        ),
         PlanError::HeadersWithoutHttp => format!("{target} is not asked over HTTP; leave -H out"),
         error => error.to_string(),
     })

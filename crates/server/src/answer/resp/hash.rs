@@ -160,12 +160,15 @@ fn say_of_row(
     out: &mut OutputBuffer,
 ) -> Result<bool, Error> {
     match part {
-        HashPart::Field(name) => field_or_null(row, name, version, text, out)?,
+        HashPart::Field(name) => field_or_null(row, column(row, name), version, text, out)?,
         HashPart::Fields(names) => {
             reply::array_head(out, names.len());
             let end = out.len().saturating_add(VALUE_BYTES_MAX);
+            let mut before = None;
             for name in names {
-                field_or_null(row, name, version, text, out)?;
+                let column = row.schema().position_behind(before, name);
+                before = column;
+                field_or_null(row, column, version, text, out)?;
                 // One field may be asked for again and again.
                 if out.len() > end {
                     return Ok(false);
@@ -269,20 +272,18 @@ fn column(row: Row<'_>, name: &[u8]) -> Option<usize> {
 #[inline]
 fn field_or_null(
     row: Row<'_>,
-    name: &[u8],
+    column: Option<usize>,
     version: Version,
     text: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    text.clear();
-    let has_value = match column(row, name) {
-        Some(column) => row.field(column)?.write_text(text)?,
-        None => false,
-    };
-    if has_value {
-        reply::bulk(out, text);
-    } else {
+    let Some(column) = column else {
         reply::null(out, version);
+        return Ok(());
+    };
+    match row.field(column)?.lend_text(text)? {
+        Some(text) => reply::bulk(out, text),
+        None => reply::null(out, version),
     }
     Ok(())
 }
