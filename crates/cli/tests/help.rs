@@ -20,6 +20,7 @@ const SUBCOMMANDS: [(&str, usize); 16] = [
     ("publish", 30),
     ("versions", 24),
     ("switch", 24),
+    ("token", 14),
     ("rollback", 24),
     ("resume", 24),
     ("status", 24),

@@ -8,9 +8,9 @@ use graven_access::{TOKEN_BYTES_MIN, Token};
 use crate::console::say;
 use crate::failure::{Failure, Outcome, reason};
 
-/// Make a token for a user of a server: print it, and below it the line for the file of `--users`
+/// Make a token for a user of a server, and the line that has it in the file of users
 ///
-/// The token is 256 random bits. The server's file has its SHA-256 alone, so that who reads that file cannot come as a user.
+/// The token, on the first line, is 256 random bits. The server's file has its SHA-256 alone, so that who reads that file cannot come as a user.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// `-` reads a token of at least 32 bytes from standard input instead, and prints the line alone

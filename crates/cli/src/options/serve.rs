@@ -557,7 +557,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         },
     )
     .more("The log is standard error. No level logs single requests"),
-    common(
+    rare(
         Logs,
         "log-format",
         "Lines of the log",

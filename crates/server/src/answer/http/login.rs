@@ -4,12 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// A name, which may be missing, and a token.
-pub(super) struct Credentials {
+pub(super) struct ClientLogin {
     pub(super) name: Option<Vec<u8>>,
     pub(super) token: Vec<u8>,
 }
 
-impl Credentials {
+impl ClientLogin {
     /// Reads `Basic` (RFC 7617) and `Bearer` (RFC 6750); `None` for what is neither.
     pub(super) fn of(authorization: &[u8]) -> Option<Self> {
         let end = memchr::memchr(b' ', authorization)?;
@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn a_name_and_a_token_are_read_of_basic_and_bearer() {
         let read = |header: &str| {
-            Credentials::of(header.as_bytes()).map(|Credentials { name, token }| {
+            ClientLogin::of(header.as_bytes()).map(|ClientLogin { name, token }| {
                 let text = |bytes| String::from_utf8(bytes).unwrap();
                 (name.map(text), text(token))
             })

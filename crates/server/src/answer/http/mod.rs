@@ -31,7 +31,7 @@ use crate::listener::ListenerRules;
 use crate::options::ServerOptions;
 use crate::output::OutputBuffer;
 use heads::{Heads, ResponseFraming};
-use login::Credentials;
+use login::ClientLogin;
 use mget::{BodyEnd, Layout, ManyKeys};
 use route::{HEALTH, HEALTHY, READINESS, Route, route};
 use subtle::ConstantTimeEq as _;
@@ -165,8 +165,8 @@ impl HttpSession {
             }
             (Some(header), Some(said)) if header.ct_eq(said).into() => {}
             (Some(header), _) => {
-                let asker = match Credentials::of(header) {
-                    Some(Credentials { name, token }) => {
+                let asker = match ClientLogin::of(header) {
+                    Some(ClientLogin { name, token }) => {
                         access.login(&self.asker, name.as_deref(), &token, &self.client)
                     }
                     None => Err(LoginFailure::Wrong),
