@@ -31,13 +31,14 @@ pub enum Content {
     Utf16,
     /// Text in UTF-32.
     Utf32,
-    /// One JSON array, or one JSON value that is no object.
+    /// One JSON array, where it was said to be something else.
     JsonArray,
-    /// One JSON object that is no pair.
+    /// One JSON object of which it does not follow where its pairs are.
     JsonObject {
-        /// The name of its first member, where that is an array: where such a document keeps its
-        /// rows.
-        array: Option<String>,
+        /// The name of the first member that may hold them.
+        member: Option<String>,
+        /// The name of the first field of the first pair, where these are objects in an array.
+        field: Option<String>,
     },
     /// A JSON object a line.
     JsonLines,
