@@ -108,6 +108,10 @@ fn foreign(name: &str, content: &Content, compression: Option<Compression>) -> O
         Content::OtherKind(_) => "export the table as csv or JSON lines".to_owned(),
         Content::Utf16 => format!("turn it into UTF-8 with `iconv -f UTF-16 -t UTF-8 {file} > NEW`"),
         Content::Utf32 => format!("turn it into UTF-8 with `iconv -f UTF-32 -t UTF-8 {file} > NEW`"),
+        Content::Stanzas => format!(
+            "write each as a JSON object a line, and build that with `--format jsonl`; if the lines of {file} are pairs, \
+             say so with `--format data`"
+        ),
         Content::LoneCarriageReturns => {
             format!("turn these into line feeds with `tr '\\r' '\\n' < {file} > NEW`")
         }

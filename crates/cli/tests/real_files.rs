@@ -150,9 +150,10 @@ const FILES: [Real; 20] = [
     },
     Real {
         name: "Packages",
-        text: "Package: 0ad\nVersion: 0.0.26\n\nPackage: 0ad-data\nVersion: 0.0.26\n\nPackage: 0install\nVersion: 2.18\n",
-        naive: "4 of 6 pairs have a key that comes again, more than half of all",
-        flags: &["--duplicates", "last"],
+        text: "Package: 0ad\nVersion: 0.0.26\nDepends: 0ad-data (>= 0.0.26),\n libc6\n\nPackage: 0ad-data\nVersion: 0.0.26\n\n\
+               Package: 0install\nVersion: 2.18\n",
+        naive: "is stanzas of lines that are a name, a colon and a text; write each as a JSON object a line",
+        flags: &["--format", "data", "--comment", " ", "--duplicates", "last"],
         pair: ("Package:", "0install"),
     },
     Real {

@@ -42,6 +42,8 @@ pub enum Content {
     },
     /// A JSON object a line.
     JsonLines,
+    /// Stanzas of fields: lines of a name, a colon and a text, with empty lines between.
+    Stanzas,
     /// Bytes that no text has.
     NulBytes,
     /// Lines that end in `\r` alone.
@@ -74,6 +76,7 @@ impl fmt::Display for Content {
             Self::JsonArray => f.write_str("a JSON array"),
             Self::JsonObject { .. } => f.write_str("one JSON object"),
             Self::JsonLines => f.write_str("a JSON object a line"),
+            Self::Stanzas => f.write_str("stanzas of lines that are a name, a colon and a text"),
             Self::NulBytes => f.write_str("zero bytes"),
             Self::LoneCarriageReturns => f.write_str("lines that end in a carriage return alone"),
             Self::Columns { delimiter } => write!(f, "columns separated by `{}`", delimiter.escape_ascii()),

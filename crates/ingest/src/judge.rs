@@ -87,6 +87,9 @@ fn find(input: &Input, options: &ReadOptions) -> Result<Format, Fault> {
     if named != Some(Format::Csv) && head.ends_lines_in_carriage_returns() {
         return Err(refuse(Content::LoneCarriageReturns));
     }
+    if named.is_none() && head.has_stanzas() {
+        return Err(refuse(Content::Stanzas));
+    }
     if !matches!(named, Some(Format::Data | Format::Jsonl))
         && options.comment.is_none()
         && let Some(prefix) = head.comment()
@@ -211,6 +214,21 @@ impl<'a> Head<'a> {
     fn ends_lines_in_carriage_returns(&self) -> bool {
         let first = memchr::memchr(b'\r', self.text);
         !self.text.contains(&b'\n') && first.is_some_and(|at| at + 1 < self.text.len())
+    }
+
+    /// Whether lines are a name, a colon and a text, or go on such a text, and behind an empty line the
+    /// name of the first comes again.
+    fn has_stanzas(&self) -> bool {
+        let name = |line: &'a [u8]| {
+            let (name, rest) = line.split_at(memchr::memchr(b':', line)?);
+            let is_name = name.first()?.is_ascii_alphabetic()
+                && name.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            (is_name && matches!(rest, b":" | [b':', b' ' | b'\r', ..])).then_some(name)
+        };
+        let Some(first) = self.lines().next().and_then(name) else { return false };
+        let again = [b"\n\n", first, b":"].concat();
+        self.lines().all(|line| matches!(line, [b' ' | b'\t', ..]) || name(line).is_some())
+            && memchr::memmem::find(self.text, &again).is_some()
     }
 
     /// What the first line, but not every line, begins with as a comment does.

@@ -532,3 +532,14 @@ fn what_cannot_be_opened_or_read_is_an_error_of_its_own() {
     assert!(matches!(error.cause, Cause::Read(_)), "{error}");
     assert_eq!(error.position.line, Some(20_001));
 }
+
+#[test]
+fn stanzas_are_named_and_what_only_looks_like_a_field_is_text() {
+    let stanzas = b"Package: a\nVersion: 1\nDescription: x\n y\n\nPackage: b\nVersion: 2\n";
+    assert_content("Packages", stanzas, Content::Stanzas);
+    assert_content("status.txt", b"A:\nB: c\n\nA: d\n", Content::Stanzas);
+    assert_reads("t", b"a: 1\nb: 2\n\nc: 3\n", Format::Data, &[("a:", "1"), ("b:", "2"), ("c:", "3")]);
+    assert_reads("t", b"a:1 x\n\na:1 y\n", Format::Data, &[("a:1", "x"), ("a:1", "y")]);
+    let data = ReadOptions { format: Some(Format::Data), ..ReadOptions::default() };
+    assert_eq!(read_as("t", b"a: 1\n\na: 2\n", &data).unwrap().1.len(), 2);
+}
