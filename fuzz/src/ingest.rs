@@ -4,7 +4,7 @@
 use std::io::{Cursor, Read};
 
 use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use graven_ingest::{Compression, Format, Input, Nulls, Pairs, ReadOptions};
+use graven_ingest::{Compression, Format, Input, KeyColumns, Nulls, Pairs, ReadOptions, ValueColumns};
 
 /// Pairs after which a reading is left: compressed bytes can stand for very many.
 const PAIRS_MAX: usize = 20_000;
@@ -31,11 +31,12 @@ fn options(how: u8, what: u8) -> ReadOptions {
     let named = |name: &str, number: &str| Some(if is(0) { name } else { number }.to_owned());
     ReadOptions {
         format,
-        key: if is(1) { named("key", "1") } else { None },
-        value: if is(2) { named("value", "2") } else { None },
+        key: if is(1) { named("key", "1").map(|name| KeyColumns(vec![name])) } else { None },
+        value: if is(2) { named("value", "2").map(ValueColumns::One) } else { None },
         header: if is(3) { Some(is(0)) } else { None },
         delimiter: if is(4) { Some(b';') } else { None },
         comment: if is(5) { Some(b"#".to_vec()) } else { None },
+        skip: u64::from(how >> 3 & 7 == 7),
         rows_in_quotes: is(6),
         trim: is(7),
         nulls: match how >> 6 {
@@ -44,6 +45,7 @@ fn options(how: u8, what: u8) -> ReadOptions {
             2 => Nulls::Empty,
             _ => Nulls::Json,
         },
+        ..ReadOptions::default()
     }
 }
 
@@ -56,12 +58,14 @@ fn read(input: Result<Input, graven_ingest::Error>, options: &ReadOptions) -> Ou
         Ok(pairs) => pairs,
         Err(error) => return (read, Some(error.to_string())),
     };
+    // Several members may stand in one line.
+    let is_document = pairs.format() == Format::Json;
     while read.len() < PAIRS_MAX {
         match pairs.next_pair() {
             Ok(Some(pair)) => {
                 assert!(pair.key.len() <= KEY_BYTES_MAX && pair.value.len() <= VALUE_BYTES_MAX);
                 let before = read.last().map_or(0, |&(.., line)| line);
-                assert!(pair.line > before, "line {} behind line {before}", pair.line);
+                assert!(pair.line > before || is_document && pair.line == before, "line {} behind line {before}", pair.line);
                 read.push((pair.key.to_vec(), pair.value.to_vec(), pair.line));
             }
             Ok(None) => return (read, None),

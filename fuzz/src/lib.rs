@@ -9,6 +9,7 @@ pub mod address;
 pub mod glob;
 pub mod http;
 pub mod ingest;
+pub mod json;
 pub mod memcached;
 pub mod resp;
 pub mod rows;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use graven_format::layout::Section;
 use graven_format::{ColumnType, FieldInput, Options, RowBuilder, Store};
-use graven_ingest::{ColumnOptions, Compression, Format, Input, ReadOptions, TableRows};
+use graven_ingest::{ColumnOptions, Compression, Format, Input, KeyColumns, ReadOptions, TableRows};
 
 use crate::ingest::Drops;
 use crate::table::page;
@@ -99,10 +99,13 @@ pub fn row(input: &[u8]) {
 pub fn input(input: &[u8]) {
     let [how, what, text @ ..] = input else { return };
     let is = |bit: u8| what >> bit & 1 == 1;
-    let format = [Format::Csv, Format::Tsv, Format::Jsonl][usize::from(how % 3)];
+    let format = [Format::Csv, Format::Tsv, Format::Jsonl, Format::Json][usize::from(how % 4)];
+    let (is_json, two) = (matches!(format, Format::Jsonl | Format::Json), is(6));
+    let names = if is_json { ["a", "c"] } else { ["1", "2"] };
+    let key: Vec<String> = names[..=usize::from(two)].iter().map(|&name| name.into()).collect();
     let read = ReadOptions {
         format: Some(format),
-        key: is(0).then(|| if format == Format::Jsonl { "a".into() } else { "1".into() }),
+        key: is(0).then_some(KeyColumns(key)),
         header: is(1).then_some(is(2)),
         trim: is(3),
         rows_in_quotes: is(4),

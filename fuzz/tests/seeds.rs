@@ -45,6 +45,7 @@ targets! {
     glob: graven_fuzz::glob::matches,
     http_request: graven_fuzz::http::request,
     http_response: graven_fuzz::http::response,
+    ingest_json: graven_fuzz::json::document,
     ingest_pairs: graven_fuzz::ingest::pairs,
     ingest_rows: graven_fuzz::rows::input,
     table_row: graven_fuzz::rows::row,

@@ -4,8 +4,9 @@
 use std::io;
 use std::path::Path;
 
-use graven_ingest::{Cause, Compression, Content, Error};
+use graven_ingest::{Cause, Compression, Content, Error, Role};
 
+use crate::column_list;
 use crate::failure::{Failure, reason};
 use crate::input::{STANDARD_INPUT, default_output};
 use crate::shell;
@@ -107,16 +108,10 @@ fn foreign(name: &str, content: &Content, compression: Option<Compression>) -> O
         Content::OtherKind(_) => "export the table as csv or JSON lines".to_owned(),
         Content::Utf16 => format!("turn it into UTF-8 with `iconv -f UTF-16 -t UTF-8 {file} > NEW`"),
         Content::Utf32 => format!("turn it into UTF-8 with `iconv -f UTF-32 -t UTF-8 {file} > NEW`"),
-        Content::JsonArray => {
-            format!("turn it into an object a line with `jq -c '.[]' {file} > table.jsonl`")
-        }
-        Content::JsonObject { array: Some(array) } => {
-            let filter = shell::word(&format!(".[{}][]", serde_json::Value::from(array.as_str())));
-            format!("turn it into an object a line with `jq -c {filter} {file} > table.jsonl`")
-        }
-        Content::JsonObject { array: None } => {
-            format!("turn it into a pair a line with `jq -c 'to_entries[]' {file} > table.jsonl`")
-        }
+        Content::Stanzas => format!(
+            "write each as a JSON object a line, and build that with `--format jsonl`; if the lines of {file} are pairs, \
+             say so with `--format data`"
+        ),
         Content::LoneCarriageReturns => {
             format!("turn these into line feeds with `tr '\\r' '\\n' < {file} > NEW`")
         }
@@ -168,6 +163,10 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
         Cause::Content(Content::JsonLines) => {
             flags("--format jsonl --key FIELD --value FIELD", "read it with")
         }
+        Cause::Content(Content::JsonArray) => flags("--format json", "read it with"),
+        Cause::Content(Content::JsonObject { member, field }) => {
+            Some(document(member.as_deref(), field.as_deref()))
+        }
         Cause::Content(Content::NulBytes) => {
             flags("--format data", "a text has none; if this is one all the same, say so with")
         }
@@ -185,7 +184,8 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
         Cause::NotForFormat { .. } => words("leave that flag out, or say another form with `--format`"),
         Cause::ValueUndecided { columns } => {
             let column = |i: usize| columns.get(i).map_or("2", String::as_str);
-            let flags = format!("--key {} --value {}", shell::word(column(0)), shell::word(column(1)));
+            let flags =
+                format!("--key {} --value {}", column_list::word(column(0)), column_list::word(column(1)));
             let sentence =
                 format!("say which they are, as with `{flags}`, or keep all columns with `--columns '*'`");
             Some((sentence, flags))
@@ -201,8 +201,24 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
         Cause::NoSuchColumn { found: 1, .. } => {
             flags("--delimiter", "if columns are separated by something else, say by what with")
         }
-        Cause::NoField { .. } => flags("--key FIELD --value FIELD", "name the fields with"),
-        Cause::Null { role: graven_ingest::Role::Value } => flags(
+        Cause::NoField { role: Role::Column, fields, .. } => match &fields[..] {
+            [] => None,
+            [first, ..] => flags(&format!("--at {}", shell::word(first)), "go down into another, as with"),
+        },
+        Cause::NoField { fields, .. } if fields.len() < 2 => {
+            flags("--key FIELD --value FIELD", "name the fields with")
+        }
+        Cause::NoField { fields, .. } => {
+            let (key, value) = (column_list::word(&fields[0]), column_list::word(&fields[1]));
+            let flags = format!("--key {key} --value {value}");
+            let sentence = format!("say which they are, as with `{flags}`; `--value '*'` is all but the key");
+            Some((sentence, flags))
+        }
+        Cause::SeparatorInKey { .. } => {
+            flags("--key-separator '|'", "put something else between the parts, as with")
+        }
+        Cause::RepeatedMember { .. } => words("say which columns the value is to have with `--value`"),
+        Cause::Null { role: Role::Value } => flags(
             "--null skip",
             "`--null empty` or `--null json` says what they become; leave such pairs out with",
         ),
@@ -218,6 +234,22 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
         Cause::ColumnCount { .. } => words("a cell that holds a separator is written in quotes"),
         _ => None,
     }
+}
+
+/// What to do about a JSON object of which it does not follow where its pairs are: the member that may
+/// hold them, and the first field of the first of them.
+fn document(member: Option<&str>, field: Option<&str>) -> (String, String) {
+    let Some(member) = member else {
+        let flags = "--format json".to_owned();
+        return (format!("read a pair a member with `{flags}`"), flags);
+    };
+    let mut flags = format!("--at {}", shell::word(member));
+    if let Some(field) = field {
+        flags.push_str(&format!(" --key {} --value '*'", column_list::word(field)));
+    }
+    let sentence =
+        format!("go down into a member, as with `{flags}`, or read a pair a member with `--format json`");
+    (sentence, flags)
 }
 
 /// A byte as a shell takes it.

@@ -40,7 +40,7 @@ pub(crate) fn in_memory(input: Input, read: &ReadOptions, keep: Option<Keep>) ->
             let explain_input = |error| explain_input(error, None, Reads::WhatNeedsNoFlags);
             let mut builder = Builder::new(options.clone());
             let mut pairs = Pairs::new(input, read).map_err(explain_input)?;
-            pairs.add_to(&mut builder).map_err(explain_input)?;
+            add(&mut pairs, &mut builder, keep, &options).map_err(explain_input)?;
             let (store, built) = builder.finish().map_err(|error| explain(&name, None, error))?;
             check_duplicates(&name, pairs.format(), built, keep)?;
             Ok((store, built))
@@ -53,6 +53,19 @@ pub(crate) fn in_memory(input: Input, read: &ReadOptions, keep: Option<Keep>) ->
         return Err(empty(&name, text_bytes, "serve"));
     }
     Ok(InMemoryTable { store, text_bytes, duplicates: built.duplicates })
+}
+
+/// Adds all pairs, those of a key as one where that is asked for.
+fn add(
+    pairs: &mut Pairs,
+    builder: &mut Builder,
+    keep: Option<Keep>,
+    options: &Options,
+) -> Result<(), graven_ingest::Error> {
+    match keep {
+        Some(Keep::List) => pairs.add_lists_to(builder, options.memory_bytes / 4, &options.temporary_dir),
+        _ => pairs.add_to(builder),
+    }
 }
 
 /// Refuses a table of which most pairs are gone, where nobody said that this is meant.
@@ -100,12 +113,14 @@ impl ReadInput {
         input: Input,
         read: &ReadOptions,
         columns: Option<&ColumnOptions>,
+        keep: Option<Keep>,
         options: Options,
     ) -> Result<Self, graven_ingest::Error> {
         let Some(columns) = columns else {
+            let given = options.clone();
             let mut builder = Builder::new(options);
             let mut pairs = Pairs::new(input, read)?;
-            pairs.add_to(&mut builder)?;
+            add(&mut pairs, &mut builder, keep, &given)?;
             return Ok(Self::Pairs(Box::new(builder), pairs));
         };
         let mut rows = TableRows::new(input, read, columns)?;
@@ -173,7 +188,7 @@ pub(crate) fn to_file(
     let work = || {
         let explain = |error| explain(&name, Some(output), error);
         let explain_input = |error| explain_input(error, Some(output), Reads::Anything);
-        let read = ReadInput::read(input, read, columns, options.clone()).map_err(explain_input)?;
+        let read = ReadInput::read(input, read, columns, keep, options.clone()).map_err(explain_input)?;
         let format = read.format();
         match (read.pairs(), format) {
             (0, Format::Data) => return Err(empty(&name, progress.now().1.max(meter.read()), "carve")),

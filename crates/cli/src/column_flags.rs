@@ -3,15 +3,17 @@
 use graven_format::ColumnType;
 use graven_ingest::ColumnOptions;
 
+use crate::column_list::ColumnList;
+
 /// [`ColumnOptions`] as flags.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ColumnFlags {
-    /// Give values columns: these of a csv, tsv or jsonl, or '*' for all but the key
+    /// Give values columns: these, or '*' for all but the key
     ///
-    /// A column is given by its name or number, a field of a jsonl by its name. The first row of a
+    /// A column of a csv or tsv is given by its name or number, a field of JSON objects by its name. The first row of a
     /// csv or tsv names them, unless --no-header is given. What columns hold follows from all rows.
-    #[arg(long, value_name = "A,B,…", value_delimiter = ',', num_args = 1, conflicts_with = "value", help_heading = TABLE)]
-    columns: Vec<String>,
+    #[arg(long, value_name = "A,B,…", conflicts_with = "value", help_heading = TABLE)]
+    columns: Option<ColumnList>,
     /// What columns hold, where it is not to follow from all rows, as in price:decimal,zip:text
     ///
     /// Types are bool, int, uint, float32, float64, decimal, text, bytes, timestamp, date, uuid and
@@ -33,8 +35,7 @@ fn said(text: &str) -> Result<(String, ColumnType), String> {
 impl ColumnFlags {
     /// What is asked for; nothing where values are to have no columns.
     pub(crate) fn to_options(&self) -> Option<ColumnOptions> {
-        let columns = match &self.columns[..] {
-            [] => return None,
+        let columns = match &self.columns.as_ref()?.0[..] {
             [all] if all == "*" => None,
             columns => Some(columns.to_vec()),
         };

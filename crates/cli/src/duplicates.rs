@@ -15,6 +15,8 @@ pub(crate) enum Keep {
     First,
     /// None: a second value is an error
     Error,
+    /// All of them, as a JSON array in the order of the input; a key with one value has an array too
+    List,
 }
 
 impl Keep {
@@ -23,7 +25,7 @@ impl Keep {
         let (were, their) = if pairs == 1 { ("was", "its") } else { ("were", "their") };
         let what = match self {
             Self::First => format!("skipped, because {their} key had come before"),
-            Self::Last | Self::Error => format!("replaced, because {their} key came again"),
+            Self::Last | Self::Error | Self::List => format!("replaced, because {their} key came again"),
         };
         format!("{} {were} {what}", count(pairs, "pair"))
     }
@@ -40,7 +42,8 @@ impl From<Keep> for Duplicates {
         match keep {
             Keep::Last => Self::Last,
             Keep::First => Self::First,
-            Keep::Error => Self::Error,
+            // No key comes twice any more.
+            Keep::Error | Keep::List => Self::Error,
         }
     }
 }

@@ -4,6 +4,7 @@
 mod advice;
 mod carve;
 mod column_flags;
+mod column_list;
 mod columns_page;
 mod command_line;
 mod commands;

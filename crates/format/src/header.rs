@@ -21,11 +21,11 @@ pub(crate) struct SectionEntry {
 }
 
 impl SectionEntry {
-    /// The entry of a section that a reader must know.
+    /// The entry of a section.
     pub(crate) fn of(section: Section, offset: u64, len: u64, crc: u32) -> Self {
         let mut name = [0; ENTRY_START];
         name[..section.name().len()].copy_from_slice(section.name().as_bytes());
-        Self { name, required: true, offset, len, crc }
+        Self { name, required: section.is_required(), offset, len, crc }
     }
 
     /// The section, where this version knows it.
@@ -150,8 +150,8 @@ impl Header {
         bytes[SECTION_COUNT_OFFSET] = 0;
         bytes.truncate(HEADER_CRC_OFFSET);
         for (section, content) in small {
-            // A table without columns is what it was before there were any.
-            if *section == Section::Schema && content.is_empty() {
+            // A table without these is what it was before there were any.
+            if matches!(section, Section::Schema | Section::ValueType) && content.is_empty() {
                 continue;
             }
             bytes.extend_from_slice(section.name().as_bytes());

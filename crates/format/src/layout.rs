@@ -120,10 +120,13 @@ pub enum Section {
     Records = 6,
     /// The columns, where values have columns.
     Schema = 7,
+    /// What values are, as a media type, where that was said. A reader that does not know it answers
+    /// with the same values.
+    ValueType = 8,
 }
 
 /// How many sections this version knows.
-pub const SECTIONS: usize = 8;
+pub const SECTIONS: usize = 9;
 
 impl Section {
     /// All sections, in the order in which a builder writes them.
@@ -134,6 +137,7 @@ impl Section {
         Self::Dictionary,
         Self::Shared,
         Self::Schema,
+        Self::ValueType,
         Self::Index,
         Self::Records,
     ];
@@ -150,7 +154,13 @@ impl Section {
             Self::Index => "index",
             Self::Records => "records",
             Self::Schema => "schema",
+            Self::ValueType => "valtype",
         }
+    }
+
+    /// Whether a reader must know it.
+    pub const fn is_required(self) -> bool {
+        !matches!(self, Self::ValueType)
     }
 
     /// Whether it is held in memory while the table is open.
@@ -167,6 +177,7 @@ impl Section {
             Self::Dictionary => DICTIONARY_BYTES_MAX,
             Self::Shared => SHARED_BYTES_MAX,
             Self::Schema => SCHEMA_BYTES_MAX,
+            Self::ValueType => VALUE_TYPE_BYTES_MAX,
             Self::Index | Self::Records => u64::MAX,
         }
     }
@@ -183,6 +194,10 @@ pub const DICTIONARY_BYTES_MAX: u64 = 1 << 20;
 pub const SHARED_BYTES_MAX: u64 = 1 << 20;
 /// The most bytes of the section of columns.
 pub const SCHEMA_BYTES_MAX: u64 = 4 << 20;
+/// The most bytes of the section of the type of values.
+pub const VALUE_TYPE_BYTES_MAX: u64 = 255;
+/// The type of values that are JSON texts, each a whole one.
+pub const JSON_TYPE: &[u8] = b"application/json";
 /// The most columns.
 pub const COLUMNS_MAX: usize = 1024;
 /// The most bytes of a column's name.

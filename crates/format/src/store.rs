@@ -19,7 +19,7 @@ use crate::header::{HEAD_BYTES_MAX, Header};
 use crate::home::Home;
 use crate::index::Groups;
 use crate::key::{KeyKind, KeyMap};
-use crate::layout::Section;
+use crate::layout::{JSON_TYPE, Section};
 use crate::region::Region;
 use crate::row::{Row, Schema};
 
@@ -62,6 +62,7 @@ pub struct Store {
     pub(crate) key_decoder: Option<Decoder>,
     pub(crate) values: Values,
     schema: Option<Box<Schema>>,
+    values_are_json: bool,
     pub(crate) home: Home,
     pub(crate) origin: Option<Origin>,
     #[cfg(target_arch = "x86_64")]
@@ -218,6 +219,7 @@ impl Store {
                 Some(Box::new(schema.ok_or_else(|| damaged(Section::Schema, at, Problem::Codec))?))
             }
         };
+        let values_are_json = header.has(Section::ValueType) && small(Section::ValueType)? == JSON_TYPE;
         header.keys.prefix = prefix;
         let keys = KeyMap::new(header.keys.clone(), header.seed, header.bucket_bits);
         let buckets = BucketShape::new(Widths {
@@ -245,6 +247,7 @@ impl Store {
             key_decoder,
             values,
             schema,
+            values_are_json,
             home,
             origin: None,
             #[cfg(target_arch = "x86_64")]
@@ -290,6 +293,12 @@ impl Store {
     /// whatever the order in which the pairs came.
     pub fn identity(&self) -> u64 {
         self.header.identity
+    }
+
+    /// Whether the values are JSON texts, each a whole one, as was said when they were carved.
+    #[inline]
+    pub fn values_are_json(&self) -> bool {
+        self.values_are_json
     }
 
     /// The columns, where values have columns.

@@ -1,13 +1,16 @@
 //! Which columns of a row are key and value.
 
+use crate::composed::Composition;
 use crate::error::{Cause, Fault, Position, Role};
-use crate::options::ReadOptions;
+use crate::options::{ReadOptions, ValueColumns};
 
 /// The columns of key and value, counted from 0, and what the others are called.
 #[derive(Debug)]
 pub(crate) struct KeyValueColumns {
-    pub(crate) key: usize,
-    pub(crate) value: usize,
+    /// Those of the key, then those of the value.
+    pub(crate) wanted: Vec<usize>,
+    /// What is made of their cells.
+    pub(crate) composition: Composition,
     pub(crate) ignored: Vec<String>,
 }
 
@@ -26,36 +29,66 @@ pub(crate) struct FirstRow<'a> {
 impl ReadOptions {
     /// Whether a column is asked for by name.
     pub(crate) fn names_a_column(&self) -> bool {
-        [&self.key, &self.value].into_iter().flatten().any(|wanted| number(wanted).is_none())
+        let values: &[String] = match &self.value {
+            Some(ValueColumns::One(value)) => std::slice::from_ref(value),
+            Some(ValueColumns::Object(values)) => values,
+            Some(ValueColumns::AllOthers) | None => &[],
+        };
+        self.key_names().iter().chain(values).any(|wanted| number(wanted).is_none())
+    }
+
+    /// Whether values are objects, whose members are named.
+    pub(crate) fn names_members(&self) -> bool {
+        matches!(self.value, Some(ValueColumns::Object(_) | ValueColumns::AllOthers))
+    }
+
+    /// Whether the first row is taken for the names of the columns.
+    pub(crate) fn has_header(&self) -> bool {
+        self.header.unwrap_or_else(|| self.names_a_column() || self.names_members())
+    }
+
+    /// The columns of the key, none where nothing is said.
+    pub(crate) fn key_names(&self) -> &[String] {
+        self.key.as_ref().map_or(&[], |key| &key.0)
+    }
+
+    /// What stands between the parts of a key.
+    pub(crate) fn separator(&self) -> &[u8] {
+        self.key_separator.as_deref().unwrap_or(b":")
     }
 
     /// Chooses the columns of key and value.
     pub(crate) fn choose(&self, first: FirstRow<'_>) -> Result<KeyValueColumns, Fault> {
         let fail = |cause| Fault::new(Position::line(first.line), cause);
-        let key = match &self.key {
-            Some(wanted) => first.find(Role::Key, wanted)?,
-            None => 0,
-        };
-        let value = match &self.value {
-            Some(wanted) => first.find(Role::Value, wanted)?,
+        let keys = first.find_keys(self)?;
+        let values = match &self.value {
+            Some(ValueColumns::One(wanted)) => vec![first.find(Role::Value, wanted)?],
+            Some(ValueColumns::Object(wanted)) => {
+                wanted.iter().map(|wanted| first.find(Role::Value, wanted)).collect::<Result<_, _>>()?
+            }
+            Some(ValueColumns::AllOthers) => {
+                (0..first.width()).filter(|column| !keys.contains(column)).collect()
+            }
             None if first.width() > 2 => {
                 let by_name = first.is_header || first.may_be_header && self.header.is_none();
                 let columns = (0..first.width()).map(|column| first.label(column, by_name)).collect();
                 return Err(fail(Cause::ValueUndecided { columns }));
             }
-            None if key == 1 => {
+            None if keys.contains(&1) => {
                 return Err(fail(Cause::KeyIsValue { column: first.label(1, first.is_header) }));
             }
             None if first.width() < 2 => {
                 return Err(fail(Cause::NoSuchColumn { role: Role::Value, wanted: 2, found: first.width() }));
             }
-            None => 1,
+            None => vec![1],
         };
-        let ignored = (0..first.width()).filter(|&column| column != key && column != value);
+        let ignored = (0..first.width()).filter(|column| !keys.contains(column) && !values.contains(column));
+        let members = if self.names_members() { Some(first.member_names(&values)?) } else { None };
+        let composition = Composition::new(keys.len(), self.separator(), members);
         Ok(KeyValueColumns {
-            key,
-            value,
             ignored: ignored.map(|column| first.label(column, first.is_header)).collect(),
+            wanted: keys.into_iter().chain(values).collect(),
+            composition,
         })
     }
 }
@@ -63,6 +96,30 @@ impl ReadOptions {
 impl FirstRow<'_> {
     fn width(self) -> usize {
         self.cells.len()
+    }
+
+    /// The columns of the key.
+    pub(crate) fn find_keys(self, options: &ReadOptions) -> Result<Vec<usize>, Fault> {
+        match options.key_names() {
+            [] => Ok(vec![0]),
+            names => names.iter().map(|wanted| self.find(Role::Key, wanted)).collect(),
+        }
+    }
+
+    /// What the members of an object are called that has these columns: each its name, or its
+    /// number where it has none.
+    fn member_names(self, columns: &[usize]) -> Result<Vec<String>, Fault> {
+        let name = |&column: &usize| match &self.cells[column] {
+            name if self.is_header && !name.is_empty() => name.clone(),
+            _ => (column + 1).to_string(),
+        };
+        let names: Vec<String> = columns.iter().map(name).collect();
+        match names.iter().enumerate().find(|(i, name)| names[..*i].contains(name)) {
+            Some((_, name)) => {
+                Err(Fault::new(Position::line(self.line), Cause::RepeatedMember { name: name.clone() }))
+            }
+            None => Ok(names),
+        }
     }
 
     /// The column that `wanted` names.

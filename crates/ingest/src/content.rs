@@ -31,16 +31,19 @@ pub enum Content {
     Utf16,
     /// Text in UTF-32.
     Utf32,
-    /// One JSON array, or one JSON value that is no object.
+    /// One JSON array, where it was said to be something else.
     JsonArray,
-    /// One JSON object that is no pair.
+    /// One JSON object of which it does not follow where its pairs are.
     JsonObject {
-        /// The name of its first member, where that is an array: where such a document keeps its
-        /// rows.
-        array: Option<String>,
+        /// The name of the first member that may hold them.
+        member: Option<String>,
+        /// The name of the first field of the first pair, where these are objects in an array.
+        field: Option<String>,
     },
     /// A JSON object a line.
     JsonLines,
+    /// Stanzas of fields: lines of a name, a colon and a text, with empty lines between.
+    Stanzas,
     /// Bytes that no text has.
     NulBytes,
     /// Lines that end in `\r` alone.
@@ -73,6 +76,7 @@ impl fmt::Display for Content {
             Self::JsonArray => f.write_str("a JSON array"),
             Self::JsonObject { .. } => f.write_str("one JSON object"),
             Self::JsonLines => f.write_str("a JSON object a line"),
+            Self::Stanzas => f.write_str("stanzas of lines that are a name, a colon and a text"),
             Self::NulBytes => f.write_str("zero bytes"),
             Self::LoneCarriageReturns => f.write_str("lines that end in a carriage return alone"),
             Self::Columns { delimiter } => write!(f, "columns separated by `{}`", delimiter.escape_ascii()),

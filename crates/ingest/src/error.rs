@@ -66,6 +66,15 @@ impl Fault {
         Self { position, cause }
     }
 
+    /// The same, where so many lines before the place were not counted.
+    pub(crate) fn behind(mut self, lines: u64) -> Self {
+        self.position.line = self.position.line.map(|line| line + lines);
+        if let Cause::AfterQuote { line, .. } = &mut self.cause {
+            *line += lines;
+        }
+        self
+    }
+
     /// The error of the input that people call `input`.
     pub fn of(self, input: &str) -> Error {
         self.of_compressed(input, None)
@@ -123,6 +132,15 @@ pub enum Cause {
     KeyTooLong,
     /// A value is longer than a table holds.
     ValueTooLong,
+    /// The values of a key make a longer array than a value may be.
+    ListTooLong {
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// What is to be a JSON text is none; what is wrong with it.
+    NotJson(String),
+    /// A text that JSON is to hold is not UTF-8.
+    NotUtf8,
     /// A line has no tab between key and value.
     NoTab,
     /// A row has more or fewer columns than the first one.
@@ -159,6 +177,19 @@ pub enum Cause {
     ValueUndecided {
         /// What the columns can be asked for by: their names, or their numbers.
         columns: Vec<String>,
+    },
+    /// Two members of the objects that values are to be would have one name.
+    RepeatedMember {
+        /// The name.
+        name: String,
+    },
+    /// A part of a key, though not its last, holds what stands between the parts: other parts could
+    /// make the same key.
+    SeparatorInKey {
+        /// Which part, from 1.
+        part: usize,
+        /// What stands between the parts.
+        separator: String,
     },
     /// The key is asked for in the column that is the value where nothing is said.
     KeyIsValue {
@@ -205,6 +236,25 @@ pub enum Cause {
     },
     /// What is no JSON object.
     Json(String),
+    /// Something else comes in a JSON document than what must come.
+    UnexpectedJson {
+        /// What must come.
+        expected: &'static str,
+        /// The byte that comes; none where the document ends.
+        found: Option<u8>,
+    },
+    /// The string, array or object of a JSON document that begins here does not end.
+    OpenJson,
+    /// Arrays and objects of a JSON document lie deeper in each other than is read.
+    TooDeep {
+        /// How deep they may lie.
+        most: u32,
+    },
+    /// What begins here in a JSON document is longer than any pair.
+    JsonTooLong {
+        /// Bytes that it may have.
+        most: usize,
+    },
     /// An object lacks a field that is asked for.
     NoField {
         /// What the field was to be.
@@ -338,6 +388,13 @@ impl fmt::Display for Cause {
             Self::LeadingSeparator => f.write_str("the line begins with a separator; a key must come first"),
             Self::KeyTooLong => write!(f, "the key is longer than {KEY_BYTES_MAX} bytes"),
             Self::ValueTooLong => write!(f, "the value is longer than {VALUE_BYTES_MAX} bytes"),
+            Self::ListTooLong { key } => write!(
+                f,
+                "the values of the key {} make an array of more than {VALUE_BYTES_MAX} bytes",
+                key.escape_ascii()
+            ),
+            Self::NotJson(what) => write!(f, "expected a value that is JSON: {what}"),
+            Self::NotUtf8 => f.write_str("the value is not UTF-8, which JSON has to be"),
             Self::NoTab => f.write_str("expected a tab between a key and a value, found none"),
             Self::ColumnCount { expected, found } => {
                 write!(f, "expected {} as in the first row, found {found}", count(*expected, "column"))
@@ -363,6 +420,13 @@ impl fmt::Display for Cause {
                 "expected two columns, a key and a value, found {}: {}",
                 columns.len(),
                 list(columns)
+            ),
+            Self::RepeatedMember { name } => {
+                write!(f, "more than one column is named {name}, and a value has one member of a name")
+            }
+            Self::SeparatorInKey { part, separator } => write!(
+                f,
+                "part {part} of the key holds `{separator}`, or ends as that begins: other parts could make the same key"
             ),
             Self::KeyIsValue { column } => {
                 write!(f, "column {column} is the key, and the value too where no other is named")
@@ -390,6 +454,23 @@ impl fmt::Display for Cause {
                 count(*columns, "column")
             ),
             Self::Json(what) => f.write_str(what),
+            Self::UnexpectedJson { expected, found: Some(found) } => {
+                write!(f, "expected {expected}, found `{}`", found.escape_ascii())
+            }
+            Self::UnexpectedJson { expected, found: None } => {
+                write!(f, "expected {expected}, found the end of the document")
+            }
+            Self::OpenJson => f.write_str("what begins here has not ended at the end of the document"),
+            Self::TooDeep { most } => {
+                write!(f, "arrays and objects lie deeper in each other here than {most} levels")
+            }
+            Self::JsonTooLong { most } => write!(f, "what begins here is longer than {most} bytes"),
+            Self::NoField { role: Role::Column, wanted, fields } if fields.is_empty() => {
+                write!(f, "the object has no member `{wanted}`; it has none at all")
+            }
+            Self::NoField { role: Role::Column, wanted, fields } => {
+                write!(f, "the object has no member `{wanted}`; its members are {}", list(fields))
+            }
             Self::NoField { role, wanted, fields } if fields.is_empty() => {
                 write!(f, "the object has no field `{wanted}` for the {role}; it has none at all")
             }

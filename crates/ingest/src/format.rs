@@ -16,11 +16,13 @@ pub enum Format {
     Csv,
     /// A line is a JSON object.
     Jsonl,
+    /// One JSON document, an object or an array: a member or an element is a pair.
+    Json,
 }
 
 impl Format {
     /// Every form.
-    pub const ALL: [Self; 4] = [Self::Data, Self::Tsv, Self::Csv, Self::Jsonl];
+    pub const ALL: [Self; 5] = [Self::Data, Self::Tsv, Self::Csv, Self::Jsonl, Self::Json];
 
     /// The short name, which is also the usual extension of such a file.
     pub const fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Format {
             Self::Tsv => "tsv",
             Self::Csv => "csv",
             Self::Jsonl => "jsonl",
+            Self::Json => "json",
         }
     }
 
@@ -50,6 +53,7 @@ impl Format {
             "tsv" | "tab" => Some(Self::Tsv),
             "csv" => Some(Self::Csv),
             "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "json" => Some(Self::Json),
             "gz" | "zst" => Self::of(Path::new(path.file_stem()?)),
             _ => None,
         }

@@ -1,7 +1,7 @@
 //! An opened input: a file or a stream, decompressed, with its first bytes looked at.
 
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -142,6 +142,34 @@ impl Input {
         self.head = read_head(&mut decoded).map_err(unread)?;
         self.source = Source::Stream(Box::new(Cursor::new(self.head.clone()).chain(decoded)));
         Ok(())
+    }
+
+    /// Passes over so many lines at the beginning, and looks at what comes then. How many there were.
+    ///
+    /// # Errors
+    /// As [`Self::from_reader`].
+    pub(crate) fn skip_lines(&mut self, lines: u64) -> Result<u64, Error> {
+        // What is no text has no lines.
+        if lines == 0 || self.foreign().is_some() {
+            return Ok(0);
+        }
+        let source = std::mem::replace(&mut self.source, Source::Stream(Box::new(io::empty())));
+        let source: Box<dyn Read + Send> = match source {
+            Source::File(file) => Box::new(Metered { source: file, meter: Arc::clone(&self.meter) }),
+            Source::Stream(stream) => stream,
+        };
+        let mut source = BufReader::new(source);
+        let mut skipped = 0;
+        let mut skip = || {
+            while skipped < lines && source.skip_until(b'\n')? > 0 {
+                skipped += 1;
+            }
+            read_head(&mut source)
+        };
+        self.head =
+            skip().map_err(|error| Fault::new(Position::WHOLE, Cause::reading(error)).of(&self.name))?;
+        self.source = Source::Stream(Box::new(Cursor::new(self.head.clone()).chain(source)));
+        Ok(skipped)
     }
 
     /// What people call it.

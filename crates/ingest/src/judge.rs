@@ -2,8 +2,6 @@
 //! whether a first row names the columns. A guess that could be wrong is an error that says
 //! between what; nothing is read in a form that its first lines do not have.
 
-use std::collections::BTreeMap;
-
 use graven_format::BASE64_SUFFIX;
 use graven_format::text::pair_of_line;
 use serde::de::IgnoredAny;
@@ -13,6 +11,7 @@ use crate::csv::CsvReader;
 use crate::error::{Cause, Fault, Position};
 use crate::format::Format;
 use crate::input::Input;
+use crate::json::{FirstMember, first_members};
 use crate::lines::BYTE_ORDER_MARK;
 use crate::options::ReadOptions;
 
@@ -44,10 +43,13 @@ pub(crate) fn format(input: &Input, options: &ReadOptions) -> Result<Format, Fau
     let columns = options.key.is_some() || options.value.is_some();
     let what = match format {
         Format::Data if columns => Some("columns"),
-        Format::Data | Format::Jsonl if options.header.is_some() => Some("header"),
-        Format::Data | Format::Tsv | Format::Jsonl if options.delimiter.is_some() => Some("delimiter"),
+        Format::Data | Format::Jsonl | Format::Json if options.header.is_some() => Some("header"),
+        Format::Csv => None,
+        _ if options.delimiter.is_some() => Some("delimiter"),
+        Format::Json if options.comment.is_some() => Some("comments"),
         _ => None,
     };
+    let what = what.or((format != Format::Json && !options.at.is_empty()).then_some("members"));
     match what {
         Some(what) => Err(Fault::new(Position::WHOLE, Cause::NotForFormat { what, format })),
         None => Ok(format),
@@ -62,10 +64,6 @@ fn find(input: &Input, options: &ReadOptions) -> Result<Format, Fault> {
         return Ok(format);
     }
     let head = Head::new(input);
-    let is_json_document = || {
-        let extension = input.path().and_then(|path| path.extension()?.to_str());
-        extension.is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
-    };
     let named = match input.path().and_then(Format::of) {
         // Nothing else has one.
         None if options.delimiter.is_some() => Some(Format::Csv),
@@ -76,26 +74,21 @@ fn find(input: &Input, options: &ReadOptions) -> Result<Format, Fault> {
     }
     match (named, head.json()) {
         (Some(Format::Jsonl), Some(JsonShape::OneLine { .. } | JsonShape::Lines))
-        | (None, Some(JsonShape::Lines)) => {
+        | (None | Some(Format::Json), Some(JsonShape::Lines)) => {
             return Ok(Format::Jsonl);
         }
-        (None, Some(JsonShape::OneLine { is_all })) => {
-            let asks_for_fields = options.key.is_some() || options.value.is_some();
-            return if asks_for_fields || is_all && head.is_pair() || !is_all && !is_json_document() {
-                Ok(Format::Jsonl)
-            } else {
-                Err(refuse(Content::JsonObject { array: head.first_array() }))
-            };
-        }
+        (None | Some(Format::Json), Some(shape)) => return head.document(&shape, named, options),
+        (Some(Format::Json), None) => return Ok(Format::Json),
         (_, Some(JsonShape::Array)) => return Err(refuse(Content::JsonArray)),
-        (_, Some(JsonShape::Object)) => {
-            return Err(refuse(Content::JsonObject { array: head.first_array() }));
-        }
+        (_, Some(JsonShape::Object)) => return Err(refuse(head.object())),
         (_, Some(JsonShape::OneLine { .. } | JsonShape::Lines)) => return Err(refuse(Content::JsonLines)),
         (_, None) => {}
     }
     if named != Some(Format::Csv) && head.ends_lines_in_carriage_returns() {
         return Err(refuse(Content::LoneCarriageReturns));
+    }
+    if named.is_none() && head.has_stanzas() {
+        return Err(refuse(Content::Stanzas));
     }
     if !matches!(named, Some(Format::Data | Format::Jsonl))
         && options.comment.is_none()
@@ -177,27 +170,65 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Whether the text is an object with the fields of a pair.
-    fn is_pair(&self) -> bool {
-        let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(self.text).unwrap_or_default();
+    /// The form of a JSON text that is no object a line, or whose only line is one. The members of an
+    /// object are its pairs where they are alike.
+    fn document(
+        &self,
+        shape: &JsonShape,
+        named: Option<Format>,
+        options: &ReadOptions,
+    ) -> Result<Format, Fault> {
+        if !options.at.is_empty() || matches!(shape, JsonShape::Array) {
+            return Ok(Format::Json);
+        }
+        let members = first_members(self.text);
         let has = |name: &str| {
-            fields.keys().any(|field| field.strip_suffix(BASE64_SUFFIX).unwrap_or(field) == name)
+            let mut names = members.iter().map(|member| member.name.as_str());
+            names.any(|member| member.strip_suffix(BASE64_SUFFIX).unwrap_or(member) == name)
         };
-        has("key") && has("value")
+        if let JsonShape::OneLine { is_all } = shape {
+            let is_row = match options.key_names() {
+                [] => has("key") && has("value"),
+                keys => keys.iter().all(|key| has(key)),
+            };
+            // Where a line is longer than what is looked at, more may follow.
+            let may_go_on = !is_all && named.is_none() && !are_alike(&members);
+            if is_row || may_go_on {
+                return Ok(Format::Jsonl);
+            }
+        }
+        if are_alike(&members) { Ok(Format::Json) } else { Err(refuse(self.object())) }
     }
 
-    /// The name of the first member of an object, where it is an array.
-    fn first_array(&self) -> Option<String> {
-        let inside = self.text.trim_ascii_start().strip_prefix(b"{")?;
-        let mut names = serde_json::Deserializer::from_slice(inside).into_iter::<String>();
-        let name = names.next()?.ok()?;
-        let behind = inside[names.byte_offset()..].trim_ascii_start().strip_prefix(b":")?;
-        behind.trim_ascii_start().starts_with(b"[").then_some(name)
+    /// What an object is called whose pairs are not found.
+    fn object(&self) -> Content {
+        let members = first_members(self.text);
+        let rows = members.iter().find(|member| member.element == Some(b'{'));
+        let member = rows.or_else(|| members.iter().find(|member| member.first == b'{'));
+        Content::JsonObject {
+            member: member.map(|member| member.name.clone()),
+            field: rows.and_then(|member| member.field.clone()),
+        }
     }
 
     fn ends_lines_in_carriage_returns(&self) -> bool {
         let first = memchr::memchr(b'\r', self.text);
         !self.text.contains(&b'\n') && first.is_some_and(|at| at + 1 < self.text.len())
+    }
+
+    /// Whether lines are a name, a colon and a text, or go on such a text, and behind an empty line the
+    /// name of the first comes again.
+    fn has_stanzas(&self) -> bool {
+        let name = |line: &'a [u8]| {
+            let (name, rest) = line.split_at(memchr::memchr(b':', line)?);
+            let is_name = name.first()?.is_ascii_alphabetic()
+                && name.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            (is_name && matches!(rest, b":" | [b':', b' ' | b'\r', ..])).then_some(name)
+        };
+        let Some(first) = self.lines().next().and_then(name) else { return false };
+        let again = [b"\n\n", first, b":"].concat();
+        self.lines().all(|line| matches!(line, [b' ' | b'\t', ..]) || name(line).is_some())
+            && memchr::memmem::find(self.text, &again).is_some()
     }
 
     /// What the first line, but not every line, begins with as a comment does.
@@ -249,6 +280,19 @@ impl<'a> Head<'a> {
     }
 }
 
+/// Whether the members of an object are pairs of one table: more than one, and all of them objects, or
+/// texts and numbers, or lists of these. What is null may be any of them.
+fn are_alike(members: &[FirstMember]) -> bool {
+    let kinds = members.iter().filter(|member| member.first != b'n').map(|member| match member.first {
+        first @ (b'{' | b'[') => first,
+        _ => b'"',
+    });
+    let mut kinds = kinds.peekable();
+    let first = kinds.peek().copied();
+    let has_rows = |member: &FirstMember| matches!(member.element, Some(b'{' | b'['));
+    members.len() != 1 && kinds.all(|kind| Some(kind) == first) && !members.iter().any(has_rows)
+}
+
 /// Whether most values of an input of `.data` text begin with a blank.
 pub(crate) fn are_values_aligned(input: &Input) -> bool {
     Head::new(input).are_values_aligned()
@@ -297,6 +341,11 @@ impl FirstRows {
         let is_comment =
             |line: &&[u8]| options.comment.as_ref().is_some_and(|prefix| line.starts_with(prefix));
         Self { rows: Head::new(input).lines().filter(|line| !is_comment(line)).map(cells).collect() }
+    }
+
+    /// The first row.
+    pub(crate) fn first(&self) -> Option<&[String]> {
+        self.rows.first().map(Vec::as_slice)
     }
 
     /// How wide all rows are, where they are alike.

@@ -1,5 +1,5 @@
-//! Reads the pairs of a table from the files that people and jobs have: `.data` text, tsv, csv and
-//! JSON lines, plain or compressed with gzip or zstd.
+//! Reads the pairs of a table from the files that people and jobs have: `.data` text, tsv, csv,
+//! JSON lines and JSON documents, plain or compressed with gzip or zstd.
 //!
 //! ```
 //! use graven_format::{Builder, Options};
@@ -42,6 +42,7 @@
 //! twice, on all threads and without keeping it, which no reader of pairs one by one can give it.
 
 mod columns;
+mod composed;
 mod compressed;
 mod content;
 mod csv;
@@ -49,10 +50,10 @@ mod data;
 mod error;
 mod format;
 mod input;
-mod jsonl;
+mod json;
 mod judge;
 mod lines;
-mod objects;
+mod lists;
 mod options;
 mod pairs;
 mod row;
@@ -67,7 +68,7 @@ pub use format::Format;
 pub use graven_format::BASE64_SUFFIX;
 pub use graven_format::text::Pair;
 pub use input::{Input, Meter};
-pub use options::{Nulls, ReadOptions};
+pub use options::{KeyColumns, Nulls, ReadOptions, ValueColumns, ValueType};
 pub use pairs::Pairs;
 pub use row::{Cell, InputRow, Rows};
 pub use table_rows::{ColumnOptions, TableRows};

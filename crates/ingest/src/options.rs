@@ -8,19 +8,26 @@ use crate::format::Format;
 pub struct ReadOptions {
     /// The form; without it, the name and the content say it.
     pub format: Option<Format>,
-    /// The column of the key, by name or number, or the field of a JSON object; without it, the
+    /// The columns of the key, by name or number, or the fields of a JSON object; without it, the
     /// first column or `key`.
-    pub key: Option<String>,
+    pub key: Option<KeyColumns>,
+    /// What stands between the parts of a key of several columns; without it, `:`. It is not empty.
+    pub key_separator: Option<Vec<u8>>,
     /// The same for the value; without it, the second of two columns, what follows the first tab,
     /// or `value`.
-    pub value: Option<String>,
+    pub value: Option<ValueColumns>,
     /// Whether the first row names the columns; without it, it does where a column is asked for by
-    /// name.
+    /// name, and where values are objects, whose members need names.
     pub header: Option<bool>,
     /// What separates the columns of a csv; without it, a comma.
     pub delimiter: Option<u8>,
     /// What a line begins with that is passed over.
     pub comment: Option<Vec<u8>>,
+    /// Lines at the beginning that are passed over.
+    pub skip: u64,
+    /// The members of a JSON document that are gone down into: the one of the document, then the one
+    /// of that, and so on.
+    pub at: Vec<String>,
     /// Whether a quoted cell of a csv may hold several lines that look like rows. Without it they
     /// are an error: so it looks where quotes are missing.
     pub rows_in_quotes: bool,
@@ -28,6 +35,58 @@ pub struct ReadOptions {
     pub trim: bool,
     /// What a value that is null becomes.
     pub nulls: Nulls,
+    /// What values are.
+    pub value_type: ValueType,
+}
+
+/// What values are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ValueType {
+    /// JSON, where all of them are objects or arrays of JSON input, or are made such; else any bytes.
+    #[default]
+    Found,
+    /// Any bytes, whatever they look like.
+    Bytes,
+    /// JSON: what stands in a text, tsv or csv has to be a JSON text; what stands in a JSON object is
+    /// kept as one, a string in its quotes.
+    Json,
+}
+
+/// The columns of which a key is made.
+///
+/// ```
+/// use graven_ingest::KeyColumns;
+///
+/// let one = KeyColumns::from("id");
+/// let two = KeyColumns(vec!["country".into(), "code".into()]);
+/// assert_eq!((one.0.len(), two.0.len()), (1, 2));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyColumns(pub Vec<String>);
+
+/// The columns of which a value is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ValueColumns {
+    /// What stands in one column.
+    One(String),
+    /// A JSON object of these columns, in this order.
+    Object(Vec<String>),
+    /// A JSON object of all columns but those of the key.
+    AllOthers,
+}
+
+impl From<&str> for KeyColumns {
+    fn from(column: &str) -> Self {
+        Self(vec![column.to_owned()])
+    }
+}
+
+impl From<&str> for ValueColumns {
+    fn from(column: &str) -> Self {
+        Self::One(column.to_owned())
+    }
 }
 
 /// What a value that is null becomes. A key is never null.

@@ -1,12 +1,13 @@
 //! The pairs of an input, whatever its form.
 
-use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use graven_format::text::Pair;
 use graven_format::{Builder, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
 use crate::columns::FirstRow;
+use crate::composed::{Composition, write_string};
 use crate::compressed::Compression;
 use crate::content::Content;
 use crate::csv::{CsvReader, CsvRows};
@@ -14,9 +15,10 @@ use crate::data::DataRows;
 use crate::error::{Cause, Error, Fault, Position, Role};
 use crate::format::Format;
 use crate::input::{Input, Meter};
-use crate::jsonl::{self, JsonlRows};
+use crate::json::{self, DocumentTexts, FieldRows, LineTexts};
 use crate::judge::{self, FirstRows};
-use crate::options::{Nulls, ReadOptions};
+use crate::lists::Lists;
+use crate::options::{Nulls, ReadOptions, ValueType};
 use crate::row::{Cell, InputRow, Rows};
 use crate::tsv::TsvRows;
 
@@ -37,11 +39,29 @@ pub struct Pairs {
     compression: Option<Compression>,
     format: Format,
     nulls: Nulls,
+    values: ValueForm,
+    /// Whether all values so far are JSON objects or arrays, or were made JSON.
+    are_json: bool,
     meter: Arc<Meter>,
+    /// Lines before those that are counted.
+    skipped: u64,
     /// The first pair, once it is known.
     first: Option<(Vec<u8>, Vec<u8>)>,
     are_values_aligned: bool,
     reader: PairSource,
+    /// Room for a value that becomes another.
+    room: Vec<u8>,
+}
+
+/// What becomes of values.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ValueForm {
+    /// They stay what they are.
+    Bytes,
+    /// Text has to be JSON.
+    CheckedJson,
+    /// Text becomes a JSON string.
+    Quoted,
 }
 
 /// What the pairs come from.
@@ -60,19 +80,44 @@ impl Pairs {
     /// # Errors
     /// When the input is something else than pairs, or can be read in more than one way; [`Cause`]
     /// lists the reasons.
-    pub fn new(input: Input, options: &ReadOptions) -> Result<Self, Error> {
+    pub fn new(mut input: Input, options: &ReadOptions) -> Result<Self, Error> {
+        let skipped = input.skip_lines(options.skip)?;
         let (name, meter, compression) = (input.name().to_owned(), input.meter(), input.compression());
         let open = || {
             let format = judge::format(&input, options)?;
-            let is_plain = format == Format::Data && !options.trim;
+            let is_plain = format == Format::Data
+                && !options.trim
+                && skipped == 0
+                && options.value_type != ValueType::Json;
             let are_values_aligned = is_plain && judge::are_values_aligned(&input);
             let first = if is_plain { first_of_text(&input, options) } else { None };
-            let reader = reader(format, input, options)?;
+            let reader = reader(format, input, options, skipped)?;
             let (name, meter) = (name.clone(), Arc::clone(&meter));
             let nulls = options.nulls;
-            Ok(Self { name, compression, format, nulls, meter, first, are_values_aligned, reader })
+            let values = match (options.value_type, format) {
+                (ValueType::Found | ValueType::Bytes, _) => ValueForm::Bytes,
+                (ValueType::Json, Format::Jsonl | Format::Json) => ValueForm::Quoted,
+                (ValueType::Json, _) => ValueForm::CheckedJson,
+            };
+            let are_json = options.value_type != ValueType::Bytes;
+            Ok(Self {
+                name,
+                compression,
+                format,
+                nulls,
+                values,
+                are_json,
+                meter,
+                skipped,
+                first,
+                are_values_aligned,
+                reader,
+                room: Vec::new(),
+            })
         };
-        open().map_err(|fault: Fault| stopped_or(fault, &meter).of_compressed(&name, compression))
+        open().map_err(|fault: Fault| {
+            stopped_or(fault, &meter).behind(skipped).of_compressed(&name, compression)
+        })
     }
 
     /// The form in which the input is read.
@@ -107,12 +152,29 @@ impl Pairs {
     /// # Errors
     /// The first thing that is no pair. Nothing is read behind it.
     pub fn next_pair(&mut self) -> Result<Option<Pair<'_>>, Error> {
-        let Self { name, compression, format, nulls, meter, first, reader, .. } = self;
-        let pair = reader.next_pair(*nulls, *format == Format::Jsonl);
+        let Self {
+            name,
+            compression,
+            format,
+            nulls,
+            values,
+            are_json,
+            meter,
+            skipped,
+            first,
+            reader,
+            room,
+            ..
+        } = self;
+        let takes_empty_keys = matches!(format, Format::Jsonl | Format::Json);
+        let mut pair = reader.next_pair(*nulls, *values, takes_empty_keys, are_json, room);
+        if let Ok(Some(pair)) = &mut pair {
+            pair.line += *skipped;
+        }
         if let (None, Ok(Some(pair))) = (&first, &pair) {
             *first = Some((pair.key.to_vec(), pair.value.to_vec()));
         }
-        pair.map_err(|fault| stopped_or(fault, meter).of_compressed(name, *compression))
+        pair.map_err(|fault| stopped_or(fault, meter).behind(*skipped).of_compressed(name, *compression))
     }
 
     /// Adds all pairs that are left to a table that is being built.
@@ -129,12 +191,41 @@ impl Pairs {
             }
             reader => reader,
         };
+        self.add_each(|pair| builder.add(pair.key, pair.value).map_err(|error| Cause::Table(error.into())))?;
+        builder.values_are_json(self.are_json && builder.pairs() > 0);
+        Ok(())
+    }
+
+    /// Adds all pairs that are left to a table that is being built, each key with a JSON array of all
+    /// its values, in order. Text becomes a JSON string. Needs so much memory, and a 256th of what is
+    /// read; the rest waits in an unnamed file in `directory`.
+    ///
+    /// # Errors
+    /// As [`Self::add_to`], [`Cause::ListTooLong`], and [`Cause::NotUtf8`] where a text cannot be a
+    /// string.
+    pub fn add_lists_to(
+        &mut self,
+        builder: &mut Builder,
+        memory_bytes: u64,
+        directory: &Path,
+    ) -> Result<(), Error> {
+        if self.values == ValueForm::Bytes {
+            self.values = ValueForm::Quoted;
+        }
+        let mut lists = Lists::new(memory_bytes, directory);
+        self.add_each(|pair| lists.add(pair.key, pair.value))?;
+        let added = lists.add_to(builder);
+        added.map_err(|fault| stopped_or(fault, &self.meter).of_compressed(&self.name, self.compression))?;
+        builder.values_are_json(true);
+        Ok(())
+    }
+
+    fn add_each(&mut self, mut add: impl FnMut(&Pair<'_>) -> Result<(), Cause>) -> Result<(), Error> {
         while let Some(pair) = self.next_pair()? {
             let line = pair.line;
-            if let Err(error) = builder.add(pair.key, pair.value) {
+            if let Err(cause) = add(&pair) {
                 let position = if line > 0 { Position::line(line) } else { Position::WHOLE };
-                let fault = Fault::new(position, Cause::Table(error.into()));
-                return Err(fault.of_compressed(&self.name, self.compression));
+                return Err(Fault::new(position, cause).of_compressed(&self.name, self.compression));
             }
         }
         Ok(())
@@ -176,32 +267,55 @@ fn of_table(error: graven_format::Error) -> Fault {
     }
 }
 
-fn reader(format: Format, input: Input, options: &ReadOptions) -> Result<PairSource, Fault> {
+fn reader(format: Format, input: Input, options: &ReadOptions, skipped: u64) -> Result<PairSource, Fault> {
     Ok(PairSource::Rows(match format {
-        Format::Data if !options.trim && options.comment.is_none() => return Ok(PairSource::Text(input)),
+        Format::Data
+            if !options.trim
+                && options.comment.is_none()
+                && skipped == 0
+                && options.value_type != ValueType::Json =>
+        {
+            return Ok(PairSource::Text(input));
+        }
         Format::Data => Box::new(DataRows::new(input.into_reader(), options)),
         Format::Tsv => {
             let first_rows = FirstRows::of_tsv(&input, options);
-            let rows = TsvRows::new(input.into_reader(), options, first_rows.begin_with_names())?;
+            let (rows, composition) =
+                TsvRows::new(input.into_reader(), options, first_rows.begin_with_names())?;
             check_header(&first_rows, options)?;
-            Box::new(rows)
+            composition.of(Box::new(rows))
         }
-        Format::Csv => Box::new(csv(input, options)?),
-        Format::Jsonl => Box::new(JsonlRows::new(input.into_reader(), options)?),
+        Format::Csv => csv(input, options)?,
+        Format::Jsonl => {
+            let rows = FieldRows::new(LineTexts::new(input.into_reader(), options), false, options)?;
+            Composition::of_fields(options).of(Box::new(rows))
+        }
+        Format::Json => {
+            let texts = DocumentTexts::new(input.into_reader(), &options.at)?;
+            let has_names = texts.are_members();
+            let rows = FieldRows::new(texts, has_names, options)?;
+            Composition::of_fields(options).of(Box::new(rows))
+        }
     }))
 }
 
-/// Refuses a first row that looks like a header where nobody said whether it is.
+/// Refuses a first row that looks like a header where nobody said whether it is, and one that does
+/// not look like it where names are needed.
 fn check_header(rows: &FirstRows, options: &ReadOptions) -> Result<(), Fault> {
     match rows.header() {
-        Some(cells) if options.header.is_none() && !options.names_a_column() => {
-            Err(Fault::new(Position::WHOLE, Cause::HeaderUndecided { cells: cells.to_vec() }))
-        }
-        _ => Ok(()),
+        _ if options.header.is_some() || options.names_a_column() => Ok(()),
+        _ if options.names_members() => match rows.first() {
+            Some(cells) if !rows.begin_with_names() => {
+                Err(Fault::new(Position::WHOLE, Cause::HeaderDoubtful { cells: cells.to_vec() }))
+            }
+            _ => Ok(()),
+        },
+        Some(cells) => Err(Fault::new(Position::WHOLE, Cause::HeaderUndecided { cells: cells.to_vec() })),
+        None => Ok(()),
     }
 }
 
-fn csv(input: Input, options: &ReadOptions) -> Result<CsvRows<Box<dyn Read + Send>>, Fault> {
+fn csv(input: Input, options: &ReadOptions) -> Result<Box<dyn Rows>, Fault> {
     let delimiter = options.delimiter.unwrap_or(b',');
     let first_rows = FirstRows::of_csv(&input, delimiter, options);
     if options.delimiter.is_none()
@@ -210,9 +324,9 @@ fn csv(input: Input, options: &ReadOptions) -> Result<CsvRows<Box<dyn Read + Sen
         return Err(Fault::new(Position::WHOLE, Cause::Content(Content::Columns { delimiter })));
     }
     let mut csv_reader = CsvReader::new(input.into_reader(), delimiter, options.comment.clone());
-    let has_header = options.header.unwrap_or_else(|| options.names_a_column());
+    let has_header = options.has_header();
     let Some(row) = csv_reader.next_row()? else {
-        return Ok(CsvRows::new(csv_reader, Vec::new(), 0, false, Vec::new(), options));
+        return Ok(Box::new(CsvRows::new(csv_reader, Vec::new(), 0, false, Vec::new(), options)));
     };
     let names: Vec<String> =
         row.cells().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
@@ -224,30 +338,40 @@ fn csv(input: Input, options: &ReadOptions) -> Result<CsvRows<Box<dyn Read + Sen
     };
     let chosen = options.choose(first)?;
     check_header(&first_rows, options)?;
-    let columns = vec![chosen.key, chosen.value];
-    Ok(CsvRows::new(csv_reader, columns, names.len(), !has_header, chosen.ignored, options))
+    let rows = CsvRows::new(csv_reader, chosen.wanted, names.len(), !has_header, chosen.ignored, options);
+    Ok(chosen.composition.of(Box::new(rows)))
 }
 
 impl PairSource {
-    fn next_pair(&mut self, nulls: Nulls, takes_empty_keys: bool) -> Result<Option<Pair<'_>>, Fault> {
+    fn next_pair<'a>(
+        &'a mut self,
+        nulls: Nulls,
+        values: ValueForm,
+        takes_empty_keys: bool,
+        are_json: &mut bool,
+        room: &'a mut Vec<u8>,
+    ) -> Result<Option<Pair<'a>>, Fault> {
         if let Self::Text(_) = self
             && let Self::Text(input) = std::mem::replace(self, Self::Ended)
         {
             *self = Self::Rows(Box::new(DataRows::new(input.into_reader(), &ReadOptions::default())));
         }
         match self {
-            Self::Rows(rows) => next_of_rows(rows.as_mut(), nulls, takes_empty_keys),
+            Self::Rows(rows) => next_of_rows(rows.as_mut(), nulls, values, takes_empty_keys, are_json, room),
             Self::Text(_) | Self::Ended => Ok(None),
         }
     }
 }
 
 /// The next row as a pair; rows whose value is null are as `nulls` says.
-fn next_of_rows(
-    rows: &mut dyn Rows,
+fn next_of_rows<'a>(
+    rows: &'a mut dyn Rows,
     nulls: Nulls,
+    values: ValueForm,
     takes_empty_keys: bool,
-) -> Result<Option<Pair<'_>>, Fault> {
+    are_json: &mut bool,
+    room: &'a mut Vec<u8>,
+) -> Result<Option<Pair<'a>>, Fault> {
     loop {
         if !rows.advance()? {
             return Ok(None);
@@ -260,11 +384,31 @@ fn next_of_rows(
     let row = rows.row();
     let fail = |cause| Fault::new(row.position(), cause);
     let key = key_of(&row, takes_empty_keys)?;
-    let value = match (row.cell(1), nulls) {
-        (Some(Cell::Bytes(value) | Cell::Json(value)), _) => value,
-        (_, Nulls::Empty) => b"",
-        (_, Nulls::Json) => b"null",
+    let cell = match (row.cell(1), nulls) {
+        (Some(cell @ (Cell::Bytes(_) | Cell::Json(_))), _) => cell,
+        (_, Nulls::Empty) => Cell::Bytes(b""),
+        (_, Nulls::Json) => Cell::Json(b"null"),
         _ => return Err(fail(Cause::Null { role: Role::Value })),
+    };
+    let value = match (cell, values) {
+        (Cell::Json(value), form) => {
+            *are_json &= form != ValueForm::Bytes || matches!(value.first(), Some(b'{' | b'['));
+            value
+        }
+        (Cell::Bytes(value), ValueForm::Bytes) => {
+            *are_json = false;
+            value
+        }
+        (Cell::Bytes(value), ValueForm::CheckedJson) => {
+            json::check(value).map_err(|what| fail(Cause::NotJson(what)))?;
+            value
+        }
+        (Cell::Bytes(value), ValueForm::Quoted) => {
+            room.clear();
+            write_string(std::str::from_utf8(value).map_err(|_| fail(Cause::NotUtf8))?, room);
+            room.as_slice()
+        }
+        (Cell::Null | Cell::Missing, _) => return Err(fail(Cause::Null { role: Role::Value })),
     };
     if value.len() > VALUE_BYTES_MAX {
         return Err(fail(Cause::ValueTooLong));
@@ -278,10 +422,10 @@ pub(crate) fn key_of<'a>(row: &InputRow<'a>, takes_empty_keys: bool) -> Result<&
     let key = match row.cell(0) {
         Some(Cell::Bytes(key)) => key,
         Some(Cell::Json(key)) if matches!(key.first(), Some(b'{' | b'[')) => {
-            return Err(fail(Cause::CompositeKey { found: jsonl::kind_of(key) }));
+            return Err(fail(Cause::CompositeKey { found: json::kind_of(key) }));
         }
         Some(Cell::Json(key)) => key,
-        Some(Cell::Null) | None => return Err(fail(Cause::Null { role: Role::Key })),
+        Some(Cell::Null | Cell::Missing) | None => return Err(fail(Cause::Null { role: Role::Key })),
     };
     match key.len() {
         0 if !takes_empty_keys => Err(fail(Cause::EmptyKey)),

@@ -16,6 +16,8 @@ pub enum Cell<'a> {
     Json(&'a [u8]),
     /// Nothing, and said so.
     Null,
+    /// Nothing at all: a member that the object does not have.
+    Missing,
 }
 
 /// What kind of cell a span is.
@@ -24,6 +26,7 @@ pub(crate) enum CellKind {
     Bytes,
     Json,
     Null,
+    Missing,
 }
 
 /// Where a cell lies in the bytes of its row.
@@ -74,6 +77,7 @@ impl<'a> InputRow<'a> {
             CellKind::Bytes => Cell::Bytes(bytes),
             CellKind::Json => Cell::Json(bytes),
             CellKind::Null => Cell::Null,
+            CellKind::Missing => Cell::Missing,
         })
     }
 

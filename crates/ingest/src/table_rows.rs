@@ -1,22 +1,22 @@
 //! The rows of an input for a table with columns: a key, and a field for each column that is
 //! wanted.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use graven_format::{ColumnType, FieldInput, Options, RowBuilder};
 
 use crate::columns::FirstRow;
+use crate::composed::Composition;
 use crate::compressed::Compression;
 use crate::content::Content;
 use crate::csv::{CsvReader, CsvRows};
 use crate::error::{Cause, Error, Fault, Position};
 use crate::format::Format;
 use crate::input::{Input, Meter};
+use crate::json::{DocumentTexts, LineTexts, ObjectRows, Texts};
 use crate::judge::{self, FirstRows};
 use crate::lines::LineReader;
-use crate::objects::ObjectRows;
-use crate::options::ReadOptions;
+use crate::options::{KeyColumns, ReadOptions};
 use crate::pairs::{key_of, stopped_or};
 use crate::row::{Cell, Rows};
 use crate::tsv::{self, TsvRows};
@@ -56,6 +56,8 @@ pub struct TableRows {
     compression: Option<Compression>,
     format: Format,
     meter: Arc<Meter>,
+    /// Lines before those that are counted.
+    skipped: u64,
     key: String,
     key_position: usize,
     /// Names of the columns as far as they are known, with the types that were said.
@@ -70,7 +72,7 @@ enum RowSource {
     /// A key and all columns.
     Rows(Box<dyn Rows>),
     /// Objects, whose fields may be others from line to line.
-    Objects(Box<ObjectRows<Box<dyn Read + Send>>>),
+    Objects(Box<ObjectRows>),
 }
 
 /// The columns of a csv or tsv that are wanted.
@@ -90,11 +92,12 @@ impl TableRows {
     /// # Errors
     /// When the input is something else than rows, or can be read in more than one way; [`Cause`]
     /// lists the reasons.
-    pub fn new(input: Input, read: &ReadOptions, columns: &ColumnOptions) -> Result<Self, Error> {
+    pub fn new(mut input: Input, read: &ReadOptions, columns: &ColumnOptions) -> Result<Self, Error> {
+        let skipped = input.skip_lines(read.skip)?;
         let (name, meter, compression) = (input.name().to_owned(), input.meter(), input.compression());
         let opened = open(input, read, columns);
-        let (format, reader, chosen) =
-            opened.map_err(|fault| stopped_or(fault, &meter).of_compressed(&name, compression))?;
+        let (format, reader, chosen) = opened
+            .map_err(|fault| stopped_or(fault, &meter).behind(skipped).of_compressed(&name, compression))?;
         let said = |name: &String| {
             let said = columns.types.iter().rev().find(|(said, _)| said == name);
             (name.clone(), said.map(|&(_, column_type)| column_type))
@@ -106,6 +109,7 @@ impl TableRows {
             compression,
             format,
             meter,
+            skipped,
             key,
             key_position,
             columns,
@@ -154,7 +158,10 @@ impl TableRows {
             RowSource::Rows(rows) => add_rows(rows.as_mut(), builder, are_keys_numbers),
             RowSource::Objects(objects) => objects.add_to(builder, are_keys_numbers),
         };
-        added.map_err(|fault| stopped_or(fault, &self.meter).of_compressed(&self.name, self.compression))?;
+        added.map_err(|fault| {
+            let fault = stopped_or(fault, &self.meter).behind(self.skipped);
+            fault.of_compressed(&self.name, self.compression)
+        })?;
         builder.key_is_number(self.are_keys_numbers && builder.rows() > 0);
         Ok(())
     }
@@ -197,7 +204,8 @@ fn open(
     read: &ReadOptions,
     columns: &ColumnOptions,
 ) -> Result<(Format, RowSource, ChosenColumns), Fault> {
-    let asks = ReadOptions { key: read.key.clone().or_else(|| Some("1".into())), ..read.clone() };
+    let key = read.key.clone().or_else(|| Some(KeyColumns::from("1")));
+    let asks = ReadOptions { key, ..read.clone() };
     let format = match judge::format(&input, read)? {
         Format::Data => {
             // Where the name says nothing, columns are asked for all the same.
@@ -208,13 +216,13 @@ fn open(
     let (reader, chosen) = match format {
         Format::Csv => csv(input, read, columns)?,
         Format::Tsv => tsv(input, read, columns)?,
-        Format::Jsonl => objects(input, read, columns)?,
+        Format::Jsonl | Format::Json => objects(format, input, read, columns)?,
         Format::Data => {
             return Err(Fault::new(Position::WHOLE, Cause::NotForFormat { what: "columns", format }));
         }
     };
     // A column that does not exist has no type. The fields of objects are known at the end.
-    if format != Format::Jsonl
+    if !matches!(format, Format::Jsonl | Format::Json)
         && let Some((name, _)) = columns.types.iter().find(|(name, _)| !chosen.names.contains(name))
     {
         let cause = Cause::UntypedColumn { wanted: name.clone(), columns: chosen.names };
@@ -243,7 +251,7 @@ fn csv(
     let cells: Vec<String> = row.cells().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
     let (chosen, has_header) = ChosenColumns::of(&cells, row.line(), &first_rows, read, columns)?;
     let rows = CsvRows::new(csv_reader, chosen.places.clone(), cells.len(), !has_header, Vec::new(), read);
-    Ok((RowSource::Rows(Box::new(rows)), chosen))
+    Ok((RowSource::Rows(Composition::of_key(read).of(Box::new(rows))), chosen))
 }
 
 fn tsv(
@@ -262,27 +270,44 @@ fn tsv(
         width = cells.len();
     }
     let rows = TsvRows::of_columns(lines, width, chosen.places.clone(), !has_header, read.trim);
-    Ok((RowSource::Rows(Box::new(rows)), chosen))
+    Ok((RowSource::Rows(Composition::of_key(read).of(Box::new(rows))), chosen))
 }
 
 fn objects(
+    format: Format,
     input: Input,
     read: &ReadOptions,
     columns: &ColumnOptions,
 ) -> Result<(RowSource, ChosenColumns), Fault> {
-    let key = read.key.clone().unwrap_or_else(|| "key".into());
+    let (texts, has_names): (Box<dyn Texts>, bool) = if format == Format::Json {
+        let texts = DocumentTexts::new(input.into_reader(), &read.at)?;
+        let has_names = texts.are_members() && read.key.is_none();
+        (Box::new(texts), has_names)
+    } else {
+        (Box::new(LineTexts::new(input.into_reader(), read)), false)
+    };
+    let keys = match &read.key {
+        Some(keys) => keys.0.clone(),
+        None if has_names => Vec::new(),
+        None => vec!["key".into()],
+    };
     let mut names = columns.columns.clone().unwrap_or_default();
-    let key_position = names.iter().position(|name| *name == key);
-    names.retain(|name| *name != key);
-    let rows = ObjectRows::new(input.into_reader(), read, columns, &key, &names);
+    let key_position = names.iter().position(|name| keys.contains(name));
+    names.retain(|name| !keys.contains(name));
+    let rows = ObjectRows::new(texts, &keys, read.separator(), columns, &names);
     let chosen = ChosenColumns {
-        key,
+        key: if keys.is_empty() { "key".into() } else { key_name(&keys, read) },
         key_position: key_position.unwrap_or_default(),
         names,
         places: Vec::new(),
         ignored: Vec::new(),
     };
     Ok((RowSource::Objects(Box::new(rows)), chosen))
+}
+
+/// What the column of a key is called that is made of these: put together as the key is.
+fn key_name(names: &[String], read: &ReadOptions) -> String {
+    names.join(&*String::from_utf8_lossy(read.separator()))
 }
 
 impl ChosenColumns {
@@ -307,10 +332,7 @@ impl ChosenColumns {
         }
         let trimmed: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
         let first = FirstRow { cells: &trimmed, is_header: has_header, may_be_header: has_header, line };
-        let key = match &read.key {
-            Some(wanted) => first.find(crate::error::Role::Key, wanted)?,
-            None => 0,
-        };
+        let keys = first.find_keys(read)?;
         let wanted: Vec<usize> = match &columns.columns {
             Some(names) => names
                 .iter()
@@ -318,18 +340,18 @@ impl ChosenColumns {
                 .collect::<Result<_, _>>()?,
             None => (0..cells.len()).collect(),
         };
-        let key_position = wanted.iter().position(|&column| column == key);
+        let key_position = wanted.iter().position(|column| keys.contains(column));
         let name = |&column: &usize| {
             if has_header { cells[column].clone() } else { (column + 1).to_string() }
         };
-        let places: Vec<usize> = wanted.iter().copied().filter(|&column| column != key).collect();
-        let ignored = (0..cells.len()).filter(|column| *column != key && !places.contains(column));
+        let places: Vec<usize> = wanted.iter().copied().filter(|column| !keys.contains(column)).collect();
+        let ignored = (0..cells.len()).filter(|column| !keys.contains(column) && !places.contains(column));
         let chosen = Self {
-            key: name(&key),
+            key: key_name(&keys.iter().map(name).collect::<Vec<_>>(), read),
             key_position: key_position.unwrap_or_default(),
             names: places.iter().map(name).collect(),
             ignored: ignored.map(|column| name(&column)).collect(),
-            places: std::iter::once(key).chain(places).collect(),
+            places: keys.into_iter().chain(places).collect(),
         };
         Ok((chosen, has_header))
     }

@@ -7,6 +7,7 @@ use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use memchr::{memchr, memchr_iter};
 
 use crate::columns::FirstRow;
+use crate::composed::Composition;
 use crate::error::{Cause, Fault, Position};
 use crate::lines::LineReader;
 use crate::options::ReadOptions;
@@ -37,11 +38,17 @@ pub(crate) struct TsvRows<R> {
 }
 
 impl<R: Read> TsvRows<R> {
-    /// Reads the header, where there is one, and chooses the columns. `may_be_header` says that
+    /// Reads the header, where there is one, and chooses the columns; what is made of their cells
+    /// comes with them. `may_be_header` says that
     /// the first line could be one.
-    pub(crate) fn new(source: R, options: &ReadOptions, may_be_header: bool) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        source: R,
+        options: &ReadOptions,
+        may_be_header: bool,
+    ) -> Result<(Self, Composition), Fault> {
         let mut lines = LineReader::new(source, LINE_BYTES_MAX, options.comment.clone());
-        let has_header = options.header.unwrap_or_else(|| options.names_a_column());
+        let has_header = options.has_header();
+        let mut composition = Composition::default();
         let in_columns = options.key.is_some() || options.value.is_some();
         let (mut shape, mut ignored, mut has_first) = (Shape::Pair, Vec::new(), false);
         if (has_header || in_columns) && lines.advance()? {
@@ -52,12 +59,14 @@ impl<R: Read> TsvRows<R> {
                 let names: Vec<String> = text.split(|&byte| byte == b'\t').map(name).collect();
                 let row = FirstRow { cells: &names, is_header: has_header, may_be_header, line: number };
                 let chosen = options.choose(row)?;
-                shape = Shape::Columns { width: names.len(), wanted: vec![chosen.key, chosen.value] };
+                shape = Shape::Columns { width: names.len(), wanted: chosen.wanted };
+                composition = chosen.composition;
                 ignored = chosen.ignored;
             }
         }
         let (cells, ends) = (Vec::new(), Vec::new());
-        Ok(Self { lines, shape, has_first, cells, ends, ignored, trim: options.trim })
+        let rows = Self { lines, shape, has_first, cells, ends, ignored, trim: options.trim };
+        Ok((rows, composition))
     }
 
     /// The rows of lines of so many columns, of which some are wanted, from the one that was read

@@ -126,7 +126,7 @@ fn what_is_inside_is_looked_at_too() {
         (b"PAR1\x15\x04\x15\x0c", Content::Parquet),
         (&gzip(b"a 1\n"), Content::CompressedTwice),
         (&zstd(b"a 1\n"), Content::CompressedTwice),
-        (b"[{\"key\":1}]", Content::JsonArray),
+        (b"{\"key\":1}", Content::JsonObject { member: None, field: None }),
     ] {
         for packed in [gzip(inside), zstd(inside)] {
             match read("t.gz", &packed).map_err(|error| error.cause) {

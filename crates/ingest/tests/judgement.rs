@@ -71,22 +71,54 @@ fn without_an_extension_the_first_lines_say_the_form() {
 }
 
 #[test]
-fn one_json_document_is_not_taken_for_lines() {
-    assert_content("t.json", b"[{\"key\":\"a\"},\n {\"key\":\"b\"}]\n", Content::JsonArray);
-    assert_content("t.json", b"[]", Content::JsonArray);
-    assert_content("t", b"\n  [1, 2,\n3]", Content::JsonArray);
-    let rows = Content::JsonObject { array: Some("rows".into()) };
-    assert_content("t.json", b"{\n \"rows\" : [\n1]}\n", rows);
-    let object = Content::JsonObject { array: None };
-    assert_content("t.json", br#"{"AD":{"name":"Andorra"},"AE":{}}"#, object.clone());
-    assert_content("t", b"{\"AD\":\n1}", object.clone());
+fn a_json_document_is_read_where_its_members_are_alike_or_it_is_an_array() {
+    let pair = [("a", "1"), ("b", "2")];
+    let array = b"[{\"key\":\"a\",\"value\":1},\n {\"key\":\"b\",\"value\":2}]\n";
+    for name in ["t.json", "t", "t.json.gz"] {
+        assert_reads(name, array, Format::Json, &pair);
+        assert_reads(name, b"[]", Format::Json, &[]);
+        assert_reads(name, b"{\"a\":1,\n\"b\":\"2\"}", Format::Json, &pair);
+        assert_reads(name, b"{\"a\":1,\"b\":2}\n", Format::Json, &pair);
+        let lists = [("a", "[1]"), ("b", "[]")];
+        assert_reads(name, b"{\"a\":[1],\"b\":[]}", Format::Json, &lists);
+        let objects = [("AD", "{\"name\":\"Andorra\"}"), ("AE", "{}")];
+        assert_reads(name, br#"{"AD":{"name":"Andorra"},"AE":{}}"#, Format::Json, &objects);
+    }
     // Longer than what is looked at.
-    let long = format!("{{\"AD\":\"{}\"}}", "x".repeat(100_000));
-    assert_content("t.json", long.as_bytes(), object);
-    let long = format!("[\"{}\"]", "x".repeat(100_000));
-    assert_content("t.json", long.as_bytes(), Content::JsonArray);
+    let (long, other) = ("x".repeat(100_000), "y".repeat(100_000));
+    let text = format!("{{\"AD\":\"{long}\",\"AE\":\"{other}\"}}");
+    assert_reads(
+        "t.json",
+        format!("{{\"A\":1,{}", &text[1..]).as_bytes(),
+        Format::Json,
+        &[("A", "1"), ("AD", &long), ("AE", &other)],
+    );
+}
+
+#[test]
+fn a_json_object_whose_pairs_may_be_elsewhere_is_refused() {
+    let within = |member: Option<&str>, field: Option<&str>| Content::JsonObject {
+        member: member.map(Into::into),
+        field: field.map(Into::into),
+    };
+    for name in ["t.json", "t", "t.data"] {
+        let rows = b"{\n \"date\": 1, \"rows\" : [\n{\"id\":1}]}\n";
+        assert_content(name, rows, within(Some("rows"), Some("id")));
+        assert_content(name, b"{\n\"data\": {\"a\":1}}", within(Some("data"), None));
+        let package = b"{\"name\":\"x\",\n \"dependencies\":{\"a\":\"1\"}}";
+        assert_content(name, package, within(Some("dependencies"), None));
+        assert_content(name, b"{\n\"a\":1}", within(None, None));
+        assert_content(name, b"{\"a\":\n[[1]],\"b\":[]}", within(None, None));
+    }
     for name in ["t.jsonl", "t.data", "t.csv", "t.tsv"] {
         assert_content(name, b"[{\"key\":\"a\"}]", Content::JsonArray);
+    }
+    // Who says it is answered.
+    for options in [
+        ReadOptions { format: Some(Format::Json), ..ReadOptions::default() },
+        ReadOptions { at: vec!["b".into()], ..ReadOptions::default() },
+    ] {
+        assert!(read_as("t", b"{\"a\":1,\"b\":{\"c\":2}}", &options).is_ok(), "{options:?}");
     }
 }
 
@@ -499,4 +531,15 @@ fn what_cannot_be_opened_or_read_is_an_error_of_its_own() {
     };
     assert!(matches!(error.cause, Cause::Read(_)), "{error}");
     assert_eq!(error.position.line, Some(20_001));
+}
+
+#[test]
+fn stanzas_are_named_and_what_only_looks_like_a_field_is_text() {
+    let stanzas = b"Package: a\nVersion: 1\nDescription: x\n y\n\nPackage: b\nVersion: 2\n";
+    assert_content("Packages", stanzas, Content::Stanzas);
+    assert_content("status.txt", b"A:\nB: c\n\nA: d\n", Content::Stanzas);
+    assert_reads("t", b"a: 1\nb: 2\n\nc: 3\n", Format::Data, &[("a:", "1"), ("b:", "2"), ("c:", "3")]);
+    assert_reads("t", b"a:1 x\n\na:1 y\n", Format::Data, &[("a:1", "x"), ("a:1", "y")]);
+    let data = ReadOptions { format: Some(Format::Data), ..ReadOptions::default() };
+    assert_eq!(read_as("t", b"a: 1\n\na: 2\n", &data).unwrap().1.len(), 2);
 }

@@ -130,6 +130,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         threads: arguments.threads.map_or(0, NonZeroUsize::get),
         ..Options::default()
     };
+    if arguments.duplicates == Some(Keep::List) && arguments.columns.to_options().is_some() {
+        return Err(Failure::new(
+            "--duplicates list makes lists of whole values, and --columns rows; leave out one of them, or make objects \
+             with --value instead of --columns",
+        ));
+    }
     let name = input.name().to_owned();
     let replaced = if arguments.output.is_none() { replaced(&output)? } else { None };
     let columns = arguments.columns.to_options();

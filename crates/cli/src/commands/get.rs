@@ -109,7 +109,7 @@ enum LookupSource {
     /// A carved file whose values have columns, of which these are asked for, if not all.
     Rows(OpenTable, Option<Projection>),
     /// Read once, for all keys.
-    Text(Option<Input>, ReadOptions),
+    Text(Option<Input>, Box<ReadOptions>),
 }
 
 /// Keys read from a pipe before they are looked up together.
@@ -154,7 +154,8 @@ impl LookupSource {
                     )));
                 }
                 table::Table::Text(text) => {
-                    Self::Text(Some(text), ReadOptions { trim: arguments.trim, ..ReadOptions::default() })
+                    let read = ReadOptions { trim: arguments.trim, ..ReadOptions::default() };
+                    Self::Text(Some(text), Box::new(read))
                 }
             });
         }

@@ -31,7 +31,8 @@ use crate::error::Error;
 use crate::header::SectionEntry;
 use crate::index;
 use crate::layout::{
-    HEADER_BYTES, LINE_BYTES, SCHEMA_BYTES_MAX, SECTION_ALIGNMENT, SECTION_BYTES, Section, TAIL_BYTES,
+    HEADER_BYTES, JSON_TYPE, LINE_BYTES, SCHEMA_BYTES_MAX, SECTION_ALIGNMENT, SECTION_BYTES, Section,
+    TAIL_BYTES,
 };
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::store::Store;
@@ -70,6 +71,8 @@ pub struct Builder {
     chunk: Chunk,
     /// The section of the columns; empty where values have none.
     schema: Vec<u8>,
+    /// The section of the type of values; empty where it was not said.
+    value_type: &'static [u8],
 }
 
 impl Builder {
@@ -77,7 +80,22 @@ impl Builder {
     pub fn new(options: Options) -> Self {
         let kept = Kept::new(&options.temporary_dir, options.memory_bytes / 3);
         let survey = Survey::new(options.duplicates);
-        Self { options, survey, kept, chunk: Chunk::framed(), schema: Vec::new() }
+        Self { options, survey, kept, chunk: Chunk::framed(), schema: Vec::new(), value_type: &[] }
+    }
+
+    /// Says that every value that is added is one JSON text, as who answers with it then says.
+    ///
+    /// ```
+    /// use graven_format::{Builder, Options};
+    ///
+    /// let mut builder = Builder::new(Options::default());
+    /// builder.values_are_json(true);
+    /// builder.add(b"answer", br#"{"n":42}"#)?;
+    /// assert!(builder.finish()?.0.values_are_json());
+    /// # Ok::<(), graven_format::Error>(())
+    /// ```
+    pub fn values_are_json(&mut self, are_json: bool) {
+        self.value_type = if are_json { JSON_TYPE } else { &[] };
     }
 
     /// The number of pairs that were added, those of one key all counted.
@@ -288,8 +306,8 @@ impl Builder {
     fn carve_to(mut self, output: Output) -> Result<(Output, Built), Error> {
         self.flush()?;
         let threads = self.threads();
-        let Self { options, survey, mut kept, schema, .. } = self;
-        let (drafts, input_bytes) = (Drafts::new(&survey, &options, &schema), kept.bytes());
+        let Self { options, survey, mut kept, schema, value_type, .. } = self;
+        let (drafts, input_bytes) = (Drafts::new(&survey, &options, &schema, value_type), kept.bytes());
         let mut candidates = drafts.candidates();
         if candidates.len() > 1 {
             kept = kept.compact()?;
@@ -312,7 +330,7 @@ impl Builder {
         // What the pairs that are gone have in common shaped the table: it is carved anew from
         // those that are left.
         let (left, output) = output.into_store(done.built.carved_bytes)?;
-        let mut again = Self { schema, ..Self::new(options) };
+        let mut again = Self { schema, value_type, ..Self::new(options) };
         for pair in left.iter() {
             let (key, value) = pair?;
             again.options.progress.check()?;

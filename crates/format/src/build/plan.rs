@@ -80,6 +80,8 @@ pub(crate) struct Plan {
     pub(crate) shared: SharedValues,
     /// The section of the columns; empty where values have none.
     schema: Vec<u8>,
+    /// The section of the type of values.
+    value_type: Vec<u8>,
     /// Lines of the index in a partition; fewer in the last.
     pub(crate) partition_lines: u64,
     /// The identity as it is if no key comes twice; [`Self::settle`] sets it.
@@ -142,10 +144,17 @@ pub(crate) struct Drafts<'s> {
     long: Option<Arc<LongDictionary>>,
     /// The section of the columns; empty where values have none.
     schema: &'s [u8],
+    /// The section of the type of values; empty where it was not said.
+    value_type: &'s [u8],
 }
 
 impl<'s> Drafts<'s> {
-    pub(crate) fn new(survey: &'s Survey, options: &'s Options, schema: &'s [u8]) -> Self {
+    pub(crate) fn new(
+        survey: &'s Survey,
+        options: &'s Options,
+        schema: &'s [u8],
+        value_type: &'s [u8],
+    ) -> Self {
         let totals = &survey.totals;
         let prefix = survey.keys.shape().prefix.len();
         let stems: Vec<&[u8]> = survey.sample.keys().into_iter().map(|key| &key[prefix..]).collect();
@@ -175,6 +184,7 @@ impl<'s> Drafts<'s> {
             values,
             long: long.map(Arc::new),
             schema,
+            value_type,
         }
     }
 
@@ -289,6 +299,7 @@ impl<'s> Drafts<'s> {
             long: self.long.clone(),
             shared,
             schema: self.schema.to_vec(),
+            value_type: self.value_type.to_vec(),
             partition_lines: lines.div_ceil(partitions),
             keys,
             identity: 0,
@@ -352,6 +363,7 @@ impl Plan {
             (Section::Dictionary, self.long.as_ref().map_or_else(Vec::new, |long| long.bytes().to_vec())),
             (Section::Shared, self.shared.section().to_vec()),
             (Section::Schema, self.schema.clone()),
+            (Section::ValueType, self.value_type.clone()),
         ]
     }
 

@@ -85,8 +85,8 @@ pub(super) struct Heads<'a> {
 #[derive(Debug, Default)]
 struct ReadyTable {
     version: Option<Arc<str>>,
-    /// Its values are rows, which are answered as JSON.
-    has_rows: bool,
+    /// Its values are rows, which are answered as JSON, or are JSON themselves.
+    has_json: bool,
     second: u64,
     /// The head of a value without an entity tag.
     value: ReadyHead,
@@ -117,7 +117,8 @@ impl<'a> Heads<'a> {
         let is_ready = ready.second == self.seconds && ready.version.as_deref() == Some(&**version.label());
         if !is_ready {
             ready.version = Some(Arc::clone(version.label()));
-            ready.has_rows = version.store().schema().is_some();
+            let store = version.store();
+            ready.has_json = store.schema().is_some() || store.values_are_json();
             self.make_ready();
         }
     }
@@ -139,7 +140,7 @@ impl<'a> Heads<'a> {
     }
 
     fn value_head(&self) -> ResponseHead<'_> {
-        let content_type = if self.tables[self.table].has_rows { JSON } else { self.value_type };
+        let content_type = if self.tables[self.table].has_json { JSON } else { self.value_type };
         ResponseHead { content_type: Some(content_type), ..self.table_head(200) }
     }
 

@@ -192,7 +192,7 @@ impl ManyKeys {
         slot: &mut ConnectionSlot,
     ) -> After {
         let Self { keys, store, layout, ending, keep_alive, columns, begun } = self;
-        let schema = store.schema();
+        let (schema, are_json) = (store.schema(), store.values_are_json());
         let mut chunk = Vec::new();
         let mut between: &[u8] = match (*begun, *layout) {
             (false, Layout::Document) => br#"{"values":["#,
@@ -206,12 +206,12 @@ impl ManyKeys {
             chunk.extend_from_slice(between);
             if *layout == Layout::Document {
                 between = b",";
-                value(answer, schema, columns.as_ref(), &mut chunk);
+                value(answer, schema, are_json, columns.as_ref(), &mut chunk);
             } else {
                 chunk.extend_from_slice(br#"{"key":"#);
                 text_or_base64(key, &mut chunk);
                 chunk.extend_from_slice(br#","value":"#);
-                value(answer, schema, columns.as_ref(), &mut chunk);
+                value(answer, schema, are_json, columns.as_ref(), &mut chunk);
                 chunk.extend_from_slice(b"}\n");
             }
             if chunk.len() >= room { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -239,15 +239,24 @@ impl ManyKeys {
     }
 }
 
-/// A value as text, or a row, all of it or some `columns`, as an object.
+/// A value as text, or as it is where values are JSON; or a row, all of it or some `columns`, as an
+/// object.
 fn value(
     answer: LookupOutcome<'_>,
     schema: Option<&Schema>,
+    are_json: bool,
     columns: Option<&Projection>,
     out: &mut Vec<u8>,
 ) {
     const DAMAGED: &[u8] = br#"{"error":"damaged"}"#;
     match (answer, schema) {
+        (LookupOutcome::Value(value), None) if are_json => {
+            // A line end in JSON is a blank, and would end the line that the value is a part of.
+            let start = out.len();
+            out.extend_from_slice(value.bytes());
+            let line_ends = out[start..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r'));
+            line_ends.for_each(|byte| *byte = b' ');
+        }
         (LookupOutcome::Value(value), None) => text_or_base64(value.bytes(), out),
         (LookupOutcome::Value(value), Some(schema)) => {
             let start = out.len();

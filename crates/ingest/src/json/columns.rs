@@ -1,33 +1,34 @@
-//! JSON lines as rows: each line an object, each member of it a field. Objects need not have the
-//! same members.
+//! JSON objects as rows: each member is a field. Objects need not have the same members.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::Read;
 
 use graven_format::{BASE64_SUFFIX, ColumnType, FieldInput, KEY_BYTES_MAX, RowBuilder};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::error::{Cause, Fault, Position, Role};
-use crate::jsonl::{IGNORED_MAX, LINE_BYTES_MAX, append, kind_of, names_of, said};
-use crate::lines::LineReader;
-use crate::options::ReadOptions;
-use crate::row::{CellKind, CellSpan};
+use super::{IGNORED_MAX, Texts, append, names_of, offset_of, said};
+use crate::composed::join;
+use crate::error::{Cause, Fault, Role};
+use crate::row::{Cell, CellKind, CellSpan};
 use crate::table_rows::{ColumnOptions, is_whole_number};
 
-/// The rows of a jsonl.
-pub(crate) struct ObjectRows<R> {
-    lines: LineReader<R>,
+/// The rows of JSON objects.
+pub(crate) struct ObjectRows {
+    texts: Box<dyn Texts>,
     members: Members,
+    separator: Vec<u8>,
+    key: Vec<u8>,
     bytes: Vec<u8>,
     ignored: Vec<String>,
     /// The types of columns that are not known yet.
     types: Vec<(String, ColumnType)>,
 }
 
-/// Where the members of objects go: the key first, then the columns.
+/// Where the members of objects go: the parts of the key first, then the columns.
 struct Members {
+    /// How many parts the key has; none where it is the name of the object.
+    keys: usize,
     /// The number of each in the order below.
     names: HashMap<String, usize>,
     /// In the order of the places, for objects whose members are in order.
@@ -41,7 +42,7 @@ struct Members {
 
 #[derive(Clone, Copy, Debug)]
 struct MemberPlace {
-    /// 0 is the key.
+    /// The parts of the key come first.
     at: usize,
     is_base64: bool,
 }
@@ -79,24 +80,32 @@ impl Members {
     }
 }
 
-impl<R: Read> ObjectRows<R> {
+impl ObjectRows {
+    /// The rows of `texts`. Without `keys`, the key is the name of a text.
     pub(crate) fn new(
-        source: R,
-        read: &ReadOptions,
+        texts: Box<dyn Texts>,
+        keys: &[String],
+        separator: &[u8],
         columns: &ColumnOptions,
-        key: &str,
         names: &[String],
     ) -> Self {
         let takes_all = columns.columns.is_none();
-        let mut members =
-            Members { names: HashMap::new(), in_order: Vec::new(), takes_all, order: Vec::new() };
+        let mut members = Members {
+            keys: keys.len(),
+            names: HashMap::new(),
+            in_order: Vec::new(),
+            takes_all,
+            order: Vec::new(),
+        };
         let types = columns.types.clone();
-        members.add(key, 0, true);
-        for (name, at) in names.iter().zip(1..) {
+        for (name, at) in keys.iter().zip(0..) {
+            members.add(name, at, true);
+        }
+        for (name, at) in names.iter().zip(keys.len()..) {
             members.add(name, at, is_bytes(&types, name));
         }
-        let lines = LineReader::new(source, LINE_BYTES_MAX, read.comment.clone());
-        Self { lines, members, bytes: Vec::new(), ignored: Vec::new(), types }
+        let (separator, key) = (separator.to_owned(), Vec::new());
+        Self { texts, members, separator, key, bytes: Vec::new(), ignored: Vec::new(), types }
     }
 
     pub(crate) fn ignored(&self) -> &[String] {
@@ -105,57 +114,47 @@ impl<R: Read> ObjectRows<R> {
 
     /// Adds all rows that are left.
     pub(crate) fn add_to(&mut self, builder: &mut RowBuilder, are_numbers: &mut bool) -> Result<(), Fault> {
+        let keys = self.members.keys;
         let mut spans: Vec<Option<CellSpan>> = Vec::new();
         let mut columns = 0;
-        while self.lines.advance()? {
-            let (line, text) = self.lines.line();
-            if text.trim_ascii().is_empty() {
-                continue;
-            }
+        while self.texts.advance()? {
+            let text = self.texts.text();
             let mut object = ObjectVisitor {
                 members: &mut self.members,
                 ignored: &mut self.ignored,
                 types: &self.types,
                 builder,
                 behind: None,
-                line_start: text.as_ptr().addr(),
+                text_start: text.as_ptr().addr(),
                 bytes: &mut self.bytes,
                 spans: &mut spans,
                 fault: None,
             };
             object.bytes.clear();
             object.spans.clear();
-            object.spans.resize(columns + 1, None);
+            object.spans.resize(columns + keys, None);
             let mut json = serde_json::Deserializer::from_slice(text);
             let read = (&mut object).deserialize(&mut json).and_then(|()| json.end());
             let fault = object.fault.take();
-            if let Some((column, cause)) = fault {
-                return Err(Fault::new(Position::column(line, column as u64 + 1), cause));
+            if let Some((offset, cause)) = fault {
+                return Err(Fault::new(self.texts.position_of(offset), cause));
             }
             read.map_err(|error| {
-                let column = (error.column() as u64).max(1);
-                Fault::new(Position::column(line, column), Cause::Json(said(&error)))
+                Fault::new(self.texts.position_of(offset_of(&error, text)), Cause::Json(said(&error)))
             })?;
-            columns = columns.max(spans.len() - 1);
-            let fail = |cause| Fault::new(Position::line(line), cause);
-            let (key, is_number) = match spans[0] {
-                None => {
-                    let wanted = self.members.in_order[0].0.clone();
-                    return Err(fail(Cause::NoField { role: Role::Key, wanted, fields: names_of(text) }));
+            columns = columns.max(spans.len() - keys);
+            let fail = |cause| Fault::new(self.texts.position(), cause);
+            self.key.clear();
+            let is_number = key(&self.members, &spans, &self.bytes, &self.separator, text, &mut self.key);
+            let is_number = match self.texts.name() {
+                Some(name) if keys == 0 => {
+                    let name = std::str::from_utf8(name).unwrap_or("\"\"");
+                    append(name, false, &mut self.key).map_err(fail)?;
+                    false
                 }
-                Some(span) => {
-                    let key = &self.bytes[span.start..span.end];
-                    match span.kind {
-                        CellKind::Null => return Err(fail(Cause::Null { role: Role::Key })),
-                        CellKind::Json if matches!(key.first(), Some(b'{' | b'[')) => {
-                            return Err(fail(Cause::CompositeKey { found: kind_of(key) }));
-                        }
-                        CellKind::Json => (key, is_whole_number(key)),
-                        CellKind::Bytes => (key, false),
-                    }
-                }
+                _ => is_number.map_err(fail)?,
             };
-            if key.len() > KEY_BYTES_MAX {
+            if self.key.len() > KEY_BYTES_MAX {
                 return Err(fail(Cause::KeyTooLong));
             }
             *are_numbers = *are_numbers && is_number;
@@ -163,23 +162,51 @@ impl<R: Read> ObjectRows<R> {
                 let Some(span) = span else { return FieldInput::Missing };
                 let bytes = &self.bytes[span.start..span.end];
                 match (span.kind, std::str::from_utf8(bytes)) {
+                    (CellKind::Missing, _) => FieldInput::Missing,
                     (CellKind::Null, _) => FieldInput::Null,
                     (CellKind::Json, Ok(text)) => FieldInput::Json(text),
                     (CellKind::Bytes, Ok(text)) => FieldInput::Text(text),
                     (_, Err(_)) => FieldInput::Bytes(bytes),
                 }
             };
-            let fields: Vec<FieldInput<'_>> = spans[1..].iter().map(field).collect();
-            builder.add(key, &fields).map_err(|error| fail(Cause::Table(error.into())))?;
+            let fields: Vec<FieldInput<'_>> = spans[keys..].iter().map(field).collect();
+            builder.add(&self.key, &fields).map_err(|error| fail(Cause::Table(error.into())))?;
         }
         let order = &self.members.order;
-        let columns = order.iter().filter(|&&at| at > 0).count();
+        let columns = order.iter().filter(|&&at| at >= keys).count();
         if self.members.takes_all && columns == builder.columns() {
-            builder.key_position(order.iter().position(|&at| at == 0).unwrap_or_default());
-            builder.order(&order.iter().filter_map(|at| at.checked_sub(1)).collect::<Vec<_>>());
+            builder.key_position(order.iter().position(|&at| at < keys).unwrap_or_default());
+            builder.order(&order.iter().filter_map(|at| at.checked_sub(keys)).collect::<Vec<_>>());
         }
         Ok(())
     }
+}
+
+/// Appends the key that the members of an object make; whether it is a whole number that JSON has
+/// without quotes.
+fn key(
+    members: &Members,
+    spans: &[Option<CellSpan>],
+    bytes: &[u8],
+    separator: &[u8],
+    text: &[u8],
+    key: &mut Vec<u8>,
+) -> Result<bool, Cause> {
+    let mut parts = Vec::with_capacity(members.keys);
+    for (span, at) in spans[..members.keys].iter().zip(0..) {
+        let Some(span) = span else {
+            let wanted = members.name_of(MemberPlace { at, is_base64: false });
+            return Err(Cause::NoField { role: Role::Key, wanted, fields: names_of(text) });
+        };
+        let part = &bytes[span.start..span.end];
+        parts.push(match span.kind {
+            CellKind::Null | CellKind::Missing => Cell::Null,
+            CellKind::Json => Cell::Json(part),
+            CellKind::Bytes => Cell::Bytes(part),
+        });
+    }
+    join(parts.iter().copied(), separator, key)?;
+    Ok(matches!(parts[..], [Cell::Json(part)] if is_whole_number(part)))
 }
 
 fn is_bytes(types: &[(String, ColumnType)], name: &str) -> bool {
@@ -194,10 +221,10 @@ struct ObjectVisitor<'a> {
     builder: &'a mut RowBuilder,
     /// The member before the one that comes next.
     behind: Option<usize>,
-    line_start: usize,
+    text_start: usize,
     bytes: &'a mut Vec<u8>,
     spans: &'a mut Vec<Option<CellSpan>>,
-    /// What is wrong, where it is not the JSON, and the byte of the line.
+    /// What is wrong, where it is not the JSON, and the byte of the text.
     fault: Option<(usize, Cause)>,
 }
 
@@ -225,10 +252,11 @@ impl<'de> Visitor<'de> for &mut ObjectVisitor<'_> {
             };
             before = next;
             let raw = map.next_value::<&RawValue>()?;
-            let column = raw.get().as_ptr().addr() - self.line_start;
+            let column = raw.get().as_ptr().addr() - self.text_start;
             // The key is known before it is met.
-            if place.at == 0 && self.members.takes_all && !self.members.order.contains(&0) {
-                self.members.order_behind(0, self.behind);
+            let is_key = place.at < self.members.keys;
+            if is_key && self.members.takes_all && !self.members.order.contains(&place.at) {
+                self.members.order_behind(place.at, self.behind);
             }
             self.behind = Some(place.at);
             if self.spans.len() <= place.at {
@@ -289,9 +317,10 @@ impl Visitor<'_> for NameSeed<'_, '_> {
         let column = bytes.unwrap_or(name);
         let said = visitor.types.iter().rev().find(|(said, _)| said == column);
         match visitor.builder.column(column, said.map(|&(_, column_type)| column_type)) {
-            Ok(at) => {
-                visitor.members.add(column, at + 1, bytes.is_some() || is_bytes(visitor.types, column));
-                visitor.members.order_behind(at + 1, visitor.behind);
+            Ok(column_at) => {
+                let at = visitor.members.keys + column_at;
+                visitor.members.add(column, at, bytes.is_some() || is_bytes(visitor.types, column));
+                visitor.members.order_behind(at, visitor.behind);
             }
             Err(error) => {
                 visitor.fault.get_or_insert((0, Cause::Table(error.into())));
@@ -308,8 +337,13 @@ mod tests {
 
     #[test]
     fn members_are_found_in_any_order() {
-        let mut members =
-            Members { names: HashMap::new(), in_order: Vec::new(), takes_all: true, order: Vec::new() };
+        let mut members = Members {
+            keys: 1,
+            names: HashMap::new(),
+            in_order: Vec::new(),
+            takes_all: true,
+            order: Vec::new(),
+        };
         members.add("key", 0, false);
         members.add("a", 1, false);
         members.add("b", 2, true);
