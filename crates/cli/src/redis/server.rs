@@ -10,7 +10,7 @@ use graven_client::{RedisCommands, Target, Timeouts};
 use graven_format::layout::COLUMNS_MAX;
 use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use graven_ingest::{
-    Cause, HashFields, HashForm, Meter, RedisKey, RedisKind, RedisProblem, RedisTable, TtlPolicy,
+    Cause, HashFields, HashForm, Meter, RedisKey, RedisKind, RedisProblem, RedisTable, TakenKind, TtlPolicy,
 };
 use graven_wire::resp::Reply;
 
@@ -127,13 +127,19 @@ impl RedisServer {
         self.keys
     }
 
+    /// How many hashes have fields that expire, as far as the server says it.
+    pub(super) fn hashes_with_ttl(&self) -> u64 {
+        self.hashes_with_ttl
+    }
+
     /// Hands every key to `table`, and the values of those that it wants.
     pub(super) fn read(
         mut self: Box<Self>,
         how: &RedisBuildOptions,
         table: &mut RedisTable,
     ) -> Result<(), ServerError> {
-        if self.hashes_with_ttl > 0 && how.redis.ttl != TtlPolicy::KeepValue {
+        let takes_hashes = how.redis.kinds != Some(TakenKind::Strings);
+        if self.hashes_with_ttl > 0 && takes_hashes && how.redis.ttl != TtlPolicy::KeepValue {
             return Err(ServerError::Failed(Failure::new(format!(
                 "{}: {} fields with a time to live, which this way of reading does not see; keep their values with \
                  `--ttl keep-value`, or build from a dump",

@@ -1,5 +1,5 @@
 //! Dumps of a Redis: the RDB files that `SAVE` and `BGSAVE` write, versions 1 to 12, which are
-//! those of Redis up to 8.0 and of Valkey up to 8. They are read once, from the beginning to the
+//! those of Redis up to 8.2 and of Valkey up to 8. They are read once, from the beginning to the
 //! end, in as much memory as their largest string or hash takes.
 //!
 //! A dump is a head with the version, then parts that begin with a byte. Most of these are keys
