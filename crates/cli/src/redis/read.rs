@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use graven_client::Target;
 use graven_format::Options;
-use graven_ingest::{Error, Input, Meter, RedisBuilder, RedisCounts, RedisDump, RedisTable, TakenKind, TtlPolicy};
+use graven_ingest::{
+    Error, Input, Meter, RedisBuilder, RedisCounts, RedisDump, RedisTable, TakenKind, TtlPolicy,
+};
 
 use super::flags::RedisBuildOptions;
 use super::server::{RedisServer, ServerError};
@@ -64,7 +66,9 @@ impl ReadRedis {
             options
         };
         let hashes_with_ttl = match &source {
-            RedisSource::Server(server) if how.redis.kinds != Some(TakenKind::Strings) => server.hashes_with_ttl(),
+            RedisSource::Server(server) if how.redis.kinds != Some(TakenKind::Strings) => {
+                server.hashes_with_ttl()
+            }
             _ => 0,
         };
         let mut table = RedisTable::new(how.redis.clone(), how.columns.clone(), options);
@@ -82,7 +86,8 @@ impl ReadRedis {
         let counts = table.counts().clone();
         let mut notes = notes(&counts, table.options().ttl);
         if hashes_with_ttl > 0 {
-            let hashes = if hashes_with_ttl == 1 { "1 hash".to_owned() } else { format!("{hashes_with_ttl} hashes") };
+            let hashes =
+                if hashes_with_ttl == 1 { "1 hash".to_owned() } else { format!("{hashes_with_ttl} hashes") };
             notes.push(format!("{hashes} of the server with fields that expire: in the table they stay"));
         }
         match table.finish().map_err(|cause| explain(Error::of_whole(&name, cause)))? {
