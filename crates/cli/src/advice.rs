@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use graven_ingest::{Cause, Compression, Content, Error, Role};
+use graven_ingest::{Cause, Compression, Content, Error, RdbFault, RedisProblem, Role};
 
 use crate::column_list;
 use crate::failure::{Failure, reason};
@@ -74,6 +74,14 @@ fn file_to_type(name: &str) -> String {
 /// What the content of a compressed input is called once it was unpacked.
 const UNPACKED: &str = "UNPACKED";
 
+/// Where the table of a dump goes in an example.
+fn redis_output(name: &str) -> String {
+    match name {
+        STANDARD_INPUT => "table.graven".to_owned(),
+        name => default_output(Path::new(name)).display().to_string(),
+    }
+}
+
 /// The sentence for content that no flag of `graven build` reads.
 fn foreign(name: &str, content: &Content, compression: Option<Compression>) -> Option<String> {
     let packed = file_to_type(name);
@@ -103,7 +111,10 @@ fn foreign(name: &str, content: &Content, compression: Option<Compression>) -> O
             )
         }
         Content::RedisDump => {
-            "a running Redis can be asked for its pairs; this release does not read its dumps".to_owned()
+            format!(
+                "make a carved file of it with `graven build {file} -o {}`",
+                shell::file(&redis_output(name))
+            )
         }
         Content::OtherKind(_) => "export the table as csv or JSON lines".to_owned(),
         Content::Utf16 => format!("turn it into UTF-8 with `iconv -f UTF-16 -t UTF-8 {file} > NEW`"),
@@ -231,6 +242,8 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
             "correct the quotes, or, if the cell is to hold these lines, say so with",
         ),
         Cause::OpenQuote | Cause::AfterQuote { .. } => words("a quote inside of quotes is written twice"),
+        Cause::Redis(problems) => words(&redis_advice(problems)),
+        Cause::Rdb(damage) => rdb_advice(&damage.fault).and_then(words),
         Cause::ColumnCount { .. } => words("a cell that holds a separator is written in quotes"),
         _ => None,
     }
@@ -250,6 +263,47 @@ fn document(member: Option<&str>, field: Option<&str>) -> (String, String) {
     let sentence =
         format!("go down into a member, as with `{flags}`, or read a pair a member with `--format json`");
     (sentence, flags)
+}
+
+/// What to do about a dump that cannot be read.
+fn rdb_advice(fault: &RdbFault) -> Option<&'static str> {
+    match fault {
+        RdbFault::Version { .. } | RdbFault::Valkey { .. } => {
+            Some("ask the running server with `graven build redis://HOST:PORT -o FILE`")
+        }
+        RdbFault::Trailing => Some(
+            "an append-only file holds commands that are newer than its dump; have the server write one with `BGSAVE`",
+        ),
+        RdbFault::TooLong { .. } => Some("leave such keys out with `--match PATTERN`"),
+        RdbFault::Type { .. } | RdbFault::OldModule => {
+            Some("ask the running server with `graven build redis://HOST:PORT -o FILE`")
+        }
+        _ => Some("is the file whole? `redis-check-rdb` says it"),
+    }
+}
+
+/// The flags that say what to do about what a Redis holds.
+fn redis_advice(problems: &[RedisProblem]) -> String {
+    let advice = problems.iter().map(|problem| match problem {
+        RedisProblem::Databases { keys } => {
+            format!("choose one with `--database {}`", keys.first().map_or(0, |&(number, _)| number))
+        }
+        RedisProblem::Mixed { .. } => "take one kind with `--only strings` or `--only hashes`, or both, each hash as a \
+                                       JSON object, with `--hashes json`"
+            .to_owned(),
+        RedisProblem::Expiring(_) => {
+            "leave out keys that expire with `--ttl skip`, or keep their values for good with `--ttl keep-value`"
+                .to_owned()
+        }
+        RedisProblem::Others(_) => "leave out all but strings and hashes with `--other skip`".to_owned(),
+        RedisProblem::NoColumns { .. } => "leave out --columns".to_owned(),
+        RedisProblem::TooManyFields { .. } => {
+            "make each hash a JSON object with `--hashes json`, or name the fields with `--columns A,B`".to_owned()
+        }
+        RedisProblem::KeyName { .. } => "call the key something else with `--key NAME`".to_owned(),
+        _ => "leave such keys out with `--match PATTERN`, or hashes with `--only strings`".to_owned(),
+    });
+    advice.collect::<Vec<_>>().join("; ")
 }
 
 /// A byte as a shell takes it.

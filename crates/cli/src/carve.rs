@@ -8,13 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use graven_format::{Builder, Built, CarvedFile, Error, Options, RowBuilder, Store};
-use graven_ingest::{Cause, ColumnOptions, Format, Input, Pairs, ReadOptions, TableRows};
+use graven_ingest::{
+    Cause, ColumnOptions, Format, Input, Meter, Pairs, ReadOptions, RedisBuilder, TableRows,
+};
 
 use crate::advice::{self, Reads};
 use crate::console::count;
 use crate::duplicates::{Keep, are_too_many};
 use crate::failure::{Failure, Outcome, cannot_start_thread, reason};
 use crate::progress::{BuildBar, follow};
+use crate::redis::{ReadRedis, RedisBuildOptions, RedisSource};
 use crate::signals::{STOPPED, stop_on_signals};
 
 /// A table and what it was read from.
@@ -99,12 +102,17 @@ pub(crate) struct BuildSummary {
     pub(crate) ignored: Vec<String>,
     /// Whether most values begin with a blank.
     pub(crate) are_values_aligned: bool,
+    /// Whether it was read from a server, so that keys stand for bytes of input.
+    pub(crate) is_of_server: bool,
+    /// What else is to be known of it.
+    pub(crate) notes: Vec<String>,
 }
 
 /// An input that was read, with the builder that has all of it.
 enum ReadInput {
     Pairs(Box<Builder>, Pairs),
     Rows(Box<RowBuilder>, TableRows),
+    Redis(ReadRedis),
 }
 
 impl ReadInput {
@@ -133,13 +141,16 @@ impl ReadInput {
         match self {
             Self::Pairs(builder, _) => builder.pairs(),
             Self::Rows(builder, _) => builder.rows(),
+            Self::Redis(redis) => redis.pairs(),
         }
     }
 
-    fn format(&self) -> Format {
+    /// The form of text; a Redis has none.
+    fn format(&self) -> Option<Format> {
         match self {
-            Self::Pairs(_, pairs) => pairs.format(),
-            Self::Rows(_, rows) => rows.format(),
+            Self::Pairs(_, pairs) => Some(pairs.format()),
+            Self::Rows(_, rows) => Some(rows.format()),
+            Self::Redis(_) => None,
         }
     }
 
@@ -157,6 +168,16 @@ impl ReadInput {
                 summary.ignored = rows.ignored().to_vec();
                 builder.carve(output)?
             }
+            Self::Redis(redis) => {
+                summary.first = redis.first;
+                summary.ignored = redis.ignored;
+                summary.notes = redis.notes;
+                summary.is_of_server = redis.is_of_server;
+                match redis.builder {
+                    RedisBuilder::Pairs(builder) => builder.carve(output)?,
+                    RedisBuilder::Rows(builder) => builder.carve(output)?,
+                }
+            }
         };
         Ok((carved, summary))
     }
@@ -172,11 +193,56 @@ pub(crate) fn to_file(
     options: Options,
     output: &Path,
 ) -> Outcome<BuildSummary> {
-    let started = Instant::now();
-    let options = Options { duplicates: keep.unwrap_or(Keep::Last).into(), ..options };
     let (name, meter) = (input.name().to_owned(), input.meter());
     let progress = Arc::clone(&options.progress);
     let bar = BuildBar::new(&progress, &meter, input.bytes());
+    let source = SourceInBuild { name: &name, meter: &meter, bar };
+    let explain_input = |error| explain_input(error, Some(output), Reads::Anything);
+    build(source, keep, options, output, |options| {
+        ReadInput::read(input, read, columns, keep, options).map_err(explain_input)
+    })
+}
+
+/// As [`to_file`], of a Redis: a dump or a server.
+pub(crate) fn redis_to_file(
+    source: RedisSource,
+    how: &RedisBuildOptions,
+    keep: Option<Keep>,
+    options: Options,
+    output: &Path,
+) -> Outcome<BuildSummary> {
+    let (name, meter) = (source.name().to_owned(), source.meter());
+    let progress = Arc::clone(&options.progress);
+    let bar = match &source {
+        RedisSource::Dump(input) => BuildBar::new(&progress, &meter, input.bytes()),
+        RedisSource::Server(server) => BuildBar::of_keys(&progress, &meter, server.keys()),
+    };
+    let in_build = SourceInBuild { name: &name, meter: &meter, bar };
+    let explain_input = |error| explain_input(error, Some(output), Reads::Anything);
+    build(in_build, keep, options, output, |options| {
+        ReadRedis::read(source, how, options, explain_input).map(ReadInput::Redis)
+    })
+}
+
+/// What a build reads from, for messages and the bar.
+struct SourceInBuild<'a> {
+    name: &'a str,
+    meter: &'a Meter,
+    bar: BuildBar<'a>,
+}
+
+/// Reads with `read`, and carves what that read.
+fn build(
+    source: SourceInBuild<'_>,
+    keep: Option<Keep>,
+    options: Options,
+    output: &Path,
+    read: impl FnOnce(Options) -> Outcome<ReadInput>,
+) -> Outcome<BuildSummary> {
+    let started = Instant::now();
+    let options = Options { duplicates: keep.unwrap_or(Keep::Last).into(), ..options };
+    let SourceInBuild { name, meter, bar } = source;
+    let progress = Arc::clone(&options.progress);
     let stopped = Arc::new(AtomicBool::new(false));
     let step = || {
         bar.step();
@@ -186,13 +252,14 @@ pub(crate) fn to_file(
         }
     };
     let work = || {
-        let explain = |error| explain(&name, Some(output), error);
-        let explain_input = |error| explain_input(error, Some(output), Reads::Anything);
-        let read = ReadInput::read(input, read, columns, keep, options.clone()).map_err(explain_input)?;
+        let explain = |error| explain(name, Some(output), error);
+        let read = read(options.clone())?;
         let format = read.format();
         match (read.pairs(), format) {
-            (0, Format::Data) => return Err(empty(&name, progress.now().1.max(meter.read()), "carve")),
-            (0, _) => {
+            (0, Some(Format::Data)) => {
+                return Err(empty(name, progress.now().1.max(meter.read()), "carve"));
+            }
+            (0, Some(_)) => {
                 return Err(Failure::new(format!(
                     "{name} holds no pair, so there is nothing to carve; check `--format` and `--header`"
                 )));
@@ -203,7 +270,9 @@ pub(crate) fn to_file(
         // stop.
         stop_on_signals(&stopped)?;
         let (carved, summary) = read.carve(output).map_err(explain)?;
-        check_duplicates(&name, format, carved.built(), keep)?;
+        if let Some(format) = format {
+            check_duplicates(name, format, carved.built(), keep)?;
+        }
         Ok((carved.publish().map_err(explain)?, summary))
     };
     let (built, summary) = follow(step, work)??;

@@ -28,6 +28,7 @@ mod pair_writer;
 mod progress;
 mod quantity;
 mod read_options;
+mod redis;
 mod resident;
 mod root;
 mod row_members;

@@ -17,6 +17,9 @@ const REDRAW: Duration = Duration::from_millis(100);
 /// For bytes whose number is known.
 const BYTES: &str = "{msg} {bar:40} {percent}%, {bytes_per_sec}, {eta} left";
 
+/// For keys, of which about so many are expected.
+const KEYS: &str = "{msg} {bar:40} {percent}%, {human_pos} keys, {per_sec}, {eta} left";
+
 /// For bytes whose number is not known.
 const STREAM: &str = "{msg} {spinner} {bytes}, {bytes_per_sec}";
 
@@ -71,6 +74,11 @@ impl<'a> BuildBar<'a> {
     /// A bar for an input of `bytes`.
     pub(crate) fn new(progress: &'a Progress, meter: &'a Meter, bytes: Option<u64>) -> Self {
         Self { bar: bar("reading", bytes), progress, meter, bytes }
+    }
+
+    /// A bar for about so many keys.
+    pub(crate) fn of_keys(progress: &'a Progress, meter: &'a Meter, keys: u64) -> Self {
+        Self { bar: bar("reading", Some(keys)).with_style(style(KEYS)), progress, meter, bytes: Some(keys) }
     }
 
     /// Moves the bar.

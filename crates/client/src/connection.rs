@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use graven_wire::address::Protocol;
+use graven_wire::resp::{Reply, ReplyDecoder};
 use graven_wire::target::{Handshake, Target};
 use graven_wire::{Decoded, PROBE, Recognized, recognize};
 
@@ -151,6 +152,33 @@ impl ServerConnection {
                 Some(&self.room[from + range.start..from + range.end])
             }
         })
+    }
+
+    /// The next reply of a Redis, whatever it is, handed to `take`.
+    pub(crate) fn receive_reply<T>(
+        &mut self,
+        decoder: &mut ReplyDecoder,
+        take: impl FnOnce(Reply<'_>) -> T,
+    ) -> Result<T, Error> {
+        loop {
+            let received = &self.room[self.start..self.end];
+            match decoder.decode(received) {
+                Decoded::Message(reply, bytes) => {
+                    let taken = take(reply);
+                    self.start += bytes;
+                    self.answers += 1;
+                    return Ok(taken);
+                }
+                Decoded::Invalid(reason) => {
+                    let asked = LookupContext { protocol: self.protocol, name: &self.name, key: b"" };
+                    return Err(asked.malformed(received, reason));
+                }
+                Decoded::NeedMore => {}
+            }
+            if self.read_some()? == 0 {
+                return Err(Error::Closed { target: self.name.clone() });
+            }
+        }
     }
 
     fn read_some(&mut self) -> Result<usize, Error> {

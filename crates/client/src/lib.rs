@@ -23,6 +23,7 @@
 //! ```
 
 mod answer;
+mod commands;
 mod connection;
 mod error;
 mod http;
@@ -34,6 +35,7 @@ mod stream;
 use connection::ServerConnection;
 use graven_wire::target::HttpOptions;
 
+pub use commands::RedisCommands;
 pub use connection::Timeouts;
 pub use error::Error;
 pub use graven_wire::target::Target;

@@ -23,7 +23,7 @@ pub enum Content {
     Parquet,
     /// An SQLite database.
     Sqlite,
-    /// A dump of a Redis.
+    /// A dump of a Redis or Valkey: [`RedisDump`](crate::RedisDump) reads it.
     RedisDump,
     /// Another kind of file; its usual name.
     OtherKind(&'static str),
@@ -120,11 +120,12 @@ const STRONG_MAGICS: [Magic; 26] = [
 
 /// Those that a text may begin with: a key may be `ORC`. They count where bytes that no text has
 /// stand behind them.
-const WEAK_MAGICS: [Magic; 9] = [
+const WEAK_MAGICS: [Magic; 10] = [
     (0, b"\x1F\x9D", Content::OtherCompression("compress (.Z)")),
     (0, b"PAR1", Content::Parquet),
     (0, b"PARE", Content::Parquet),
     (0, b"REDIS0", Content::RedisDump),
+    (0, b"VALKEY0", Content::RedisDump),
     (0, b"ORC", Content::OtherKind("an ORC file")),
     (0, b"FEA1", Content::OtherKind("a Feather file")),
     (8, b"DUCK", Content::OtherKind("a DuckDB database")),

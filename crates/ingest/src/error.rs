@@ -10,6 +10,8 @@ use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::compressed::{Compression, Undecoded};
 use crate::content::Content;
 use crate::format::Format;
+use crate::rdb::RdbDamage;
+use crate::redis::RedisProblem;
 
 /// A place in an input. Lines and columns are counted from 1, columns in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,13 @@ pub struct Error {
     pub position: Position,
     /// What is wrong there.
     pub cause: Cause,
+}
+
+impl Error {
+    /// An error of the whole input that people call `input`.
+    pub fn of_whole(input: &str, cause: Cause) -> Self {
+        Fault::new(Position::WHOLE, cause).of(input)
+    }
 }
 
 /// An [`Error`] as a reader knows it: without the name of its input.
@@ -281,6 +290,10 @@ pub enum Cause {
     },
     /// What is said to be base64 is not.
     Base64(String),
+    /// A dump of a Redis is damaged, or of a version that is not read.
+    Rdb(Box<RdbDamage>),
+    /// A Redis holds what a table does not keep. All that is refused is named.
+    Redis(Vec<RedisProblem>),
     /// The table cannot take the pair, or cannot be built.
     Table(Box<graven_format::Error>),
 }
@@ -487,6 +500,11 @@ impl fmt::Display for Cause {
                 write!(f, "expected a string, a number or a boolean as key, found {found}")
             }
             Self::Base64(what) => write!(f, "expected base64: {what}"),
+            Self::Rdb(damage) => damage.fmt(f),
+            Self::Redis(problems) => {
+                let problems: Vec<String> = problems.iter().map(RedisProblem::to_string).collect();
+                f.write_str(&problems.join("; "))
+            }
             Self::Table(error) => error.fmt(f),
         }
     }

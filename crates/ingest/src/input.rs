@@ -30,6 +30,11 @@ impl Meter {
         self.read.load(Ordering::Relaxed)
     }
 
+    /// Counts `more`: bytes, or whatever else who reads counts in.
+    pub fn add(&self, more: u64) {
+        self.read.fetch_add(more, Ordering::Relaxed);
+    }
+
     /// Has the reading end at the next read, with [`Cause::Stopped`].
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);

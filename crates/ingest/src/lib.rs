@@ -37,6 +37,8 @@
 //! and ends when it is told to, through its [`Meter`]. A further form with columns is a further
 //! [`Rows`].
 //!
+//! A [`RedisDump`] is read into a [`RedisTable`], as is what a running Redis answers.
+//!
 //! `.data` text is read by [`graven_format::text`] and
 //! [`Builder::add_text`](graven_format::Builder::add_text) there: the builder reads a file of it
 //! twice, on all threads and without keeping it, which no reader of pairs one by one can give it.
@@ -56,6 +58,8 @@ mod lines;
 mod lists;
 mod options;
 mod pairs;
+mod rdb;
+mod redis;
 mod row;
 mod table_rows;
 mod tsv;
@@ -70,5 +74,10 @@ pub use graven_format::text::Pair;
 pub use input::{Input, Meter};
 pub use options::{KeyColumns, Nulls, ReadOptions, ValueColumns, ValueType};
 pub use pairs::Pairs;
+pub use rdb::{RdbDamage, RdbFault, RedisDump};
+pub use redis::{
+    HashFields, HashForm, KeyFilter, OtherKinds, OtherPolicy, RedisBuilder, RedisCounts, RedisKey, RedisKind,
+    RedisOptions, RedisProblem, RedisTable, SomeKeys, TakenKind, TtlPolicy,
+};
 pub use row::{Cell, InputRow, Rows};
 pub use table_rows::{ColumnOptions, TableRows};

@@ -85,6 +85,11 @@ impl Target {
         self.address.protocol.unwrap_or(Protocol::Http)
     }
 
+    /// The database of a Redis.
+    pub fn database(&self) -> u32 {
+        self.database.unwrap_or_default()
+    }
+
     /// Whether its URL says where the key goes, so that a request can ask for one key only.
     pub fn has_url(&self) -> bool {
         self.url.is_some()

@@ -11,6 +11,7 @@ mod load_balancer;
 mod memcached_clients;
 mod other_servers;
 mod programs;
+mod redis_source;
 mod redis_tools;
 mod row_clients;
 #[path = "../../../crates/cli/tests/support/mod.rs"]

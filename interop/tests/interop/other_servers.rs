@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -18,10 +19,15 @@ pub(crate) struct OtherServer {
     child: Child,
     /// Where it listens.
     pub(crate) address: String,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl OtherServer {
+    /// Where it keeps its files.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Ends it at once, without a chance to say good-bye.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -71,7 +77,7 @@ pub(crate) fn start(
             .stderr(Stdio::null())
             .spawn();
         let child = started(program, package, spawned);
-        let mut server = OtherServer { child, address: format!("127.0.0.1:{port}"), _directory: directory };
+        let mut server = OtherServer { child, address: format!("127.0.0.1:{port}"), directory };
         while server.child.try_wait().unwrap().is_none() && Instant::now() < deadline {
             if TcpStream::connect(&server.address).is_ok() {
                 return server;
@@ -80,6 +86,15 @@ pub(crate) fn start(
         }
     }
     panic!("{program} did not start")
+}
+
+/// A Redis without a key, which takes writes, and writes a dump when it is told to.
+pub(crate) fn empty_redis() -> OtherServer {
+    start("redis-server", "redis-server", |port, directory| {
+        let port = port.to_string();
+        let arguments = ["--port", &port, "--dir", directory, "--save", "", "--bind", "127.0.0.1"];
+        arguments.into_iter().map(str::to_owned).collect()
+    })
 }
 
 /// A Redis with `pairs` that answers as a read-only replica.

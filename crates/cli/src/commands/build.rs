@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use bytesize::ByteSize;
 use clap::ValueEnum;
 use graven_format::{BUCKET_RECORDS_MAX, Codec, CodecChoice, Options, Purpose};
+use graven_ingest::{Content, Input};
 
 use crate::carve::{self, BuildSummary};
 use crate::column_flags::ColumnFlags;
@@ -19,6 +20,7 @@ use crate::input;
 use crate::output::{Destination, directory_of, same_file};
 use crate::quantity::{self, Misread};
 use crate::read_options::ReadFlags;
+use crate::redis::{self, RedisFlags, RedisSource};
 use crate::signals::outlive_file_limits;
 use crate::table::{explain, is_carved, open_carved};
 
@@ -29,7 +31,7 @@ use crate::table::{explain, is_carved, open_carved};
     then. Temporary files are made beside it, and have no names."
 )]
 pub(crate) struct Arguments {
-    /// The pairs; `-` is standard input
+    /// The pairs: a file, `redis://HOST[:PORT][/DATABASE]`, or `-` for standard input
     input: PathBuf,
     /// Where to write [default: INPUT with the extension .graven]
     #[arg(short, value_name = "FILE")]
@@ -38,6 +40,8 @@ pub(crate) struct Arguments {
     read: ReadFlags,
     #[command(flatten)]
     columns: ColumnFlags,
+    #[command(flatten)]
+    redis: RedisFlags,
     /// How values are stored
     #[arg(long, value_enum, default_value_t = CodecName::Auto, help_heading = TABLE)]
     codec: CodecName,
@@ -110,15 +114,10 @@ fn bucket(text: &str) -> Result<u16, Misread> {
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let read = arguments.read.to_options();
     outlive_file_limits()?;
-    let input = input::open(&arguments.input)?;
-    if is_carved(&input) {
-        return Err(Failure::new(format!(
-            "{} is a carved file already; to build it anew, turn it into text with `graven dump` first",
-            input.name()
-        )));
-    }
+    let source = BuildSource::open(arguments)?;
+    let name = source.name().to_owned();
     let output = Destination::find(&arguments.output()?, "table.graven")?.into_file()?;
-    if input.path().is_some_and(|path| same_file(path, &output)) {
+    if source.path().is_some_and(|path| same_file(path, &output)) {
         return Err(Failure::new(format!("{} is the input; name another file with -o", output.display())));
     }
     let options = Options {
@@ -136,10 +135,24 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
              with --value instead of --columns",
         ));
     }
-    let name = input.name().to_owned();
     let replaced = if arguments.output.is_none() { replaced(&output)? } else { None };
     let columns = arguments.columns.to_options();
-    let done = carve::to_file(input, &read, columns.as_ref(), arguments.duplicates, options, &output)?;
+    let done = match source {
+        BuildSource::Text(input) => {
+            arguments.redis.refuse(input.name())?;
+            carve::to_file(input, &read, columns.as_ref(), arguments.duplicates, options, &output)?
+        }
+        BuildSource::Redis(source) if arguments.duplicates == Some(Keep::List) => {
+            return Err(Failure::new(format!(
+                "{} has one value a key; leave --duplicates out",
+                source.name()
+            )));
+        }
+        BuildSource::Redis(source) => {
+            let how = arguments.redis.to_options(&source, &read, columns)?;
+            carve::redis_to_file(source, &how, arguments.duplicates, options, &output)?
+        }
+    };
     let report = report(&name, &output, &done, replaced);
     report.and_then(say).map_err(|failure| {
         Failure::new(format!(
@@ -148,6 +161,47 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         ))
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a table is built from.
+enum BuildSource {
+    Text(Input),
+    Redis(RedisSource),
+}
+
+impl BuildSource {
+    fn open(arguments: &Arguments) -> Outcome<Self> {
+        if let Some(target) = redis::target(&arguments.input) {
+            // Whoever has named no output is not to wait for a server.
+            arguments.output()?;
+            return Ok(Self::Redis(RedisSource::connect(&target?)?));
+        }
+        let input = input::open(&arguments.input)?;
+        if is_carved(&input) {
+            return Err(Failure::new(format!(
+                "{} is a carved file already; to build it anew, turn it into text with `graven dump` first",
+                input.name()
+            )));
+        }
+        Ok(match input.foreign() {
+            Some(Content::RedisDump) => Self::Redis(RedisSource::Dump(input)),
+            _ => Self::Text(input),
+        })
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Text(input) => input.name(),
+            Self::Redis(source) => source.name(),
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Text(input) | Self::Redis(RedisSource::Dump(input)) => input.path(),
+            Self::Redis(RedisSource::Server(_)) => None,
+        }
+    }
 }
 
 /// What is said of the table that the default name leads to. What is no table is not replaced
@@ -170,11 +224,14 @@ fn replaced(output: &Path) -> Outcome<Option<String>> {
 fn report(name: &str, output: &Path, done: &BuildSummary, replaced: Option<String>) -> Outcome<String> {
     let table = open_carved(output)?.map_err(|error| explain(&output.display().to_string(), &error))?;
     let info = table.store.info();
+    let read = match done.is_of_server {
+        true => count(done.input_bytes, "key"),
+        false => ByteSize(done.input_bytes).display().si().to_string(),
+    };
     let mut text = format!(
-        "carved {name} into {}: {}, {} in, {} out, {:.1} bytes a pair, {}, in {:.2} s, {}",
+        "carved {name} into {}: {}, {read} in, {} out, {:.1} bytes a pair, {}, in {:.2} s, {}",
         output.display(),
         count(info.pairs, "pair"),
-        ByteSize(done.input_bytes).display().si(),
         ByteSize(info.file_bytes).display().si(),
         info.bytes_per_pair().unwrap_or_default(),
         values_line(&info),
@@ -190,6 +247,10 @@ fn report(name: &str, output: &Path, done: &BuildSummary, replaced: Option<Strin
     }
     if !done.ignored.is_empty() {
         text.push_str(&format!("\nnot in the table: {}", done.ignored.join(", ")));
+    }
+    for note in &done.notes {
+        text.push('\n');
+        text.push_str(note);
     }
     if done.are_values_aligned {
         text.push_str("\nmost values begin with a space or a tab; --trim drops these");
@@ -218,6 +279,9 @@ impl Arguments {
     fn output(&self) -> Outcome<PathBuf> {
         match &self.output {
             Some(output) => Ok(output.clone()),
+            None if redis::target(&self.input).is_some() => {
+                Err(Failure::new("a server has no name to go by; name the output with -o FILE"))
+            }
             None if self.input == Path::new("-") => {
                 Err(Failure::new("standard input has no name to go by; name the output with -o FILE"))
             }

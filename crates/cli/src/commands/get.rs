@@ -339,7 +339,8 @@ fn look_up_lines(table: &mut LookupSource, answers: &mut Answers<'_, impl Write>
     }
 }
 
-fn explain(error: graven_client::Error) -> Failure {
+/// What is wrong with a server, and what to type next.
+pub(crate) fn explain(error: graven_client::Error) -> Failure {
     use graven_client::Error;
     Failure::new(match error {
         Error::Connect { target, source }
