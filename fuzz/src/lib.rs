@@ -10,6 +10,7 @@ pub mod glob;
 pub mod http;
 pub mod ingest;
 pub mod memcached;
+pub mod parquet;
 pub mod resp;
 pub mod rows;
 pub mod table;

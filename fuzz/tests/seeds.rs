@@ -47,6 +47,7 @@ targets! {
     http_response: graven_fuzz::http::response,
     ingest_pairs: graven_fuzz::ingest::pairs,
     ingest_rows: graven_fuzz::rows::input,
+    ingest_parquet: graven_fuzz::parquet::file,
     table_row: graven_fuzz::rows::row,
     table_open: graven_fuzz::table::open,
     table_long: graven_fuzz::table::long,

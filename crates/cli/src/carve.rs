@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use graven_format::{Builder, Built, CarvedFile, Error, Options, RowBuilder, Store};
-use graven_ingest::{Cause, ColumnOptions, Format, Input, Pairs, ReadOptions, TableRows};
+use graven_ingest::{Cause, ColumnOptions, Content, Format, Input, Pairs, ReadOptions, TableRows};
 
 use crate::advice::{self, Reads};
 use crate::console::count;
@@ -88,6 +88,11 @@ pub(crate) struct BuildSummary {
     pub(crate) are_values_aligned: bool,
 }
 
+/// Whether the input is read as Parquet.
+fn is_parquet(input: &Input) -> bool {
+    input.foreign() == Some(Content::Parquet) || input.path().and_then(Format::of) == Some(Format::Parquet)
+}
+
 /// An input that was read, with the builder that has all of it.
 enum ReadInput {
     Pairs(Box<Builder>, Pairs),
@@ -102,7 +107,10 @@ impl ReadInput {
         columns: Option<&ColumnOptions>,
         options: Options,
     ) -> Result<Self, graven_ingest::Error> {
-        let Some(columns) = columns else {
+        let all = ColumnOptions::default();
+        // Columns that have types are kept, where nothing is said.
+        let is_row = columns.is_none() && read.value.is_none() && is_parquet(&input);
+        let Some(columns) = columns.or(is_row.then_some(&all)) else {
             let mut builder = Builder::new(options);
             let mut pairs = Pairs::new(input, read)?;
             pairs.add_to(&mut builder)?;

@@ -6,7 +6,7 @@ use graven_ingest::ColumnOptions;
 /// [`ColumnOptions`] as flags.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ColumnFlags {
-    /// Give values columns: these of a csv, tsv or jsonl, or '*' for all but the key
+    /// Give values columns: these of a csv, tsv, jsonl or Parquet, or '*' for all but the key
     ///
     /// A column is given by its name or number, a field of a jsonl by its name. The first row of a
     /// csv or tsv names them, unless --no-header is given. What columns hold follows from all rows.

@@ -8,15 +8,18 @@ use graven_ingest::{Format, Nulls, ReadOptions};
 pub(crate) struct ReadFlags {
     /// What the input looks like [default: by its extension, else by its first lines]
     ///
-    /// Extensions are .data, .tsv, .csv and .jsonl, and behind them .gz and .zst.
+    /// Extensions are .data, .tsv, .csv, .jsonl and .parquet, and behind all but the last .gz and
+    /// .zst.
     #[arg(long, value_enum, help_heading = INPUT)]
     format: Option<FormatName>,
     /// The column of a csv or tsv, or field of a jsonl, that is the key [default: 1, or key]
     ///
-    /// A column is given by its number or by its name.
+    /// A column is given by its number or by its name. Of Parquet the default is the column key.
     #[arg(long, value_name = "COLUMN", help_heading = INPUT)]
     key: Option<String>,
     /// The same for the value [default: the second of two columns, or value]
+    ///
+    /// Without it, Parquet becomes a table with columns.
     #[arg(long, value_name = "COLUMN", help_heading = INPUT)]
     value: Option<String>,
     /// The first row of a csv or tsv names the columns, and is not a pair
@@ -40,7 +43,7 @@ pub(crate) struct ReadFlags {
     /// Drop spaces and tabs around keys and values
     #[arg(long, help_heading = INPUT, hide_short_help = true)]
     trim: bool,
-    /// What a null of a jsonl becomes as a value
+    /// What a null of a jsonl or Parquet becomes as a value
     #[arg(long, value_enum, value_name = "WHAT", default_value = "error", help_heading = INPUT, hide_short_help = true)]
     null: NullName,
 }
@@ -58,6 +61,8 @@ enum FormatName {
     Csv,
     /// A line is a JSON object with a key and a value
     Jsonl,
+    /// Columns with names and types; in builds with the feature parquet
+    Parquet,
 }
 
 /// [`Nulls`] as the command line spells it.
@@ -94,6 +99,7 @@ impl ReadFlags {
             rows_in_quotes: self.rows_in_quotes,
             trim: self.trim,
             nulls: self.null.into(),
+            ..ReadOptions::default()
         }
     }
 }
@@ -105,6 +111,7 @@ impl From<FormatName> for Format {
             FormatName::Tsv => Self::Tsv,
             FormatName::Csv => Self::Csv,
             FormatName::Jsonl => Self::Jsonl,
+            FormatName::Parquet => Self::Parquet,
         }
     }
 }

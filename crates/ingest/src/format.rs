@@ -16,11 +16,13 @@ pub enum Format {
     Csv,
     /// A line is a JSON object.
     Jsonl,
+    /// Columns with names and types, of one file or several.
+    Parquet,
 }
 
 impl Format {
     /// Every form.
-    pub const ALL: [Self; 4] = [Self::Data, Self::Tsv, Self::Csv, Self::Jsonl];
+    pub const ALL: [Self; 5] = [Self::Data, Self::Tsv, Self::Csv, Self::Jsonl, Self::Parquet];
 
     /// The short name, which is also the usual extension of such a file.
     pub const fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Format {
             Self::Tsv => "tsv",
             Self::Csv => "csv",
             Self::Jsonl => "jsonl",
+            Self::Parquet => "parquet",
         }
     }
 
@@ -50,6 +53,7 @@ impl Format {
             "tsv" | "tab" => Some(Self::Tsv),
             "csv" => Some(Self::Csv),
             "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "parquet" | "parq" => Some(Self::Parquet),
             "gz" | "zst" => Self::of(Path::new(path.file_stem()?)),
             _ => None,
         }

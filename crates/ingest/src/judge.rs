@@ -44,10 +44,20 @@ pub(crate) fn format(input: &Input, options: &ReadOptions) -> Result<Format, Fau
     let columns = options.key.is_some() || options.value.is_some();
     let what = match format {
         Format::Data if columns => Some("columns"),
-        Format::Data | Format::Jsonl if options.header.is_some() => Some("header"),
-        Format::Data | Format::Tsv | Format::Jsonl if options.delimiter.is_some() => Some("delimiter"),
+        Format::Data | Format::Jsonl | Format::Parquet if options.header.is_some() => Some("header"),
+        Format::Data | Format::Tsv | Format::Jsonl | Format::Parquet if options.delimiter.is_some() => {
+            Some("delimiter")
+        }
+        Format::Parquet if options.comment.is_some() => Some("comment"),
         _ => None,
     };
+    let found = input.parts().len();
+    if found > 1 && format != Format::Parquet {
+        return Err(Fault::new(Position::WHOLE, Cause::SeveralInputs { format, found }));
+    }
+    if format == Format::Parquet && (input.path().is_none() || input.compression().is_some()) {
+        return Err(Fault::new(Position::WHOLE, Cause::Stream { format }));
+    }
     match what {
         Some(what) => Err(Fault::new(Position::WHOLE, Cause::NotForFormat { what, format })),
         None => Ok(format),
@@ -55,8 +65,17 @@ pub(crate) fn format(input: &Input, options: &ReadOptions) -> Result<Format, Fau
 }
 
 fn find(input: &Input, options: &ReadOptions) -> Result<Format, Fault> {
-    if let Some(content) = input.foreign() {
-        return Err(refuse(content));
+    let is_parquet = match input.foreign() {
+        Some(Content::Parquet) => true,
+        Some(content) => return Err(refuse(content)),
+        None => false,
+    };
+    match options.format.or_else(|| input.path().and_then(Format::of).filter(|_| !is_parquet)) {
+        _ if is_parquet && cfg!(feature = "parquet") => return Ok(Format::Parquet),
+        Some(Format::Parquet) if cfg!(feature = "parquet") => return Ok(Format::Parquet),
+        Some(Format::Parquet) => return Err(refuse(Content::Parquet)),
+        _ if is_parquet => return Err(refuse(Content::Parquet)),
+        _ => {}
     }
     if let Some(format) = options.format {
         return Ok(format);

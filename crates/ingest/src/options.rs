@@ -28,6 +28,10 @@ pub struct ReadOptions {
     pub trim: bool,
     /// What a value that is null becomes.
     pub nulls: Nulls,
+    /// Memory for the pages and rows of Parquet files; without it, 256 MiB.
+    pub memory_bytes: Option<u64>,
+    /// Threads that decode Parquet files; 0 is one a core.
+    pub threads: usize,
 }
 
 /// What a value that is null becomes. A key is never null.

@@ -17,6 +17,8 @@ use crate::input::{Input, Meter};
 use crate::jsonl::{self, JsonlRows};
 use crate::judge::{self, FirstRows};
 use crate::options::{Nulls, ReadOptions};
+#[cfg(feature = "parquet")]
+use crate::parquet::ParquetDataset;
 use crate::row::{Cell, InputRow, Rows};
 use crate::tsv::TsvRows;
 
@@ -108,7 +110,8 @@ impl Pairs {
     /// The first thing that is no pair. Nothing is read behind it.
     pub fn next_pair(&mut self) -> Result<Option<Pair<'_>>, Error> {
         let Self { name, compression, format, nulls, meter, first, reader, .. } = self;
-        let pair = reader.next_pair(*nulls, *format == Format::Jsonl);
+        // A form whose fields have ends can say that a key is empty.
+        let pair = reader.next_pair(*nulls, matches!(format, Format::Jsonl | Format::Parquet));
         if let (None, Ok(Some(pair))) = (&first, &pair) {
             *first = Some((pair.key.to_vec(), pair.value.to_vec()));
         }
@@ -133,7 +136,8 @@ impl Pairs {
             let line = pair.line;
             if let Err(error) = builder.add(pair.key, pair.value) {
                 let position = if line > 0 { Position::line(line) } else { Position::WHOLE };
-                let fault = Fault::new(position, Cause::Table(error.into()));
+                let mut fault = Fault::new(position, Cause::Table(error.into()));
+                fault.input = self.reader.input();
                 return Err(fault.of_compressed(&self.name, self.compression));
             }
         }
@@ -188,6 +192,10 @@ fn reader(format: Format, input: Input, options: &ReadOptions) -> Result<PairSou
         }
         Format::Csv => Box::new(csv(input, options)?),
         Format::Jsonl => Box::new(JsonlRows::new(input.into_reader(), options)?),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => Box::new(parquet(input, options)?),
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => return Err(Fault::new(Position::WHOLE, Cause::Content(Content::Parquet))),
     }))
 }
 
@@ -228,7 +236,23 @@ fn csv(input: Input, options: &ReadOptions) -> Result<CsvRows<Box<dyn Read + Sen
     Ok(CsvRows::new(csv_reader, columns, names.len(), !has_header, chosen.ignored, options))
 }
 
+#[cfg(feature = "parquet")]
+fn parquet(input: Input, options: &ReadOptions) -> Result<crate::parquet::ParquetRows, Fault> {
+    let dataset = ParquetDataset::open(input)?;
+    let first = FirstRow { cells: dataset.names(), is_header: true, may_be_header: true, line: 0 };
+    let chosen = options.choose(first).map_err(|fault| Fault::new(Position::WHOLE, fault.cause))?;
+    dataset.rows(&[chosen.key, chosen.value], chosen.ignored, options)
+}
+
 impl PairSource {
+    /// What people call the file that the last pair is in, where there are several.
+    fn input(&self) -> Option<String> {
+        match self {
+            Self::Rows(rows) => rows.input(),
+            Self::Text(_) | Self::Ended => None,
+        }
+    }
+
     fn next_pair(&mut self, nulls: Nulls, takes_empty_keys: bool) -> Result<Option<Pair<'_>>, Fault> {
         if let Self::Text(_) = self
             && let Self::Text(input) = std::mem::replace(self, Self::Ended)
@@ -258,8 +282,12 @@ fn next_of_rows(
         }
     }
     let row = rows.row();
-    let fail = |cause| Fault::new(row.position(), cause);
-    let key = key_of(&row, takes_empty_keys)?;
+    let in_input = |fault: Fault| match rows.input() {
+        Some(input) => fault.in_input(&input),
+        None => fault,
+    };
+    let fail = |cause| in_input(Fault::new(row.position(), cause));
+    let key = key_of(&row, takes_empty_keys).map_err(in_input)?;
     let value = match (row.cell(1), nulls) {
         (Some(Cell::Bytes(value) | Cell::Json(value)), _) => value,
         (_, Nulls::Empty) => b"",

@@ -18,6 +18,8 @@ use crate::lines::LineReader;
 use crate::objects::ObjectRows;
 use crate::options::ReadOptions;
 use crate::pairs::{key_of, stopped_or};
+#[cfg(feature = "parquet")]
+use crate::parquet::ParquetDataset;
 use crate::row::{Cell, Rows};
 use crate::tsv::{self, TsvRows};
 
@@ -63,6 +65,8 @@ pub struct TableRows {
     reader: RowSource,
     ignored: Vec<String>,
     are_keys_numbers: bool,
+    /// Whether the input declares what its columns hold.
+    is_typed: bool,
 }
 
 /// What rows come from.
@@ -81,6 +85,14 @@ struct ChosenColumns {
     /// The key first.
     places: Vec<usize>,
     ignored: Vec<String>,
+    declared: Option<DeclaredTypes>,
+}
+
+/// What an input with a schema says of its columns.
+struct DeclaredTypes {
+    /// Of each column that is wanted; none of one that is text all the same.
+    columns: Vec<Option<ColumnType>>,
+    is_key_number: bool,
 }
 
 impl TableRows {
@@ -95,12 +107,13 @@ impl TableRows {
         let opened = open(input, read, columns);
         let (format, reader, chosen) =
             opened.map_err(|fault| stopped_or(fault, &meter).of_compressed(&name, compression))?;
-        let said = |name: &String| {
+        let ChosenColumns { key, key_position, names, ignored, declared, .. } = chosen;
+        let said = |(column, name): (usize, &String)| {
             let said = columns.types.iter().rev().find(|(said, _)| said == name);
-            (name.clone(), said.map(|&(_, column_type)| column_type))
+            let declared = || declared.as_ref()?.columns.get(column).copied().flatten();
+            (name.clone(), said.map(|&(_, column_type)| column_type).or_else(declared))
         };
-        let ChosenColumns { key, key_position, names, ignored, .. } = chosen;
-        let columns: Vec<_> = names.iter().map(said).collect();
+        let columns: Vec<_> = names.iter().enumerate().map(said).collect();
         Ok(Self {
             name,
             compression,
@@ -111,7 +124,8 @@ impl TableRows {
             columns,
             reader,
             ignored,
-            are_keys_numbers: true,
+            are_keys_numbers: declared.as_ref().is_none_or(|declared| declared.is_key_number),
+            is_typed: declared.is_some(),
         })
     }
 
@@ -149,9 +163,15 @@ impl TableRows {
     /// # Errors
     /// The first row that cannot be read, or [`Cause::Table`] when the builder does not take it.
     pub fn add_to(&mut self, builder: &mut RowBuilder) -> Result<(), Error> {
-        let Self { reader, are_keys_numbers, .. } = self;
+        let Self { reader, are_keys_numbers, is_typed, .. } = self;
         let added = match reader {
-            RowSource::Rows(rows) => add_rows(rows.as_mut(), builder, are_keys_numbers),
+            RowSource::Rows(rows) => {
+                let added = add_rows(rows.as_mut(), builder, are_keys_numbers, *is_typed);
+                added.map_err(|fault| match rows.input() {
+                    Some(input) => fault.in_input(&input),
+                    None => fault,
+                })
+            }
             RowSource::Objects(objects) => objects.add_to(builder, are_keys_numbers),
         };
         added.map_err(|fault| stopped_or(fault, &self.meter).of_compressed(&self.name, self.compression))?;
@@ -164,15 +184,21 @@ impl TableRows {
     }
 }
 
-fn add_rows(rows: &mut dyn Rows, builder: &mut RowBuilder, are_numbers: &mut bool) -> Result<(), Fault> {
+fn add_rows(
+    rows: &mut dyn Rows,
+    builder: &mut RowBuilder,
+    are_numbers: &mut bool,
+    is_typed: bool,
+) -> Result<(), Fault> {
     while rows.advance()? {
         let row = rows.row();
-        let key = key_of(&row, false)?;
+        // What has a schema can say that a key is empty.
+        let key = key_of(&row, is_typed)?;
         *are_numbers = *are_numbers && is_whole_number(key);
         let mut fields = Vec::with_capacity(row.len());
         for i in 1..row.len() {
             fields.push(match row.cell(i) {
-                Some(Cell::Bytes(cell)) => FieldInput::Cell(cell),
+                Some(Cell::Bytes(cell) | Cell::Json(cell)) => FieldInput::Cell(cell),
                 _ => FieldInput::Null,
             });
         }
@@ -209,6 +235,10 @@ fn open(
         Format::Csv => csv(input, read, columns)?,
         Format::Tsv => tsv(input, read, columns)?,
         Format::Jsonl => objects(input, read, columns)?,
+        #[cfg(feature = "parquet")]
+        Format::Parquet => parquet(input, read, columns)?,
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => return Err(Fault::new(Position::WHOLE, Cause::Content(Content::Parquet))),
         Format::Data => {
             return Err(Fault::new(Position::WHOLE, Cause::NotForFormat { what: "columns", format }));
         }
@@ -281,15 +311,61 @@ fn objects(
         names,
         places: Vec::new(),
         ignored: Vec::new(),
+        declared: None,
     };
     Ok((RowSource::Objects(Box::new(rows)), chosen))
+}
+
+#[cfg(feature = "parquet")]
+fn parquet(
+    input: Input,
+    read: &ReadOptions,
+    columns: &ColumnOptions,
+) -> Result<(RowSource, ChosenColumns), Fault> {
+    let dataset = ParquetDataset::open(input)?;
+    let names = dataset.names();
+    let key = match &read.key {
+        Some(key) => key.clone(),
+        None if names.iter().any(|name| name == "key") => "key".into(),
+        None => {
+            let cause = Cause::KeyUndecided { columns: names.to_vec() };
+            return Err(Fault::new(Position::WHOLE, cause));
+        }
+    };
+    let first = FirstRow { cells: names, is_header: true, may_be_header: true, line: 0 };
+    let find = |role, wanted: &String| {
+        first.find(role, wanted).map_err(|fault| Fault::new(Position::WHOLE, fault.cause))
+    };
+    let key = find(crate::error::Role::Key, &key)?;
+    let wanted: Vec<usize> = match &columns.columns {
+        Some(names) => {
+            names.iter().map(|name| find(crate::error::Role::Column, name)).collect::<Result<_, _>>()?
+        }
+        None => (0..names.len()).collect(),
+    };
+    let places: Vec<usize> = wanted.iter().copied().filter(|&column| column != key).collect();
+    let ignored = (0..names.len()).filter(|column| *column != key && !places.contains(column));
+    let key_type = dataset.column_type(key);
+    let chosen = ChosenColumns {
+        key: names[key].clone(),
+        key_position: wanted.iter().position(|&column| column == key).unwrap_or_default(),
+        names: places.iter().map(|&column| names[column].clone()).collect(),
+        ignored: ignored.map(|column| names[column].clone()).collect(),
+        declared: Some(DeclaredTypes {
+            columns: places.iter().map(|&column| dataset.column_type(column)).collect(),
+            is_key_number: matches!(key_type, Some(ColumnType::Int | ColumnType::UInt)),
+        }),
+        places: std::iter::once(key).chain(places).collect(),
+    };
+    let rows = dataset.rows(&chosen.places, chosen.ignored.clone(), read)?;
+    Ok((RowSource::Rows(Box::new(rows)), chosen))
 }
 
 impl ChosenColumns {
     /// The columns of an input without a row.
     fn nothing() -> Self {
         let (key, names, places, ignored) = ("key".into(), Vec::new(), Vec::new(), Vec::new());
-        Self { key, key_position: 0, names, places, ignored }
+        Self { key, key_position: 0, names, places, ignored, declared: None }
     }
 
     /// The columns that are wanted of a first row, and whether it is their names.
@@ -330,6 +406,7 @@ impl ChosenColumns {
             names: places.iter().map(name).collect(),
             ignored: ignored.map(|column| name(&column)).collect(),
             places: std::iter::once(key).chain(places).collect(),
+            declared: None,
         };
         Ok((chosen, has_header))
     }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use bytesize::ByteSize;
 use clap::ValueEnum;
 use graven_format::{BUCKET_RECORDS_MAX, Codec, CodecChoice, Options, Purpose};
+use graven_ingest::ReadOptions;
 
 use crate::carve::{self, BuildSummary};
 use crate::column_flags::ColumnFlags;
@@ -16,6 +17,7 @@ use crate::console::{count, say};
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome};
 use crate::input;
+use crate::input_files;
 use crate::output::{Destination, directory_of, same_file};
 use crate::quantity::{self, Misread};
 use crate::read_options::ReadFlags;
@@ -30,10 +32,17 @@ use crate::table::{explain, is_carved, open_carved};
 )]
 pub(crate) struct Arguments {
     /// The pairs; `-` is standard input
-    input: PathBuf,
+    ///
+    /// Of Parquet also several files, patterns such as 'part-*.parquet', and folders: all files in them but those
+    /// whose names begin with _ or a point; a folder named as dt=2026-11-27 is a column.
+    #[arg(value_name = "INPUT", required = true)]
+    inputs: Vec<PathBuf>,
     /// Where to write [default: INPUT with the extension .graven]
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Refuse a folder that has no file of this name, as _SUCCESS
+    #[arg(long, value_name = "NAME", help_heading = "Input", hide_short_help = true)]
+    require_marker: Option<String>,
     #[command(flatten)]
     read: ReadFlags,
     #[command(flatten)]
@@ -63,6 +72,9 @@ pub(crate) struct Arguments {
 
 const TABLE: &str = "Table";
 const WORK: &str = "Work";
+
+/// The part of a build's memory that reading Parquet may use: one in so many.
+const READING_SHARE: u64 = 4;
 
 /// [`CodecChoice`] as the command line spells it.
 #[derive(Clone, Copy, ValueEnum)]
@@ -108,9 +120,14 @@ fn bucket(text: &str) -> Result<u16, Misread> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
-    let read = arguments.read.to_options();
+    let threads = arguments.threads.map_or(0, NonZeroUsize::get);
+    let read = ReadOptions {
+        memory_bytes: Some(arguments.memory / READING_SHARE),
+        threads,
+        ..arguments.read.to_options()
+    };
     outlive_file_limits()?;
-    let input = input::open(&arguments.input)?;
+    let input = input_files::open(&arguments.inputs, arguments.require_marker.as_deref())?;
     if is_carved(&input) {
         return Err(Failure::new(format!(
             "{} is a carved file already; to build it anew, turn it into text with `graven dump` first",
@@ -118,7 +135,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         )));
     }
     let output = Destination::find(&arguments.output()?, "table.graven")?.into_file()?;
-    if input.path().is_some_and(|path| same_file(path, &output)) {
+    if input.parts().iter().any(|part| same_file(&part.path, &output)) {
         return Err(Failure::new(format!("{} is the input; name another file with -o", output.display())));
     }
     let options = Options {
@@ -127,7 +144,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         bucket_records: arguments.bucket,
         memory_bytes: arguments.memory,
         temporary_dir: directory_of(&output).to_owned(),
-        threads: arguments.threads.map_or(0, NonZeroUsize::get),
+        threads,
         ..Options::default()
     };
     let name = input.name().to_owned();
@@ -210,12 +227,13 @@ fn shown(bytes: &[u8]) -> String {
 
 impl Arguments {
     fn output(&self) -> Outcome<PathBuf> {
-        match &self.output {
-            Some(output) => Ok(output.clone()),
-            None if self.input == Path::new("-") => {
+        match (&self.output, &self.inputs[..]) {
+            (Some(output), _) => Ok(output.clone()),
+            (None, [input]) if input == Path::new("-") => {
                 Err(Failure::new("standard input has no name to go by; name the output with -o FILE"))
             }
-            None => Ok(input::default_output(&self.input)),
+            (None, [input]) if input.exists() => Ok(input::default_output(input)),
+            (None, _) => Err(Failure::new("several inputs have no one name; name the output with -o FILE")),
         }
     }
 }
