@@ -94,7 +94,7 @@ fn foreign(name: &str, content: &Content, compression: Option<Compression>) -> O
         Content::Archive("zip") => format!("take the table out of it with `unzip {file}`"),
         Content::Archive(_) => "take the table out of it".to_owned(),
         Content::Parquet if cfg!(feature = "parquet") => {
-            "it is read from its end, so not from a stream or compressed as a whole; give its path".to_owned()
+            "name that file: Parquet is read from its end, and not while it is unpacked".to_owned()
         }
         Content::Parquet => {
             let duckdb = format!("duckdb -csv -c {} > table.csv", select_from(&file));
@@ -194,7 +194,7 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
         Cause::KeyUndecided { .. } => flags("--key COLUMN", "say it with"),
         Cause::NoMarker { .. } => words("wait for it, or leave out `--require-marker`"),
         Cause::NoFiles => words("names that begin with `_` or a point are passed over; check the path"),
-        Cause::Parquet { problem: ParquetProblem::Memory { .. }, .. } => {
+        Cause::Parquet { problem, .. } if matches!(**problem, ParquetProblem::Memory { .. }) => {
             words("allow the build more with `--memory`, or write the file with smaller row groups")
         }
         Cause::NotForFormat { .. } => words("leave that flag out, or say another form with `--format`"),

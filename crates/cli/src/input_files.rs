@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use graven_ingest::{Input, PartFile};
+use graven_ingest::{Format, Input, PartFile};
 use graven_wire::glob;
 
 use crate::advice::{Reads, explain};
@@ -41,10 +41,21 @@ pub(crate) fn open(paths: &[PathBuf], marker: Option<&str>) -> Outcome<Input> {
     {
         return input::open(file);
     }
-    let mut parts = Vec::new();
+    let mut parts: Vec<PartFile> = Vec::new();
     for file in &files {
-        let found = PartFile::all_of(file, marker).map_err(|error| explain(&error, Reads::Anything))?;
-        parts.extend(found);
+        match PartFile::all_of(file, marker) {
+            Ok(found) => parts.extend(found),
+            Err(error) if cfg!(feature = "parquet") => return Err(explain(&error, Reads::Anything)),
+            Err(_) => return input::open(file),
+        }
+    }
+    let is_parquet = |part: &PartFile| Format::of(&part.path) == Some(Format::Parquet);
+    if !cfg!(feature = "parquet")
+        && let Some(folder) = files.iter().find(|file| file.is_dir())
+        && !parts.iter().any(is_parquet)
+    {
+        // Nothing else that lies in parts is read.
+        return input::open(folder);
     }
     Input::open_parts(&name, parts).map_err(|error| explain(&error, Reads::Anything))
 }

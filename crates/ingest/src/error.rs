@@ -61,7 +61,7 @@ pub struct Fault {
     /// What.
     pub cause: Cause,
     /// What people call the input, where it is one of several.
-    pub input: Option<String>,
+    pub input: Option<Box<str>>,
 }
 
 impl Fault {
@@ -73,7 +73,7 @@ impl Fault {
     /// The same, in one of several inputs, unless it is in another already.
     #[must_use]
     pub fn in_input(mut self, input: &str) -> Self {
-        self.input.get_or_insert_with(|| input.to_owned());
+        self.input.get_or_insert_with(|| input.into());
         self
     }
 
@@ -84,7 +84,7 @@ impl Fault {
 
     /// As [`Self::of`], of an input that may be compressed.
     pub fn of_compressed(self, input: &str, compression: Option<Compression>) -> Error {
-        let input = self.input.unwrap_or_else(|| input.to_owned());
+        let input = self.input.map_or_else(|| input.to_owned(), String::from);
         Error { input, compression, position: self.position, cause: self.cause }
     }
 }
@@ -132,7 +132,7 @@ pub enum Cause {
         /// Where.
         place: ParquetPlace,
         /// What.
-        problem: ParquetProblem,
+        problem: Box<ParquetProblem>,
     },
     /// A folder has no file of data.
     NoFiles,

@@ -66,7 +66,8 @@ pub(crate) fn format(input: &Input, options: &ReadOptions) -> Result<Format, Fau
 
 fn find(input: &Input, options: &ReadOptions) -> Result<Format, Fault> {
     let is_parquet = match input.foreign() {
-        Some(Content::Parquet) => true,
+        // Its end is not to be had before all of it was unpacked.
+        Some(Content::Parquet) if input.compression().is_none() => true,
         Some(content) => return Err(refuse(content)),
         None => false,
     };

@@ -137,7 +137,7 @@ impl Pairs {
             if let Err(error) = builder.add(pair.key, pair.value) {
                 let position = if line > 0 { Position::line(line) } else { Position::WHOLE };
                 let mut fault = Fault::new(position, Cause::Table(error.into()));
-                fault.input = self.reader.input();
+                fault.input = self.reader.input().map(Into::into);
                 return Err(fault.of_compressed(&self.name, self.compression));
             }
         }

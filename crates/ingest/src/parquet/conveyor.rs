@@ -13,16 +13,16 @@ struct Belt<T> {
 }
 
 #[derive(Debug)]
-struct Shared<T> {
+struct BeltShare<T> {
     belt: Mutex<Belt<T>>,
     changed: Condvar,
 }
 
 /// Both ends of a queue; dropping one ends the other.
 #[derive(Debug)]
-pub(super) struct Conveyor<T>(Arc<Shared<T>>);
+pub(super) struct Conveyor<T>(Arc<BeltShare<T>>);
 
-impl<T> Shared<T> {
+impl<T> BeltShare<T> {
     fn lock(&self) -> MutexGuard<'_, Belt<T>> {
         self.belt.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -31,7 +31,7 @@ impl<T> Shared<T> {
 /// Two ends of a new queue.
 pub(super) fn conveyor<T>() -> (Conveyor<T>, Conveyor<T>) {
     let belt = Belt { items: VecDeque::new(), bytes: 0, is_closed: false };
-    let shared = Arc::new(Shared { belt: Mutex::new(belt), changed: Condvar::new() });
+    let shared = Arc::new(BeltShare { belt: Mutex::new(belt), changed: Condvar::new() });
     (Conveyor(Arc::clone(&shared)), Conveyor(shared))
 }
 

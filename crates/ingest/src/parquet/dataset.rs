@@ -7,7 +7,7 @@ use super::footer::{ParquetFile, SharedFile};
 use super::group::{ColumnSource, GroupTask};
 use super::nested::{FileColumn, SharedColumns, columns_of};
 use super::rows::ParquetRows;
-use super::{Misread, guarded};
+use super::{UnreadFile, guarded};
 use crate::error::Fault;
 use crate::input::{Input, Meter};
 use crate::options::ReadOptions;
@@ -34,7 +34,7 @@ impl OpenFile {
     fn new(part: PartFile, file: ParquetFile) -> Result<Self, Fault> {
         let schema = guarded(|| Ok(columns_of(file.metadata.file_metadata().schema())));
         let columns =
-            schema.map_err(|problem| Misread::Problem(ParquetPlace::default(), problem).of(&part.path))?;
+            schema.map_err(|problem| UnreadFile::Problem(ParquetPlace::default(), problem).of(&part.path))?;
         Ok(Self { part, file: Arc::new(file), columns: columns.into() })
     }
 
@@ -80,7 +80,7 @@ impl OpenFile {
     fn differs(&self, first: &Self, how: String) -> Fault {
         let first = first.part.path.display().to_string();
         let problem = ParquetProblem::SchemaDiffers { first, how };
-        Misread::Problem(ParquetPlace::default(), problem).of(&self.part.path)
+        UnreadFile::Problem(ParquetPlace::default(), problem).of(&self.part.path)
     }
 }
 

@@ -10,7 +10,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaD
 use super::error::{ParquetPlace, ParquetProblem};
 use super::thrift::check_footer;
 use super::unpack::PageCodec;
-use super::{Misread, guarded};
+use super::{UnreadFile, guarded};
 
 /// Bytes of a footer. Files of ten thousand columns and row groups have some tens of millions.
 const FOOTER_BYTES_MAX: u64 = 256 << 20;
@@ -49,20 +49,20 @@ fn damaged(what: impl Into<String>) -> ParquetProblem {
 }
 
 impl ParquetFile {
-    pub(super) fn open(path: &Path) -> Result<Self, Misread> {
-        let file = File::open(path).map_err(Misread::Open)?;
+    pub(super) fn open(path: &Path) -> Result<Self, UnreadFile> {
+        let file = File::open(path).map_err(UnreadFile::Open)?;
         Self::of(path, file)
     }
 
     /// Reads the footer of an open file.
-    pub(super) fn of(path: &Path, file: File) -> Result<Self, Misread> {
-        let whole = |problem| Misread::Problem(ParquetPlace::default(), problem);
-        let len = file.metadata().map_err(Misread::Read)?.len();
+    pub(super) fn of(path: &Path, file: File) -> Result<Self, UnreadFile> {
+        let whole = |problem| UnreadFile::Problem(ParquetPlace::default(), problem);
+        let len = file.metadata().map_err(UnreadFile::Read)?.len();
         let mut tail = [0; TAIL_BYTES as usize];
         let Some(tail_at) = len.checked_sub(TAIL_BYTES).filter(|&at| at >= MAGIC.len() as u64) else {
             return Err(whole(damaged(format!("expected at least 12 bytes, found {len}"))));
         };
-        file.read_exact_at(&mut tail, tail_at).map_err(Misread::Read)?;
+        file.read_exact_at(&mut tail, tail_at).map_err(UnreadFile::Read)?;
         let (footer_len, magic) = tail.split_at(4);
         if magic == b"PARE" {
             return Err(whole(ParquetProblem::Unsupported("its footer is encrypted".into())));
@@ -82,7 +82,7 @@ impl ParquetFile {
             return Err(whole(ParquetProblem::TooLarge { what, most, found: footer_len }));
         }
         let mut footer = vec![0; footer_len as usize];
-        file.read_exact_at(&mut footer, footer_at).map_err(Misread::Read)?;
+        file.read_exact_at(&mut footer, footer_at).map_err(UnreadFile::Read)?;
         check_footer(&footer, SCHEMA_DEPTH_MAX).map_err(whole)?;
         let metadata = guarded(|| ParquetMetaDataReader::decode_metadata(&footer)).map_err(whole)?;
         let file = Self { path: path.to_owned(), file, metadata, footer_at };
@@ -133,8 +133,8 @@ impl ParquetFile {
         };
         let (packed, values) = (chunk.compressed_size(), chunk.num_values());
         let end = at.checked_add(packed);
-        let is_inside = at >= MAGIC.len() as i64
-            && packed >= 0
+        let is_inside = packed >= 0
+            && u64::try_from(at).is_ok_and(|at| at >= MAGIC.len() as u64)
             && end.is_some_and(|end| end.cast_unsigned() <= self.footer_at);
         let rows = self.rows(group);
         if !is_inside {

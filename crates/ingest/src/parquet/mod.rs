@@ -38,7 +38,7 @@ pub(crate) use rows::ParquetRows;
 /// Why a file is not read.
 #[cfg(feature = "parquet")]
 #[derive(Debug)]
-enum Misread {
+enum UnreadFile {
     /// The system does not open it.
     Open(std::io::Error),
     /// The system does not read it.
@@ -48,14 +48,14 @@ enum Misread {
 }
 
 #[cfg(feature = "parquet")]
-impl Misread {
+impl UnreadFile {
     /// The fault of the file at `path`.
     fn of(self, path: &std::path::Path) -> crate::error::Fault {
         use crate::error::{Cause, Fault, Position};
         let cause = match self {
             Self::Open(error) => Cause::Open(error),
             Self::Read(error) => Cause::Read(error),
-            Self::Problem(place, problem) => Cause::Parquet { place, problem },
+            Self::Problem(place, problem) => Cause::Parquet { place, problem: Box::new(problem) },
         };
         Fault::new(Position::WHOLE, cause).in_input(&path.display().to_string())
     }

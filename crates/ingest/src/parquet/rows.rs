@@ -18,7 +18,7 @@ const MEMORY_BYTES: u64 = 256 << 20;
 const THREADS_MAX: usize = 32;
 
 /// What a thread makes of its row groups: batches, and the end of each.
-enum Decoded {
+enum GroupOutput {
     Rows(RowBatch),
     End,
     Fault(GroupFault),
@@ -30,7 +30,7 @@ pub(crate) struct ParquetRows {
     width: usize,
     ignored: Vec<String>,
     /// Of each thread, what it has decoded: thread i has tasks i, i + n, i + 2n, …
-    decoded: Vec<Conveyor<Decoded>>,
+    decoded: Vec<Conveyor<GroupOutput>>,
     threads: Vec<JoinHandle<()>>,
     /// The task whose rows come.
     task: usize,
@@ -91,14 +91,14 @@ impl ParquetRows {
                     let mut is_wanted = true;
                     let read = task.read(&memory, &meter, |batch| {
                         let len = batch.len();
-                        is_wanted = put.put(Decoded::Rows(batch), len, queued);
+                        is_wanted = put.put(GroupOutput::Rows(batch), len, queued);
                         is_wanted
                     });
                     let end = match read {
-                        Ok(()) => Decoded::End,
-                        Err(fault) => Decoded::Fault(fault),
+                        Ok(()) => GroupOutput::End,
+                        Err(fault) => GroupOutput::Fault(fault),
                     };
-                    let is_fault = matches!(end, Decoded::Fault(_));
+                    let is_fault = matches!(end, GroupOutput::Fault(_));
                     if !is_wanted || !put.put(end, 0, queued) || is_fault {
                         return;
                     }
@@ -122,18 +122,18 @@ impl ParquetRows {
             let fail =
                 |cause| Fault::new(Position::WHOLE, cause).in_input(&task.path().display().to_string());
             match self.decoded[self.task % self.decoded.len()].take() {
-                Some(Decoded::Rows(batch)) => {
+                Some(GroupOutput::Rows(batch)) => {
                     (self.batch, self.next) = (batch, 0);
                     return Ok(true);
                 }
-                Some(Decoded::End) => self.task += 1,
-                Some(Decoded::Fault(GroupFault { place, problem })) => {
-                    return Err(fail(Cause::Parquet { place, problem }));
+                Some(GroupOutput::End) => self.task += 1,
+                Some(GroupOutput::Fault(GroupFault { place, problem })) => {
+                    return Err(fail(Cause::Parquet { place, problem: Box::new(problem) }));
                 }
                 None => {
                     let place = super::ParquetPlace { row_group: Some(task.group), column: None };
                     let problem = super::ParquetProblem::Damaged("its thread has ended".into());
-                    return Err(fail(Cause::Parquet { place, problem }));
+                    return Err(fail(Cause::Parquet { place, problem: Box::new(problem) }));
                 }
             }
         }

@@ -347,20 +347,20 @@ fn write_date(day: i128, out: &mut Vec<u8>) {
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let (year, day) = (year + era * 400 + i128::from(month <= 2), day_of_year - (153 * shifted + 2) / 5 + 1);
     if (0..=9999).contains(&year) {
-        let year = year as u16;
         push_two(year / 100, out);
         push_two(year % 100, out);
     } else {
         let _ = write!(out, "{year:+05}");
     }
     out.push(b'-');
-    push_two(month as u16, out);
+    push_two(month, out);
     out.push(b'-');
-    push_two(day as u16, out);
+    push_two(day, out);
 }
 
-fn push_two(number: u16, out: &mut Vec<u8>) {
-    out.extend([b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]);
+fn push_two(number: i128, out: &mut Vec<u8>) {
+    let number = number.unsigned_abs() % 100;
+    out.extend([b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]);
 }
 
 /// Appends a time of day; below zero or beyond a day it has a sign or more hours.
@@ -373,14 +373,14 @@ fn write_clock(ticks: i128, digits: u8, out: &mut Vec<u8>) {
     let (seconds, fraction) = (ticks / power, ticks % power);
     let hours = seconds / 3600;
     if hours < 100 {
-        push_two(hours as u16, out)
+        push_two(hours, out)
     } else {
         push_display(hours, out)
     }
     out.push(b':');
-    push_two((seconds / 60 % 60) as u16, out);
+    push_two(seconds / 60 % 60, out);
     out.push(b':');
-    push_two((seconds % 60) as u16, out);
+    push_two(seconds % 60, out);
     out.push(b'.');
     let _ = write!(out, "{fraction:0width$}", width = usize::from(digits));
 }

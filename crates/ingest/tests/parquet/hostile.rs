@@ -44,8 +44,9 @@ fn pages_above_the_memory_are_an_error_that_says_so() {
     let path = write(folder.path(), "t.parquet", &[&[(&long[..60_000], Some(1)), (&long, Some(2))]]);
     let read = ReadOptions { memory_bytes: Some(1 << 20), ..ReadOptions::default() };
     let error = pairs(&path, &read).unwrap_err();
-    let is_memory = matches!(&error.cause, Cause::Parquet { problem: ParquetProblem::Memory { most, found }, .. }
-        if *most == 1 << 19 && found > most);
+    let Cause::Parquet { problem, .. } = &error.cause else { panic!("{error}") };
+    let is_memory =
+        matches!(&**problem, ParquetProblem::Memory { most, found } if *most == 1 << 19 && found > most);
     assert!(is_memory, "{error}");
     let read = ReadOptions { memory_bytes: Some(16 << 20), ..ReadOptions::default() };
     assert!(
