@@ -44,6 +44,7 @@ fn options(how: u8, what: u8) -> ReadOptions {
             2 => Nulls::Empty,
             _ => Nulls::Json,
         },
+        ..ReadOptions::default()
     }
 }
 
