@@ -11,6 +11,7 @@ pub mod http;
 pub mod ingest;
 pub mod json;
 pub mod memcached;
+pub mod parquet;
 pub mod redis_dump;
 pub mod resp;
 pub mod rows;

@@ -48,6 +48,7 @@ targets! {
     ingest_json: graven_fuzz::json::document,
     ingest_pairs: graven_fuzz::ingest::pairs,
     ingest_rows: graven_fuzz::rows::input,
+    ingest_parquet: graven_fuzz::parquet::file,
     redis_dump: graven_fuzz::redis_dump::input,
     table_row: graven_fuzz::rows::row,
     table_open: graven_fuzz::table::open,

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use graven_ingest::{Cause, Compression, Content, Error, RdbFault, RedisProblem, Role};
+use graven_ingest::{Cause, Compression, Content, Error, ParquetProblem, RdbFault, RedisProblem, Role};
 
 use crate::column_list;
 use crate::failure::{Failure, reason};
@@ -102,8 +102,15 @@ fn foreign(name: &str, content: &Content, compression: Option<Compression>) -> O
         Content::Archive("tar") => format!("take the table out of it with `tar -xf {file}`"),
         Content::Archive("zip") => format!("take the table out of it with `unzip {file}`"),
         Content::Archive(_) => "take the table out of it".to_owned(),
+        Content::Parquet if cfg!(feature = "parquet") => {
+            "name that file: Parquet is read from its end, and not while it is unpacked".to_owned()
+        }
         Content::Parquet => {
-            format!("turn it into csv, as with `duckdb -csv -c {} > table.csv`", select_from(&file))
+            let duckdb = format!("duckdb -csv -c {} > table.csv", select_from(&file));
+            format!(
+                "this build does not read those, one with the feature parquet does: `cargo install --locked --path \
+                 crates/cli --features full`; or turn it into csv, as with `{duckdb}`"
+            )
         }
         Content::Sqlite => {
             format!(
@@ -192,6 +199,14 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
             ),
             format!("--comment '{prefix}'"),
         )),
+        Cause::Stream { .. } => words("name the path of a file"),
+        Cause::SeveralInputs { .. } => words("join them into one, or make a table of each"),
+        Cause::KeyUndecided { .. } => flags("--key COLUMN", "say it with"),
+        Cause::NoMarker { .. } => words("wait for it, or leave out `--require-marker`"),
+        Cause::NoFiles => words("names that begin with `_` or a point are passed over; check the path"),
+        Cause::Parquet { problem, .. } if matches!(**problem, ParquetProblem::Memory { .. }) => {
+            words("allow the build more with `--memory`, or write the file with smaller row groups")
+        }
         Cause::NotForFormat { .. } => words("leave that flag out, or say another form with `--format`"),
         Cause::ValueUndecided { columns } => {
             let column = |i: usize| columns.get(i).map_or("2", String::as_str);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use graven_format::{Builder, Built, CarvedFile, Error, Options, RowBuilder, Store};
 use graven_ingest::{
-    Cause, ColumnOptions, Format, Input, Meter, Pairs, ReadOptions, RedisBuilder, TableRows,
+    Cause, ColumnOptions, Content, Format, Input, Meter, Pairs, ReadOptions, RedisBuilder, TableRows,
 };
 
 use crate::advice::{self, Reads};
@@ -108,6 +108,11 @@ pub(crate) struct BuildSummary {
     pub(crate) notes: Vec<String>,
 }
 
+/// Whether the input is read as Parquet.
+fn is_parquet(input: &Input) -> bool {
+    input.foreign() == Some(Content::Parquet) || input.path().and_then(Format::of) == Some(Format::Parquet)
+}
+
 /// An input that was read, with the builder that has all of it.
 enum ReadInput {
     Pairs(Box<Builder>, Pairs),
@@ -124,7 +129,10 @@ impl ReadInput {
         keep: Option<Keep>,
         options: Options,
     ) -> Result<Self, graven_ingest::Error> {
-        let Some(columns) = columns else {
+        let all = ColumnOptions::default();
+        // Columns that have types are kept, where nothing is said.
+        let is_row = columns.is_none() && read.value.is_none() && is_parquet(&input);
+        let Some(columns) = columns.or(is_row.then_some(&all)) else {
             let given = options.clone();
             let mut builder = Builder::new(options);
             let mut pairs = Pairs::new(input, read)?;

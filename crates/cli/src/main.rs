@@ -16,6 +16,7 @@ mod failure;
 mod first_request;
 mod followers;
 mod input;
+mod input_files;
 mod json_bytes;
 mod lengths;
 mod load_progress;

@@ -10,13 +10,14 @@ use crate::column_list::ColumnList;
 pub(crate) struct ReadFlags {
     /// What the input looks like [default: by its extension, else by its first lines]
     ///
-    /// Extensions are .data, .tsv, .csv, .jsonl and .json, and behind them .gz and .zst.
+    /// Extensions are .data, .tsv, .csv, .jsonl, .json and .parquet, and behind all but the last .gz and .zst.
     #[arg(long, value_enum, help_heading = INPUT)]
     format: Option<FormatName>,
     /// The key: a column, or a field of JSON objects [default: 1, or key]
     ///
     /// A column is given by its number or by its name, which is written in double quotes if it holds a comma. A key
-    /// of several columns has their cells in this order. Without it, the key of a member of a JSON document is its name.
+    /// of several columns has their cells in this order. Without it, the key of a member of a JSON document is its name;
+    /// of Parquet it is the column key.
     #[arg(long, value_name = "COLUMN[,…]", help_heading = INPUT)]
     key: Option<ColumnList>,
     /// What stands between the cells of a key of several columns [default: :]
@@ -28,7 +29,7 @@ pub(crate) struct ReadFlags {
     /// The same for the value, '*' for all but the key [default: the second of two columns, or value]
     ///
     /// A value of several columns, or of all, is a JSON object. What stands in a csv or tsv is a string there, so that
-    /// no digit is lost; for numbers see --columns.
+    /// no digit is lost; for numbers see --columns. Without it, Parquet becomes a table with columns.
     #[arg(long, value_name = "COLUMN[,…]", help_heading = INPUT)]
     value: Option<ColumnList>,
     /// Go down into this member of a JSON document first
@@ -66,7 +67,7 @@ pub(crate) struct ReadFlags {
     /// --value or --duplicates list, it is one without being told.
     #[arg(long, value_enum, value_name = "WHAT", help_heading = INPUT, hide_short_help = true)]
     value_type: Option<ValueTypeName>,
-    /// What a null of JSON becomes as a value
+    /// What a null of JSON or Parquet becomes as a value
     #[arg(long, value_enum, value_name = "WHAT", default_value = "error", help_heading = INPUT, hide_short_help = true)]
     null: NullName,
 }
@@ -86,6 +87,8 @@ enum FormatName {
     Jsonl,
     /// One JSON object whose members are the pairs, or one array of objects
     Json,
+    /// Columns with names and types; in builds with the feature parquet
+    Parquet,
 }
 
 /// [`ValueType`] as the command line spells it.
@@ -139,6 +142,7 @@ impl ReadFlags {
                 Some(ValueTypeName::Bytes) => ValueType::Bytes,
                 None => ValueType::Found,
             },
+            ..ReadOptions::default()
         }
     }
 }
@@ -160,6 +164,7 @@ impl From<FormatName> for Format {
             FormatName::Csv => Self::Csv,
             FormatName::Jsonl => Self::Jsonl,
             FormatName::Json => Self::Json,
+            FormatName::Parquet => Self::Parquet,
         }
     }
 }

@@ -171,8 +171,14 @@ fn a_file_of_another_kind_is_named_by_every_subcommand() {
         (
             "t.parquet",
             b"PAR1\x15\x00",
-            "is a Parquet file; turn it into csv, as with `duckdb -csv -c \"SELECT KEY, VALUE \
-          FROM 'PATH'\" > table.csv`",
+            // A build with the feature reads it.
+            if cfg!(feature = "parquet") {
+                "the Parquet data is damaged: expected at least 12 bytes, found 6"
+            } else {
+                "is a Parquet file; this build does not read those, one with the feature parquet does: `cargo \
+                 install --locked --path crates/cli --features full`; or turn it into csv, as with `duckdb -csv \
+                 -c \"SELECT KEY, VALUE FROM 'PATH'\" > table.csv`"
+            },
         ),
         (
             "t.txt",

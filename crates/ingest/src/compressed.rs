@@ -58,6 +58,16 @@ impl Compression {
             Self::Zstd => Box::new(CompressedReader { compression: self, decoder: ZstdFrames::new(source)? }),
         })
     }
+
+    /// What `packed`, which is compressed with zstd, was made from.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::decode`].
+    #[cfg(feature = "parquet")]
+    pub(crate) fn decode_zstd(packed: &[u8]) -> io::Result<impl Read + '_> {
+        ZstdFrames::new(packed)
+    }
 }
 
 impl fmt::Display for Compression {

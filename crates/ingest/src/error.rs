@@ -10,10 +10,12 @@ use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::compressed::{Compression, Undecoded};
 use crate::content::Content;
 use crate::format::Format;
+use crate::parquet::{ParquetPlace, ParquetProblem};
 use crate::rdb::RdbDamage;
 use crate::redis::RedisProblem;
 
-/// A place in an input. Lines and columns are counted from 1, columns in bytes.
+/// A place in an input. Lines and columns are counted from 1, columns in bytes. In a Parquet file
+/// a line is a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Position {
@@ -67,12 +69,21 @@ pub struct Fault {
     pub position: Position,
     /// What.
     pub cause: Cause,
+    /// What people call the input, where it is one of several.
+    pub input: Option<Box<str>>,
 }
 
 impl Fault {
     /// A fault at a place.
     pub fn new(position: Position, cause: Cause) -> Self {
-        Self { position, cause }
+        Self { position, cause, input: None }
+    }
+
+    /// The same, in one of several inputs, unless it is in another already.
+    #[must_use]
+    pub fn in_input(mut self, input: &str) -> Self {
+        self.input.get_or_insert_with(|| input.into());
+        self
     }
 
     /// The same, where so many lines before the place were not counted.
@@ -91,7 +102,8 @@ impl Fault {
 
     /// As [`Self::of`], of an input that may be compressed.
     pub fn of_compressed(self, input: &str, compression: Option<Compression>) -> Error {
-        Error { input: input.to_owned(), compression, position: self.position, cause: self.cause }
+        let input = self.input.map_or_else(|| input.to_owned(), String::from);
+        Error { input, compression, position: self.position, cause: self.cause }
     }
 }
 
@@ -120,6 +132,37 @@ pub enum Cause {
         what: &'static str,
         /// The form.
         format: Format,
+    },
+    /// A form is read from its end, and a stream has none.
+    Stream {
+        /// The form.
+        format: Format,
+    },
+    /// There are several inputs, and their form is read of one alone.
+    SeveralInputs {
+        /// The form.
+        format: Format,
+        /// How many.
+        found: usize,
+    },
+    /// Something in a Parquet file.
+    Parquet {
+        /// Where.
+        place: ParquetPlace,
+        /// What.
+        problem: Box<ParquetProblem>,
+    },
+    /// A folder has no file of data.
+    NoFiles,
+    /// A folder does not have the file that says that it is whole.
+    NoMarker {
+        /// The name of the file.
+        marker: String,
+    },
+    /// No column is called `key`, and which one is the key was not said.
+    KeyUndecided {
+        /// The columns.
+        columns: Vec<String>,
     },
     /// The reading was told to stop.
     Stopped,
@@ -393,6 +436,20 @@ impl fmt::Display for Cause {
             Self::Content(found) => write!(f, "expected the pairs of a table, found {found}"),
             Self::NotForFormat { what, format } => {
                 write!(f, "the input is read as {format}, which has no {what}")
+            }
+            Self::Stream { format } => {
+                write!(f, "{format} is read from its end, which a stream does not have")
+            }
+            Self::SeveralInputs { format, found } => {
+                write!(f, "found {found} inputs, and {format} is read of one")
+            }
+            Self::Parquet { place, problem } => write!(f, "{place}{problem}"),
+            Self::NoFiles => f.write_str("there is no file of data in it"),
+            Self::NoMarker { marker } => {
+                write!(f, "it has no {marker}, so what writes it may not have ended")
+            }
+            Self::KeyUndecided { columns } => {
+                write!(f, "which column is the key? The columns are {}", list(columns))
             }
             Self::Stopped => f.write_str("stopped before it was read"),
             Self::LineTooLong { most } => write!(f, "the line is longer than {most} bytes"),

@@ -18,11 +18,13 @@ pub enum Format {
     Jsonl,
     /// One JSON document, an object or an array: a member or an element is a pair.
     Json,
+    /// Columns with names and types, of one file or several.
+    Parquet,
 }
 
 impl Format {
     /// Every form.
-    pub const ALL: [Self; 5] = [Self::Data, Self::Tsv, Self::Csv, Self::Jsonl, Self::Json];
+    pub const ALL: [Self; 6] = [Self::Data, Self::Tsv, Self::Csv, Self::Jsonl, Self::Json, Self::Parquet];
 
     /// The short name, which is also the usual extension of such a file.
     pub const fn name(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Jsonl => "jsonl",
             Self::Json => "json",
+            Self::Parquet => "parquet",
         }
     }
 
@@ -54,6 +57,7 @@ impl Format {
             "csv" => Some(Self::Csv),
             "jsonl" | "ndjson" => Some(Self::Jsonl),
             "json" => Some(Self::Json),
+            "parquet" | "parq" => Some(Self::Parquet),
             "gz" | "zst" => Self::of(Path::new(path.file_stem()?)),
             _ => None,
         }

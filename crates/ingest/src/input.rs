@@ -12,6 +12,7 @@ use graven_format::Source;
 use crate::compressed::Compression;
 use crate::content::Content;
 use crate::error::{Cause, Error, Fault, Position};
+use crate::parts::PartFile;
 
 /// Bytes of the content that are looked at before it is read: some hundred lines of most files.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -76,6 +77,8 @@ impl<R: Read> Read for Metered<R> {
 pub struct Input {
     name: String,
     path: Option<PathBuf>,
+    /// The files of it, this one first.
+    parts: Vec<PartFile>,
     bytes: Option<u64>,
     source: Source<'static>,
     compression: Option<Compression>,
@@ -102,7 +105,31 @@ impl Input {
             Self::from_reader(name, file)?
         };
         input.path = Some(path.to_owned());
+        input.parts = vec![PartFile::new(path)];
         Ok(input)
+    }
+
+    /// Opens the first of several files that are one table, all of which [`Self::parts`] names.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and [`Cause::NoFiles`] where there is none.
+    pub fn open_parts(name: &str, parts: Vec<PartFile>) -> Result<Self, Error> {
+        let Some(first) = parts.first() else {
+            return Err(Fault::new(Position::WHOLE, Cause::NoFiles).of(name));
+        };
+        let mut input = Self::open(&first.path)?;
+        if parts.len() > 1 {
+            let bytes = parts.iter().map(|part| Some(part.path.metadata().ok()?.len()));
+            input.bytes = bytes.sum();
+            name.clone_into(&mut input.name);
+        }
+        input.parts = parts;
+        Ok(input)
+    }
+
+    /// The files that it lies in; a stream lies in none.
+    pub fn parts(&self) -> &[PartFile] {
+        &self.parts
     }
 
     /// An input from a stream of bytes; people call it `name`.
@@ -116,8 +143,16 @@ impl Input {
         let head = read_head(&mut source).map_err(fail)?;
         let compression = Compression::of(&head);
         source = Box::new(Cursor::new(head.clone()).chain(source));
-        let mut input =
-            Self { name, path: None, bytes: None, source: Source::Stream(source), compression, head, meter };
+        let mut input = Self {
+            name,
+            path: None,
+            parts: Vec::new(),
+            bytes: None,
+            source: Source::Stream(source),
+            compression,
+            head,
+            meter,
+        };
         input.decompress()?;
         Ok(input)
     }
@@ -128,8 +163,16 @@ impl Input {
         // Who goes on to read it says why it cannot be read, and where.
         let head = head_of(&file).unwrap_or_default();
         let compression = Compression::of(&head);
-        let mut input =
-            Self { name, path: None, bytes: None, source: Source::File(file), compression, head, meter };
+        let mut input = Self {
+            name,
+            path: None,
+            parts: Vec::new(),
+            bytes: None,
+            source: Source::File(file),
+            compression,
+            head,
+            meter,
+        };
         input.decompress()?;
         Ok(input)
     }

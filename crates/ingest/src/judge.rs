@@ -43,13 +43,23 @@ pub(crate) fn format(input: &Input, options: &ReadOptions) -> Result<Format, Fau
     let columns = options.key.is_some() || options.value.is_some();
     let what = match format {
         Format::Data if columns => Some("columns"),
-        Format::Data | Format::Jsonl | Format::Json if options.header.is_some() => Some("header"),
+        Format::Data | Format::Jsonl | Format::Json | Format::Parquet if options.header.is_some() => {
+            Some("header")
+        }
         Format::Csv => None,
         _ if options.delimiter.is_some() => Some("delimiter"),
-        Format::Json if options.comment.is_some() => Some("comments"),
+        Format::Json | Format::Parquet if options.comment.is_some() => Some("comments"),
         _ => None,
     };
     let what = what.or((format != Format::Json && !options.at.is_empty()).then_some("members"));
+    let what = what.or((format == Format::Parquet && options.skip > 0).then_some("skipped lines"));
+    let found = input.parts().len();
+    if found > 1 && format != Format::Parquet {
+        return Err(Fault::new(Position::WHOLE, Cause::SeveralInputs { format, found }));
+    }
+    if format == Format::Parquet && (input.path().is_none() || input.compression().is_some()) {
+        return Err(Fault::new(Position::WHOLE, Cause::Stream { format }));
+    }
     match what {
         Some(what) => Err(Fault::new(Position::WHOLE, Cause::NotForFormat { what, format })),
         None => Ok(format),
@@ -57,8 +67,18 @@ pub(crate) fn format(input: &Input, options: &ReadOptions) -> Result<Format, Fau
 }
 
 fn find(input: &Input, options: &ReadOptions) -> Result<Format, Fault> {
-    if let Some(content) = input.foreign() {
-        return Err(refuse(content));
+    let is_parquet = match input.foreign() {
+        // Its end is not to be had before all of it was unpacked.
+        Some(Content::Parquet) if input.compression().is_none() => true,
+        Some(content) => return Err(refuse(content)),
+        None => false,
+    };
+    match options.format.or_else(|| input.path().and_then(Format::of).filter(|_| !is_parquet)) {
+        _ if is_parquet && cfg!(feature = "parquet") => return Ok(Format::Parquet),
+        Some(Format::Parquet) if cfg!(feature = "parquet") => return Ok(Format::Parquet),
+        Some(Format::Parquet) => return Err(refuse(Content::Parquet)),
+        _ if is_parquet => return Err(refuse(Content::Parquet)),
+        _ => {}
     }
     if let Some(format) = options.format {
         return Ok(format);

@@ -1,5 +1,5 @@
 //! Reads the pairs of a table from the files that people and jobs have: `.data` text, tsv, csv,
-//! JSON lines and JSON documents, plain or compressed with gzip or zstd.
+//! JSON lines and JSON documents, plain or compressed with gzip or zstd, and Parquet.
 //!
 //! ```
 //! use graven_format::{Builder, Options};
@@ -33,6 +33,9 @@
 //! kind ([`Content`]), a first row that may or may not be a header, or a third column are errors
 //! that [`ReadOptions`] answers.
 //!
+//! Parquet files are read where this crate has the feature `parquet`, by both; a table may lie in
+//! several of them ([`PartFile`], [`Input::open_parts`]).
+//!
 //! Several inputs go into one table by adding one after the other. A reading shows how far it is,
 //! and ends when it is told to, through its [`Meter`]. A further form with columns is a further
 //! [`Rows`].
@@ -58,6 +61,8 @@ mod lines;
 mod lists;
 mod options;
 mod pairs;
+mod parquet;
+mod parts;
 mod rdb;
 mod redis;
 mod row;
@@ -74,6 +79,8 @@ pub use graven_format::text::Pair;
 pub use input::{Input, Meter};
 pub use options::{KeyColumns, Nulls, ReadOptions, ValueColumns, ValueType};
 pub use pairs::Pairs;
+pub use parquet::{ParquetPlace, ParquetProblem};
+pub use parts::PartFile;
 pub use rdb::{RdbDamage, RdbFault, RedisDump};
 pub use redis::{
     HashFields, HashForm, KeyFilter, OtherKinds, OtherPolicy, RedisBuilder, RedisCounts, RedisKey, RedisKind,

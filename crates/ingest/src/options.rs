@@ -37,6 +37,10 @@ pub struct ReadOptions {
     pub nulls: Nulls,
     /// What values are.
     pub value_type: ValueType,
+    /// Memory for the pages and rows of Parquet files; without it, 256 MiB.
+    pub memory_bytes: Option<u64>,
+    /// Threads that decode Parquet files; 0 is one a core.
+    pub threads: usize,
 }
 
 /// What values are.

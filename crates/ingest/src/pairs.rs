@@ -19,6 +19,8 @@ use crate::json::{self, DocumentTexts, FieldRows, LineTexts};
 use crate::judge::{self, FirstRows};
 use crate::lists::Lists;
 use crate::options::{Nulls, ReadOptions, ValueType};
+#[cfg(feature = "parquet")]
+use crate::parquet::ParquetDataset;
 use crate::row::{Cell, InputRow, Rows};
 use crate::tsv::TsvRows;
 
@@ -166,7 +168,8 @@ impl Pairs {
             room,
             ..
         } = self;
-        let takes_empty_keys = matches!(format, Format::Jsonl | Format::Json);
+        // A form whose fields have ends can say that a key is empty.
+        let takes_empty_keys = matches!(format, Format::Jsonl | Format::Json | Format::Parquet);
         let mut pair = reader.next_pair(*nulls, *values, takes_empty_keys, are_json, room);
         if let Ok(Some(pair)) = &mut pair {
             pair.line += *skipped;
@@ -225,7 +228,9 @@ impl Pairs {
             let line = pair.line;
             if let Err(cause) = add(&pair) {
                 let position = if line > 0 { Position::line(line) } else { Position::WHOLE };
-                return Err(Fault::new(position, cause).of_compressed(&self.name, self.compression));
+                let mut fault = Fault::new(position, cause);
+                fault.input = self.reader.input().map(Into::into);
+                return Err(fault.of_compressed(&self.name, self.compression));
             }
         }
         Ok(())
@@ -296,6 +301,10 @@ fn reader(format: Format, input: Input, options: &ReadOptions, skipped: u64) -> 
             let rows = FieldRows::new(texts, has_names, options)?;
             Composition::of_fields(options).of(Box::new(rows))
         }
+        #[cfg(feature = "parquet")]
+        Format::Parquet => parquet(input, options)?,
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => return Err(Fault::new(Position::WHOLE, Cause::Content(Content::Parquet))),
     }))
 }
 
@@ -342,7 +351,24 @@ fn csv(input: Input, options: &ReadOptions) -> Result<Box<dyn Rows>, Fault> {
     Ok(chosen.composition.of(Box::new(rows)))
 }
 
+#[cfg(feature = "parquet")]
+fn parquet(input: Input, options: &ReadOptions) -> Result<Box<dyn Rows>, Fault> {
+    let dataset = ParquetDataset::open(input)?;
+    let first = FirstRow { cells: dataset.names(), is_header: true, may_be_header: true, line: 0 };
+    let chosen = options.choose(first).map_err(|fault| Fault::new(Position::WHOLE, fault.cause))?;
+    let rows = dataset.rows(&chosen.wanted, chosen.ignored, options)?;
+    Ok(chosen.composition.of(Box::new(rows)))
+}
+
 impl PairSource {
+    /// What people call the file that the last pair is in, where there are several.
+    fn input(&self) -> Option<String> {
+        match self {
+            Self::Rows(rows) => rows.input(),
+            Self::Text(_) | Self::Ended => None,
+        }
+    }
+
     fn next_pair<'a>(
         &'a mut self,
         nulls: Nulls,
@@ -382,8 +408,12 @@ fn next_of_rows<'a>(
         }
     }
     let row = rows.row();
-    let fail = |cause| Fault::new(row.position(), cause);
-    let key = key_of(&row, takes_empty_keys)?;
+    let in_input = |fault: Fault| match rows.input() {
+        Some(input) => fault.in_input(&input),
+        None => fault,
+    };
+    let fail = |cause| in_input(Fault::new(row.position(), cause));
+    let key = key_of(&row, takes_empty_keys).map_err(in_input)?;
     let cell = match (row.cell(1), nulls) {
         (Some(cell @ (Cell::Bytes(_) | Cell::Json(_))), _) => cell,
         (_, Nulls::Empty) => Cell::Bytes(b""),

@@ -101,4 +101,9 @@ pub trait Rows: Send {
     /// The names, or the numbers where there are no names, of columns that were met and not asked
     /// for.
     fn ignored(&self) -> &[String];
+
+    /// What people call the file that the row is in, where an input has several.
+    fn input(&self) -> Option<String> {
+        None
+    }
 }

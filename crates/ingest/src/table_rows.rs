@@ -18,6 +18,8 @@ use crate::judge::{self, FirstRows};
 use crate::lines::LineReader;
 use crate::options::{KeyColumns, ReadOptions};
 use crate::pairs::{key_of, stopped_or};
+#[cfg(feature = "parquet")]
+use crate::parquet::ParquetDataset;
 use crate::row::{Cell, Rows};
 use crate::tsv::{self, TsvRows};
 
@@ -65,6 +67,8 @@ pub struct TableRows {
     reader: RowSource,
     ignored: Vec<String>,
     are_keys_numbers: bool,
+    /// Whether the input declares what its columns hold.
+    is_typed: bool,
 }
 
 /// What rows come from.
@@ -83,6 +87,14 @@ struct ChosenColumns {
     /// The key first.
     places: Vec<usize>,
     ignored: Vec<String>,
+    declared: Option<DeclaredTypes>,
+}
+
+/// What an input with a schema says of its columns.
+struct DeclaredTypes {
+    /// Of each column that is wanted; none of one that is text all the same.
+    columns: Vec<Option<ColumnType>>,
+    is_key_number: bool,
 }
 
 impl TableRows {
@@ -98,12 +110,13 @@ impl TableRows {
         let opened = open(input, read, columns);
         let (format, reader, chosen) = opened
             .map_err(|fault| stopped_or(fault, &meter).behind(skipped).of_compressed(&name, compression))?;
-        let said = |name: &String| {
+        let ChosenColumns { key, key_position, names, ignored, declared, .. } = chosen;
+        let said = |(column, name): (usize, &String)| {
             let said = columns.types.iter().rev().find(|(said, _)| said == name);
-            (name.clone(), said.map(|&(_, column_type)| column_type))
+            let declared = || declared.as_ref()?.columns.get(column).copied().flatten();
+            (name.clone(), said.map(|&(_, column_type)| column_type).or_else(declared))
         };
-        let ChosenColumns { key, key_position, names, ignored, .. } = chosen;
-        let columns: Vec<_> = names.iter().map(said).collect();
+        let columns: Vec<_> = names.iter().enumerate().map(said).collect();
         Ok(Self {
             name,
             compression,
@@ -115,7 +128,8 @@ impl TableRows {
             columns,
             reader,
             ignored,
-            are_keys_numbers: true,
+            are_keys_numbers: declared.as_ref().is_none_or(|declared| declared.is_key_number),
+            is_typed: declared.is_some(),
         })
     }
 
@@ -153,9 +167,15 @@ impl TableRows {
     /// # Errors
     /// The first row that cannot be read, or [`Cause::Table`] when the builder does not take it.
     pub fn add_to(&mut self, builder: &mut RowBuilder) -> Result<(), Error> {
-        let Self { reader, are_keys_numbers, .. } = self;
+        let Self { reader, are_keys_numbers, is_typed, .. } = self;
         let added = match reader {
-            RowSource::Rows(rows) => add_rows(rows.as_mut(), builder, are_keys_numbers),
+            RowSource::Rows(rows) => {
+                let added = add_rows(rows.as_mut(), builder, are_keys_numbers, *is_typed);
+                added.map_err(|fault| match rows.input() {
+                    Some(input) => fault.in_input(&input),
+                    None => fault,
+                })
+            }
             RowSource::Objects(objects) => objects.add_to(builder, are_keys_numbers),
         };
         added.map_err(|fault| {
@@ -171,15 +191,21 @@ impl TableRows {
     }
 }
 
-fn add_rows(rows: &mut dyn Rows, builder: &mut RowBuilder, are_numbers: &mut bool) -> Result<(), Fault> {
+fn add_rows(
+    rows: &mut dyn Rows,
+    builder: &mut RowBuilder,
+    are_numbers: &mut bool,
+    is_typed: bool,
+) -> Result<(), Fault> {
     while rows.advance()? {
         let row = rows.row();
-        let key = key_of(&row, false)?;
+        // What has a schema can say that a key is empty.
+        let key = key_of(&row, is_typed)?;
         *are_numbers = *are_numbers && is_whole_number(key);
         let mut fields = Vec::with_capacity(row.len());
         for i in 1..row.len() {
             fields.push(match row.cell(i) {
-                Some(Cell::Bytes(cell)) => FieldInput::Cell(cell),
+                Some(Cell::Bytes(cell) | Cell::Json(cell)) => FieldInput::Cell(cell),
                 _ => FieldInput::Null,
             });
         }
@@ -217,6 +243,10 @@ fn open(
         Format::Csv => csv(input, read, columns)?,
         Format::Tsv => tsv(input, read, columns)?,
         Format::Jsonl | Format::Json => objects(format, input, read, columns)?,
+        #[cfg(feature = "parquet")]
+        Format::Parquet => parquet(input, read, columns)?,
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => return Err(Fault::new(Position::WHOLE, Cause::Content(Content::Parquet))),
         Format::Data => {
             return Err(Fault::new(Position::WHOLE, Cause::NotForFormat { what: "columns", format }));
         }
@@ -301,6 +331,7 @@ fn objects(
         names,
         places: Vec::new(),
         ignored: Vec::new(),
+        declared: None,
     };
     Ok((RowSource::Objects(Box::new(rows)), chosen))
 }
@@ -310,11 +341,56 @@ fn key_name(names: &[String], read: &ReadOptions) -> String {
     names.join(&*String::from_utf8_lossy(read.separator()))
 }
 
+#[cfg(feature = "parquet")]
+fn parquet(
+    input: Input,
+    read: &ReadOptions,
+    columns: &ColumnOptions,
+) -> Result<(RowSource, ChosenColumns), Fault> {
+    let dataset = ParquetDataset::open(input)?;
+    let names = dataset.names();
+    if read.key.is_none() && !names.iter().any(|name| name == "key") {
+        let cause = Cause::KeyUndecided { columns: names.to_vec() };
+        return Err(Fault::new(Position::WHOLE, cause));
+    }
+    let by_default = read.key.clone().unwrap_or_else(|| "key".into());
+    let read = &ReadOptions { key: Some(by_default), ..read.clone() };
+    let first = FirstRow { cells: names, is_header: true, may_be_header: true, line: 0 };
+    let whole = |fault: Fault| Fault::new(Position::WHOLE, fault.cause);
+    let keys = first.find_keys(read).map_err(whole)?;
+    let wanted: Vec<usize> = match &columns.columns {
+        Some(names) => names
+            .iter()
+            .map(|name| first.find(crate::error::Role::Column, name).map_err(whole))
+            .collect::<Result<_, _>>()?,
+        None => (0..names.len()).collect(),
+    };
+    let places: Vec<usize> = wanted.iter().copied().filter(|column| !keys.contains(column)).collect();
+    let ignored = (0..names.len()).filter(|column| !keys.contains(column) && !places.contains(column));
+    let is_key_number = match keys[..] {
+        [key] => matches!(dataset.column_type(key), Some(ColumnType::Int | ColumnType::UInt)),
+        _ => false,
+    };
+    let chosen = ChosenColumns {
+        key: key_name(&keys.iter().map(|&key| names[key].clone()).collect::<Vec<_>>(), read),
+        key_position: wanted.iter().position(|column| keys.contains(column)).unwrap_or_default(),
+        names: places.iter().map(|&column| names[column].clone()).collect(),
+        ignored: ignored.map(|column| names[column].clone()).collect(),
+        declared: Some(DeclaredTypes {
+            columns: places.iter().map(|&column| dataset.column_type(column)).collect(),
+            is_key_number,
+        }),
+        places: keys.into_iter().chain(places).collect(),
+    };
+    let rows = dataset.rows(&chosen.places, chosen.ignored.clone(), read)?;
+    Ok((RowSource::Rows(Composition::of_key(read).of(Box::new(rows))), chosen))
+}
+
 impl ChosenColumns {
     /// The columns of an input without a row.
     fn nothing() -> Self {
         let (key, names, places, ignored) = ("key".into(), Vec::new(), Vec::new(), Vec::new());
-        Self { key, key_position: 0, names, places, ignored }
+        Self { key, key_position: 0, names, places, ignored, declared: None }
     }
 
     /// The columns that are wanted of a first row, and whether it is their names.
@@ -352,6 +428,7 @@ impl ChosenColumns {
             names: places.iter().map(name).collect(),
             ignored: ignored.map(|column| name(&column)).collect(),
             places: keys.into_iter().chain(places).collect(),
+            declared: None,
         };
         Ok((chosen, has_header))
     }

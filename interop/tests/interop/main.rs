@@ -10,6 +10,7 @@ mod faults;
 mod load_balancer;
 mod memcached_clients;
 mod other_servers;
+mod parquet;
 mod programs;
 mod redis_source;
 mod redis_tools;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use bytesize::ByteSize;
 use clap::ValueEnum;
 use graven_format::{BUCKET_RECORDS_MAX, Codec, CodecChoice, Options, Purpose};
-use graven_ingest::{Content, Input};
+use graven_ingest::{Content, Input, ReadOptions};
 
 use crate::carve::{self, BuildSummary};
 use crate::column_flags::ColumnFlags;
@@ -17,6 +17,7 @@ use crate::console::{count, say};
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome};
 use crate::input;
+use crate::input_files;
 use crate::output::{Destination, directory_of, same_file};
 use crate::quantity::{self, Misread};
 use crate::read_options::ReadFlags;
@@ -32,10 +33,17 @@ use crate::table::{explain, is_carved, open_carved};
 )]
 pub(crate) struct Arguments {
     /// The pairs: a file, `redis://HOST[:PORT][/DATABASE]`, or `-` for standard input
-    input: PathBuf,
+    ///
+    /// Of Parquet also several files, patterns such as 'part-*.parquet', and folders: all files in them but those
+    /// whose names begin with _ or a point; a folder named as dt=2026-11-27 is a column.
+    #[arg(value_name = "INPUT", required = true)]
+    inputs: Vec<PathBuf>,
     /// Where to write [default: INPUT with the extension .graven]
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Refuse a folder that has no file of this name, as _SUCCESS
+    #[arg(long, value_name = "NAME", help_heading = "Input", hide_short_help = true)]
+    require_marker: Option<String>,
     #[command(flatten)]
     read: ReadFlags,
     #[command(flatten)]
@@ -67,6 +75,9 @@ pub(crate) struct Arguments {
 
 const TABLE: &str = "Table";
 const WORK: &str = "Work";
+
+/// The part of a build's memory that reading Parquet may use: one in so many.
+const READING_SHARE: u64 = 4;
 
 /// [`CodecChoice`] as the command line spells it.
 #[derive(Clone, Copy, ValueEnum)]
@@ -112,12 +123,17 @@ fn bucket(text: &str) -> Result<u16, Misread> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
-    let read = arguments.read.to_options();
+    let threads = arguments.threads.map_or(0, NonZeroUsize::get);
+    let read = ReadOptions {
+        memory_bytes: Some(arguments.memory / READING_SHARE),
+        threads,
+        ..arguments.read.to_options()
+    };
     outlive_file_limits()?;
     let source = BuildSource::open(arguments)?;
     let name = source.name().to_owned();
     let output = Destination::find(&arguments.output()?, "table.graven")?.into_file()?;
-    if source.path().is_some_and(|path| same_file(path, &output)) {
+    if source.paths().any(|path| same_file(path, &output)) {
         return Err(Failure::new(format!("{} is the input; name another file with -o", output.display())));
     }
     let options = Options {
@@ -126,7 +142,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         bucket_records: arguments.bucket,
         memory_bytes: arguments.memory,
         temporary_dir: directory_of(&output).to_owned(),
-        threads: arguments.threads.map_or(0, NonZeroUsize::get),
+        threads,
         ..Options::default()
     };
     if arguments.duplicates == Some(Keep::List) && arguments.columns.to_options().is_some() {
@@ -171,12 +187,14 @@ enum BuildSource {
 
 impl BuildSource {
     fn open(arguments: &Arguments) -> Outcome<Self> {
-        if let Some(target) = redis::target(&arguments.input) {
+        if let [input] = &arguments.inputs[..]
+            && let Some(target) = redis::target(input)
+        {
             // Whoever has named no output is not to wait for a server.
             arguments.output()?;
             return Ok(Self::Redis(RedisSource::connect(&target?)?));
         }
-        let input = input::open(&arguments.input)?;
+        let input = input_files::open(&arguments.inputs, arguments.require_marker.as_deref())?;
         if is_carved(&input) {
             return Err(Failure::new(format!(
                 "{} is a carved file already; to build it anew, turn it into text with `graven dump` first",
@@ -196,11 +214,13 @@ impl BuildSource {
         }
     }
 
-    fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Text(input) | Self::Redis(RedisSource::Dump(input)) => input.path(),
+    /// The files that are read.
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        let input = match self {
+            Self::Text(input) | Self::Redis(RedisSource::Dump(input)) => Some(input),
             Self::Redis(RedisSource::Server(_)) => None,
-        }
+        };
+        input.into_iter().flat_map(|input| input.parts().iter().map(|part| &*part.path).chain(input.path()))
     }
 }
 
@@ -277,15 +297,16 @@ fn shown(bytes: &[u8]) -> String {
 
 impl Arguments {
     fn output(&self) -> Outcome<PathBuf> {
-        match &self.output {
-            Some(output) => Ok(output.clone()),
-            None if redis::target(&self.input).is_some() => {
+        match (&self.output, &self.inputs[..]) {
+            (Some(output), _) => Ok(output.clone()),
+            (None, [input]) if redis::target(input).is_some() => {
                 Err(Failure::new("a server has no name to go by; name the output with -o FILE"))
             }
-            None if self.input == Path::new("-") => {
+            (None, [input]) if input == Path::new("-") => {
                 Err(Failure::new("standard input has no name to go by; name the output with -o FILE"))
             }
-            None => Ok(input::default_output(&self.input)),
+            (None, [input]) if input.exists() => Ok(input::default_output(input)),
+            (None, _) => Err(Failure::new("several inputs have no one name; name the output with -o FILE")),
         }
     }
 }
