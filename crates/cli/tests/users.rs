@@ -120,6 +120,11 @@ fn other_machines_reach_no_table_that_nobody_opened() {
         let arguments = [&[table, "--listen", "0.0.0.0:0"], allowed].concat();
         assert!(Serving::start(&arguments).address().contains("0.0.0.0"));
     }
+    let opened = graven()
+        .args(["serve", table, "--listen", "0.0.0.0:0", "--print-config"])
+        .env("GRAVEN_OPEN", "1")
+        .output();
+    assert!(String::from_utf8(opened.unwrap().stdout).unwrap().contains("open = true"));
     for private in ["127.0.0.1:0", "localhost:0", "127.9.9.9:0"] {
         assert!(!Serving::start(&[table, "--listen", private]).address().is_empty());
     }

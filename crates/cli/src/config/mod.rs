@@ -96,6 +96,10 @@ impl Given {
         }
         let mut sources = Sources::sort_out(&self.tables)?;
         let folder = self.file().and_then(Path::parent).unwrap_or(Path::new(""));
+        // As the files of tables: a path in a file is relative to that file.
+        if let (Some(users), Some(ValueOrigin::File(_))) = (&mut options.users, origins.get("users")) {
+            *users = folder.join(&*users);
+        }
         for entry in file.tables {
             add(&mut sources, entry, folder);
         }

@@ -197,7 +197,12 @@ impl<T: Clone + Default> Declared<T> {
             }
             OptionValue::TimeOrNone(field) => *field(options) = time_or_none(text)?,
             OptionValue::Switch(field) => {
-                *field(options) = text.parse().map_err(|_| "write true or false, or nothing".to_owned())?;
+                *field(options) = match text {
+                    // As variables of the environment are set.
+                    "true" | "1" => true,
+                    "false" | "0" => false,
+                    _ => return Err("write true or false, or nothing".to_owned()),
+                };
             }
             OptionValue::Choice { read, .. } => {
                 let choices = self.choices();

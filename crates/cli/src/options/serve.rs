@@ -677,7 +677,7 @@ pub(crate) mod tests {
     }
 
     /// A value of each option that is not its default.
-    pub(crate) const OTHERS: [(&str, &str); 48] = [
+    pub(crate) const OTHERS: [(&str, &str); 50] = [
         ("default", "prices"),
         ("watch", "true"),
         ("hold", "prices@v1"),
@@ -687,6 +687,8 @@ pub(crate) mod tests {
         ("duplicates", "first"),
         ("trim", "true"),
         ("listen", "unix:/a"),
+        ("users", "/etc/graven/users.toml"),
+        ("open", "true"),
         ("threads", "77"),
         ("http-allow-origin", "https://example.org"),
         ("allow-host", "graven.example"),
