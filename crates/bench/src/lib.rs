@@ -77,6 +77,7 @@ mod schedule;
 mod series;
 #[cfg(test)]
 mod simulated;
+mod security;
 mod sockets;
 mod summary;
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub(crate) struct Declared<T: 'static> {
 pub(crate) enum Group {
     Table,
     Network,
+    Tls,
     Storage,
     Limits,
     Timeouts,
@@ -407,6 +408,7 @@ impl Group {
         match self {
             Self::Table => "all-tables",
             Self::Network => "network",
+            Self::Tls => "tls",
             Self::Storage => "storage",
             Self::Limits => "limits",
             Self::Timeouts => "timeouts",
@@ -419,6 +421,7 @@ impl Group {
             // What a table is made of stands with the table itself.
             Self::Table => return None,
             Self::Network => "Network",
+            Self::Tls => "TLS",
             Self::Storage => "Storage",
             Self::Limits => "Limits",
             Self::Timeouts => "Timeouts",

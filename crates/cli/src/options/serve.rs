@@ -14,7 +14,7 @@ use graven_wire::http::HEADERS_MAX;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::duplicates::Keep;
-use crate::options::Group::{Limits, Logs, Network, Storage, Table, Timeouts};
+use crate::options::Group::{Limits, Logs, Network, Storage, Table, Timeouts, Tls};
 use crate::options::{self, Declared, Written, augment, choices, choose, chosen, common, rare, written};
 use crate::storage;
 
@@ -30,6 +30,7 @@ pub(crate) struct ServeOptions {
     pub(crate) users: Option<PathBuf>,
     /// Whether other machines may ask although there are no users.
     pub(crate) open: bool,
+    pub(crate) tls: TlsPaths,
     /// The table that is asked where none is named; `None` for the only one.
     pub(crate) default: Option<TableName>,
     /// Versions that may be named whichever answers.
@@ -45,6 +46,14 @@ pub(crate) struct ServeOptions {
     pub(crate) log: LevelFilter,
     pub(crate) log_format: LogFormat,
     pub(crate) server: ServerOptions,
+}
+
+/// Where the server's certificate is, and what belongs to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TlsPaths {
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+    pub(crate) client_ca: Option<PathBuf>,
 }
 
 /// What a line of the log is.
@@ -80,7 +89,7 @@ impl Default for ServeOptions {
     fn default() -> Self {
         let keeper = KeeperOptions::default();
         let location = Location::Tcp { host: "127.0.0.1".into(), port: 8000 };
-        let listen = Endpoint { speaks: Speaks::Any, location, table: None };
+        let listen = Endpoint { speaks: Speaks::Any, location, table: None, tls: None, client: None };
         let mut server = ServerOptions::default();
         server.network.host_advice = HOST_ADVICE.into();
         Self {
@@ -89,6 +98,7 @@ impl Default for ServeOptions {
             listen: vec![listen],
             users: None,
             open: false,
+            tls: TlsPaths::default(),
             default: None,
             hold: Vec::new(),
             watch: false,
@@ -233,7 +243,8 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
     )
     .more(
         "May be repeated. Port 0 takes any free port. `http://`, `resp://` or `memcached://` before it keeps it to one \
-         protocol, `?table=NAME` behind it to one table",
+         protocol, `?table=NAME` behind it to one table; `?tls=on`, `off` or `both` says whether TLS is spoken, \
+         `?client=required`, `optional` or `none` whether clients show certificates",
     ),
     common(
         Network,
@@ -347,6 +358,69 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         ServeValue::Count(|options| &mut options.server.network.fast_open_max, 0..=u32::MAX as u64),
     )
     .more("As many may wait until their clients have proved their addresses; 0 turns it off"),
+    common(
+        Tls,
+        "tls-cert",
+        "The certificate for TLS, in PEM",
+        ServeValue::Text {
+            value_name: "FILE",
+            read: |options, text| {
+                options.tls.certificate = Some(text.into());
+                Ok(())
+            },
+            show: |options| show_path(options.tls.certificate.as_ref()),
+        },
+    )
+    .more("Behind it in the same file those of its issuers. Listeners on TCP then speak TLS, but for those with `?tls=off`. Read again at SIGHUP and when it changes; needs a graven built with the feature `tls`"),
+    common(
+        Tls,
+        "tls-key",
+        "The private key of that certificate, in PEM",
+        ServeValue::Text {
+            value_name: "FILE",
+            read: |options, text| {
+                options.tls.key = Some(text.into());
+                Ok(())
+            },
+            show: |options| show_path(options.tls.key.as_ref()),
+        },
+    )
+    .more("Not encrypted"),
+    rare(
+        Tls,
+        "tls-client-ca",
+        "The authorities whose certificates clients show, in PEM",
+        ServeValue::Text {
+            value_name: "FILE",
+            read: |options, text| {
+                options.tls.client_ca = Some(text.into());
+                Ok(())
+            },
+            show: |options| show_path(options.tls.client_ca.as_ref()),
+        },
+    )
+    .more("Then they must, but for listeners with `?client=optional` or `none`"),
+    rare(
+        Tls,
+        "tls-handshake-timeout",
+        "How long a TLS handshake may take",
+        ServeValue::Time(|options| &mut options.server.tls.handshake_timeout, EVER),
+    )
+    .more("Then the connection is closed"),
+    rare(
+        Tls,
+        "tls-max-handshakes",
+        "TLS handshakes under way at once",
+        ServeValue::Count(|options| &mut options.server.tls.handshakes_max, SOME),
+    )
+    .more("At this many, new connections wait until others have ended theirs"),
+    rare(
+        Tls,
+        "tls-handshake-rate",
+        "Connections that listeners with TLS accept in a second",
+        ServeValue::Count(|options| &mut options.server.tls.handshakes_per_second_max, 0..=u32::MAX as u64),
+    )
+    .more("More wait; 0 sets no limit. Requests come before handshakes in any case"),
     common(
         Storage,
         "storage",
@@ -573,6 +647,10 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
     ),
 ];
 
+fn show_path(path: Option<&PathBuf>) -> String {
+    path.map_or_else(String::new, |path| path.display().to_string())
+}
+
 /// `NAME@VERSION`.
 fn held(text: &str) -> Result<(TableName, VersionName), String> {
     let (table, version) = text.split_once('@').ok_or("write NAME@VERSION, a table and a version of it")?;
@@ -677,7 +755,7 @@ pub(crate) mod tests {
     }
 
     /// A value of each option that is not its default.
-    pub(crate) const OTHERS: [(&str, &str); 48] = [
+    pub(crate) const OTHERS: [(&str, &str); 56] = [
         ("default", "prices"),
         ("watch", "true"),
         ("hold", "prices@v1"),
@@ -687,6 +765,12 @@ pub(crate) mod tests {
         ("duplicates", "first"),
         ("trim", "true"),
         ("listen", "unix:/a"),
+        ("tls-cert", "cert.pem"),
+        ("tls-key", "key.pem"),
+        ("tls-client-ca", "ca.pem"),
+        ("tls-handshake-timeout", "7s"),
+        ("tls-max-handshakes", "7"),
+        ("tls-handshake-rate", "7"),
         ("threads", "77"),
         ("http-allow-origin", "https://example.org"),
         ("allow-host", "graven.example"),
@@ -791,6 +875,8 @@ pub(crate) mod tests {
             ("--database=prices", "write N=NAME"),
             ("--poll=0", "it must be"),
             ("--listen=127.0.0.1:1?table=1", "the parameter table: a table's name has more than digits"),
+            ("--listen=127.0.0.1:1?tls=maybe", "the parameter tls: expected on, off, both, found `maybe`"),
+            ("--tls-max-handshakes=0", "it must be 1 or more"),
             ("--content-type=json", "a content type is two words with a slash between them"),
         ] {
             let error = line(&[argument]).unwrap_err();

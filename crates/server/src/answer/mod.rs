@@ -34,6 +34,8 @@ use crate::clients::Clients;
 use crate::counters::{Counters, LoopCounters, Readings};
 use crate::options::ServerOptions;
 use access::AccessView;
+#[cfg(feature = "tls")]
+pub(crate) use detect::first_words;
 use detect::{Detected, detect};
 pub(crate) use farewell::Farewell;
 use language::{After, DecodeContext, Language, NextRequest};
