@@ -27,14 +27,29 @@ fn each_mistake_is_refused_with_what_is_wrong() {
     for (certificate, key, client_ca, says) in [
         ("missing.pem", "server.key", None, "cannot read"),
         ("server.pem", "missing.key", None, "cannot read"),
-        ("server.key", "server.pem", None, "holds a private key and no certificate; are the two files exchanged?"),
+        (
+            "server.key",
+            "server.pem",
+            None,
+            "holds a private key and no certificate; are the two files exchanged?",
+        ),
         ("server.pem", "server.pem", None, "holds a certificate and no private key"),
         ("make.sh", "server.key", None, "holds no `-----BEGIN CERTIFICATE-----`"),
         ("server.pem", "make.sh", None, "holds no `-----BEGIN PRIVATE KEY-----`"),
-        ("server.pem", "encrypted.key", None, "is encrypted, and nobody is there to type its password; decrypt it with"),
+        (
+            "server.pem",
+            "encrypted.key",
+            None,
+            "is encrypted, and nobody is there to type its password; decrypt it with",
+        ),
         ("server.pem", "client.key", None, "does not belong to the certificate"),
         ("reversed.pem", "leaf.key", None, "certificate 1 was issued by"),
-        ("gap.pem", "leaf.key", None, "certificate 1 was issued by CN=graven test intermediate, but behind it stands"),
+        (
+            "gap.pem",
+            "leaf.key",
+            None,
+            "certificate 1 was issued by CN=graven test intermediate, but behind it stands",
+        ),
         ("server.pem", "server.key", Some("client.key"), "holds a private key and no certificate"),
         ("server.pem", "server.key", Some("missing.pem"), "cannot read"),
     ] {
@@ -61,7 +76,8 @@ fn what_fits_is_taken_and_what_should_be_looked_after_is_said() {
     let dir = tempfile::tempdir().unwrap();
     let key = dir.path().join("key.pem");
     fs::copy(file("leaf.key"), &key).unwrap();
-    let files = TlsFiles { certificate: file("chain.pem"), key: key.clone(), client_ca: Some(file("ca.pem")) };
+    let files =
+        TlsFiles { certificate: file("chain.pem"), key: key.clone(), client_ca: Some(file("ca.pem")) };
     for (mode, warns) in [(0o600, false), (0o640, false), (0o644, true)] {
         fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
         let (_, opened) = ServerIdentity::open(files.clone()).unwrap();
@@ -70,7 +86,10 @@ fn what_fits_is_taken_and_what_should_be_looked_after_is_said() {
         assert_eq!(opened.subject, "CN=localhost");
     }
     let warnings = open("expired.pem", "expired.key", None).unwrap();
-    assert!(warnings.iter().any(|warning| warning.starts_with("the certificate has expired")), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|warning| warning.starts_with("the certificate has expired")),
+        "{warnings:?}"
+    );
 }
 
 #[test]

@@ -74,10 +74,10 @@ mod report;
 mod requests;
 mod run;
 mod schedule;
+mod security;
 mod series;
 #[cfg(test)]
 mod simulated;
-mod security;
 mod sockets;
 mod summary;
 #[cfg(test)]

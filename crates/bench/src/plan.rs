@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use graven_wire::address::Protocol;
 use graven_access::ServerTrust;
+use graven_wire::address::Protocol;
 use graven_wire::target::Target;
 
 use crate::key_distribution::{KeyDistribution, whole};

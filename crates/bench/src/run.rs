@@ -208,7 +208,8 @@ fn open<'a>(
             connections: share(plan.connections as u64, index) as usize,
             requests: plan.requests.map(|requests| share(requests, index)),
         };
-        let sockets = Sockets::new(address.clone(), clock, share.connections, security.clone()).map_err(Error::System)?;
+        let sockets = Sockets::new(address.clone(), clock, share.connections, security.clone())
+            .map_err(Error::System)?;
         let mut worker = Worker::new(plan, pool, clock, sockets, share);
         if let Err(error) = worker.open(stop) {
             return Ok(Err(error));

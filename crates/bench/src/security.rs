@@ -64,8 +64,7 @@ mod secured {
             if !needs_tls(target) {
                 return Ok(Self::Plain);
             }
-            let alpn: &[&[u8]] =
-                if target.protocol() == Protocol::Http { &[b"http/1.1"] } else { &[] };
+            let alpn: &[&[u8]] = if target.protocol() == Protocol::Http { &[b"http/1.1"] } else { &[] };
             let mut config = client_config(&plan.trust, alpn).map_err(|error| error.to_string())?;
             if !plan.resume_sessions
                 && let Some(config) = Arc::get_mut(&mut config)

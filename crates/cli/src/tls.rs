@@ -16,8 +16,7 @@ pub(crate) use serving::secure;
 pub(crate) use without::secure;
 
 /// What is said where this graven was built without TLS.
-pub(crate) const WITHOUT: &str =
-    "this graven was built without TLS; build it with `cargo build --release --package graven --features tls`";
+pub(crate) const WITHOUT: &str = "this graven was built without TLS; build it with `cargo build --release --package graven --features tls`";
 
 /// Which servers are trusted that are asked with TLS.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -54,7 +53,10 @@ pub(crate) fn advice(reason: &str) -> &'static str {
         "; its certificate must be renewed"
     } else if reason.contains("CertificateRequired") {
         "; it wants to see a certificate, which graven cannot show"
-    } else if reason.contains("HandshakeFailure") || reason.contains("InvalidMessage") || reason.contains("corrupt message") {
+    } else if reason.contains("HandshakeFailure")
+        || reason.contains("InvalidMessage")
+        || reason.contains("corrupt message")
+    {
         "; it may not speak TLS there"
     } else {
         ""

@@ -86,7 +86,8 @@ pub(crate) fn check_reach<'e>(
     if options.open || options.users.is_some() {
         return Ok(());
     }
-    let is_open = |endpoint: &&Endpoint| is_reached_by_others(&endpoint.location) && !asks_for_certificates(endpoint);
+    let is_open =
+        |endpoint: &&Endpoint| is_reached_by_others(&endpoint.location) && !asks_for_certificates(endpoint);
     let Some(endpoint) = endpoints.into_iter().find(is_open) else {
         return Ok(());
     };

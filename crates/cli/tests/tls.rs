@@ -5,8 +5,7 @@ mod support;
 use support::{assert_refused, example_data};
 
 #[cfg(not(feature = "tls"))]
-const WITHOUT: &str =
-    "this graven was built without TLS; build it with `cargo build --release --package graven --features tls`";
+const WITHOUT: &str = "this graven was built without TLS; build it with `cargo build --release --package graven --features tls`";
 
 #[test]
 #[cfg(not(feature = "tls"))]
@@ -15,8 +14,14 @@ fn a_graven_without_tls_says_what_has_it() {
     let data = data.to_str().unwrap();
     let serve = |more: &[&str]| [&["serve", data, "--listen"], more].concat();
     for (arguments, sentence) in [
-        (serve(&["127.0.0.1:0", "--tls-cert", "a", "--tls-key", "b"]), format!("--tls-cert has no effect: {WITHOUT}")),
-        (serve(&["https://127.0.0.1:0?client=none", "--tls-key", "b"]), format!("--tls-key has no effect: {WITHOUT}")),
+        (
+            serve(&["127.0.0.1:0", "--tls-cert", "a", "--tls-key", "b"]),
+            format!("--tls-cert has no effect: {WITHOUT}"),
+        ),
+        (
+            serve(&["https://127.0.0.1:0?client=none", "--tls-key", "b"]),
+            format!("--tls-key has no effect: {WITHOUT}"),
+        ),
         (vec!["get", "https://localhost:1", "k"], format!("https://localhost:1: {WITHOUT}")),
         (vec!["bench", "rediss://localhost:1", "--keys", data], format!("rediss://localhost:1: {WITHOUT}")),
     ] {
@@ -112,13 +117,21 @@ mod with_tls {
             assert_refused(&arguments, sentence);
         }
         for (listen, more, says) in [
-            ("127.0.0.1:0?tls=on", vec![], "speaks TLS, which needs a certificate; add `--tls-cert FILE --tls-key FILE`"),
+            (
+                "127.0.0.1:0?tls=on",
+                vec![],
+                "speaks TLS, which needs a certificate; add `--tls-cert FILE --tls-key FILE`",
+            ),
             (
                 "127.0.0.1:0?client=optional",
                 vec!["--tls-cert", &cert, "--tls-key", &key],
                 "asks clients for certificates, and nothing says who issues them; add `--tls-client-ca FILE`",
             ),
-            ("127.0.0.1:0", vec!["--tls-cert", &cert, "--tls-key", &cert], "holds a certificate and no private key"),
+            (
+                "127.0.0.1:0",
+                vec!["--tls-cert", &cert, "--tls-key", &cert],
+                "holds a certificate and no private key",
+            ),
         ] {
             let refused = run(&[&["serve", data, "--listen", listen], &more[..]].concat());
             assert!(refused.err.contains(says), "{}", refused.err);
@@ -134,11 +147,18 @@ mod with_tls {
         let [secured, plain] = [0, 1].map(|i| &server.ports[i]);
         for scheme in ["https", "rediss", "memcacheds"] {
             let address = format!("{scheme}://localhost:{secured}");
-            assert_eq!(asked(&address, &["--cacert", &ca]), (Some(0), VALUE.into(), String::new()), "{scheme}");
+            assert_eq!(
+                asked(&address, &["--cacert", &ca]),
+                (Some(0), VALUE.into(), String::new()),
+                "{scheme}"
+            );
             assert_eq!(asked(&address, &["--insecure"]), (Some(0), VALUE.into(), String::new()), "{scheme}");
             let (status, _, err) = asked(&address, &["--cacert", &file("other-ca.pem")]);
             assert_eq!(status, Some(2));
-            assert!(err.contains("UnknownIssuer; name who issued its certificate with `--cacert FILE`"), "{err}");
+            assert!(
+                err.contains("UnknownIssuer; name who issued its certificate with `--cacert FILE`"),
+                "{err}"
+            );
         }
         let (_, _, err) = asked(&format!("https://localhost:{plain}"), &["--cacert", &ca]);
         assert!(err.contains("HandshakeFailure; it may not speak TLS there"), "{err}");
@@ -150,10 +170,12 @@ mod with_tls {
         assert!(status.out.contains("serving"), "{}{}", status.out, status.err);
         assert_eq!(run(&["ready", "--cacert", &ca, &https]).out, "ready\n");
         let data = example_data();
-        let bench = ["bench", &https, "--cacert", &ca, "--keys", data.to_str().unwrap(), "--verify", "-c", "3"];
+        let bench =
+            ["bench", &https, "--cacert", &ca, "--keys", data.to_str().unwrap(), "--verify", "-c", "3"];
         for more in [&["-n", "200", "--json"][..], &["-n", "20", "--new-connection", "--json"]] {
             let ended = run(&[&bench[..], more].concat());
-            let run: serde_json::Value = serde_json::from_str(&ended.out).unwrap_or_else(|_| panic!("{}", ended.err));
+            let run: serde_json::Value =
+                serde_json::from_str(&ended.out).unwrap_or_else(|_| panic!("{}", ended.err));
             let connections = &run["runs"][0]["connections"];
             assert!(connections["handshake"]["mean_us"].as_f64().unwrap() > 0.0, "{connections}");
             assert!(

@@ -124,7 +124,10 @@ impl ServerConnection {
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.stream.write_all(bytes).and_then(|()| self.stream.flush()).map_err(|error| self.failed(error, self.timeouts.write))
+        self.stream
+            .write_all(bytes)
+            .and_then(|()| self.stream.flush())
+            .map_err(|error| self.failed(error, self.timeouts.write))
     }
 
     /// The next answer, to the lookup of `key`: the value, or `None` when the server does not

@@ -105,7 +105,9 @@ impl fmt::Display for Error {
         match self {
             Self::UnknownHost { target, source } => write!(f, "the host of {target} is not known: {source}"),
             Self::Connect { target, source } => write!(f, "cannot connect to {target}: {source}"),
-            Self::NoTls { target } => write!(f, "{target} asks for TLS, and this program was built without it"),
+            Self::NoTls { target } => {
+                write!(f, "{target} asks for TLS, and this program was built without it")
+            }
             Self::Tls { target, reason } => write!(f, "no connection with TLS to {target}: {reason}"),
             Self::TimedOut { target, waited } => {
                 write!(f, "{target} was silent for {} s", waited.as_secs_f64())

@@ -69,9 +69,13 @@ pub fn fetch_from(
         }
         _ => Error::Broken { target: target.clone(), source },
     };
-    let mut stream = ServerStream::open(address, &target, timeouts, &Security::new(address, &target, trust)?)?;
+    let mut stream =
+        ServerStream::open(address, &target, timeouts, &Security::new(address, &target, trust)?)?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).and_then(|()| stream.flush()).map_err(|error| failed(error, timeouts.write))?;
+    stream
+        .write_all(request.as_bytes())
+        .and_then(|()| stream.flush())
+        .map_err(|error| failed(error, timeouts.write))?;
     let limits = Limits { body_bytes_max: PAGE_BYTES_MAX, ..Limits::default() };
     let malformed = |reason: String| Error::Malformed {
         target: target.clone(),

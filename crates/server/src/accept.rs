@@ -82,7 +82,8 @@ impl Acceptor {
         let left = |until: Option<Instant>| {
             until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
         };
-        let waiting = self.may_have_some.iter().zip(&self.deferred).filter(|(may_have_some, _)| **may_have_some);
+        let waiting =
+            self.may_have_some.iter().zip(&self.deferred).filter(|(may_have_some, _)| **may_have_some);
         let soonest = waiting.map(|(_, deferred)| left(*deferred)).min()?;
         Some(soonest.max(left(self.paused_until)))
     }

@@ -245,7 +245,9 @@ impl<S: Stream> Connection<S> {
     ) -> io::Result<Begun> {
         self.queued = false;
         if !self.output.is_empty() && !self.write_waiting(shared)? {
-            return self.read_on(shared, room).map(Begun::Nothing);
+            let outcome = self.read_on(shared, room)?;
+            let goes_on = self.stream.may_take_more();
+            return Ok(Begun::Nothing(if goes_on { LoopAction::Again } else { outcome }));
         }
         match self.phase {
             Phase::Open if self.reading && self.input.len() >= READ_AHEAD_BYTES => {
@@ -287,7 +289,10 @@ impl<S: Stream> Connection<S> {
 
     /// The peer begins with TLS what is spoken in plain text. It is told so in its own language, which calls it a failed handshake.
     #[cold]
-    fn refuse_tls<Y: System<Stream = S>>(&mut self, shared: &mut LoopShared<'_, Y>) -> io::Result<LoopAction> {
+    fn refuse_tls<Y: System<Stream = S>>(
+        &mut self,
+        shared: &mut LoopShared<'_, Y>,
+    ) -> io::Result<LoopAction> {
         shared.responder.loop_counters().protocol_errors.add(1);
         let reason = "the peer speaks TLS, and this listener does not";
         shared.journal.peer(shared.clock.now(), &self.stream, reason);
@@ -331,7 +336,7 @@ impl<S: Stream> Connection<S> {
     ) -> io::Result<LoopAction> {
         if !self.readable {
             self.brimful = false;
-            return Ok(if self.stream.may_take_more() { LoopAction::Again } else { LoopAction::Keep });
+            return Ok(LoopAction::Keep);
         }
         if self.phase == Phase::Ending {
             // Or the peer would not come to the end of what it sends, and read why it should not have.

@@ -160,10 +160,17 @@ impl Parameters {
 }
 
 /// The one of several words that `found` is.
-fn one_of<T: Copy>(name: &'static str, found: &str, words: &[(&'static str, T)]) -> Result<T, AddressProblem> {
+fn one_of<T: Copy>(
+    name: &'static str,
+    found: &str,
+    words: &[(&'static str, T)],
+) -> Result<T, AddressProblem> {
     words.iter().find(|(word, _)| *word == found).map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        AddressProblem::BadParameter { name, reason: format!("expected {}, found `{found}`", words.join(", ")) }
+        AddressProblem::BadParameter {
+            name,
+            reason: format!("expected {}, found `{found}`", words.join(", ")),
+        }
     })
 }
 
@@ -200,7 +207,8 @@ impl fmt::Display for Endpoint {
         let protocol = self.speaks.only();
         let is_tls = self.tls == Some(TlsMode::On) && protocol.is_some();
         let tls = self.tls.filter(|_| !is_tls).map(|tls| format!("{TLS}={}", word_for(&tls, &TLS_MODES)));
-        let client = self.client.map(|client| format!("{CLIENT}={}", word_for(&client, &CLIENT_CERTIFICATES)));
+        let client =
+            self.client.map(|client| format!("{CLIENT}={}", word_for(&client, &CLIENT_CERTIFICATES)));
         let table = self.table.as_ref().map(|table| format!("{TABLE}={table}"));
         let parameters: Vec<String> = [table, tls, client].into_iter().flatten().collect();
         let address = Address {

@@ -184,8 +184,8 @@ pub(crate) struct TlsStream<T: Stream> {
     speaks: Speaks,
     /// Bytes from the peer that are not decrypted.
     received: Vec<u8>,
-    /// The last read of the transport has filled its room.
-    is_filled: bool,
+    /// The transport was read from last, and had less than there was room for.
+    is_drained: bool,
     /// Decrypted bytes wait.
     has_plaintext: bool,
     /// The peer has said that it sends no more.
@@ -211,7 +211,7 @@ impl<T: Stream> TlsStream<T> {
             under_way: Some(rules.handshakes.begin()),
             speaks: rules.speaks,
             received: Vec::new(),
-            is_filled: false,
+            is_drained: false,
             has_plaintext: false,
             is_ended: false,
             is_broken: false,
@@ -223,7 +223,7 @@ impl<T: Stream> TlsStream<T> {
     }
 
     fn may_have_more(&self) -> bool {
-        self.is_filled || self.has_plaintext || self.is_ended || !self.received.is_empty()
+        !self.is_drained || self.has_plaintext || self.is_ended || !self.received.is_empty()
     }
 
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
@@ -233,6 +233,8 @@ impl<T: Stream> TlsStream<T> {
         if self.has_plaintext {
             let bytes = self.take_plaintext(room)?;
             if bytes > 0 {
+                // The transport was not read from, and may have got more since.
+                self.is_drained = false;
                 return Ok(bytes);
             }
         }
@@ -244,7 +246,7 @@ impl<T: Stream> TlsStream<T> {
         while !self.is_ended {
             let bytes = if self.received.is_empty() {
                 let bytes = self.transport.read(room)?;
-                self.is_filled = bytes == room.len();
+                self.is_drained = bytes < room.len();
                 if bytes == 0 {
                     return self.transport_ended();
                 }
@@ -259,6 +261,7 @@ impl<T: Stream> TlsStream<T> {
                 bytes
             } else {
                 self.has_begun = true;
+                self.is_drained = false;
                 let received = std::mem::take(&mut self.received);
                 let bytes = received.len().min(room.len());
                 room[..bytes].copy_from_slice(&received[..bytes]);

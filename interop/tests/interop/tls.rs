@@ -75,12 +75,17 @@ fn openssl_agrees_upon_the_two_new_versions_and_no_older_one_and_never_anew() {
         let said = server.s_client(&[flag, "-cipher", "ALL@SECLEVEL=0"], b"");
         assert!(said.contains("New, (NONE), Cipher is (NONE)") && said.contains("alert"), "{flag}: {said}");
     }
-    for cipher in ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"] {
+    for cipher in
+        ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"]
+    {
         let said = server.s_client(&["-tls1_2", "-cipher", cipher], b"");
         assert!(said.contains(&format!("Cipher is {cipher}")), "{said}");
     }
     for cipher in ["ECDHE-ECDSA-AES128-SHA256", "AES128-SHA", "NULL-SHA256@SECLEVEL=0"] {
-        assert!(server.s_client(&["-tls1_2", "-cipher", cipher], b"").contains("Cipher is (NONE)"), "{cipher}");
+        assert!(
+            server.s_client(&["-tls1_2", "-cipher", cipher], b"").contains("Cipher is (NONE)"),
+            "{cipher}"
+        );
     }
     let said = server.s_client(&["-tls1_2"], b"R\n");
     assert!(said.contains("no renegotiation"), "{said}");
@@ -106,15 +111,27 @@ fn sslscan_finds_nothing_weak() {
     let address = format!("127.0.0.1:{}", server.ports[0]);
     let output = Command::new("sslscan").args(["--no-colour", &address]).output();
     let said = String::from_utf8(started("sslscan", "sslscan", output).stdout).unwrap();
-    for line in ["SSLv3     disabled", "TLSv1.0   disabled", "TLSv1.1   disabled", "TLSv1.2   enabled", "TLSv1.3   enabled"] {
+    for line in [
+        "SSLv3     disabled",
+        "TLSv1.0   disabled",
+        "TLSv1.1   disabled",
+        "TLSv1.2   enabled",
+        "TLSv1.3   enabled",
+    ] {
         assert!(said.contains(line), "{said}");
     }
     assert!(said.contains("Session renegotiation not supported"), "{said}");
     let ciphers = said.lines().filter(|line| line.starts_with("Accepted") || line.starts_with("Preferred"));
     let ciphers: Vec<&str> = ciphers.collect();
     assert!(ciphers.len() >= 6, "{said}");
-    assert!(ciphers.iter().all(|cipher| cipher.contains("GCM") || cipher.contains("POLY1305")), "{ciphers:#?}");
-    assert!(!said.contains("vulnerable to heartbleed") || said.contains("not vulnerable to heartbleed"), "{said}");
+    assert!(
+        ciphers.iter().all(|cipher| cipher.contains("GCM") || cipher.contains("POLY1305")),
+        "{ciphers:#?}"
+    );
+    assert!(
+        !said.contains("vulnerable to heartbleed") || said.contains("not vulnerable to heartbleed"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -122,7 +139,8 @@ fn curl_and_redis_cli_are_let_in_with_and_without_certificates() {
     let server = Secured::start();
     let (key, value) = example_pairs().swap_remove(0);
     let (ca, cert, own) = (file("ca.pem"), file("client.pem"), file("client.key"));
-    for (port, certificate, let_in) in [(0, false, true), (0, true, true), (1, false, false), (1, true, true)] {
+    for (port, certificate, let_in) in [(0, false, true), (0, true, true), (1, false, false), (1, true, true)]
+    {
         let port = &server.ports[port];
         let url = format!("https://localhost:{port}/?key={key}");
         let mut arguments = vec!["-sS", "--cacert", &ca, &url];
@@ -130,7 +148,11 @@ fn curl_and_redis_cli_are_let_in_with_and_without_certificates() {
             arguments.extend(["--cert", &cert, "--key", &own]);
         }
         let output = started("curl", "curl", Command::new("curl").args(&arguments).output());
-        assert_eq!(String::from_utf8_lossy(&output.stdout) == value, let_in, "{port} {certificate}: {output:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout) == value,
+            let_in,
+            "{port} {certificate}: {output:?}"
+        );
 
         let mut arguments = vec!["--tls", "--cacert", &ca, "-h", "localhost", "-p", port];
         if certificate {
@@ -189,7 +211,8 @@ fn the_commands_of_the_page_about_tls_work_as_written() {
     let (key, value) = example_pairs().swap_remove(0);
     let graven = crate::support::graven();
     let program = graven.get_program().to_str().unwrap();
-    let asked = block("curl --cacert").strip_prefix("sh\n").unwrap().replace("8000", port).replace("KEY", &key);
+    let asked =
+        block("curl --cacert").strip_prefix("sh\n").unwrap().replace("8000", port).replace("KEY", &key);
     let said = shell(&asked.replace("graven ", &format!("{program} ")));
     // curl prints no end of a line.
     assert!(said.starts_with(&format!("{value}{value}\n{value}\n")), "{said}");

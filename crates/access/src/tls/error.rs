@@ -107,13 +107,21 @@ impl fmt::Display for TlsError {
                 path.display()
             ),
             Self::NoCertificate { path, has_key: true } => {
-                write!(f, "{} holds a private key and no certificate; are the two files exchanged?", path.display())
+                write!(
+                    f,
+                    "{} holds a private key and no certificate; are the two files exchanged?",
+                    path.display()
+                )
             }
             Self::NoCertificate { path, has_key: false } => {
                 write!(f, "{} holds no `-----BEGIN CERTIFICATE-----`; it must be PEM", path.display())
             }
             Self::NoKey { path, has_certificate: true } => {
-                write!(f, "{} holds a certificate and no private key; are the two files exchanged?", path.display())
+                write!(
+                    f,
+                    "{} holds a certificate and no private key; are the two files exchanged?",
+                    path.display()
+                )
             }
             Self::NoKey { path, has_certificate: false } => {
                 write!(f, "{} holds no `-----BEGIN PRIVATE KEY-----`; it must be PEM", path.display())
@@ -151,9 +159,9 @@ impl fmt::Display for TlsError {
                  followed by its issuer's, as in `cat SERVER.pem INTERMEDIATE.pem`",
                 path.display()
             ),
-            Self::NoClientAuthority => {
-                f.write_str("clients are to show certificates, but there is no authority's certificate to check them by")
-            }
+            Self::NoClientAuthority => f.write_str(
+                "clients are to show certificates, but there is no authority's certificate to check them by",
+            ),
             Self::NoAuthorities { reason } => write!(
                 f,
                 "the system has no certificates of authorities ({reason}); install the package ca-certificates, or name a file"

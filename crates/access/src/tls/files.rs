@@ -40,7 +40,10 @@ pub(super) struct Loaded {
 impl TlsFiles {
     /// All that is read, in the order in which it is.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref()].into_iter().flatten().map(PathBuf::as_path)
+        [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::as_path)
     }
 
     pub(super) fn load(&self) -> Result<Loaded, TlsError> {
@@ -49,7 +52,9 @@ impl TlsFiles {
         let mode = fs::metadata(&self.key).map_or(0, |file| file.permissions().mode());
         if mode & 0o004 != 0 {
             let key = self.key.display();
-            warnings.push(format!("every user of this machine may read the private key {key}; write `chmod o-r {key}`"));
+            warnings.push(format!(
+                "every user of this machine may read the private key {key}; write `chmod o-r {key}`"
+            ));
         }
         let key = private_key(&self.key, &read(&self.key)?)?;
         let facts = check_chain(&self.certificate, &chain)?;
@@ -69,10 +74,10 @@ impl TlsFiles {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<CertifiedKey, TlsError> {
-        let signing = provider().key_provider.load_private_key(key).map_err(|error| TlsError::UnusableKey {
-            path: self.key.clone(),
-            reason: error.to_string(),
-        })?;
+        let signing = provider()
+            .key_provider
+            .load_private_key(key)
+            .map_err(|error| TlsError::UnusableKey { path: self.key.clone(), reason: error.to_string() })?;
         let fits = |certificate: &CertificateDer<'static>| {
             CertifiedKey::new(vec![certificate.clone()], Arc::clone(&signing)).keys_match()
         };
@@ -117,10 +122,8 @@ fn sections(path: &Path, bytes: &[u8]) -> Result<Sections, TlsError> {
     let mut found = Sections { certificates: Vec::new(), keys: Vec::new() };
     let mut rest = bytes;
     loop {
-        let section = pem::from_buf(&mut rest).map_err(|error| TlsError::NotPem {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let section = pem::from_buf(&mut rest)
+            .map_err(|error| TlsError::NotPem { path: path.to_owned(), reason: error.to_string() })?;
         let Some((kind, der)) = section else { break };
         match kind {
             SectionKind::Certificate => found.certificates.push(der.into()),

@@ -190,7 +190,8 @@ fn configuration(
             builder.with_client_cert_verifier(verifier.build().map_err(|error| refused(&error))?)
         }
     };
-    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::clone(&loaded.key))));
+    let mut config =
+        builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::clone(&loaded.key))));
     config.alpn_protocols = alpn.to_vec();
     // Tickets alone: nothing is kept here for clients that may never come back.
     config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -38,16 +38,21 @@ pub(crate) fn secure(listeners: &mut [Listener], config: &Config) -> Outcome<Cer
             key: key.clone(),
             client_ca: paths.client_ca.clone(),
         },
-        (Some(_), None) => return Err(Failure::new("--tls-cert needs its private key; add `--tls-key FILE`")),
-        (None, Some(_)) => return Err(Failure::new("--tls-key needs its certificate; add `--tls-cert FILE`")),
+        (Some(_), None) => {
+            return Err(Failure::new("--tls-cert needs its private key; add `--tls-key FILE`"));
+        }
+        (None, Some(_)) => {
+            return Err(Failure::new("--tls-key needs its certificate; add `--tls-cert FILE`"));
+        }
         (None, None) => {
             if paths.client_ca.is_some() {
                 return Err(Failure::new(
                     "--tls-client-ca needs a certificate of the server's own; add `--tls-cert FILE --tls-key FILE`",
                 ));
             }
-            let wants_tls =
-                |listener: &&mut Listener| matches!(listener.endpoint().tls, Some(TlsMode::On | TlsMode::Both));
+            let wants_tls = |listener: &&mut Listener| {
+                matches!(listener.endpoint().tls, Some(TlsMode::On | TlsMode::Both))
+            };
             return match listeners.iter_mut().find(wants_tls) {
                 Some(listener) => Err(Failure::new(format!(
                     "{} speaks TLS, which needs a certificate; add `--tls-cert FILE --tls-key FILE`",
