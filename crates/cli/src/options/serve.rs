@@ -755,7 +755,7 @@ pub(crate) mod tests {
     }
 
     /// A value of each option that is not its default.
-    pub(crate) const OTHERS: [(&str, &str); 56] = [
+    pub(crate) const OTHERS: [(&str, &str); 54] = [
         ("default", "prices"),
         ("watch", "true"),
         ("hold", "prices@v1"),
