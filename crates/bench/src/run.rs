@@ -20,7 +20,7 @@ use crate::process::Watched;
 use crate::recorder::{GaveUp, Recorder};
 use crate::report::{ProcessUse, Report};
 use crate::requests::RequestPool;
-use crate::security::Security;
+use crate::security::PeerSecurity;
 use crate::sockets::{PeerAddress, Sockets, SystemClock};
 use crate::transport::TimeSource as _;
 use crate::worker::{ThreadShare, Worker};
@@ -93,7 +93,7 @@ pub fn run(
     live: Option<&Live>,
 ) -> Result<Report, Error> {
     plan.check().map_err(Error::Plan)?;
-    let security = Security::new(plan).map_err(Error::Tls)?;
+    let security = PeerSecurity::new(plan).map_err(Error::Tls)?;
     let (addresses, resolved_in) = resolve(plan.target.location())?;
     allow_descriptors(plan.connections);
     let clock = SystemClock(Instant::now());
@@ -192,7 +192,7 @@ fn open<'a>(
     plan: &'a LoadPlan,
     pool: &'a RequestPool,
     address: &PeerAddress,
-    security: &Security,
+    security: &PeerSecurity,
     clock: SystemClock,
     stop: &AtomicBool,
 ) -> Result<io::Result<Workers<'a>>, Error> {

@@ -7,14 +7,14 @@ use crate::sockets::PeerStream;
 
 /// What connections are made with.
 #[derive(Clone, Debug)]
-pub(crate) enum Security {
+pub(crate) enum PeerSecurity {
     Plain,
     #[cfg(feature = "tls")]
     Tls(std::sync::Arc<rustls::ClientConfig>, rustls::pki_types::ServerName<'static>),
 }
 
 #[cfg(not(feature = "tls"))]
-impl Security {
+impl PeerSecurity {
     pub(crate) fn new(plan: &LoadPlan) -> Result<Self, String> {
         match needs_tls(&plan.target) {
             true => Err("this program was built without TLS".to_owned()),
@@ -45,7 +45,7 @@ mod secured {
     use rustls::ClientConnection;
     use rustls::client::Resumption;
 
-    use super::{LoadPlan, PeerStream, Security, needs_tls};
+    use super::{LoadPlan, PeerSecurity, PeerStream, needs_tls};
 
     /// Bytes that are taken from the system at once.
     const READ_BYTES: usize = 64 * 1024;
@@ -58,7 +58,7 @@ mod secured {
         static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
 
-    impl Security {
+    impl PeerSecurity {
         pub(crate) fn new(plan: &LoadPlan) -> Result<Self, String> {
             let target = &plan.target;
             if !needs_tls(target) {

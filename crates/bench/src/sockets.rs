@@ -14,7 +14,7 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
-use crate::security::Security;
+use crate::security::PeerSecurity;
 #[cfg(feature = "tls")]
 use crate::security::TlsPeer;
 use crate::transport::{Readiness, TimeSource, Transport};
@@ -62,7 +62,7 @@ pub(crate) struct Sockets {
     /// When the timer goes off; 0 when it does not.
     timer_at: u64,
     streams: Vec<Option<PeerStream>>,
-    security: Security,
+    security: PeerSecurity,
 }
 
 impl Sockets {
@@ -74,7 +74,7 @@ impl Sockets {
         address: PeerAddress,
         clock: SystemClock,
         connections: usize,
-        security: Security,
+        security: PeerSecurity,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer =

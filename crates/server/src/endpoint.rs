@@ -95,8 +95,8 @@ impl FromStr for Endpoint {
         if let Some(problem) = unusable(&address) {
             return Err(AddressError::new(text, problem));
         }
-        let Parameters { table, tls, client } =
-            Parameters::of(&address).map_err(|problem| AddressError::new(text, problem))?;
+        let EndpointParameters { table, tls, client } =
+            EndpointParameters::of(&address).map_err(|problem| AddressError::new(text, problem))?;
         let tls = if address.is_tls { Some(TlsMode::On) } else { tls };
         Ok(Self { speaks: address.protocol.into(), location: address.location, table, tls, client })
     }
@@ -117,13 +117,13 @@ fn unusable(address: &Address) -> Option<AddressProblem> {
 
 /// What an address has behind the `?`.
 #[derive(Default)]
-struct Parameters {
+struct EndpointParameters {
     table: Option<TableName>,
     tls: Option<TlsMode>,
     client: Option<ClientCertificates>,
 }
 
-impl Parameters {
+impl EndpointParameters {
     fn of(address: &Address) -> Result<Self, AddressProblem> {
         let mut found = Self::default();
         let Some(query) = &address.query else { return Ok(found) };

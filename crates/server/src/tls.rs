@@ -476,7 +476,7 @@ fn plain_text_refusal(protocol: Protocol) -> &'static [u8] {
             b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 56\r\nConnection: close\r\n\r\n\
               This port speaks TLS: write https:// instead of http://\n"
         }
-        Protocol::Redis => b"-ERR this port speaks TLS: connect with TLS, as with rediss:// or redis-cli --tls\r\n",
+        Protocol::Redis => b"-ERR this port speaks TLS: connect with TLS, as with rediss://\r\n",
         Protocol::Memcached => b"SERVER_ERROR this port speaks TLS: connect with TLS\r\n",
     }
 }

@@ -27,7 +27,7 @@ pub struct TlsFiles {
 
 /// What the files hold, checked.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(super) struct LoadedFiles {
     pub(super) key: Arc<CertifiedKey>,
     pub(super) facts: CertificateFacts,
     pub(super) client_roots: Option<Arc<RootCertStore>>,
@@ -46,7 +46,7 @@ impl TlsFiles {
             .map(PathBuf::as_path)
     }
 
-    pub(super) fn load(&self) -> Result<Loaded, TlsError> {
+    pub(super) fn load(&self) -> Result<LoadedFiles, TlsError> {
         let chain = certificates(&self.certificate, &read(&self.certificate)?)?;
         let mut warnings = Vec::new();
         let mode = fs::metadata(&self.key).map_or(0, |file| file.permissions().mode());
@@ -66,7 +66,7 @@ impl TlsFiles {
             }
             None => (None, Vec::new()),
         };
-        Ok(Loaded { key: Arc::new(key), facts, client_roots, client_ca_bytes, warnings })
+        Ok(LoadedFiles { key: Arc::new(key), facts, client_roots, client_ca_bytes, warnings })
     }
 
     fn certified(

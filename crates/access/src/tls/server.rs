@@ -12,7 +12,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 
 use super::error::TlsError;
-use super::files::{Loaded, TlsFiles};
+use super::files::{LoadedFiles, TlsFiles};
 use super::provider;
 
 /// Days before a certificate expires from which on that is warned of.
@@ -34,7 +34,7 @@ pub enum ClientAuth {
 /// A certificate with its key, for all listeners of a server.
 pub struct ServerIdentity {
     files: TlsFiles,
-    loaded: Mutex<Loaded>,
+    loaded: Mutex<LoadedFiles>,
     acceptances: Mutex<Vec<Arc<Acceptance>>>,
     /// Seconds since 1970.
     expires: Arc<AtomicU64>,
@@ -149,7 +149,7 @@ impl Acceptance {
 }
 
 impl Reloaded {
-    fn of(loaded: &Loaded) -> Self {
+    fn of(loaded: &LoadedFiles) -> Self {
         let mut warnings = loaded.warnings.clone();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let facts = &loaded.facts;
@@ -169,7 +169,7 @@ impl Reloaded {
 /// A configuration of rustls. Sessions of the one `before` it can be resumed. Each way to accept has tickets of its own: what
 /// was begun where no certificate was asked for must not be resumed where one is.
 fn configuration(
-    loaded: &Loaded,
+    loaded: &LoadedFiles,
     clients: ClientAuth,
     alpn: &[Vec<u8>],
     before: Option<&ServerConfig>,

@@ -2,6 +2,7 @@
 //! follow from one entry of a table, and so do its place in a configuration file and its variable.
 
 pub(crate) mod serve;
+pub(crate) mod spelled;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

@@ -15,6 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::duplicates::Keep;
 use crate::options::Group::{Limits, Logs, Network, Storage, Table, Timeouts, Tls};
+use crate::options::spelled::{TlsPaths, database, held, show_path};
 use crate::options::{self, Declared, Written, augment, choices, choose, chosen, common, rare, written};
 use crate::storage;
 
@@ -46,14 +47,6 @@ pub(crate) struct ServeOptions {
     pub(crate) log: LevelFilter,
     pub(crate) log_format: LogFormat,
     pub(crate) server: ServerOptions,
-}
-
-/// Where the server's certificate is, and what belongs to it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TlsPaths {
-    pub(crate) certificate: Option<PathBuf>,
-    pub(crate) key: Option<PathBuf>,
-    pub(crate) client_ca: Option<PathBuf>,
 }
 
 /// What a line of the log is.
@@ -119,9 +112,6 @@ const ANY: RangeInclusive<u64> = 0..=u64::MAX;
 /// Where 0 would mean that nothing works.
 const SOME: RangeInclusive<u64> = 1..=u64::MAX;
 const EVER: RangeInclusive<Duration> = Duration::ZERO..=Duration::MAX;
-
-/// More tables than anybody numbers.
-const DATABASE_MAX: u32 = 65_535;
 
 /// More threads than any machine has cores.
 const THREADS_MAX: u64 = 4096;
@@ -646,26 +636,6 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         },
     ),
 ];
-
-fn show_path(path: Option<&PathBuf>) -> String {
-    path.map_or_else(String::new, |path| path.display().to_string())
-}
-
-/// `NAME@VERSION`.
-fn held(text: &str) -> Result<(TableName, VersionName), String> {
-    let (table, version) = text.split_once('@').ok_or("write NAME@VERSION, a table and a version of it")?;
-    let wrong = |error: NotAName| error.to_string();
-    Ok((table.parse().map_err(wrong)?, version.parse().map_err(wrong)?))
-}
-
-/// `N=NAME`.
-fn database(text: &str) -> Result<(u32, TableName), String> {
-    let (number, name) = text.split_once('=').ok_or("write N=NAME, a number and a table")?;
-    let number = number.parse().ok().filter(|number| (1..=DATABASE_MAX).contains(number));
-    let number =
-        number.ok_or_else(|| format!("a number is from 1 to {DATABASE_MAX}; 0 is the default table"))?;
-    Ok((number, name.parse().map_err(|error: NotAName| error.to_string())?))
-}
 
 impl From<RowGetName> for RowGet {
     fn from(name: RowGetName) -> Self {

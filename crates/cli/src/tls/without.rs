@@ -7,14 +7,14 @@ use crate::failure::{Failure, Outcome};
 use crate::tls::WITHOUT;
 
 /// No certificates.
-pub(crate) struct Certificates;
+pub(crate) struct NoCertificates;
 
-impl Certificates {
+impl NoCertificates {
     pub(crate) fn reload(&self) {}
 }
 
 /// Refuses options and listeners that ask for TLS.
-pub(crate) fn secure(listeners: &mut [Listener], config: &Config) -> Outcome<Certificates> {
+pub(crate) fn secure(listeners: &mut [Listener], config: &Config) -> Outcome<NoCertificates> {
     let paths = &config.options.tls;
     let given = [
         ("--tls-cert", &paths.certificate),
@@ -28,6 +28,6 @@ pub(crate) fn secure(listeners: &mut [Listener], config: &Config) -> Outcome<Cer
         |listener: &&mut Listener| matches!(listener.endpoint().tls, Some(TlsMode::On | TlsMode::Both));
     match listeners.iter_mut().find(wants_tls) {
         Some(listener) => Err(Failure::new(format!("{} asks for TLS, and {WITHOUT}", listener.endpoint()))),
-        None => Ok(Certificates),
+        None => Ok(NoCertificates),
     }
 }

@@ -288,7 +288,7 @@ fn plain_text_sent_to_a_tls_port_is_answered_in_its_own_language() {
     let endpoints =
         ["127.0.0.1:0", "rediss://127.0.0.1:0", "memcacheds://127.0.0.1:0", "https://127.0.0.1:0"];
     serve(&small(), &threads(1), &identity, &endpoints, |server| {
-        let redis = "-ERR this port speaks TLS: connect with TLS, as with rediss:// or redis-cli --tls\r\n";
+        let redis = "-ERR this port speaks TLS: connect with TLS, as with rediss://\r\n";
         let memcached = "SERVER_ERROR this port speaks TLS: connect with TLS\r\n";
         let http = "HTTP/1.1 400 Bad Request\r\n";
         for (endpoint, request, answer) in [
