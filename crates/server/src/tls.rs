@@ -385,7 +385,7 @@ impl<T: Stream> TlsStream<T> {
     /// Hands the system what is encrypted: whether it took all of it.
     fn flush(&mut self) -> io::Result<bool> {
         while self.connection.wants_write() {
-            match self.connection.write_tls(&mut Transport(&mut self.transport)) {
+            match self.connection.write_tls(&mut BelowTls(&mut self.transport)) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -453,9 +453,9 @@ impl<T: Stream> Drop for TlsStream<T> {
 }
 
 /// A stream as rustls writes to it.
-struct Transport<'a, T>(&'a mut T);
+struct BelowTls<'a, T>(&'a mut T);
 
-impl<T: Stream> Write for Transport<'_, T> {
+impl<T: Stream> Write for BelowTls<'_, T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }
