@@ -74,6 +74,7 @@ mod report;
 mod requests;
 mod run;
 mod schedule;
+mod security;
 mod series;
 #[cfg(test)]
 mod simulated;

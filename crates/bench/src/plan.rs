@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use graven_access::ServerTrust;
 use graven_wire::address::Protocol;
 use graven_wire::target::Target;
 
@@ -61,6 +62,10 @@ pub struct LoadPlan {
     pub new_connection: bool,
     /// Further header lines of HTTP requests.
     pub headers: Vec<(String, String)>,
+    /// Which servers are trusted, where the target's address asks for TLS.
+    pub trust: ServerTrust,
+    /// Whether later connections with TLS go on with the session of an earlier one. Otherwise each makes a whole handshake.
+    pub resume_sessions: bool,
     /// What is asked for.
     pub workload: Workload,
     /// The percentiles that are reported besides the common ones.
@@ -218,6 +223,8 @@ impl LoadPlan {
             timeout: Duration::from_secs(5),
             new_connection: false,
             headers: Vec::new(),
+            trust: ServerTrust::System,
+            resume_sessions: false,
             workload: Workload {
                 distribution: KeyDistribution::Uniform,
                 miss: 0.0,

@@ -213,6 +213,8 @@ pub(crate) struct Recorder {
     after_end: AfterEnd,
     /// How long connections took to be made, whether a request waited for them or not.
     pub(crate) connecting: PhaseRecorder,
+    /// The TLS handshakes that are a part of that.
+    pub(crate) handshaking: PhaseRecorder,
     pub(crate) phases: PhaseRecorders,
     pub(crate) series: SeriesRecorder,
     /// When the last answer came or the last request failed, in nanoseconds of the clock.
@@ -251,6 +253,7 @@ impl Recorder {
             bytes_received: 0,
             after_end: AfterEnd::default(),
             connecting: PhaseRecorder::default(),
+            handshaking: PhaseRecorder::default(),
             phases: PhaseRecorders::default(),
             series: SeriesRecorder::new(0),
             last: 0,
@@ -414,6 +417,7 @@ impl Recorder {
         self.gave_up = self.gave_up.or(other.gave_up);
         self.was_stopped |= other.was_stopped;
         self.connecting.add(&other.connecting);
+        self.handshaking.add(&other.handshaking);
         self.phases.add(&other.phases);
         self.series.add(other.series);
         self.samples.extend(other.samples);

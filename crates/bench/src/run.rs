@@ -20,6 +20,7 @@ use crate::process::Watched;
 use crate::recorder::{GaveUp, Recorder};
 use crate::report::{ProcessUse, Report};
 use crate::requests::RequestPool;
+use crate::security::PeerSecurity;
 use crate::sockets::{PeerAddress, Sockets, SystemClock};
 use crate::transport::TimeSource as _;
 use crate::worker::{ThreadShare, Worker};
@@ -36,6 +37,8 @@ pub enum Error {
     Unconnected(io::Error),
     /// The server did not agree to the user, the password or the database.
     LoginRefused(HandshakeRefused),
+    /// No connection with TLS can be made.
+    Tls(String),
     /// The system refused something that every run needs.
     System(io::Error),
 }
@@ -47,6 +50,7 @@ impl fmt::Display for Error {
             Self::LoginRefused(refused) => refused.fmt(f),
             Self::UnknownHost(source) => write!(f, "the host of the target is not known: {source}"),
             Self::Unconnected(source) => write!(f, "no connection to the target was made: {source}"),
+            Self::Tls(reason) => write!(f, "no connection with TLS can be made: {reason}"),
             Self::System(source) => write!(f, "the run could not go on: {source}"),
         }
     }
@@ -58,6 +62,7 @@ impl std::error::Error for Error {
             Self::Plan(source) => Some(source),
             Self::LoginRefused(source) => Some(source),
             Self::UnknownHost(source) | Self::Unconnected(source) | Self::System(source) => Some(source),
+            Self::Tls(_) => None,
         }
     }
 }
@@ -88,6 +93,7 @@ pub fn run(
     live: Option<&Live>,
 ) -> Result<Report, Error> {
     plan.check().map_err(Error::Plan)?;
+    let security = PeerSecurity::new(plan).map_err(Error::Tls)?;
     let (addresses, resolved_in) = resolve(plan.target.location())?;
     allow_descriptors(plan.connections);
     let clock = SystemClock(Instant::now());
@@ -95,7 +101,7 @@ pub fn run(
     for address in addresses {
         // Before the connections are made, for it looks at every process of the machine.
         let mut watched = [Watched::listening_at(&address), Watched::own()];
-        match open(plan, pool, &address, clock, stop)? {
+        match open(plan, pool, &address, &security, clock, stop)? {
             Ok(workers) => {
                 let started_at = SystemTime::now();
                 let start = clock.now();
@@ -186,6 +192,7 @@ fn open<'a>(
     plan: &'a LoadPlan,
     pool: &'a RequestPool,
     address: &PeerAddress,
+    security: &PeerSecurity,
     clock: SystemClock,
     stop: &AtomicBool,
 ) -> Result<io::Result<Workers<'a>>, Error> {
@@ -201,7 +208,8 @@ fn open<'a>(
             connections: share(plan.connections as u64, index) as usize,
             requests: plan.requests.map(|requests| share(requests, index)),
         };
-        let sockets = Sockets::new(address.clone(), clock, share.connections).map_err(Error::System)?;
+        let sockets = Sockets::new(address.clone(), clock, share.connections, security.clone())
+            .map_err(Error::System)?;
         let mut worker = Worker::new(plan, pool, clock, sockets, share);
         if let Err(error) = worker.open(stop) {
             return Ok(Err(error));

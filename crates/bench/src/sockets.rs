@@ -14,6 +14,9 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
+use crate::security::PeerSecurity;
+#[cfg(feature = "tls")]
+use crate::security::TlsPeer;
 use crate::transport::{Readiness, TimeSource, Transport};
 
 /// News taken from the system at once; few enough that what is due meanwhile is not kept waiting.
@@ -41,9 +44,11 @@ impl TimeSource for SystemClock {
 }
 
 #[derive(Debug)]
-enum PeerStream {
+pub(crate) enum PeerStream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsPeer>),
 }
 
 /// The connections of one thread.
@@ -57,14 +62,20 @@ pub(crate) struct Sockets {
     /// When the timer goes off; 0 when it does not.
     timer_at: u64,
     streams: Vec<Option<PeerStream>>,
+    security: PeerSecurity,
 }
 
 impl Sockets {
-    /// Room for `connections` connections to `address`.
+    /// Room for `connections` connections to `address`, made as `security` says.
     ///
     /// # Errors
     /// When the system gives no descriptors.
-    pub(crate) fn new(address: PeerAddress, clock: SystemClock, connections: usize) -> io::Result<Self> {
+    pub(crate) fn new(
+        address: PeerAddress,
+        clock: SystemClock,
+        connections: usize,
+        security: PeerSecurity,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer =
             timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
@@ -77,6 +88,7 @@ impl Sockets {
             timer,
             timer_at: 0,
             streams: (0..connections).map(|_| None).collect(),
+            security,
         })
     }
 
@@ -114,21 +126,15 @@ impl PeerStream {
         match self {
             Self::Tcp(stream) => registry.register(stream, Token(connection), interest),
             Self::Unix(stream) => registry.register(stream, Token(connection), interest),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.transport().register(registry, connection),
         }
     }
-}
 
-impl Transport for Sockets {
-    fn connect(&mut self, connection: usize) -> io::Result<()> {
-        let mut stream = PeerStream::open(&self.address)?;
-        stream.register(self.poll.registry(), connection)?;
-        self.streams[connection] = Some(stream);
-        Ok(())
-    }
-
-    fn is_connected(&mut self, connection: usize) -> io::Result<bool> {
-        match &self.streams[connection] {
-            Some(PeerStream::Tcp(stream)) => {
+    fn is_connected(&mut self, now: u64) -> io::Result<bool> {
+        let _ = now;
+        match self {
+            Self::Tcp(stream) => {
                 if let Some(error) = stream.take_error()? {
                     return Err(error);
                 }
@@ -138,30 +144,68 @@ impl Transport for Sockets {
                     Err(error) => Err(error),
                 }
             }
-            Some(PeerStream::Unix(stream)) => match stream.take_error()? {
+            Self::Unix(stream) => match stream.take_error()? {
                 Some(error) => Err(error),
                 None => Ok(true),
             },
-            None => Err(not_open()),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => {
+                if tls.connected_at.is_none() && tls.transport().is_connected(now)? {
+                    tls.connected_at = Some(now);
+                }
+                if tls.connected_at.is_some() { tls.shake_hands() } else { Ok(false) }
+            }
+        }
+    }
+
+    pub(crate) fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(room),
+            Self::Unix(stream) => stream.read(room),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.read(room),
+        }
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.write(bytes),
+        }
+    }
+}
+
+impl Transport for Sockets {
+    fn connect(&mut self, connection: usize) -> io::Result<()> {
+        let mut stream = self.security.secure(PeerStream::open(&self.address)?)?;
+        stream.register(self.poll.registry(), connection)?;
+        self.streams[connection] = Some(stream);
+        Ok(())
+    }
+
+    fn is_connected(&mut self, connection: usize) -> io::Result<bool> {
+        let now = self.clock.now();
+        self.streams[connection].as_mut().ok_or_else(not_open)?.is_connected(now)
+    }
+
+    #[cfg(feature = "tls")]
+    fn connected_below_tls(&self, connection: usize) -> Option<u64> {
+        match &self.streams[connection] {
+            Some(PeerStream::Tls(tls)) => tls.connected_at,
+            _ => None,
         }
     }
 
     #[inline]
     fn read(&mut self, connection: usize, room: &mut [u8]) -> io::Result<usize> {
-        match &mut self.streams[connection] {
-            Some(PeerStream::Tcp(stream)) => stream.read(room),
-            Some(PeerStream::Unix(stream)) => stream.read(room),
-            None => Err(not_open()),
-        }
+        self.streams[connection].as_mut().ok_or_else(not_open)?.read(room)
     }
 
     #[inline]
     fn write(&mut self, connection: usize, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.streams[connection] {
-            Some(PeerStream::Tcp(stream)) => stream.write(bytes),
-            Some(PeerStream::Unix(stream)) => stream.write(bytes),
-            None => Err(not_open()),
-        }
+        self.streams[connection].as_mut().ok_or_else(not_open)?.write(bytes)
     }
 
     fn close(&mut self, connection: usize) {

@@ -206,6 +206,9 @@ fn write_phases(report: &Report, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\nConnections, most of them made before the first request:")?;
         writeln!(out, "  {:<9} {}  {name}", "made in", three_times(times))?;
     }
+    if let Some(times) = connections.handshake {
+        writeln!(out, "  {:<9} {}  the TLS handshake's part of it", "of which", three_times(times))?;
+    }
     Ok(())
 }
 

@@ -36,6 +36,12 @@ pub(crate) trait Transport {
     /// Why it never will be.
     fn is_connected(&mut self, connection: usize) -> io::Result<bool>;
 
+    /// When the connection came about under its TLS handshake, where it has one, by the clock.
+    fn connected_below_tls(&self, connection: usize) -> Option<u64> {
+        let _ = connection;
+        None
+    }
+
     /// Reads what is there; 0 is the end. After less than `room` there is nothing more until
     /// [`Readiness`] says so.
     ///

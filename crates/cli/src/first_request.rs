@@ -1,10 +1,14 @@
 //! The command with which a person can ask a server that has just started for a key that its table
 //! really holds.
 
+use std::path::Path;
+
 use graven_catalog::Snapshot;
 use graven_format::Store;
-use graven_server::{Endpoint, Location, Speaks};
+use graven_server::{Endpoint, Location, Speaks, TlsMode};
 use graven_wire::http;
+
+use crate::shell;
 
 /// Buckets in which a key is looked for. All but a few hold some.
 const BUCKETS_MAX: u64 = 64;
@@ -17,6 +21,7 @@ const ESCAPED_MAX: usize = 200;
 pub(crate) fn curl<'e>(
     snapshot: &Snapshot,
     mut endpoints: impl Iterator<Item = &'e Endpoint>,
+    certificate: Option<&Path>,
 ) -> Option<String> {
     let endpoint = endpoints.find(|endpoint| matches!(endpoint.speaks, Speaks::Any | Speaks::Http))?;
     let chosen = match &endpoint.table {
@@ -31,13 +36,21 @@ pub(crate) fn curl<'e>(
             Some(_) => format!("/?key={key}"),
             None => format!("/v1/tables/{}/kv/{key}", table.name()),
         };
-        Some(command(&endpoint.location, &path))
+        Some(command(endpoint, certificate, &path))
     })
 }
 
 /// The command line, for any shell. The key in `path` is escaped.
-fn command(location: &Location, path: &str) -> String {
-    match location {
+fn command(endpoint: &Endpoint, certificate: Option<&Path>, path: &str) -> String {
+    let (scheme, trust) = match (endpoint.tls, certificate) {
+        // Trusted by itself, whoever has issued it.
+        (Some(TlsMode::On), Some(file)) => {
+            ("https", format!(" --cacert {}", shell::file(&file.display().to_string())))
+        }
+        (Some(TlsMode::On), None) => ("https", String::new()),
+        _ => ("http", String::new()),
+    };
+    match &endpoint.location {
         Location::Tcp { host, port } => {
             // Addresses that mean all of this machine's are not ones to connect to.
             let host = match host.as_str() {
@@ -46,11 +59,11 @@ fn command(location: &Location, path: &str) -> String {
                 host => host,
             };
             let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-            format!("curl 'http://{host}:{port}{path}'")
+            format!("curl{trust} '{scheme}://{host}:{port}{path}'")
         }
         Location::Unix(socket) => {
             let socket = socket.display().to_string().replace('\'', r"'\''");
-            format!("curl --unix-socket '{socket}' 'http://localhost{path}'")
+            format!("curl{trust} --unix-socket '{socket}' '{scheme}://localhost{path}'")
         }
     }
 }
@@ -90,7 +103,7 @@ mod tests {
     fn curl_at(endpoints: &[&str], keys: &[&[u8]]) -> Option<String> {
         let endpoints: Vec<Endpoint> = endpoints.iter().map(|text| text.parse().unwrap()).collect();
         let catalog = Catalog::new("table", "only", store(keys));
-        curl(&catalog.snapshot(), endpoints.iter())
+        curl(&catalog.snapshot(), endpoints.iter(), Some(Path::new("a b.pem")))
     }
 
     #[test]
@@ -100,6 +113,8 @@ mod tests {
             ("http://localhost:80", "curl 'http://localhost:80/?key=a'"),
             ("0.0.0.0:8000", "curl 'http://127.0.0.1:8000/?key=a'"),
             ("[::]:8000", "curl 'http://[::1]:8000/?key=a'"),
+            ("https://localhost:80", "curl --cacert 'a b.pem' 'https://localhost:80/?key=a'"),
+            ("127.0.0.1:80?tls=both", "curl 'http://127.0.0.1:80/?key=a'"),
             ("unix:/run/it's.sock", r"curl --unix-socket '/run/it'\''s.sock' 'http://localhost/?key=a'"),
         ] {
             assert_eq!(curl_at(&[endpoint], &[b"a"]).as_deref(), Some(command));
@@ -128,7 +143,7 @@ mod tests {
         catalog.switch_to(id, "only".parse().unwrap(), store(&[b"u"]));
         let curl_at = |endpoint: &str| {
             let endpoint: Endpoint = endpoint.parse().unwrap();
-            curl(&catalog.snapshot(), std::iter::once(&endpoint)).unwrap()
+            curl(&catalog.snapshot(), std::iter::once(&endpoint), None).unwrap()
         };
         assert_eq!(curl_at("127.0.0.1:1"), "curl 'http://127.0.0.1:1/v1/tables/prices/kv/a%20b'");
         assert_eq!(curl_at("127.0.0.1:1?table=users"), "curl 'http://127.0.0.1:1/?key=u'");

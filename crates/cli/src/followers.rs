@@ -155,7 +155,8 @@ impl Followers {
         if !following.config.has_file() {
             following.look();
             match following.roots.len() {
-                0 if self.0.users.has_file() => {}
+                // These are read elsewhere.
+                0 if self.0.users.has_file() || following.config.options.tls.certificate.is_some() => {}
                 0 => tracing::info!("SIGHUP: nothing to reload; restart the server for other options"),
                 roots => tracing::info!("SIGHUP: looking at {}", count(roots as u64, "root")),
             }

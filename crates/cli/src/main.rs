@@ -43,6 +43,7 @@ mod storage;
 mod table;
 mod table_source;
 mod target;
+mod tls;
 mod users;
 
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 use std::thread;
 use std::time::Duration;
 
-use graven_client::{Page, Timeouts, fetch};
+use graven_client::{Page, ServerTrust, Timeouts, fetch_from};
 use graven_wire::address::{Address, Protocol};
 
 use crate::failure::{Failure, Outcome, reason};
@@ -34,9 +34,9 @@ pub(crate) fn addresses(texts: &[String]) -> Outcome<Vec<Address>> {
 fn address(text: &str) -> Outcome<Address> {
     let address = Address::to_connect(text).map_err(|error| Failure::new(error.to_string()))?;
     match address.protocol {
-        None | Some(Protocol::Http) if !address.is_tls => Ok(address),
+        None | Some(Protocol::Http) => Ok(address),
         _ => Err(Failure::new(format!(
-            "{text}: a server is asked over HTTP; write HOST:PORT, http://HOST:PORT or unix:PATH"
+            "{text}: a server is asked over HTTP; write HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH"
         ))),
     }
 }
@@ -51,13 +51,14 @@ pub(crate) fn fetch_all(
     servers: &[Address],
     path: &str,
     timeout: Duration,
+    trust: &ServerTrust,
 ) -> Vec<Result<Page, graven_client::Error>> {
     let timeouts = Timeouts { connect: timeout, read: timeout, write: timeout };
     let mut answers = Vec::new();
     for some in servers.chunks(AT_ONCE) {
         thread::scope(|scope| {
             let asked: Vec<_> =
-                some.iter().map(|server| scope.spawn(|| fetch(server, path, timeouts))).collect();
+                some.iter().map(|server| scope.spawn(|| fetch_from(server, path, timeouts, trust))).collect();
             for answer in asked {
                 answers.push(answer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }

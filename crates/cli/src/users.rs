@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use graven_access::{Access, USERS_BYTES_MAX, Users, UsersError};
 use graven_catalog::TableName;
-use graven_server::{Endpoint, Location};
+use graven_server::{ClientCertificates, Endpoint, Location, TlsMode};
 
 use crate::failure::{Failure, Outcome, reason};
 use crate::options::serve::ServeOptions;
@@ -86,14 +86,20 @@ pub(crate) fn check_reach<'e>(
     if options.open || options.users.is_some() {
         return Ok(());
     }
-    let Some(endpoint) = endpoints.into_iter().find(|endpoint| is_reached_by_others(&endpoint.location))
-    else {
+    let is_open =
+        |endpoint: &&Endpoint| is_reached_by_others(&endpoint.location) && !asks_for_certificates(endpoint);
+    let Some(endpoint) = endpoints.into_iter().find(is_open) else {
         return Ok(());
     };
     Err(Failure::new(format!(
         "{endpoint} can be reached from other machines, where everybody could read the tables; name who may with \
-         `--users FILE`, or say `--open` if everybody may"
+         `--users FILE`, or with `--tls-client-ca FILE`, or say `--open` if everybody may"
     )))
+}
+
+/// Whether nobody comes in without a certificate of a known authority.
+fn asks_for_certificates(endpoint: &Endpoint) -> bool {
+    endpoint.tls == Some(TlsMode::On) && endpoint.client == Some(ClientCertificates::Required)
 }
 
 /// Whether other machines can reach a place that is listened on. Who may ask a Unix socket is said by the rights of its file.

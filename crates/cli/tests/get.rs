@@ -146,10 +146,6 @@ fn a_target_that_is_neither_file_nor_server_is_status_2() {
         "nowhere.data is neither a file here nor a server; name a file that exists, or HOST:PORT as in 127.0.0.1:8000",
     );
     assert_refused(
-        &["get", "https://localhost/", "k"],
-        "`https://localhost/` is no address that can be used: TLS is not spoken here; use http:// or a proxy that speaks it",
-    );
-    assert_refused(
         &["get", "nobody.invalid:8000", "k"],
         "the host of nobody.invalid:8000 is not known; check its spelling",
     );

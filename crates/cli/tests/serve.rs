@@ -253,7 +253,10 @@ fn an_address_that_is_none_is_status_2() {
         ("http://127.0.0.1:1/v1", "/v1 is not used here; leave it out"),
         ("redis://:secret@127.0.0.1:1", "a user or password is not used here; leave it out"),
         ("resp://127.0.0.1:1?tabel=a", "the parameter tabel is not known here; leave it out"),
-        ("https://127.0.0.1:1", "TLS is not spoken here; use http:// or a proxy that speaks it"),
+        (
+            "https://127.0.0.1:1?tls=off",
+            "the parameter tls: the scheme says that TLS is spoken, and this something else; leave one of them out",
+        ),
     ] {
         let refused = run(&["serve", example_data().to_str().unwrap(), "--listen", address]);
         assert_eq!(refused.status, Some(2));

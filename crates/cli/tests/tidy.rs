@@ -13,11 +13,11 @@ const EDGES: [(&str, &[&str]); 10] = [
     ("graven-format", &[]),
     ("graven-ingest", &["graven-format"]),
     ("graven-wire", &[]),
-    ("graven-bench", &["graven-wire"]),
+    ("graven-bench", &["graven-access", "graven-wire"]),
     ("graven-blocks", &["graven-format"]),
     ("graven-catalog", &["graven-format"]),
     ("graven-server", &["graven-access", "graven-blocks", "graven-catalog", "graven-format", "graven-wire"]),
-    ("graven-client", &["graven-wire"]),
+    ("graven-client", &["graven-access", "graven-wire"]),
     (
         "graven",
         &[

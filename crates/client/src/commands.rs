@@ -1,10 +1,12 @@
 //! Any commands to a Redis, many to a round trip.
 
+use graven_access::ServerTrust;
 use graven_wire::resp::{Reply, ReplyDecoder, ReplyLimits, request};
 use graven_wire::target::Target;
 
 use crate::connection::{ServerConnection, Timeouts};
 use crate::error::Error;
+use crate::security::Security;
 use crate::{ANSWER_BYTES_MAX, PIPELINE_BYTES_MAX};
 
 /// Bytes of a reply beside those of a value: its frame, and the names of a hash's fields.
@@ -53,7 +55,8 @@ impl RedisCommands {
     /// # Errors
     /// As [`Client::connect`](crate::Client::connect).
     pub fn connect(target: &Target, timeouts: Timeouts) -> Result<Self, Error> {
-        let connection = ServerConnection::open(target, timeouts)?;
+        let security = Security::new(target.address(), &target.to_string(), &ServerTrust::System)?;
+        let connection = ServerConnection::open(target, timeouts, &security)?;
         let limits =
             ReplyLimits { reply_bytes_max: ANSWER_BYTES_MAX + FRAME_BYTES_MAX, ..ReplyLimits::default() };
         let decoder = ReplyDecoder::new(limits);

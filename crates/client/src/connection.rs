@@ -10,6 +10,7 @@ use graven_wire::{Decoded, PROBE, Recognized, recognize};
 
 use crate::answer::{self, Answer, LookupContext, ValueLocation};
 use crate::error::Error;
+use crate::security::Security;
 use crate::stream::ServerStream;
 
 /// How long to wait for what.
@@ -62,9 +63,9 @@ enum KeepAlive {
 }
 
 impl ServerConnection {
-    pub(crate) fn open(target: &Target, timeouts: Timeouts) -> Result<Self, Error> {
+    pub(crate) fn open(target: &Target, timeouts: Timeouts, security: &Security) -> Result<Self, Error> {
         let name = target.to_string();
-        let stream = ServerStream::open(target.location(), &name, timeouts)?;
+        let stream = ServerStream::open(target.address(), &name, timeouts, security)?;
         let protocol = target.protocol();
         // Only HTTP servers close a connection after an answer.
         let state = if protocol == Protocol::Http { KeepAlive::Unknown } else { KeepAlive::KeepsOpen };
@@ -110,7 +111,7 @@ impl ServerConnection {
     pub(crate) fn recognize_server(&self, target: &Target) -> Option<Recognized> {
         let patience = self.timeouts.read.min(PROBE_PATIENCE);
         let timeouts = Timeouts { connect: patience, read: patience, write: patience };
-        let mut stream = ServerStream::open(target.location(), &self.name, timeouts).ok()?;
+        let mut stream = ServerStream::open_plain(target.location(), &self.name, timeouts).ok()?;
         stream.write_all(PROBE).ok()?;
         let mut answer = [0; 64];
         let bytes = stream.read(&mut answer).ok()?;
@@ -123,7 +124,10 @@ impl ServerConnection {
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.stream.write_all(bytes).map_err(|error| self.failed(error, self.timeouts.write))
+        self.stream
+            .write_all(bytes)
+            .and_then(|()| self.stream.flush())
+            .map_err(|error| self.failed(error, self.timeouts.write))
     }
 
     /// The next answer, to the lookup of `key`: the value, or `None` when the server does not

@@ -24,6 +24,18 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The address asks for TLS, and this crate was built without its feature `tls`.
+    NoTls {
+        /// The server.
+        target: String,
+    },
+    /// No connection with TLS came about.
+    Tls {
+        /// The server.
+        target: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The server sent or took nothing for too long.
     TimedOut {
         /// The server.
@@ -93,6 +105,10 @@ impl fmt::Display for Error {
         match self {
             Self::UnknownHost { target, source } => write!(f, "the host of {target} is not known: {source}"),
             Self::Connect { target, source } => write!(f, "cannot connect to {target}: {source}"),
+            Self::NoTls { target } => {
+                write!(f, "{target} asks for TLS, and this program was built without it")
+            }
+            Self::Tls { target, reason } => write!(f, "no connection with TLS to {target}: {reason}"),
             Self::TimedOut { target, waited } => {
                 write!(f, "{target} was silent for {} s", waited.as_secs_f64())
             }

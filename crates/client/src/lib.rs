@@ -30,16 +30,19 @@ mod http;
 mod memcached;
 mod page;
 mod redis;
+mod security;
 mod stream;
 
 use connection::ServerConnection;
 use graven_wire::target::HttpOptions;
+use security::Security;
 
 pub use commands::RedisCommands;
 pub use connection::Timeouts;
 pub use error::Error;
+pub use graven_access::ServerTrust;
 pub use graven_wire::target::Target;
-pub use page::{Page, fetch};
+pub use page::{Page, fetch, fetch_from};
 
 /// The longest answer that is taken, in bytes: the longest value that a table holds. Passed:
 /// [`Error::Malformed`].
@@ -57,6 +60,7 @@ const PIPELINE_BYTES_MAX: usize = 16 * 1024;
 pub struct Client {
     target: Target,
     timeouts: Timeouts,
+    security: Security,
     connection: ServerConnection,
     requests: Vec<u8>,
 }
@@ -68,8 +72,17 @@ impl Client {
     /// [`Error::UnknownHost`] and [`Error::Connect`]; with a password or a database in the
     /// address also [`Error::Login`] and those of a connection that fails.
     pub fn connect(target: &Target, timeouts: Timeouts) -> Result<Self, Error> {
-        let connection = ServerConnection::open(target, timeouts)?;
-        Ok(Self { target: target.clone(), timeouts, connection, requests: Vec::new() })
+        Self::connect_to(target, timeouts, &ServerTrust::System)
+    }
+
+    /// The same to a server that is trusted by `trust`, where its address asks for TLS.
+    ///
+    /// # Errors
+    /// Those, and [`Error::Tls`] when the server is not trusted or does not speak TLS.
+    pub fn connect_to(target: &Target, timeouts: Timeouts, trust: &ServerTrust) -> Result<Self, Error> {
+        let security = Security::new(target.address(), &target.to_string(), trust)?;
+        let connection = ServerConnection::open(target, timeouts, &security)?;
+        Ok(Self { target: target.clone(), timeouts, security, connection, requests: Vec::new() })
     }
 
     /// The value of `key`, or `None` when the server does not have it.
@@ -130,7 +143,7 @@ impl Client {
         let mut answered = 0;
         while answered < keys.len() {
             if self.connection.is_over() {
-                self.connection = ServerConnection::open(&self.target, self.timeouts)?;
+                self.connection = ServerConnection::open(&self.target, self.timeouts, &self.security)?;
             }
             let sent = answered + self.encode_some(&keys[answered..]);
             let mut outcome = self.connection.send(&self.requests);

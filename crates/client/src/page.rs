@@ -3,12 +3,14 @@
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
+use graven_access::ServerTrust;
 use graven_wire::Decoded;
 use graven_wire::address::{Address, Protocol};
 use graven_wire::http::{self, Limits, Method};
 
 use crate::connection::Timeouts;
 use crate::error::Error;
+use crate::security::Security;
 use crate::stream::ServerStream;
 
 /// The longest page that is taken, in bytes.
@@ -46,6 +48,19 @@ pub struct Page {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn fetch(address: &Address, path: &str, timeouts: Timeouts) -> Result<Page, Error> {
+    fetch_from(address, path, timeouts, &ServerTrust::System)
+}
+
+/// The same of a server that is trusted by `trust`, where its address asks for TLS.
+///
+/// # Errors
+/// Those, and [`Error::Tls`] when the server is not trusted or does not speak TLS.
+pub fn fetch_from(
+    address: &Address,
+    path: &str,
+    timeouts: Timeouts,
+    trust: &ServerTrust,
+) -> Result<Page, Error> {
     let target = address.to_string();
     let until = Instant::now() + timeouts.connect + timeouts.read;
     let failed = |source: io::Error, waited: Duration| match source.kind() {
@@ -54,9 +69,13 @@ pub fn fetch(address: &Address, path: &str, timeouts: Timeouts) -> Result<Page, 
         }
         _ => Error::Broken { target: target.clone(), source },
     };
-    let mut stream = ServerStream::open(&address.location, &target, timeouts)?;
+    let mut stream =
+        ServerStream::open(address, &target, timeouts, &Security::new(address, &target, trust)?)?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).map_err(|error| failed(error, timeouts.write))?;
+    stream
+        .write_all(request.as_bytes())
+        .and_then(|()| stream.flush())
+        .map_err(|error| failed(error, timeouts.write))?;
     let limits = Limits { body_bytes_max: PAGE_BYTES_MAX, ..Limits::default() };
     let malformed = |reason: String| Error::Malformed {
         target: target.clone(),

@@ -1,24 +1,37 @@
-//! A stream to a server, over TCP or a Unix socket, that waits no longer than it is told.
+//! A stream to a server, over TCP or a Unix socket, with TLS or without, that waits no longer than it is told.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 
-use graven_wire::address::Location;
+use graven_wire::address::{Address, Location};
 
 use crate::connection::Timeouts;
 use crate::error::Error;
+use crate::security::Security;
 
 #[derive(Debug)]
 pub(crate) enum ServerStream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, ServerStream>>),
 }
 
 impl ServerStream {
-    /// Connects to the first address of `location` that takes the connection; `name` is what
-    /// errors call it.
-    pub(crate) fn open(location: &Location, name: &str, timeouts: Timeouts) -> Result<Self, Error> {
+    /// Connects to the first place that `address` means and that takes the connection; `name` is what errors call it.
+    pub(crate) fn open(
+        address: &Address,
+        name: &str,
+        timeouts: Timeouts,
+        security: &Security,
+    ) -> Result<Self, Error> {
+        let stream = Self::open_plain(&address.location, name, timeouts)?;
+        security.secure(stream, &address.location, name, timeouts)
+    }
+
+    /// The same without TLS.
+    pub(crate) fn open_plain(location: &Location, name: &str, timeouts: Timeouts) -> Result<Self, Error> {
         let cannot = |source| Error::Connect { target: name.to_owned(), source };
         match location {
             Location::Unix(path) => {
@@ -61,6 +74,12 @@ impl Read for ServerStream {
         match self {
             Self::Tcp(stream) => stream.read(room),
             Self::Unix(stream) => stream.read(room),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => match stream.read(room) {
+                // Answers say where they end, so that a connection that is cut cuts none unnoticed.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+                read => read,
+            },
         }
     }
 }
@@ -70,10 +89,16 @@ impl Write for ServerStream {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
             Self::Unix(stream) => stream.write(bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.flush(),
+            _ => Ok(()),
+        }
     }
 }

@@ -50,6 +50,8 @@ impl<S> Inbox<S> {
 pub(crate) struct Acceptor {
     /// Whether each listener may have connections waiting.
     may_have_some: Vec<bool>,
+    /// Until when none is taken at each listener.
+    deferred: Vec<Option<Instant>>,
     paused_until: Option<Instant>,
     connections_max: usize,
     /// Where the search for the least loaded loop begins, so that equals take turns.
@@ -58,7 +60,14 @@ pub(crate) struct Acceptor {
 
 impl Acceptor {
     pub(crate) fn new(listeners: usize, connections_max: usize) -> Self {
-        Self { may_have_some: vec![true; listeners], paused_until: None, connections_max, next_loop: 0 }
+        let deferred = vec![None; listeners];
+        Self {
+            may_have_some: vec![true; listeners],
+            deferred,
+            paused_until: None,
+            connections_max,
+            next_loop: 0,
+        }
     }
 
     /// The `i`th listener may have connections waiting.
@@ -70,9 +79,13 @@ impl Acceptor {
 
     /// When to look again although no listener has news.
     pub(crate) fn due(&self, now: Instant) -> Option<Duration> {
-        let waiting = self.may_have_some.contains(&true);
-        waiting
-            .then(|| self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)))
+        let left = |until: Option<Instant>| {
+            until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+        };
+        let waiting =
+            self.may_have_some.iter().zip(&self.deferred).filter(|(may_have_some, _)| **may_have_some);
+        let soonest = waiting.map(|(_, deferred)| left(*deferred)).min()?;
+        Some(soonest.max(left(self.paused_until)))
     }
 
     /// Accepts what waits, and returns the streams that fall to the first loop, which this is.
@@ -90,10 +103,15 @@ impl Acceptor {
         }
         self.paused_until = None;
         for i in 0..self.may_have_some.len() {
-            if !self.may_have_some[i] {
+            if !self.may_have_some[i] || self.deferred[i].is_some_and(|until| now < until) {
                 continue;
             }
+            self.deferred[i] = None;
             for _ in 0..ACCEPTS_PER_TURN {
+                if let Some(pause) = system.pause(i) {
+                    self.deferred[i] = Some(now + pause);
+                    break;
+                }
                 match system.accept(i) {
                     Ok((stream, rules)) => {
                         own.extend(self.place::<S>(stream, rules, inboxes, counters, now, journal));

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crate::system::Wake;
@@ -70,6 +70,7 @@ pub(crate) struct ClientEntry {
     pub(crate) connected: Instant,
     state: Mutex<ClientState>,
     is_killed: AtomicBool,
+    certificate_name: OnceLock<Arc<str>>,
 }
 
 /// What changes about a connection.
@@ -108,6 +109,19 @@ impl ClientEntry {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The name in the certificate that the peer has shown in the TLS handshake, which was checked; `None` without one.
+    pub(crate) fn certificate_name(&self) -> Option<&Arc<str>> {
+        self.certificate_name.get()
+    }
+
+    /// Notes it before the first request.
+    pub(crate) fn set_certificate_name(&self, name: Option<Arc<str>>) {
+        if let Some(name) = name {
+            // A connection has one handshake.
+            let _ = self.certificate_name.set(name);
+        }
+    }
+
     pub(crate) fn is_killed(&self) -> bool {
         self.is_killed.load(Ordering::Relaxed)
     }
@@ -138,6 +152,7 @@ impl Clients {
             connected: now,
             state: Mutex::new(state),
             is_killed,
+            certificate_name: OnceLock::new(),
         });
         self.loops[i].lock().insert(id, Arc::clone(&client));
         client

@@ -17,6 +17,12 @@ use crate::system::{Stream, System};
 /// Requests that wait for blocks, in bytes, up to which those behind them are read.
 const READ_AHEAD_BYTES: usize = 16 * 1024;
 
+/// The first byte of a TLS handshake, and of no request in any protocol.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// A TLS alert, fatal: `handshake_failure`.
+const TLS_ALERT: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x28];
+
 /// How long a connection that has ended is read from, so that its answers reach a peer that is still sending.
 const LINGER_TICKS: u32 = 8;
 
@@ -60,6 +66,8 @@ pub(crate) struct Connection<S> {
     held_bytes: usize,
     /// Its turn is about to come.
     queued: bool,
+    /// No request has become whole yet.
+    is_fresh: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +82,8 @@ enum Phase {
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
+    /// For the end of the TLS handshake.
+    Handshake,
     Request,
     RestOfRequest,
     Reader,
@@ -123,6 +133,7 @@ pub(crate) struct TimeoutTicks {
     request: u32,
     stalled: u32,
     write: u32,
+    handshake: u32,
 }
 
 impl TimeoutTicks {
@@ -133,6 +144,7 @@ impl TimeoutTicks {
             request: ticks_of(options.timeouts.request),
             stalled: ticks_of(options.timeouts.stalled.min(options.timeouts.write)),
             write: ticks_of(options.timeouts.write),
+            handshake: ticks_of(options.tls.handshake_timeout),
         }
     }
 }
@@ -146,6 +158,7 @@ impl<S: Stream> Connection<S> {
         ticks: u32,
     ) -> Self {
         let session = Session::new(rules, &client, options);
+        let waits = if stream.is_handshaking() { Waits::Handshake } else { Waits::Request };
         Self {
             stream,
             client,
@@ -155,7 +168,7 @@ impl<S: Stream> Connection<S> {
             written: 0,
             phase: Phase::Open,
             since: ticks,
-            waits: Waits::Request,
+            waits,
             readable: true,
             hung_up: false,
             ended: false,
@@ -165,6 +178,7 @@ impl<S: Stream> Connection<S> {
             brimful: false,
             held_bytes: 0,
             queued: false,
+            is_fresh: true,
         }
     }
 
@@ -231,7 +245,9 @@ impl<S: Stream> Connection<S> {
     ) -> io::Result<Begun> {
         self.queued = false;
         if !self.output.is_empty() && !self.write_waiting(shared)? {
-            return self.read_on(shared, room).map(Begun::Nothing);
+            let outcome = self.read_on(shared, room)?;
+            let goes_on = self.stream.may_take_more();
+            return Ok(Begun::Nothing(if goes_on { LoopAction::Again } else { outcome }));
         }
         match self.phase {
             Phase::Open if self.reading && self.input.len() >= READ_AHEAD_BYTES => {
@@ -240,6 +256,7 @@ impl<S: Stream> Connection<S> {
             Phase::Open if self.stalled => Ok(Begun::Held),
             Phase::Open if self.reading && self.ended => Ok(Begun::Nothing(LoopAction::Keep)),
             Phase::Open if self.readable || self.ended => self.read(shared, room),
+            Phase::Open if self.stream.has_unsent() => self.read(shared, room),
             Phase::Open => Ok(Begun::Nothing(LoopAction::Keep)),
             Phase::Ending => self.end_output().map(Begun::Nothing),
             Phase::Lingering => self.throw_away(room).map(Begun::Nothing),
@@ -248,7 +265,7 @@ impl<S: Stream> Connection<S> {
 
     fn read<Y: System<Stream = S>>(
         &mut self,
-        shared: &LoopShared<'_, Y>,
+        shared: &mut LoopShared<'_, Y>,
         room: &mut [u8],
     ) -> io::Result<Begun> {
         match self.fill(shared, room)? {
@@ -259,12 +276,29 @@ impl<S: Stream> Connection<S> {
                 Ok(Begun::Nothing(LoopAction::Keep))
             }
             Some(0) => Ok(Begun::Nothing(LoopAction::Close)),
+            Some(_) if room[0] == TLS_HANDSHAKE && self.is_fresh && self.input.is_empty() => {
+                self.refuse_tls(shared).map(Begun::Nothing)
+            }
             Some(bytes) if self.input.is_empty() && !self.reading => Ok(Begun::Read(bytes)),
             Some(bytes) => {
                 self.input.extend(&room[..bytes]);
                 Ok(Begun::Held)
             }
         }
+    }
+
+    /// The peer begins with TLS what is spoken in plain text. It is told so in its own language, which calls it a failed handshake.
+    #[cold]
+    fn refuse_tls<Y: System<Stream = S>>(
+        &mut self,
+        shared: &mut LoopShared<'_, Y>,
+    ) -> io::Result<LoopAction> {
+        shared.responder.loop_counters().protocol_errors.add(1);
+        let reason = "the peer speaks TLS, and this listener does not";
+        shared.journal.peer(shared.clock.now(), &self.stream, reason);
+        // The connection is closed whether or not the peer still hears it.
+        let _ = self.stream.write(&TLS_ALERT);
+        self.end_output()
     }
 
     /// Reads once: how many bytes, or `None` when there are none for now.
@@ -287,7 +321,10 @@ impl<S: Stream> Connection<S> {
         };
         shared.responder.loop_counters().bytes_read.add(bytes as u64);
         // A read that did not fill the room has emptied the stream, unless its end is still in it.
-        self.readable = bytes == room.len() || self.hung_up;
+        self.readable = bytes == room.len() || self.hung_up || self.stream.may_have_more();
+        if self.waits == Waits::Handshake {
+            self.client.set_certificate_name(self.stream.certificate_name());
+        }
         Ok(Some(bytes))
     }
 
@@ -341,6 +378,7 @@ impl<S: Stream> Connection<S> {
         if slot.consumed > 0 {
             // A request became whole: the time for the next one begins.
             self.since = shared.clock.ticks();
+            self.is_fresh = false;
         }
         let mut next = slot.stop.map_or(next, Next::from);
         if slot.stop.is_some() {
@@ -384,7 +422,10 @@ impl<S: Stream> Connection<S> {
             (self.reading, self.stalled) = (false, true);
         }
         match self.phase {
-            _ if !all_written => Ok(if self.readable { LoopAction::Again } else { LoopAction::Keep }),
+            _ if !all_written => Ok(match self.readable || self.stream.may_take_more() {
+                true => LoopAction::Again,
+                false => LoopAction::Keep,
+            }),
             Phase::Open if self.reading => {
                 let reads_ahead = self.readable && self.input.len() < READ_AHEAD_BYTES;
                 Ok(if reads_ahead { LoopAction::Again } else { LoopAction::Keep })
@@ -477,6 +518,11 @@ impl<S: Stream> Connection<S> {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => LoopAction::Again,
+            // The stream cannot go on, and its peer was told why.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData && self.phase == Phase::Open => {
+                shared.journal.peer(shared.clock.now(), &self.stream, &error.to_string());
+                self.end_output().unwrap_or(LoopAction::Close)
+            }
             // The peer is gone; there is nobody to tell.
             Err(_) => LoopAction::Close,
         };
@@ -493,8 +539,8 @@ impl<S: Stream> Connection<S> {
         {
             // What was sent before the shutdown is answered; who goes on sending is ended behind an answer.
             let ends = match waits {
-                Waits::Request if outcome == LoopAction::Keep && !self.readable => true,
-                Waits::Request => shared.clock.ticks() > since + DRAINING_TICKS,
+                Waits::Handshake | Waits::Request if outcome == LoopAction::Keep && !self.readable => true,
+                Waits::Handshake | Waits::Request => shared.clock.ticks() > since + DRAINING_TICKS,
                 Waits::RestOfRequest => {
                     !self.stalled && self.readable && shared.clock.ticks() > since + DRAINING_TICKS
                 }
@@ -509,7 +555,8 @@ impl<S: Stream> Connection<S> {
     }
 
     fn own_bytes(&self) -> usize {
-        self.input.held_bytes() + self.output.own_bytes() + self.session.held_bytes()
+        let own = self.input.held_bytes() + self.output.own_bytes() + self.session.held_bytes();
+        own + self.stream.held_bytes()
     }
 
     fn waiting_for(&self) -> Waits {
@@ -521,6 +568,8 @@ impl<S: Stream> Connection<S> {
             Waits::Block
         } else if !self.input.is_empty() {
             Waits::RestOfRequest
+        } else if self.stream.is_handshaking() {
+            Waits::Handshake
         } else {
             Waits::Request
         }
@@ -534,6 +583,7 @@ impl<S: Stream> Connection<S> {
         let timeouts = &shared.timeouts;
         let is_brimful = self.brimful && self.phase == Phase::Open;
         let (most, reason) = match self.waits {
+            Waits::Handshake => (timeouts.handshake, Some("the TLS handshake did not end in time")),
             Waits::Request if self.session.is_short_lived() => (timeouts.short_lived_idle, None),
             Waits::Request => (timeouts.idle, None),
             // They wait for their turns, and not for the peer.

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use graven_blocks::{Cache, FetchCounts};
 use graven_catalog::{Snapshot, TableState};
 
+use crate::handshakes::Handshakes;
 use crate::metric::{InfoSection, Metric, MetricSource, Unit, counter, gauge, histogram};
+use crate::options::TlsOptions;
 
 /// A number that one loop alone changes and anybody may read.
 #[derive(Debug, Default)]
@@ -165,6 +167,30 @@ static CACHE: &[Metric] = &[
         .value(MetricSource::Single(|readings| readings.counters.cache().map_or(0, Cache::bytes))),
 ];
 
+/// What is told of TLS.
+static TLS: &[Metric] = &[
+    counter("tls_handshakes", Unit::None)
+        .help("TLS handshakes that came to a connection")
+        .redis(InfoSection::Stats, "tls_handshakes")
+        .memcached("ssl_handshakes")
+        .value(MetricSource::Single(|readings| readings.counters.handshakes.done())),
+    counter("tls_handshakes_resumed", Unit::None)
+        .help("Those of them that went on with an earlier session")
+        .value(MetricSource::Single(|readings| readings.counters.handshakes.resumed())),
+    counter("tls_handshakes_failed", Unit::None)
+        .help("TLS handshakes that failed")
+        .redis(InfoSection::Stats, "tls_handshakes_failed")
+        .memcached("ssl_handshake_errors")
+        .value(MetricSource::HandshakeFailures),
+    gauge("tls_handshakes_under_way", Unit::None)
+        .help("TLS handshakes that have not ended")
+        .value(MetricSource::Single(|readings| readings.counters.handshakes.under_way())),
+    gauge("tls_certificate_expires", Unit::Seconds)
+        .help("When the TLS certificate expires, since 1970; 0 without one")
+        .redis(InfoSection::Server, "tls_certificate_expires")
+        .value(MetricSource::Single(|readings| readings.counters.handshakes.certificate_expires())),
+];
+
 /// What is told of each table.
 static TABLES: &[Metric] = &[
     gauge("table_pairs", Unit::None)
@@ -226,7 +252,7 @@ static REQUESTS: &[Metric] = &[
 
 /// Every number, in the order in which they are told.
 pub(crate) fn metrics() -> impl Iterator<Item = &'static Metric> {
-    [OTHERS, LOOP_COUNTERS, CACHE, REQUESTS, TABLES].into_iter().flatten()
+    [OTHERS, LOOP_COUNTERS, CACHE, TLS, REQUESTS, TABLES].into_iter().flatten()
 }
 
 /// A protocol's name, and its requests among the counters of a loop.
@@ -257,6 +283,9 @@ impl Readings<'_> {
             MetricSource::Protocols(count) => {
                 Some(PROTOCOLS.iter().map(|protocol| self.counters.sum_of(*protocol, count)).sum())
             }
+            MetricSource::HandshakeFailures => {
+                Some(self.counters.handshakes.failed().map(|(_, count)| count).sum())
+            }
             MetricSource::Waits | MetricSource::Tables { .. } => None,
         }
     }
@@ -271,6 +300,7 @@ pub(crate) struct Counters {
     pub(crate) started: Instant,
     /// What is kept of tables on disk, from the first such table on.
     pub(crate) cache: OnceLock<Arc<Cache>>,
+    pub(crate) handshakes: Arc<Handshakes>,
 }
 
 impl LoopCounters {
@@ -313,6 +343,7 @@ impl Counters {
             connections: (0..loops).map(|_| AtomicUsize::new(0)).collect(),
             started: Instant::now(),
             cache: OnceLock::new(),
+            handshakes: Arc::new(Handshakes::new(&TlsOptions::default())),
         }
     }
 
@@ -399,6 +430,7 @@ mod tests {
                 match metric.value {
                     MetricSource::Single(_) | MetricSource::Sum(_) => "",
                     MetricSource::Protocols(_) | MetricSource::Waits => ", for each `protocol`",
+                    MetricSource::HandshakeFailures => ", for each `reason`",
                     MetricSource::Tables { names_version: true, .. } => ", for each `table` and `version`",
                     MetricSource::Tables { names_version: false, .. } => ", for each `table`",
                 },

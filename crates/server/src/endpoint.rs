@@ -8,7 +8,9 @@ use graven_wire::address::{Address, AddressError, AddressProblem, Location, Prot
 
 /// A place to listen on: `127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` or `unix:PATH`; with a
 /// scheme (`http://`, `redis://` or `resp://`, `memcached://`, `redis+unix:` and so on) to speak
-/// only that, on its usual port if none is given. `?table=NAME` behind it keeps it to one table.
+/// only that, on its usual port if none is given. `?table=NAME` behind it keeps it to one table. `?tls=on`, `off` or `both` says
+/// whether TLS is spoken, as do the schemes `https://`, `rediss://` and `memcacheds://`; `?client=required`, `optional` or `none`
+/// whether clients show certificates. Several are joined with `&`.
 ///
 /// ```
 /// use graven_server::{Endpoint, Speaks};
@@ -29,10 +31,47 @@ pub struct Endpoint {
     pub location: Location,
     /// The one table that is asked there, whatever others there are; `None` for all of them.
     pub table: Option<TableName>,
+    /// Whether TLS is spoken there; `None` where nothing says so: over TCP it is once there is a certificate, over a Unix socket
+    /// it is not.
+    pub tls: Option<TlsMode>,
+    /// Whether clients show certificates there; `None` where nothing says so: they must once there is an authority to check them by.
+    pub client: Option<ClientCertificates>,
 }
 
-/// The parameter of an address that keeps a listener to one table.
+/// Whether TLS is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// No.
+    Off,
+    /// Yes, and nothing else.
+    On,
+    /// By those who begin with it; others speak plain text.
+    Both,
+}
+
+/// Whether clients show certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// They are not asked for one.
+    None,
+    /// They may. One that is shown must be good.
+    Optional,
+    /// They must.
+    Required,
+}
+
+const TLS_MODES: [(&str, TlsMode); 3] = [("on", TlsMode::On), ("off", TlsMode::Off), ("both", TlsMode::Both)];
+
+const CLIENT_CERTIFICATES: [(&str, ClientCertificates); 3] = [
+    ("required", ClientCertificates::Required),
+    ("optional", ClientCertificates::Optional),
+    ("none", ClientCertificates::None),
+];
+
+/// The parameters of an address that a listener knows.
 const TABLE: &str = "table";
+const TLS: &str = "tls";
+const CLIENT: &str = "client";
 
 /// What an endpoint speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,21 +95,16 @@ impl FromStr for Endpoint {
         if let Some(problem) = unusable(&address) {
             return Err(AddressError::new(text, problem));
         }
-        let table = table_of(&address).map_err(|problem| AddressError::new(text, problem))?;
-        Ok(Self { speaks: address.protocol.into(), location: address.location, table })
+        let EndpointParameters { table, tls, client } =
+            EndpointParameters::of(&address).map_err(|problem| AddressError::new(text, problem))?;
+        let tls = if address.is_tls { Some(TlsMode::On) } else { tls };
+        Ok(Self { speaks: address.protocol.into(), location: address.location, table, tls, client })
     }
 }
 
 /// What an address says that a listener has no use for.
 fn unusable(address: &Address) -> Option<AddressProblem> {
-    let Address { protocol, is_tls, credentials, path, .. } = address;
-    if *is_tls {
-        let (scheme, plain) = match protocol {
-            Some(Protocol::Redis) => ("rediss", "redis"),
-            _ => ("https", "http"),
-        };
-        return Some(AddressProblem::TlsUnsupported { scheme, plain });
-    }
+    let Address { credentials, path, .. } = address;
     if credentials.is_some() {
         return Some(AddressProblem::UnusableCredentials);
     }
@@ -81,19 +115,68 @@ fn unusable(address: &Address) -> Option<AddressProblem> {
     None
 }
 
-/// What an address has behind the `?`: `table=NAME`, or nothing.
-fn table_of(address: &Address) -> Result<Option<TableName>, AddressProblem> {
-    let Some(query) = &address.query else { return Ok(None) };
-    let mut table = None;
-    for parameter in query.split('&') {
-        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        if name != TABLE || table.is_some() {
-            return Err(AddressProblem::UnknownParameter { name: name.to_owned() });
+/// What an address has behind the `?`.
+#[derive(Default)]
+struct EndpointParameters {
+    table: Option<TableName>,
+    tls: Option<TlsMode>,
+    client: Option<ClientCertificates>,
+}
+
+impl EndpointParameters {
+    fn of(address: &Address) -> Result<Self, AddressProblem> {
+        let mut found = Self::default();
+        let Some(query) = &address.query else { return Ok(found) };
+        for parameter in query.split('&') {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            match name {
+                TABLE if found.table.is_none() => {
+                    let table =
+                        value.parse().map_err(|error: graven_catalog::root::NotAName| error.to_string());
+                    found.table =
+                        Some(table.map_err(|reason| AddressProblem::BadParameter { name: TABLE, reason })?);
+                }
+                TLS if found.tls.is_none() => found.tls = Some(one_of(TLS, value, &TLS_MODES)?),
+                CLIENT if found.client.is_none() => {
+                    found.client = Some(one_of(CLIENT, value, &CLIENT_CERTIFICATES)?);
+                }
+                _ => return Err(AddressProblem::UnknownParameter { name: name.to_owned() }),
+            }
         }
-        let parsed = value.parse().map_err(|error: graven_catalog::root::NotAName| error.to_string());
-        table = Some(parsed.map_err(|reason| AddressProblem::BadParameter { name: TABLE, reason })?);
+        if address.is_tls && found.tls.is_some_and(|tls| tls != TlsMode::On) {
+            let reason = "the scheme says that TLS is spoken, and this something else; leave one of them out";
+            return Err(AddressProblem::BadParameter { name: TLS, reason: reason.to_owned() });
+        }
+        if found.tls == Some(TlsMode::Both) && found.client == Some(ClientCertificates::Required) {
+            let reason = "with tls=both those who speak plain text show no certificate; write tls=on, or client=optional";
+            return Err(AddressProblem::BadParameter { name: CLIENT, reason: reason.to_owned() });
+        }
+        if found.tls == Some(TlsMode::Off) && found.client.is_some() {
+            let reason = "there are no certificates without TLS; leave out tls=off or this";
+            return Err(AddressProblem::BadParameter { name: CLIENT, reason: reason.to_owned() });
+        }
+        Ok(found)
     }
-    Ok(table)
+}
+
+/// The one of several words that `found` is.
+fn one_of<T: Copy>(
+    name: &'static str,
+    found: &str,
+    words: &[(&'static str, T)],
+) -> Result<T, AddressProblem> {
+    words.iter().find(|(word, _)| *word == found).map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        AddressProblem::BadParameter {
+            name,
+            reason: format!("expected {}, found `{found}`", words.join(", ")),
+        }
+    })
+}
+
+/// The word for one of several values.
+fn word_for<T: PartialEq>(value: &T, words: &[(&'static str, T)]) -> &'static str {
+    words.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
 }
 
 impl From<Option<Protocol>> for Speaks {
@@ -121,13 +204,20 @@ impl Speaks {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let protocol = self.speaks.only();
+        let is_tls = self.tls == Some(TlsMode::On) && protocol.is_some();
+        let tls = self.tls.filter(|_| !is_tls).map(|tls| format!("{TLS}={}", word_for(&tls, &TLS_MODES)));
+        let client =
+            self.client.map(|client| format!("{CLIENT}={}", word_for(&client, &CLIENT_CERTIFICATES)));
+        let table = self.table.as_ref().map(|table| format!("{TABLE}={table}"));
+        let parameters: Vec<String> = [table, tls, client].into_iter().flatten().collect();
         let address = Address {
-            protocol: self.speaks.only(),
-            is_tls: false,
+            protocol,
+            is_tls,
             credentials: None,
             location: self.location.clone(),
             path: String::new(),
-            query: self.table.as_ref().map(|table| format!("{TABLE}={table}")),
+            query: (!parameters.is_empty()).then(|| parameters.join("&")),
         };
         address.fmt(f)
     }
@@ -156,6 +246,14 @@ mod tests {
             ("resp://127.0.0.1:6380?table=a.b-c", Speaks::Resp, "resp://127.0.0.1:6380?table=a.b-c"),
             ("127.0.0.1:80/?table=a", Speaks::Any, "127.0.0.1:80?table=a"),
             ("unix:/a?table=b", Speaks::Any, "unix:/a?table=b"),
+            ("https://a:1", Speaks::Http, "https://a:1"),
+            ("http://a:1?tls=on", Speaks::Http, "https://a:1"),
+            ("rediss://a", Speaks::Resp, "rediss://a:6379"),
+            ("memcacheds://a:1?client=optional", Speaks::Memcached, "memcacheds://a:1?client=optional"),
+            ("a:1?tls=both&client=none&table=t", Speaks::Any, "a:1?table=t&tls=both&client=none"),
+            ("a:1?tls=on", Speaks::Any, "a:1?tls=on"),
+            ("resp://a:1?tls=off", Speaks::Resp, "resp://a:1?tls=off"),
+            ("unix:/a?tls=on&client=required", Speaks::Any, "unix:/a?tls=on&client=required"),
         ] {
             let endpoint: Endpoint = text.parse().unwrap();
             assert_eq!((endpoint.speaks, endpoint.to_string().as_str()), (speaks, written), "{text}");
@@ -170,8 +268,40 @@ mod tests {
             ("127.0.0.1", P::MissingPort { host: "127.0.0.1".into() }),
             ("127.0.0.1:65536", P::BadPort { found: "65536".into(), least: 0 }),
             ("a b:1", P::BadHost { host: "a b".into(), found: ' ' }),
-            ("https://a:1", P::TlsUnsupported { scheme: "https", plain: "http" }),
-            ("rediss://a:1", P::TlsUnsupported { scheme: "rediss", plain: "redis" }),
+            (
+                "https://a:1?tls=both",
+                P::BadParameter {
+                    name: "tls",
+                    reason: "the scheme says that TLS is spoken, and this something else; leave one of them out"
+                        .into(),
+                },
+            ),
+            (
+                "a:1?tls=yes",
+                P::BadParameter { name: "tls", reason: "expected on, off, both, found `yes`".into() },
+            ),
+            (
+                "a:1?client=must",
+                P::BadParameter {
+                    name: "client",
+                    reason: "expected required, optional, none, found `must`".into(),
+                },
+            ),
+            (
+                "a:1?tls=both&client=required",
+                P::BadParameter {
+                    name: "client",
+                    reason: "with tls=both those who speak plain text show no certificate; write tls=on, or client=optional"
+                        .into(),
+                },
+            ),
+            (
+                "a:1?tls=off&client=required",
+                P::BadParameter {
+                    name: "client",
+                    reason: "there are no certificates without TLS; leave out tls=off or this".into(),
+                },
+            ),
             ("redis://:password@a:1", P::UnusableCredentials),
             ("http://a:1/v1/kv", P::UnusablePath { found: "/v1/kv".into() }),
             ("resp://a:1?tabel=b", P::UnknownParameter { name: "tabel".into() }),

@@ -35,6 +35,11 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
+    /// The endpoint speaks TLS, and there is no certificate.
+    MissingCertificate {
+        /// The endpoint.
+        endpoint: String,
+    },
     /// The operating system refused another thread.
     Thread {
         /// The system's reason.
@@ -77,6 +82,9 @@ impl fmt::Display for Error {
                 write!(f, "{endpoint} is not an address of this machine")
             }
             Self::Listen { endpoint, source } => write!(f, "cannot listen on {endpoint}: {source}"),
+            Self::MissingCertificate { endpoint } => {
+                write!(f, "{endpoint} speaks TLS, and there is no certificate")
+            }
             Self::Thread { source } => write!(f, "cannot start a thread: {source}"),
             Self::Loop { doing, source } => write!(f, "an event loop failed to {doing}: {source}"),
         }

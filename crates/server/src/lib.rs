@@ -52,6 +52,7 @@ mod endpoint;
 mod error;
 mod event_loop;
 mod fast_open;
+mod handshakes;
 mod input;
 mod journal;
 mod listener;
@@ -65,18 +66,20 @@ mod shutdown;
 #[cfg(test)]
 mod simulated;
 mod system;
+#[cfg(feature = "tls")]
+mod tls;
 mod turn;
 
 use std::sync::Arc;
 
-pub use endpoint::{Endpoint, Speaks};
+pub use endpoint::{ClientCertificates, Endpoint, Speaks, TlsMode};
 pub use error::Error;
 pub use graven_blocks::DiskReads;
 pub use graven_wire::address::Location;
 pub use listener::Listener;
 pub use options::{
     ContentType, CorsOrigin, HostName, LimitOptions, NetworkOptions, NotAContentType, NotAHostName,
-    NotAnOrigin, RowGet, ServerOptions, StorageOptions, TimeoutOptions,
+    NotAnOrigin, RowGet, ServerOptions, StorageOptions, TimeoutOptions, TlsOptions,
 };
 pub use shutdown::Shutdown;
 

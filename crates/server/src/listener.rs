@@ -7,19 +7,29 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+#[cfg(feature = "tls")]
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use graven_access::tls::{Acceptance, ClientAuth, ServerIdentity, TlsError};
 use graven_catalog::{Catalog, TableId};
 use graven_wire::address::Location;
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, TcpKeepalive, Type};
 
-use crate::endpoint::{Endpoint, Speaks};
+#[cfg(feature = "tls")]
+use crate::endpoint::ClientCertificates;
+use crate::endpoint::{Endpoint, Speaks, TlsMode};
 use crate::error::Error;
 use crate::fast_open;
+use crate::handshakes::Handshakes;
 use crate::options::ServerOptions;
 use crate::os::Socket;
+#[cfg(feature = "tls")]
+use crate::tls::{Secured, TlsRules};
 
 /// A socket that listens on an [`Endpoint`].
 #[derive(Debug)]
@@ -29,6 +39,19 @@ pub struct Listener {
     name: Option<String>,
     rules: ListenerRules,
     socket: Listening,
+    #[cfg(feature = "tls")]
+    tls: Option<ListenerTls>,
+}
+
+/// How a listener speaks TLS.
+#[cfg(feature = "tls")]
+#[derive(Debug)]
+struct ListenerTls {
+    acceptance: Arc<Acceptance>,
+    expires: Arc<AtomicU64>,
+    takes_plain: bool,
+    /// Once the server runs.
+    rules: Option<TlsRules>,
 }
 
 /// What holds for the connections that come in by a listener.
@@ -74,7 +97,7 @@ impl Listener {
         let hosts_are_known = !options.network.allow_hosts.is_empty();
         let rules =
             |is_loopback| ListenerRules { speaks, checks_host: is_loopback || hosts_are_known, table: None };
-        let table = endpoint.table.clone();
+        let Endpoint { table, tls, client, .. } = endpoint.clone();
         match &endpoint.location {
             Location::Tcp { host, port } => {
                 let addresses = (host.as_str(), *port)
@@ -87,8 +110,15 @@ impl Listener {
                             let location = Location::Tcp { host: bound.ip().to_string(), port: bound.port() };
                             let name = host.parse::<IpAddr>().is_err().then(|| host.clone());
                             let rules = rules(bound.ip().to_canonical().is_loopback());
-                            let endpoint = Endpoint { speaks, location, table };
-                            return Ok(Self { endpoint, name, rules, socket });
+                            let endpoint = Endpoint { speaks, location, table, tls, client };
+                            return Ok(Self {
+                                endpoint,
+                                name,
+                                rules,
+                                socket,
+                                #[cfg(feature = "tls")]
+                                tls: None,
+                            });
                         }
                         Err(error) => failed = error,
                     }
@@ -96,12 +126,83 @@ impl Listener {
                 Err(Error::listen(endpoint, failed))
             }
             Location::Unix(path) => match bind_unix(path, backlog) {
-                Ok(socket) => {
-                    Ok(Self { endpoint: endpoint.clone(), name: None, rules: rules(false), socket })
-                }
+                Ok(socket) => Ok(Self {
+                    endpoint: endpoint.clone(),
+                    name: None,
+                    rules: rules(false),
+                    socket,
+                    #[cfg(feature = "tls")]
+                    tls: None,
+                }),
                 Err(error) => Err(Error::listen(endpoint, error)),
             },
         }
+    }
+
+    /// Has the listener speak TLS as its endpoint says, with the certificate of `identity`.
+    ///
+    /// # Errors
+    /// When clients are to show certificates and `identity` knows no authority to check them by.
+    #[cfg(feature = "tls")]
+    pub fn use_tls(&mut self, identity: &ServerIdentity) -> Result<(), TlsError> {
+        let is_tcp = matches!(self.endpoint.location, Location::Tcp { .. });
+        let mode = self.endpoint.tls.unwrap_or(if is_tcp { TlsMode::On } else { TlsMode::Off });
+        if mode == TlsMode::Off {
+            return Ok(());
+        }
+        let clients = match self.endpoint.client {
+            Some(ClientCertificates::None) => ClientAuth::None,
+            Some(ClientCertificates::Optional) => ClientAuth::Optional,
+            Some(ClientCertificates::Required) => ClientAuth::Required,
+            None if !identity.checks_clients() => ClientAuth::None,
+            // Who speaks plain text there shows none.
+            None if mode == TlsMode::Both => ClientAuth::Optional,
+            None => ClientAuth::Required,
+        };
+        if clients == ClientAuth::Required {
+            self.endpoint.client = Some(ClientCertificates::Required);
+        }
+        let speaks_http = matches!(self.endpoint.speaks, Speaks::Any | Speaks::Http);
+        let alpn: &[&[u8]] = if speaks_http { &[b"http/1.1"] } else { &[] };
+        let acceptance = identity.acceptance(clients, alpn)?;
+        self.endpoint.tls = Some(mode);
+        let (expires, takes_plain) = (identity.expires(), mode == TlsMode::Both);
+        self.tls = Some(ListenerTls { acceptance, expires, takes_plain, rules: None });
+        Ok(())
+    }
+
+    /// Counts handshakes from now on, and holds to what is allowed of them.
+    ///
+    /// # Errors
+    /// [`Error::MissingCertificate`] when it is to speak TLS and was given no certificate.
+    pub(crate) fn begin_handshakes(&mut self, handshakes: &Arc<Handshakes>) -> Result<(), Error> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &mut self.tls {
+            handshakes.set_expires(Arc::clone(&tls.expires));
+            tls.rules = Some(TlsRules {
+                acceptance: Arc::clone(&tls.acceptance),
+                handshakes: Arc::clone(handshakes),
+                takes_plain: tls.takes_plain,
+                speaks: self.endpoint.speaks,
+            });
+            return Ok(());
+        }
+        let _ = handshakes;
+        match self.endpoint.tls {
+            Some(TlsMode::On | TlsMode::Both) => {
+                Err(Error::MissingCertificate { endpoint: self.endpoint.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How long no connection is to be accepted, if that is so.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        #[cfg(feature = "tls")]
+        if let Some(ListenerTls { rules: Some(rules), .. }) = &self.tls {
+            return rules.handshakes.pause(std::time::Instant::now());
+        }
+        None
     }
 
     /// The endpoint as it was bound: an address for a name, and the port that was given for port
@@ -127,6 +228,15 @@ impl Listener {
     }
 
     pub(crate) fn accept(&self) -> io::Result<Socket> {
+        let socket = self.accept_plain()?;
+        #[cfg(feature = "tls")]
+        if let Some(ListenerTls { rules: Some(rules), .. }) = &self.tls {
+            return Ok(Socket::Tls(Box::new(Secured::new(socket, rules)?)));
+        }
+        Ok(socket)
+    }
+
+    fn accept_plain(&self) -> io::Result<Socket> {
         match &self.socket {
             Listening::Tcp(listener) => {
                 let (stream, _) = listener.accept()?;

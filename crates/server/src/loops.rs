@@ -14,6 +14,7 @@ use crate::clients::Clients;
 use crate::counters::Counters;
 use crate::error::Error;
 use crate::event_loop::{Common, EventLoop};
+use crate::handshakes::Handshakes;
 use crate::listener::Listener;
 use crate::options::{HostName, ServerOptions};
 use crate::os::{Os, Socket};
@@ -29,6 +30,8 @@ pub(crate) fn run(
 ) -> Result<(), Error> {
     let listening: Vec<String> = listeners.iter().map(|listener| listener.endpoint().to_string()).collect();
     listeners.iter_mut().for_each(|listener| listener.find_table(catalog));
+    let handshakes = Arc::new(Handshakes::new(&options.tls));
+    listeners.iter_mut().try_for_each(|listener| listener.begin_handshakes(&handshakes))?;
     let databases = Databases::new(options, catalog);
     let reads_under_way_max = options.storage.disk_queue.div_ceil(options.threads.get());
     let mut systems = Vec::new();
@@ -47,7 +50,8 @@ pub(crate) fn run(
     };
     systems[0].listen(listeners).map_err(Error::doing("watch a listener"))?;
     let mut acceptor = Some(Acceptor::new(systems[0].listeners(), options.limits.connections_max));
-    let counters = Counters::new(options.threads.get());
+    let mut counters = Counters::new(options.threads.get());
+    counters.handshakes = handshakes;
     let buffered = Buffered::new(options);
     let clients = Clients::new(inboxes.iter().map(|inbox| Arc::clone(inbox.waker())));
     let woken = WakerSubscriptions::by(catalog, shutdown, &inboxes);

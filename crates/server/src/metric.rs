@@ -58,6 +58,8 @@ pub(crate) enum MetricSource {
     Sum(fn(&LoopCounters) -> &Count),
     /// The same for each protocol.
     Protocols(fn(&Requests) -> &Count),
+    /// TLS handshakes that failed, by why.
+    HandshakeFailures,
     /// How long the requests of each protocol have waited.
     Waits,
     /// One for each table, named with the version that answers where that is asked for.

@@ -31,6 +31,8 @@ pub struct ServerOptions {
     pub limits: LimitOptions,
     /// How long a peer may take.
     pub timeouts: TimeoutOptions,
+    /// What TLS handshakes may take.
+    pub tls: TlsOptions,
     /// How a table on disk is read.
     pub storage: StorageOptions,
     /// What `GET` of a row answers over Redis' protocol. Default: the row as JSON.
@@ -131,6 +133,19 @@ pub struct TimeoutOptions {
     pub write: Duration,
     /// How long a shutdown waits for requests and answers that are under way. Default: 5 seconds.
     pub drain: Duration,
+}
+
+/// What TLS handshakes may take, where listeners speak TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// How long a handshake may take. Then the connection is closed. Default: 10 seconds.
+    pub handshake_timeout: Duration,
+    /// Handshakes under way at once. At this many, connections to listeners that speak TLS wait in the kernel's queue until
+    /// others have ended theirs; each holds about 6 KB. Default: 16,384.
+    pub handshakes_max: usize,
+    /// Connections that are accepted in a second by listeners that speak TLS, and as many at once; further ones wait in the
+    /// kernel's queue. 0 sets no limit: connections with requests come before handshakes in any case. Default: 0.
+    pub handshakes_per_second_max: u32,
 }
 
 /// How a table on disk is read.
@@ -284,6 +299,7 @@ impl Default for ServerOptions {
             network: NetworkOptions::default(),
             limits: LimitOptions::default(),
             timeouts: TimeoutOptions::default(),
+            tls: TlsOptions::default(),
             storage: StorageOptions::default(),
             row_get: RowGet::default(),
             databases: BTreeMap::new(),
@@ -329,6 +345,16 @@ impl Default for TimeoutOptions {
             stalled: Duration::from_secs(5),
             write: Duration::from_secs(60),
             drain: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for TlsOptions {
+    fn default() -> Self {
+        Self {
+            handshake_timeout: Duration::from_secs(10),
+            handshakes_max: 16_384,
+            handshakes_per_second_max: 0,
         }
     }
 }

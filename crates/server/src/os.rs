@@ -33,6 +33,9 @@ const LISTENERS_MAX: usize = 1 << 16;
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Either of them, with TLS on it, or about to have.
+    #[cfg(feature = "tls")]
+    Tls(Box<crate::tls::Secured<Socket>>),
 }
 
 impl Socket {
@@ -40,6 +43,8 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream,
             Self::Unix(stream) => stream,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.transport().source(),
         }
     }
 }
@@ -50,6 +55,8 @@ impl Stream for Socket {
         match self {
             Self::Tcp(stream) => stream.read(room),
             Self::Unix(stream) => stream.read(room),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.read(room),
         }
     }
 
@@ -58,6 +65,8 @@ impl Stream for Socket {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
             Self::Unix(stream) => stream.write(bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.write(bytes),
         }
     }
 
@@ -66,6 +75,8 @@ impl Stream for Socket {
         match self {
             Self::Tcp(stream) => stream.write_vectored(parts),
             Self::Unix(stream) => stream.write_vectored(parts),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.write_vectored(parts),
         }
     }
 
@@ -73,6 +84,8 @@ impl Stream for Socket {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.end_output(),
         }
     }
 
@@ -82,6 +95,8 @@ impl Stream for Socket {
                 stream.peer_addr().map_or_else(|_| "a peer that left".to_owned(), |peer| peer.to_string())
             }
             Self::Unix(_) => "a local peer".to_owned(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.peer(),
         }
     }
 
@@ -92,6 +107,8 @@ impl Stream for Socket {
                 _ => Ends::Unknown,
             },
             Self::Unix(_) => Ends::Unix,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.ends(),
         }
     }
 
@@ -99,7 +116,42 @@ impl Stream for Socket {
         match self {
             Self::Tcp(stream) => stream.as_raw_fd(),
             Self::Unix(stream) => stream.as_raw_fd(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.descriptor(),
         }
+    }
+
+    #[cfg(feature = "tls")]
+    #[inline]
+    fn is_handshaking(&self) -> bool {
+        matches!(self, Self::Tls(stream) if stream.is_handshaking())
+    }
+
+    #[cfg(feature = "tls")]
+    #[inline]
+    fn may_have_more(&self) -> bool {
+        matches!(self, Self::Tls(stream) if stream.may_have_more())
+    }
+
+    #[cfg(feature = "tls")]
+    fn may_take_more(&self) -> bool {
+        matches!(self, Self::Tls(stream) if stream.may_take_more())
+    }
+
+    #[cfg(feature = "tls")]
+    fn has_unsent(&self) -> bool {
+        matches!(self, Self::Tls(stream) if stream.has_unsent())
+    }
+
+    #[cfg(feature = "tls")]
+    #[inline]
+    fn held_bytes(&self) -> usize {
+        if let Self::Tls(stream) = self { stream.held_bytes() } else { 0 }
+    }
+
+    #[cfg(feature = "tls")]
+    fn certificate_name(&self) -> Option<Arc<str>> {
+        if let Self::Tls(stream) = self { stream.certificate_name() } else { None }
     }
 }
 
@@ -182,7 +234,13 @@ impl System for Os {
     }
 
     fn watch(&mut self, stream: &mut Socket, token: usize) -> io::Result<()> {
-        self.poll.registry().register(stream.source(), Token(token), Interest::READABLE)
+        let interest = match stream {
+            // A handshake writes by itself, and must know when it can go on.
+            #[cfg(feature = "tls")]
+            Socket::Tls(_) => Interest::READABLE | Interest::WRITABLE,
+            _ => Interest::READABLE,
+        };
+        self.poll.registry().register(stream.source(), Token(token), interest)
     }
 
     fn watch_writable(&mut self, stream: &mut Socket, token: usize) -> io::Result<()> {
@@ -192,6 +250,10 @@ impl System for Os {
 
     fn listeners(&self) -> usize {
         self.listeners.len()
+    }
+
+    fn pause(&mut self, listener: usize) -> Option<Duration> {
+        self.listeners[listener].pause()
     }
 
     fn accept(&mut self, listener: usize) -> io::Result<(Socket, ListenerRules)> {

@@ -3,6 +3,7 @@
 
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use graven_blocks::BlockReader;
@@ -32,6 +33,39 @@ pub(crate) trait Stream: Debug {
 
     /// The number that the system knows it by; -1 where it has none.
     fn descriptor(&self) -> i32;
+
+    /// Whether both ends still agree upon how they talk; nothing is received before.
+    #[inline]
+    fn is_handshaking(&self) -> bool {
+        false
+    }
+
+    /// Whether there may be more to read although the last read did not fill its room.
+    #[inline]
+    fn may_have_more(&self) -> bool {
+        false
+    }
+
+    /// Whether the last write was ended early though the system would have taken more.
+    fn may_take_more(&self) -> bool {
+        false
+    }
+
+    /// Whether bytes of the stream's own wait until the system has room.
+    fn has_unsent(&self) -> bool {
+        false
+    }
+
+    /// Bytes in buffers of the stream's own.
+    #[inline]
+    fn held_bytes(&self) -> usize {
+        0
+    }
+
+    /// The name in the certificate that the peer has shown, if it has shown one.
+    fn certificate_name(&self) -> Option<Arc<str>> {
+        None
+    }
 }
 
 /// What wakes a loop from another thread.
@@ -81,6 +115,12 @@ pub(crate) trait System: Sized {
 
     /// How many listeners there are.
     fn listeners(&self) -> usize;
+
+    /// How long no connection is to be taken at a listener, if that is so.
+    fn pause(&mut self, listener: usize) -> Option<Duration> {
+        let _ = listener;
+        None
+    }
 
     /// Takes a connection that waits at a listener, and what holds there.
     fn accept(&mut self, listener: usize) -> io::Result<(Self::Stream, ListenerRules)>;

@@ -252,13 +252,6 @@ struct Understood {
 }
 
 fn understand(text: &str, address: &Address) -> Result<Understood, AddressProblem> {
-    if address.is_tls {
-        let (scheme, plain) = match address.protocol {
-            Some(Protocol::Redis) => ("rediss", "redis"),
-            _ => ("https", "http"),
-        };
-        return Err(AddressProblem::TlsUnsupported { scheme, plain });
-    }
     let path = address.path.as_str();
     let query = address.query.as_deref();
     let is_unix = matches!(address.location, Location::Unix(_));

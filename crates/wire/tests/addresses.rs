@@ -232,8 +232,6 @@ fn advice(text: &str) -> String {
 #[test]
 fn an_address_that_is_no_target_is_refused_with_what_to_write() {
     for (text, expected) in [
-        ("https://h", "TLS is not spoken here; use http:// or a proxy that speaks it"),
-        ("rediss://h", "TLS is not spoken here; use redis:// or a proxy that speaks it"),
         ("redis://h/x", "/x is not the number of a database; write it as in redis://HOST/0, or leave it out"),
         (
             "redis://h/-1",

@@ -18,3 +18,4 @@ mod row_clients;
 #[path = "../../../crates/cli/tests/support/mod.rs"]
 mod support;
 mod talk;
+mod tls;

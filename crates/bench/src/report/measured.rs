@@ -81,6 +81,7 @@ impl Report {
                 unasked: recorder.connections_unasked,
                 resolve_us: resolved_in.map(|took| took.as_secs_f64() * 1e6),
                 connect: phase(&recorder.connecting, recorder.connecting.count),
+                handshake: phase(&recorder.handshaking, recorder.handshaking.count),
             },
             bytes_sent: recorder.bytes_sent,
             bytes_received: recorder.bytes_received,

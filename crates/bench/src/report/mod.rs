@@ -246,6 +246,9 @@ pub struct ConnectionCounts {
     pub resolve_us: Option<f64>,
     /// How long connections took to be made, whether a request waited for them or not.
     pub connect: Option<PhaseTime>,
+    /// How long the TLS handshakes took that are a part of that; `None` without TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshake: Option<PhaseTime>,
 }
 
 /// How long answers took, by what they said.

@@ -120,6 +120,9 @@ impl<C: TimeSource, T: Transport> Worker<'_, C, T> {
         self.last_connected = now;
         self.recorder.connections_opened += 1;
         self.recorder.connecting.record(now - since);
+        if let Some(connected) = self.transport.connected_below_tls(i) {
+            self.recorder.handshaking.record(now - connected);
+        }
         Ok(true)
     }
 }

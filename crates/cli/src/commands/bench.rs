@@ -26,6 +26,7 @@ use crate::load_progress::LoadProgress;
 use crate::quantity::{self, Misread};
 use crate::signals::{self, stop_on_signals};
 use crate::target::{ask_in, target, with_fields};
+use crate::tls::TrustFlags;
 use explain::{explain, refuse};
 
 /// Measure how fast a server answers for your own keys
@@ -41,7 +42,7 @@ pub(crate) struct Arguments {
     /// The server: HOST:PORT for HTTP, redis://HOST:PORT, memcached://HOST:PORT, or a URL
     ///
     /// HOST:PORT (HTTP), `http://HOST:PORT/PATH?key={key}`, `redis://HOST[:PORT]`,
-    /// `memcached://HOST[:PORT]`, or [redis+|memcached+]unix:PATH
+    /// `memcached://HOST[:PORT]`, with TLS `https://`, `rediss://` or `memcacheds://`, or [redis+|memcached+]unix:PATH
     #[arg(required_unless_present = "compare", value_parser = target)]
     target: Option<Target>,
     /// The keys: a table, or a list with one a line; `-` is standard input
@@ -102,6 +103,11 @@ pub(crate) struct Arguments {
     /// Open a new connection for each request
     #[arg(long, help_heading = LOAD, hide_short_help = true)]
     new_connection: bool,
+    #[command(flatten)]
+    trust: TrustFlags,
+    /// Go on with the session of an earlier connection; otherwise each makes a whole TLS handshake
+    #[arg(long, help_heading = LOAD, hide_short_help = true)]
+    tls_resume: bool,
     /// Instead of -c: this many people, each of whom waits --think after every answer
     #[arg(long, value_name = "PEOPLE", value_parser = quantity::positive, conflicts_with = "connections", requires = "think", help_heading = LOAD, hide_short_help = true)]
     users: Option<NonZeroUsize>,
@@ -264,6 +270,8 @@ fn plan(arguments: &Arguments, target: &Target) -> Outcome<LoadPlan> {
         timeout: arguments.timeout,
         new_connection: arguments.new_connection,
         headers: arguments.headers.clone(),
+        trust: arguments.trust.trust(),
+        resume_sessions: arguments.tls_resume,
         workload: Workload {
             distribution: arguments.dist,
             miss: arguments.miss,

@@ -22,6 +22,7 @@ use crate::output::{self, STANDARD_OUTPUT, Stop};
 use crate::row_members::RowMembers;
 use crate::table::{self, OpenTable};
 use crate::target::{ask_in, serve_there, with_fields};
+use crate::tls::{self, TrustFlags};
 
 /// Print the values of keys, one a line, in the order of the keys
 #[derive(clap::Args)]
@@ -35,8 +36,10 @@ pub(crate) struct Arguments {
     /// Drop spaces and tabs around the keys and values of a text
     #[arg(long)]
     trim: bool,
+    #[command(flatten)]
+    trust: TrustFlags,
     /// A server as HOST:PORT (HTTP), `http://HOST:PORT/PATH/{key}`, `redis://HOST[:PORT]`,
-    /// `memcached://HOST[:PORT]` or [redis+|memcached+]unix:PATH, or the path of a file; what
+    /// `memcached://HOST[:PORT]`, with TLS `https://`, `rediss://` or `memcacheds://`, or [redis+|memcached+]unix:PATH, or the path of a file; what
     /// exists as a file is a file
     target: OsString,
     /// The keys; `-` alone reads them from standard input, one a line
@@ -167,7 +170,9 @@ impl LookupSource {
                     (fields, Protocol::Redis) => (server, Some(RowMembers::new(fields))),
                     (fields, _) => (with_fields(&server, fields)?, None),
                 };
-                let client = Box::new(Client::connect(&server, Timeouts::default()).map_err(explain)?);
+                let trust = arguments.trust.trust();
+                let client = Client::connect_to(&server, Timeouts::default(), &trust);
+                let client = Box::new(client.map_err(explain)?);
                 Ok(if fields.is_empty() { Self::Server(client) } else { Self::ServerRows(client, members) })
             }
             Err(error) if names_a_scheme(&text) => Err(Failure::new(error.to_string())),
@@ -353,6 +358,7 @@ pub(crate) fn explain(error: graven_client::Error) -> Failure {
         Error::UnknownHost { target, .. } => {
             format!("the host of {target} is not known; check its spelling")
         }
+        error @ (Error::NoTls { .. } | Error::Tls { .. }) => tls::explained(&error),
         error @ Error::TimedOut { .. } => {
             format!("{error}; check the server and the network, then try again")
         }

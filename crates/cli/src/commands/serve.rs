@@ -22,12 +22,13 @@ use crate::options::serve::ServeFlags;
 use crate::signals::ServerSignals;
 use crate::startup_pages;
 use crate::table::Table;
+use crate::tls;
 use crate::users::{self, ServedUsers};
 
 /// Answer lookups in tables over HTTP, Redis and memcached
 ///
 /// SIGINT and SIGTERM finish what is in flight and end the server; a second one ends it at once. SIGHUP has it look at its
-/// tables, and read its configuration file and its users again.
+/// tables, and read its configuration file, its users and its certificates again.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// A carved file, or text, tsv, csv or jsonl, where `-` is standard input; NAME=FILE names its table; a directory is a
@@ -64,17 +65,22 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         tracing::warn!("{warning}");
     }
     // Bound before the tables are read, so that a taken port is told at once.
-    let listeners = options
+    let mut listeners = options
         .listen
         .iter()
         .map(|endpoint| listen(endpoint, &options.server))
         .collect::<Outcome<Vec<_>>>()?;
+    let certificates = tls::secure(&mut listeners, &config)?;
     users::check_reach(listeners.iter().map(Listener::endpoint), options)?;
     let users = ServedUsers::new(options)?;
     let access = Arc::clone(&users.access);
     let catalog = Catalog::empty();
     let followers = Followers::new(given, config.clone(), log, &catalog, users);
-    let signals = ServerSignals::watch(followers.at_sighup()?)?;
+    let look_at_tables = followers.at_sighup()?;
+    let signals = ServerSignals::watch(move || {
+        certificates.reload();
+        look_at_tables();
+    })?;
     let wanted = options.server.limits.connections_max;
     let connections = descriptors::allow(wanted);
     if connections < wanted as u64 {
@@ -188,7 +194,8 @@ impl Start {
         for endpoint in &self.endpoints {
             let _ = writeln!(out, "listening on {endpoint}");
         }
-        if let Some(curl) = first_request::curl(&snapshot, self.endpoints.iter()) {
+        let certificate = self.config.options.tls.certificate.as_deref();
+        if let Some(curl) = first_request::curl(&snapshot, self.endpoints.iter(), certificate) {
             let _ = writeln!(out, "try: {curl}");
         }
         let _ = out.flush();

@@ -9,15 +9,18 @@ use crate::console::{say, warn};
 use crate::failure::Outcome;
 use crate::quantity;
 use crate::server_pages::{addresses, fetch_all, printable};
+use crate::tls::{self, TrustFlags};
 
 /// Show which version of each table servers answer with, since when, and what is wrong
 ///
 /// The exit status is 1 when a server does not answer, is not ready, or refuses a version.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Servers: HOST:PORT, http://HOST:PORT or unix:PATH; `-` reads one a line from standard input
+    /// Servers: HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH; `-` reads one a line from standard input
     #[arg(required = true)]
     addresses: Vec<String>,
+    #[command(flatten)]
+    trust: TrustFlags,
     /// JSON, for programs
     #[arg(long)]
     json: bool,
@@ -70,7 +73,7 @@ struct StatusLine {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let servers = addresses(&arguments.addresses)?;
-    let answers = fetch_all(&servers, "/v1/tables", arguments.timeout);
+    let answers = fetch_all(&servers, "/v1/tables", arguments.timeout, &arguments.trust.trust());
     let mut lines = Vec::new();
     let mut is_well = true;
     for (server, answer) in servers.iter().zip(answers) {
@@ -81,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
             Ok(page) => {
                 Err(format!("it answers /v1/tables with status {}; is it graven 0.2 or newer?", page.status))
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(tls::explained(&error)),
         };
         match report {
             Ok(report) => {

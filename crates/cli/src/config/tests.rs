@@ -170,7 +170,7 @@ fn what_is_wrong_is_said_with_its_line_and_column_and_the_nearest_word() {
         ("[table]\n", "1:2: unknown section [table]; did you mean [[tables]]?"),
         (
             "[zzzz]\n",
-            "1:2: unknown section [zzzz]; there are [all-tables], [network], [storage], [limits], [timeouts], [logs], \
+            "1:2: unknown section [zzzz]; there are [all-tables], [network], [tls], [storage], [limits], [timeouts], [logs], \
              [[tables]]",
         ),
         ("[limits]\npoll = 5\n", "2:1: `poll` is no key of [limits]; it belongs to [all-tables]"),

@@ -2,6 +2,7 @@
 //! follow from one entry of a table, and so do its place in a configuration file and its variable.
 
 pub(crate) mod serve;
+pub(crate) mod spelled;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -34,6 +35,7 @@ pub(crate) struct Declared<T: 'static> {
 pub(crate) enum Group {
     Table,
     Network,
+    Tls,
     Storage,
     Limits,
     Timeouts,
@@ -412,6 +414,7 @@ impl Group {
         match self {
             Self::Table => "all-tables",
             Self::Network => "network",
+            Self::Tls => "tls",
             Self::Storage => "storage",
             Self::Limits => "limits",
             Self::Timeouts => "timeouts",
@@ -424,6 +427,7 @@ impl Group {
             // What a table is made of stands with the table itself.
             Self::Table => return None,
             Self::Network => "Network",
+            Self::Tls => "TLS",
             Self::Storage => "Storage",
             Self::Limits => "Limits",
             Self::Timeouts => "Timeouts",

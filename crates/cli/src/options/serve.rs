@@ -14,7 +14,8 @@ use graven_wire::http::HEADERS_MAX;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::duplicates::Keep;
-use crate::options::Group::{Limits, Logs, Network, Storage, Table, Timeouts};
+use crate::options::Group::{Limits, Logs, Network, Storage, Table, Timeouts, Tls};
+use crate::options::spelled::{TlsPaths, database, held, show_path};
 use crate::options::{self, Declared, Written, augment, choices, choose, chosen, common, rare, written};
 use crate::storage;
 
@@ -30,6 +31,7 @@ pub(crate) struct ServeOptions {
     pub(crate) users: Option<PathBuf>,
     /// Whether other machines may ask although there are no users.
     pub(crate) open: bool,
+    pub(crate) tls: TlsPaths,
     /// The table that is asked where none is named; `None` for the only one.
     pub(crate) default: Option<TableName>,
     /// Versions that may be named whichever answers.
@@ -80,7 +82,7 @@ impl Default for ServeOptions {
     fn default() -> Self {
         let keeper = KeeperOptions::default();
         let location = Location::Tcp { host: "127.0.0.1".into(), port: 8000 };
-        let listen = Endpoint { speaks: Speaks::Any, location, table: None };
+        let listen = Endpoint { speaks: Speaks::Any, location, table: None, tls: None, client: None };
         let mut server = ServerOptions::default();
         server.network.host_advice = HOST_ADVICE.into();
         Self {
@@ -89,6 +91,7 @@ impl Default for ServeOptions {
             listen: vec![listen],
             users: None,
             open: false,
+            tls: TlsPaths::default(),
             default: None,
             hold: Vec::new(),
             watch: false,
@@ -109,9 +112,6 @@ const ANY: RangeInclusive<u64> = 0..=u64::MAX;
 /// Where 0 would mean that nothing works.
 const SOME: RangeInclusive<u64> = 1..=u64::MAX;
 const EVER: RangeInclusive<Duration> = Duration::ZERO..=Duration::MAX;
-
-/// More tables than anybody numbers.
-const DATABASE_MAX: u32 = 65_535;
 
 /// More threads than any machine has cores.
 const THREADS_MAX: u64 = 4096;
@@ -233,7 +233,8 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
     )
     .more(
         "May be repeated. Port 0 takes any free port. `http://`, `resp://` or `memcached://` before it keeps it to one \
-         protocol, `?table=NAME` behind it to one table",
+         protocol, `?table=NAME` behind it to one table; `?tls=on`, `off` or `both` says whether TLS is spoken, \
+         `?client=required`, `optional` or `none` whether clients show certificates",
     ),
     common(
         Network,
@@ -347,6 +348,69 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         ServeValue::Count(|options| &mut options.server.network.fast_open_max, 0..=u32::MAX as u64),
     )
     .more("As many may wait until their clients have proved their addresses; 0 turns it off"),
+    common(
+        Tls,
+        "tls-cert",
+        "The certificate for TLS, in PEM",
+        ServeValue::Text {
+            value_name: "FILE",
+            read: |options, text| {
+                options.tls.certificate = Some(text.into());
+                Ok(())
+            },
+            show: |options| show_path(options.tls.certificate.as_ref()),
+        },
+    )
+    .more("Behind it in the same file those of its issuers. Listeners on TCP then speak TLS, but for those with `?tls=off`. Read again at SIGHUP and when it changes; needs a graven built with the feature `tls`"),
+    common(
+        Tls,
+        "tls-key",
+        "The private key of that certificate, in PEM",
+        ServeValue::Text {
+            value_name: "FILE",
+            read: |options, text| {
+                options.tls.key = Some(text.into());
+                Ok(())
+            },
+            show: |options| show_path(options.tls.key.as_ref()),
+        },
+    )
+    .more("Not encrypted"),
+    rare(
+        Tls,
+        "tls-client-ca",
+        "The authorities whose certificates clients show, in PEM",
+        ServeValue::Text {
+            value_name: "FILE",
+            read: |options, text| {
+                options.tls.client_ca = Some(text.into());
+                Ok(())
+            },
+            show: |options| show_path(options.tls.client_ca.as_ref()),
+        },
+    )
+    .more("Then they must, but for listeners with `?client=optional` or `none`"),
+    rare(
+        Tls,
+        "tls-handshake-timeout",
+        "How long a TLS handshake may take",
+        ServeValue::Time(|options| &mut options.server.tls.handshake_timeout, EVER),
+    )
+    .more("Then the connection is closed"),
+    rare(
+        Tls,
+        "tls-max-handshakes",
+        "TLS handshakes under way at once",
+        ServeValue::Count(|options| &mut options.server.tls.handshakes_max, SOME),
+    )
+    .more("At this many, new connections wait until others have ended theirs"),
+    rare(
+        Tls,
+        "tls-handshake-rate",
+        "Connections that listeners with TLS accept in a second",
+        ServeValue::Count(|options| &mut options.server.tls.handshakes_per_second_max, 0..=u32::MAX as u64),
+    )
+    .more("More wait; 0 sets no limit. Requests come before handshakes in any case"),
     common(
         Storage,
         "storage",
@@ -573,22 +637,6 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
     ),
 ];
 
-/// `NAME@VERSION`.
-fn held(text: &str) -> Result<(TableName, VersionName), String> {
-    let (table, version) = text.split_once('@').ok_or("write NAME@VERSION, a table and a version of it")?;
-    let wrong = |error: NotAName| error.to_string();
-    Ok((table.parse().map_err(wrong)?, version.parse().map_err(wrong)?))
-}
-
-/// `N=NAME`.
-fn database(text: &str) -> Result<(u32, TableName), String> {
-    let (number, name) = text.split_once('=').ok_or("write N=NAME, a number and a table")?;
-    let number = number.parse().ok().filter(|number| (1..=DATABASE_MAX).contains(number));
-    let number =
-        number.ok_or_else(|| format!("a number is from 1 to {DATABASE_MAX}; 0 is the default table"))?;
-    Ok((number, name.parse().map_err(|error: NotAName| error.to_string())?))
-}
-
 impl From<RowGetName> for RowGet {
     fn from(name: RowGetName) -> Self {
         match name {
@@ -677,7 +725,7 @@ pub(crate) mod tests {
     }
 
     /// A value of each option that is not its default.
-    pub(crate) const OTHERS: [(&str, &str); 50] = [
+    pub(crate) const OTHERS: [(&str, &str); 56] = [
         ("default", "prices"),
         ("watch", "true"),
         ("hold", "prices@v1"),
@@ -689,6 +737,12 @@ pub(crate) mod tests {
         ("listen", "unix:/a"),
         ("users", "/etc/graven/users.toml"),
         ("open", "true"),
+        ("tls-cert", "cert.pem"),
+        ("tls-key", "key.pem"),
+        ("tls-client-ca", "ca.pem"),
+        ("tls-handshake-timeout", "7s"),
+        ("tls-max-handshakes", "7"),
+        ("tls-handshake-rate", "7"),
         ("threads", "77"),
         ("http-allow-origin", "https://example.org"),
         ("allow-host", "graven.example"),
@@ -793,6 +847,8 @@ pub(crate) mod tests {
             ("--database=prices", "write N=NAME"),
             ("--poll=0", "it must be"),
             ("--listen=127.0.0.1:1?table=1", "the parameter table: a table's name has more than digits"),
+            ("--listen=127.0.0.1:1?tls=maybe", "the parameter tls: expected on, off, both, found `maybe`"),
+            ("--tls-max-handshakes=0", "it must be 1 or more"),
             ("--content-type=json", "a content type is two words with a slash between them"),
         ] {
             let error = line(&[argument]).unwrap_err();

@@ -62,7 +62,18 @@ fn build_graven() -> PathBuf {
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--locked", "--bin", "graven", "--profile", profile, "--message-format", "json"])
+        .args([
+            "build",
+            "--locked",
+            "--bin",
+            "graven",
+            "--features",
+            "graven/full",
+            "--profile",
+            profile,
+            "--message-format",
+            "json",
+        ])
         .current_dir(root())
         .stderr(Stdio::inherit())
         .output()

@@ -67,11 +67,11 @@ enum Identity {
     User(Arc<LoggedIn>),
 }
 
-/// A user, and the token with which it came.
+/// A user, and the token with which it came, unless it came with a certificate.
 #[derive(Debug)]
 struct LoggedIn {
     name: Arc<str>,
-    digest: TokenDigest,
+    digest: Option<TokenDigest>,
 }
 
 /// What somebody may ask who is not known.
@@ -158,19 +158,23 @@ impl<'a> AccessView<'a> {
     }
 
     /// Looks for an asker among the users as they are now. Whose token is no longer anybody's is as somebody who has just come.
-    pub(super) fn find_again(&mut self, asker: &Asker) -> Asker {
+    pub(super) fn find_again(&mut self, asker: &Asker, client: &ClientEntry) -> Asker {
         let users = Arc::clone(&self.users);
         if let Identity::User(logged_in) = &asker.identity
-            && let Some(user) = users.of_token(&logged_in.digest)
+            && let Some(digest) = &logged_in.digest
+            && let Some(user) = users.of_token(digest)
         {
-            return self.logged_in(user, logged_in.digest, asker.listener);
+            return self.logged_in(user, Some(*digest), asker.listener);
         }
-        self.stranger(asker)
+        self.stranger(asker, client)
     }
 
-    /// Who an asker is that says nothing.
-    pub(super) fn stranger(&mut self, asker: &Asker) -> Asker {
+    /// Who an asker is that says nothing: the user of its certificate, or `anonymous`, or nobody.
+    pub(super) fn stranger(&mut self, asker: &Asker, client: &ClientEntry) -> Asker {
         let (listener, users) = (asker.listener, Arc::clone(&self.users));
+        if let Some(user) = client.certificate_name().and_then(|name| users.of_certificate(name)) {
+            return self.logged_in(user, None, listener);
+        }
         match users.anonymous() {
             Some(anonymous) => {
                 let rule = self.rule(anonymous, listener);
@@ -208,7 +212,7 @@ impl<'a> AccessView<'a> {
         let users = Arc::clone(&self.users);
         if let Some(user) = users.login(name, token) {
             self.loop_counters.logins.add(1);
-            return Ok(self.logged_in(user, TokenDigest::of(token), asker.listener));
+            return Ok(self.logged_in(user, Some(TokenDigest::of(token)), asker.listener));
         }
         if let Some(peer) = peer {
             attempts.failed(peer, now);
@@ -218,7 +222,7 @@ impl<'a> AccessView<'a> {
         Err(LoginFailure::Wrong)
     }
 
-    fn logged_in(&mut self, user: &User, digest: TokenDigest, listener: Option<TableId>) -> Asker {
+    fn logged_in(&mut self, user: &User, digest: Option<TokenDigest>, listener: Option<TableId>) -> Asker {
         let identity = Identity::User(Arc::new(LoggedIn { name: Arc::clone(user.name()), digest }));
         Asker { identity, listener, rule: self.rule(user, listener), generation: self.generation }
     }

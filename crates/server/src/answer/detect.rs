@@ -84,6 +84,15 @@ fn get_of_what(target: &[u8]) -> Detected {
     Detected::Is(Protocol::Redis)
 }
 
+/// The protocol that the first bytes speak, as far as they tell.
+#[cfg(feature = "tls")]
+pub(crate) fn first_words(bytes: &[u8]) -> Protocol {
+    match detect(bytes) {
+        Detected::Is(protocol) => protocol,
+        Detected::NeedMore => Protocol::Http,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use super::access::{AccessView, Asker};
 use super::pending::Lookup;
 use super::slot::{ConnectionSlot, StopReason};
 use super::tables::TableChoice;
+use crate::clients::ClientEntry;
 use crate::options::ServerOptions;
 
 /// What is left to answer of a request that has more to do than fits into one turn.
@@ -54,6 +55,9 @@ pub(super) trait Language: Sized {
 
     /// Who asks.
     fn asker(&self) -> &Asker;
+
+    /// The connection as others may know it.
+    fn client(&self) -> &ClientEntry;
 
     /// Who asks from now on.
     fn set_asker(&mut self, asker: Asker, access: &AccessView<'_>);

@@ -34,6 +34,8 @@ use crate::clients::Clients;
 use crate::counters::{Counters, LoopCounters, Readings};
 use crate::options::ServerOptions;
 use access::AccessView;
+#[cfg(feature = "tls")]
+pub(crate) use detect::first_words;
 use detect::{Detected, detect};
 pub(crate) use farewell::Farewell;
 use language::{After, DecodeContext, Language, NextRequest};
@@ -287,7 +289,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     ) -> Next {
         self.access.follow();
         if !self.access.has_found(language.asker()) {
-            let asker = self.access.find_again(language.asker());
+            let asker = self.access.find_again(language.asker(), language.client());
             language.set_asker(asker, &self.access);
         }
         if language.is_unfinished() {

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use super::tables::TableRule;
 use crate::counters::{PROTOCOLS, Readings, WAIT_BOUNDS_US, metrics};
-use crate::metric::{InfoSection, MetricKind, MetricSource};
+use crate::metric::{InfoSection, Metric, MetricKind, MetricSource};
 
 /// The version that every protocol states.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -24,6 +24,11 @@ pub(super) fn prometheus(readings: &Readings<'_>, rule: &TableRule) -> String {
                 for protocol in PROTOCOLS {
                     let number = readings.counters.sum_of(protocol, count);
                     text.sample(&name, &[("protocol", protocol.0)], number);
+                }
+            }
+            MetricSource::HandshakeFailures => {
+                for (reason, number) in readings.counters.handshakes.failed() {
+                    text.sample(&name, &[("reason", reason)], number);
                 }
             }
             MetricSource::Waits => {
@@ -48,9 +53,11 @@ pub(super) fn prometheus(readings: &Readings<'_>, rule: &TableRule) -> String {
 /// One JSON object: a number by its name, those of a protocol and of a table in an object of its own.
 pub(super) fn stats_json(readings: &Readings<'_>, rule: &TableRule) -> String {
     let mut text = format!("{{\"version\":\"{VERSION}\"");
-    for metric in
-        metrics().filter(|metric| matches!(metric.value, MetricSource::Single(_) | MetricSource::Sum(_)))
-    {
+    let is_one = |metric: &&Metric| {
+        use MetricSource::{HandshakeFailures, Single, Sum};
+        matches!(metric.value, Single(_) | Sum(_) | HandshakeFailures)
+    };
+    for metric in metrics().filter(is_one) {
         let number = readings.total(metric).unwrap_or_default();
         add(&mut text, format_args!(",\"{}\":{number}", metric.name()));
     }

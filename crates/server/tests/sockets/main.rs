@@ -18,4 +18,6 @@ mod rows;
 mod switch;
 mod tables;
 mod threads;
+#[cfg(feature = "tls")]
+mod tls;
 mod transactions;

@@ -33,13 +33,6 @@ impl std::error::Error for AddressError {}
 pub enum AddressProblem {
     /// The scheme is none that is known.
     UnknownScheme(String),
-    /// The scheme asks for TLS, and TLS is not spoken here.
-    TlsUnsupported {
-        /// The scheme.
-        scheme: &'static str,
-        /// The scheme of the same protocol without TLS.
-        plain: &'static str,
-    },
     /// Nothing stands where the host belongs.
     MissingHost,
     /// The host holds something that no host holds.
@@ -120,9 +113,6 @@ impl fmt::Display for AddressProblem {
         match self {
             Self::UnknownScheme(found) => {
                 write!(f, "the scheme {found} is not known; write http, redis, memcached or unix")
-            }
-            Self::TlsUnsupported { plain, .. } => {
-                write!(f, "TLS is not spoken here; use {plain}:// or a proxy that speaks it")
             }
             Self::MissingHost => f.write_str("the host is missing; write it as in 127.0.0.1:8000"),
             Self::BadHost { host, found } => {

@@ -3,7 +3,7 @@
 //! ```text
 //! ADDRESS  = [SCHEME "://"] [USER [":" PASSWORD] "@"] HOST [":" PORT] [PATH] ["?" QUERY]
 //!          | [SCHEME "+" | SCHEME "://"] "unix:" SOCKETPATH ["?" QUERY]
-//! SCHEME   = "http" | "https" | "redis" | "resp" | "rediss" | "memcached"
+//! SCHEME   = "http" | "https" | "redis" | "resp" | "rediss" | "memcached" | "memcacheds"
 //! HOST     = name | IPv4 address | "[" IPv6 address "]"
 //! ```
 //!
@@ -63,6 +63,7 @@ impl Protocol {
             Self::Redis if is_tls => "rediss",
             // What it is called where no Redis answers.
             Self::Redis => "resp",
+            Self::Memcached if is_tls => "memcacheds",
             Self::Memcached => "memcached",
         }
     }

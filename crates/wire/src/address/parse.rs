@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use super::{Address, AddressError, AddressProblem, Credentials, Location, Protocol};
 use crate::http;
 
-const SCHEMES: [(&str, Protocol, bool); 6] = [
+const SCHEMES: [(&str, Protocol, bool); 7] = [
     ("http", Protocol::Http, false),
     ("https", Protocol::Http, true),
     ("redis", Protocol::Redis, false),
@@ -13,6 +13,8 @@ const SCHEMES: [(&str, Protocol, bool); 6] = [
     ("resp", Protocol::Redis, false),
     ("rediss", Protocol::Redis, true),
     ("memcached", Protocol::Memcached, false),
+    // No standard has a scheme for it; this one is made as `https` and `rediss` are.
+    ("memcacheds", Protocol::Memcached, true),
 ];
 
 /// Before the path of a Unix socket.

@@ -6,6 +6,7 @@ use graven_bench::{Error, PlanError, PlanField, Target};
 
 use crate::failure::{Failure, reason};
 use crate::target::serve_there;
+use crate::tls;
 
 /// Why there is no measurement of `target`.
 pub(super) fn explain(target: &Target, error: Error) -> Failure {
@@ -19,6 +20,10 @@ pub(super) fn explain(target: &Target, error: Error) -> Failure {
         {
             format!("nothing listens on {target}; {}", serve_there(target))
         }
+        Error::Unconnected(error) if target.address().is_tls => {
+            let text = reason(&error);
+            format!("no connection with TLS to {target}: {text}{}", tls::advice(&text))
+        }
         Error::Unconnected(error) => {
             format!("cannot connect to {target}: {}; check the address and the server", reason(&error))
         }
@@ -26,6 +31,8 @@ pub(super) fn explain(target: &Target, error: Error) -> Failure {
             let said = refused.said;
             format!("{target} refused the login: {said}; check user, password and database in the address")
         }
+        Error::Tls(_) if cfg!(not(feature = "tls")) => format!("{target}: {}", tls::WITHOUT),
+        Error::Tls(text) => format!("no connection with TLS to {target}: {text}{}", tls::advice(&text)),
         Error::System(error) => format!("the run had to be given up: {}", reason(&error)),
         error => error.to_string(),
     })

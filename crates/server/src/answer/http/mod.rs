@@ -161,7 +161,7 @@ impl HttpSession {
             (None, None) => {}
             (None, Some(_)) => {
                 self.authorization = None;
-                self.asker = access.stranger(&self.asker);
+                self.asker = access.stranger(&self.asker, &self.client);
             }
             (Some(header), Some(said)) if header.ct_eq(said).into() => {}
             (Some(header), _) => {
@@ -214,6 +214,10 @@ impl Language for HttpSession {
     #[inline]
     fn asker(&self) -> &Asker {
         &self.asker
+    }
+
+    fn client(&self) -> &ClientEntry {
+        &self.client
     }
 
     fn set_asker(&mut self, asker: Asker, _: &AccessView<'_>) {

@@ -183,6 +183,10 @@ impl Language for MemcachedSession {
         &self.asker
     }
 
+    fn client(&self) -> &ClientEntry {
+        &self.client
+    }
+
     fn set_asker(&mut self, asker: Asker, access: &AccessView<'_>) {
         self.logins = match asker.name() {
             _ if access.is_open() => LoginSets::None,

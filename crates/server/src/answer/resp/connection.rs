@@ -31,7 +31,7 @@ pub(super) const DEFAULT_USER: &[u8] = b"default";
 impl RespSession {
     /// Makes the connection as it was when it was new.
     fn reset<R>(&mut self, responder: &mut Responder<'_, R>) {
-        self.asker = responder.access.stranger(&self.asker);
+        self.asker = responder.access.stranger(&self.asker, &self.client);
         (self.version, self.table) = (Version::Resp2, self.asker.rule().first());
         self.transaction = Transaction::None;
         self.tracking = TrackingState::default();

@@ -199,6 +199,10 @@ impl Language for RespSession {
         &self.asker
     }
 
+    fn client(&self) -> &ClientEntry {
+        &self.client
+    }
+
     fn set_asker(&mut self, asker: Asker, _: &AccessView<'_>) {
         // A table that was selected stays selected while it may be asked.
         let stays = match self.table {

@@ -1,0 +1,144 @@
+//! TLS over a network that cuts everything into pieces, as a seed says.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use graven_access::ServerTrust;
+use graven_access::tls::{ClientAuth, ServerIdentity, TlsFiles, client_config, server_name};
+use rustls::ClientConnection;
+
+use super::*;
+use crate::options::TlsOptions;
+use crate::simulated::{Handle, Random};
+
+/// More turns than any run needs that comes to its end.
+const TURNS_MAX: usize = 200_000;
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../access/tests/certificates")).join(name)
+}
+
+fn rules(takes_plain: bool) -> TlsRules {
+    let files = TlsFiles { certificate: file("chain.pem"), key: file("leaf.key"), client_ca: None };
+    let (identity, _) = ServerIdentity::open(files).unwrap();
+    TlsRules {
+        acceptance: identity.acceptance(ClientAuth::None, &[]).unwrap(),
+        handshakes: Arc::new(Handshakes::new(&TlsOptions::default())),
+        takes_plain,
+        speaks: Speaks::Any,
+    }
+}
+
+fn waits(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+/// The client sends bytes, and the server sends them back.
+fn echo(seed: u64, rules: &TlsRules) {
+    let mut random = Random::new(seed);
+    let handle = Handle::new(seed);
+    let stream = handle.connect([300, 5_000, 100_000][random.below(3)]);
+    let wire = stream.wire;
+    let mut server = Secured::new(stream, rules).unwrap();
+    let config = client_config(&ServerTrust::File(file("ca.pem")), &[]).unwrap();
+    let mut client = ClientConnection::new(config, server_name("localhost").unwrap()).unwrap();
+    let bytes: Vec<u8> = (0..random.below(200_000)).map(|i| (i * 7 + i / 256) as u8).collect();
+    let (mut sent, mut back) = (0, Vec::new());
+    let (mut to_send, mut unread) = (Vec::new(), Vec::new());
+    let (mut echoed, mut written) = (Vec::new(), 0);
+    let (mut said_goodbye, mut has_ended) = (false, false);
+    let mut room = vec![0; 64 * 1024];
+    for turn in 0.. {
+        assert!(turn < TURNS_MAX, "seed {seed}: {sent} sent, {} back of {}", back.len(), bytes.len());
+        if !client.is_handshaking() && sent < bytes.len() {
+            let end = (sent + random.below(40_000)).min(bytes.len());
+            sent += client.writer().write(&bytes[sent..end]).unwrap();
+        }
+        if sent == bytes.len() && !client.is_handshaking() && !said_goodbye {
+            said_goodbye = true;
+            client.send_close_notify();
+        }
+        while client.wants_write() {
+            client.write_tls(&mut to_send).unwrap();
+        }
+        let piece = random.below(20_000).min(to_send.len());
+        handle.world().send(wire, &to_send[..piece]);
+        to_send.drain(..piece);
+
+        let room_len = 1 + random.below(room.len());
+        match server.read(&mut room[..room_len]) {
+            Ok(0) => has_ended = true,
+            Ok(read) => echoed.extend_from_slice(&room[..read]),
+            Err(error) => assert!(waits(&error), "seed {seed}: {error}"),
+        }
+        if written < echoed.len() {
+            match server.write(&echoed[written..]) {
+                Ok(more) => written += more,
+                Err(error) => assert!(waits(&error), "seed {seed}: {error}"),
+            }
+        }
+        assert!(server.held_bytes() <= 2 * PART_BYTES, "seed {seed}");
+
+        unread.extend(handle.world().receive(wire, random.below(30_000)));
+        let mut left = &unread[..];
+        while !left.is_empty() && client.read_tls(&mut left).is_ok_and(|read| read > 0) {
+            client.process_new_packets().unwrap();
+            let mut some = [0; 4096];
+            while let Ok(read) = client.reader().read(&mut some)
+                && read > 0
+            {
+                back.extend_from_slice(&some[..read]);
+            }
+        }
+        unread.clear();
+        if has_ended && back.len() == bytes.len() && said_goodbye {
+            break;
+        }
+    }
+    assert!(back == bytes, "seed {seed}");
+    assert!(!server.is_handshaking() && !server.has_unsent());
+    assert_eq!(rules.handshakes.under_way(), 0);
+}
+
+#[test]
+fn every_byte_comes_back_whatever_pieces_the_network_makes() {
+    for takes_plain in [false, true] {
+        let rules = rules(takes_plain);
+        (0..60).for_each(|seed| echo(seed, &rules));
+        assert_eq!(rules.handshakes.done(), 60);
+    }
+}
+
+#[test]
+fn what_was_encrypted_counts_as_written_once_the_system_has_taken_it() {
+    let rules = rules(false);
+    let handle = Handle::new(1);
+    let stream = handle.connect(1 << 20);
+    let wire = stream.wire;
+    let mut server = Secured::new(stream, &rules).unwrap();
+    let config = client_config(&ServerTrust::File(file("ca.pem")), &[]).unwrap();
+    let mut client = ClientConnection::new(config, server_name("localhost").unwrap()).unwrap();
+    let mut room = vec![0; 1000];
+    while client.is_handshaking() || server.is_handshaking() {
+        let mut bytes = Vec::new();
+        while client.wants_write() {
+            client.write_tls(&mut bytes).unwrap();
+        }
+        handle.world().send(wire, &bytes);
+        let _ = server.read(&mut room);
+        let bytes = handle.world().receive(wire, usize::MAX);
+        client.read_tls(&mut &bytes[..]).unwrap();
+        client.process_new_packets().unwrap();
+    }
+    // Nobody reads: what does not fit is not taken, and is not held more than once.
+    let answer = vec![b'a'; 4 << 20];
+    let mut written = 0;
+    for _ in 0..200 {
+        match server.write_vectored(&[IoSlice::new(&answer[written..])]) {
+            Ok(more) => written += more,
+            Err(error) => assert!(waits(&error)),
+        }
+    }
+    assert!(written < 1 << 20, "{written}");
+    assert!(server.held_bytes() <= PART_BYTES);
+}
