@@ -24,10 +24,10 @@ pub(crate) const WITHOUT: &str = "this graven was built without TLS; build it wi
 pub(crate) struct TrustFlags {
     /// For https, rediss and memcacheds: trust servers whose certificates these authorities have issued, in PEM [default: the
     /// system's]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     cacert: Option<PathBuf>,
     /// Trust every server, whatever certificate it shows
-    #[arg(long, conflicts_with = "cacert")]
+    #[arg(long, conflicts_with = "cacert", hide_short_help = true)]
     insecure: bool,
 }
 

@@ -79,7 +79,10 @@ fn the_long_help_has_every_option_of_the_short_one_and_says_something_of_each() 
         let lines: Vec<&str> = long.lines().collect();
         for (i, line) in lines.iter().enumerate().filter(|(_, line)| line.trim_start().starts_with("--")) {
             // The text stands behind the option or in the next line.
-            let said = [line.trim().split_once("  ").map_or("", |(_, said)| said), lines[i + 1].trim()];
+            let said = [
+                line.trim().split_once("  ").map_or("", |(_, said)| said),
+                lines.get(i + 1).map_or("", |next| next.trim()),
+            ];
             assert!(said.iter().any(|said| said.len() > 10), "{name} says nothing of {line}");
         }
     }

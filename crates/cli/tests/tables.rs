@@ -179,7 +179,7 @@ fn servers_that_do_not_answer_are_named_with_why() {
     assert_eq!(ready.status, Some(1));
     assert_refused(
         &["status", "redis://127.0.0.1:1"],
-        "redis://127.0.0.1:1: a server is asked over HTTP; write HOST:PORT, http://HOST:PORT or unix:PATH",
+        "redis://127.0.0.1:1: a server is asked over HTTP; write HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH",
     );
 }
 

@@ -187,16 +187,35 @@ impl OutputBuffer {
         if self.lent.is_empty() {
             return stream.write(&self.bytes[written..]);
         }
-        let mut parts = ArrayVec::<IoSlice<'_>, PARTS_MAX>::new();
-        let mut passed = written;
-        for part in self.parts() {
-            let left = &part[passed.min(part.len())..];
-            passed -= part.len() - left.len();
-            if !left.is_empty() && parts.try_push(IoSlice::new(left)).is_err() {
-                break;
+        let mut taken = 0;
+        loop {
+            let mut parts = ArrayVec::<IoSlice<'_>, PARTS_MAX>::new();
+            let (mut passed, mut offered, mut are_all) = (written + taken, 0, true);
+            for part in self.parts() {
+                let left = &part[passed.min(part.len())..];
+                passed -= part.len() - left.len();
+                if left.is_empty() {
+                    continue;
+                }
+                if parts.try_push(IoSlice::new(left)).is_err() {
+                    are_all = false;
+                    break;
+                }
+                offered += left.len();
+            }
+            match stream.write_vectored(&parts) {
+                Ok(bytes) => {
+                    taken += bytes;
+                    // A stream that still has room is not waited for: nothing would tell that it has.
+                    if are_all || bytes < offered {
+                        return Ok(taken);
+                    }
+                }
+                // It comes again with the next write, if it is still so.
+                Err(_) if taken > 0 => return Ok(taken),
+                Err(error) => return Err(error),
             }
         }
-        stream.write_vectored(&parts)
     }
 
     /// Everything in order.
@@ -303,6 +322,58 @@ mod tests {
         let (a, b) = (vec![b'a'; LARGE], vec![b'b'; LARGE]);
         let expected = [b"first ", &a[..], &b, b" then ", &a].concat();
         assert!(received(output) == expected);
+    }
+
+    /// A peer whose buffers are never full.
+    #[derive(Debug, Default)]
+    struct RoomyStream(Vec<u8>);
+
+    impl Stream for RoomyStream {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            unreachable!("it is only written to")
+        }
+
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+            parts.iter().for_each(|part| self.0.extend_from_slice(part));
+            Ok(parts.iter().map(|part| part.len()).sum())
+        }
+
+        fn end_output(&mut self) -> io::Result<()> {
+            unreachable!("it is only written to")
+        }
+
+        fn peer(&self) -> String {
+            String::new()
+        }
+
+        fn ends(&self) -> crate::clients::Ends {
+            crate::clients::Ends::Unknown
+        }
+
+        fn descriptor(&self) -> i32 {
+            -1
+        }
+    }
+
+    #[test]
+    fn more_parts_than_the_system_takes_at_once_are_written_without_waiting_for_room() {
+        let store = store();
+        let mut output = OutputBuffer::default();
+        let mut expected = Vec::new();
+        for _ in 0..2 * PARTS_MAX {
+            output.extend_from_slice(b" and ");
+            push(&mut output, &store, "a");
+            expected.extend_from_slice(b" and ");
+            expected.extend_from_slice(&[b'a'; LARGE]);
+        }
+        let mut stream = RoomyStream::default();
+        assert_eq!(output.write(3, &mut stream).unwrap(), expected.len() - 3);
+        assert!(stream.0 == expected[3..]);
     }
 
     #[test]

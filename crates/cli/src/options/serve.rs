@@ -348,7 +348,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         ServeValue::Count(|options| &mut options.server.network.fast_open_max, 0..=u32::MAX as u64),
     )
     .more("As many may wait until their clients have proved their addresses; 0 turns it off"),
-    common(
+    rare(
         Tls,
         "tls-cert",
         "The certificate for TLS, in PEM",
@@ -362,7 +362,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         },
     )
     .more("Behind it in the same file those of its issuers. Listeners on TCP then speak TLS, but for those with `?tls=off`. Read again at SIGHUP and when it changes; needs a graven built with the feature `tls`"),
-    common(
+    rare(
         Tls,
         "tls-key",
         "The private key of that certificate, in PEM",
