@@ -239,7 +239,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
     common(
         Network,
         "users",
-        "A file that names who may ask which tables",
+        "A file of who may ask what",
         ServeValue::Text {
             value_name: "FILE",
             read: |options, text| {
@@ -249,7 +249,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
             show: |options| options.users.as_ref().map_or_else(String::new, |path| path.display().to_string()),
         },
     )
-    .default_said("everybody may")
+    .default_said("everybody")
     .more("TOML, as docs/USERS.md has it; `graven token` makes a token. SIGHUP has it read again"),
     rare(
         Network,
