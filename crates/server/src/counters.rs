@@ -12,6 +12,7 @@ use graven_blocks::{Cache, FetchCounts};
 use graven_catalog::{Snapshot, TableState};
 
 use crate::handshakes::Handshakes;
+use crate::history::{CounterSample, History};
 use crate::metric::{InfoSection, Metric, MetricSource, Unit, counter, gauge, histogram};
 use crate::options::TlsOptions;
 
@@ -301,6 +302,7 @@ pub(crate) struct Counters {
     /// What is kept of tables on disk, from the first such table on.
     pub(crate) cache: OnceLock<Arc<Cache>>,
     pub(crate) handshakes: Arc<Handshakes>,
+    pub(crate) history: History,
 }
 
 impl LoopCounters {
@@ -344,7 +346,32 @@ impl Counters {
             started: Instant::now(),
             cache: OnceLock::new(),
             handshakes: Arc::new(Handshakes::new(&TlsOptions::default())),
+            history: History::default(),
         }
+    }
+
+    /// What there is at `now`, of all protocols together.
+    pub(crate) fn sample(&self, now: Instant) -> CounterSample {
+        let mut sample = CounterSample {
+            at: now.saturating_duration_since(self.started),
+            connections: self.open_connections(),
+            ..CounterSample::default()
+        };
+        for protocol in PROTOCOLS {
+            sample.requests += self.sum_of(protocol, |requests| &requests.requests);
+            sample.hits += self.sum_of(protocol, |requests| &requests.hits);
+            sample.misses += self.sum_of(protocol, |requests| &requests.misses);
+            for (sum, bucket) in sample.waits.iter_mut().zip(self.waits(protocol).0) {
+                *sum += bucket;
+            }
+        }
+        sample
+    }
+
+    /// Keeps a sample of what there is at `now`, if one is due.
+    #[inline]
+    pub(crate) fn note_history(&self, now: Instant) {
+        self.history.note(now.saturating_duration_since(self.started), || self.sample(now));
     }
 
     /// What all loops have counted together.
@@ -370,11 +397,11 @@ impl Counters {
         sums
     }
 
-    fn cache(&self) -> Option<&Cache> {
+    pub(crate) fn cache(&self) -> Option<&Cache> {
         self.cache.get().map(AsRef::as_ref)
     }
 
-    fn open_connections(&self) -> u64 {
+    pub(crate) fn open_connections(&self) -> u64 {
         self.connections.iter().map(|open| open.load(Ordering::Relaxed) as u64).sum()
     }
 }

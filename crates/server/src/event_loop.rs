@@ -209,6 +209,7 @@ impl<'a, S: System> EventLoop<'a, S> {
     fn read_clock(&mut self) {
         if self.shared.clock.read(&self.shared.system) {
             self.shared.responder.set_date(self.shared.clock.date());
+            self.common.counters.note_history(self.shared.clock.now());
         }
     }
 

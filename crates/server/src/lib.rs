@@ -53,6 +53,7 @@ mod error;
 mod event_loop;
 mod fast_open;
 mod handshakes;
+mod history;
 mod input;
 mod journal;
 mod listener;
@@ -79,7 +80,7 @@ pub use graven_wire::address::Location;
 pub use listener::Listener;
 pub use options::{
     ContentType, CorsOrigin, HostName, LimitOptions, NetworkOptions, NotAContentType, NotAHostName,
-    NotAnOrigin, RowGet, ServerOptions, StorageOptions, TimeoutOptions, TlsOptions,
+    NotAnOrigin, RowGet, ServerOptions, StatusOptions, StorageOptions, TimeoutOptions, TlsOptions,
 };
 pub use shutdown::Shutdown;
 

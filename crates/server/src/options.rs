@@ -35,6 +35,8 @@ pub struct ServerOptions {
     pub tls: TlsOptions,
     /// How a table on disk is read.
     pub storage: StorageOptions,
+    /// What the status page shows besides.
+    pub status: StatusOptions,
     /// What `GET` of a row answers over Redis' protocol. Default: the row as JSON.
     pub row_get: RowGet,
     /// The numbers by which Redis clients may `SELECT` tables; any may select them by name. 0 is always the default table.
@@ -67,6 +69,19 @@ pub struct NetworkOptions {
     pub host_advice: String,
     /// What HTTP says of values (`Content-Type`); rows are always JSON. Default: `text/plain`.
     pub content_type: ContentType,
+}
+
+/// The status page, `/status`, and the same for programs, `/status.json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatusOptions {
+    /// Both are answered as paths that there are not. Default: no.
+    pub off: bool,
+    /// What is said of the build besides the version, such as its commit. Default: nothing.
+    pub build: String,
+    /// What a person types to do something to a table. `{table}` stands for its name; one with `{version}` is shown for each
+    /// version at hand that does not answer, and with the word VERSION where there is none. Only those see them who may ask
+    /// all tables. Default: none.
+    pub commands: Vec<String>,
 }
 
 /// What commands for strings, as `GET`, answer over Redis' protocol in a table with columns.
@@ -301,6 +316,7 @@ impl Default for ServerOptions {
             timeouts: TimeoutOptions::default(),
             tls: TlsOptions::default(),
             storage: StorageOptions::default(),
+            status: StatusOptions::default(),
             row_get: RowGet::default(),
             databases: BTreeMap::new(),
         }

@@ -5,6 +5,7 @@ mod bench_servers;
 mod browser;
 mod clients;
 mod csv_reader;
+mod devtools;
 mod differential;
 mod faults;
 mod load_balancer;
@@ -15,6 +16,7 @@ mod programs;
 mod redis_source;
 mod redis_tools;
 mod row_clients;
+mod status_page;
 #[path = "../../../crates/cli/tests/support/mod.rs"]
 mod support;
 mod talk;

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use graven_catalog::{Catalog, Snapshot, TableId, TableState, VersionName};
-use graven_server::{Endpoint, Error, Listener, Location, ServerOptions};
+use graven_server::{Endpoint, Error, Listener, Location, ServerOptions, StatusOptions};
 
 use crate::config::{Config, Given};
 use crate::console::{count, say, warn};
@@ -19,6 +19,7 @@ use crate::followers::{Followers, ServedTable, options_of};
 use crate::loaded::{Loaded, megabytes};
 use crate::log;
 use crate::options::serve::ServeFlags;
+use crate::shell;
 use crate::signals::ServerSignals;
 use crate::startup_pages;
 use crate::table::Table;
@@ -119,7 +120,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         }
         false => Some(start.load(slow)?),
     };
-    graven_server::run(listeners, &catalog, &access, &options.server, &signals.shutdown).map_err(
+    let server = ServerOptions { status: status_options(&config), ..options.server.clone() };
+    graven_server::run(listeners, &catalog, &access, &server, &signals.shutdown).map_err(
         |error| match error {
             Error::Thread { source } => cannot_start_thread(&source),
             error => Failure::new(format!("cannot serve any longer: {error}")),
@@ -130,6 +132,28 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the status page says of this build, and of what can be done about a table. Where all tables are of one root, that is
+/// known.
+fn status_options(config: &Config) -> StatusOptions {
+    let commands = match (config.sources.roots.as_slice(), config.sources.files.as_slice()) {
+        ([root], []) => {
+            // Names of tables are plain words, which a shell reads as part of the word before them.
+            let root = std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone());
+            let root = shell::file(&root.to_string_lossy());
+            let table = format!("{}/{{table}}", root.trim_end_matches('/'));
+            ["versions {}", "switch {} {version}", "rollback {}", "resume {}"]
+                .map(|command| format!("graven {}", command.replace("{}", &table)))
+                .into()
+        }
+        _ => Vec::new(),
+    };
+    StatusOptions {
+        build: format!("commit {}", env!("GRAVEN_BUILT_COMMIT")),
+        commands,
+        ..config.options.server.status.clone()
+    }
 }
 
 /// What there is to do until all tables answer.

@@ -258,6 +258,13 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         ServeValue::Switch(|options| &mut options.open),
     )
     .more("Without users, only this machine's addresses and Unix sockets are listened on unless this says so"),
+    rare(
+        Network,
+        "no-status",
+        "Whether the status page is switched off",
+        ServeValue::Switch(|options| &mut options.server.status.off),
+    )
+    .more("It is at `/status`, and for programs at `/status.json`"),
     common(
         Network,
         "threads",
@@ -725,9 +732,10 @@ pub(crate) mod tests {
     }
 
     /// A value of each option that is not its default.
-    pub(crate) const OTHERS: [(&str, &str); 56] = [
+    pub(crate) const OTHERS: [(&str, &str); 57] = [
         ("default", "prices"),
         ("watch", "true"),
+        ("no-status", "true"),
         ("hold", "prices@v1"),
         ("database", "3=prices"),
         ("poll", "7s"),

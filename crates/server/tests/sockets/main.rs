@@ -15,6 +15,7 @@ mod redis_and_memcached;
 mod redis_clients;
 mod representations;
 mod rows;
+mod status;
 mod switch;
 mod tables;
 mod threads;

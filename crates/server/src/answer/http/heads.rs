@@ -8,6 +8,7 @@ use graven_wire::http::{
     encode_head,
 };
 
+use super::status::Page;
 use super::{HttpLookup, JSON};
 use crate::answer::access::{AccessRefusal, LoginFailure};
 use crate::answer::fingerprint;
@@ -17,6 +18,7 @@ use crate::options::{CorsOrigin, ServerOptions};
 use crate::output::{OutputBuffer, Value};
 
 const TEXT: Option<&str> = Some("text/plain");
+const HTML: &str = "text/html; charset=utf-8";
 pub(super) const NOT_FOUND: &str = "Key not found";
 const DAMAGED: &str = "The table is damaged where this key would lie";
 /// The methods that some path is answered to, without `OPTIONS`, which all are.
@@ -327,6 +329,25 @@ impl<'a> Heads<'a> {
         let words =
             format!("This server is not asked as `{name}`, the Host of this request{separator}{advice}");
         self.text(421, &words, framing, out);
+    }
+
+    /// What is asked for is at another path.
+    #[cold]
+    pub(super) fn see_other(&self, location: &str, framing: ResponseFraming, out: &mut Vec<u8>) {
+        let head = ResponseHead { last_header: Some(("Location", location)), ..self.head(303) };
+        // Whether a browser is led there follows from what it says it takes.
+        let mut headers = self.headers.clone();
+        headers.extend([("Vary", "Accept"), ("Cache-Control", "no-store")]);
+        self.words(ResponseHead { headers: &headers, ..head }, location, framing, out);
+    }
+
+    /// A page for browsers, which may do what the page needs and nothing else.
+    #[cold]
+    pub(super) fn page(&self, page: &Page, framing: ResponseFraming, out: &mut Vec<u8>) {
+        let mut headers = self.headers.clone();
+        headers.extend(page.headers());
+        let head = ResponseHead { content_type: Some(HTML), headers: &headers, ..self.head(200) };
+        self.words(head, page.text(), framing, out);
     }
 
     pub(super) fn document(

@@ -5,6 +5,7 @@ mod heads;
 mod login;
 mod mget;
 mod route;
+mod status;
 mod tables;
 
 use std::borrow::Cow;
@@ -33,7 +34,7 @@ use crate::output::OutputBuffer;
 use heads::{Heads, ResponseFraming};
 use login::ClientLogin;
 use mget::{BodyEnd, Layout, ManyKeys};
-use route::{HEALTH, HEALTHY, READINESS, Route, route};
+use route::{HEALTH, HEALTHY, MISSING_KEY, NO_SUCH_PATH, READINESS, Route, route};
 use subtle::ConstantTimeEq as _;
 
 const JSON: &str = "application/json";
@@ -312,6 +313,18 @@ impl Language for HttpSession {
             (Route::Key(..), None) => unreachable!("it was looked up above"),
             (Route::ManyKeys, None) => return self.begin_many_keys(&request, framing, responder, slot),
             (Route::Text(status, words), _) => heads.text(status, words, framing, out),
+            (Route::Front, _) if !responder.options.status.off && status::is_for_browser(&request) => {
+                heads.see_other(status::LOCATION, framing, out);
+            }
+            (Route::Front, _) => heads.text(400, MISSING_KEY, framing, out),
+            (Route::StatusPage | Route::StatusJson, _) if responder.options.status.off => {
+                heads.text(404, NO_SUCH_PATH, framing, out);
+            }
+            (Route::StatusPage, _) => heads.page(&status::PAGE, framing, out),
+            (Route::StatusJson, _) => {
+                let page = status::document(responder, &self.asker);
+                heads.document(JSON, &page, framing, out);
+            }
             (Route::Alive, _) => heads.text(200, HEALTHY, framing, out),
             (Route::Methods(allow), _) => heads.methods(allow, framing, out),
             (Route::BadMethod(allow), _) => heads.bad_method(allow, framing, out),

@@ -2,21 +2,28 @@
 
 use graven_wire::http::{Method, Request, UriComponent, find_parameter, split_target};
 
+use super::status;
+
 const READING_METHODS: &str = "GET, HEAD, OPTIONS";
 const MGET_METHODS: &str = "POST, OPTIONS";
 const ALL_METHODS: &str = "GET, HEAD, POST, OPTIONS";
 pub(super) const HEALTH: &[u8] = b"/healthz";
 /// Where it is answered whether the server is ready. Who asks for that or the health says any `Host`, or none.
 pub(super) const READINESS: &[u8] = b"/readyz";
-const MISSING_KEY: &str = "Missing 'key' parameter in the query string";
+pub(super) const MISSING_KEY: &str = "Missing 'key' parameter in the query string";
 const EMPTY_KEY: &str = "The key is empty";
-const NO_SUCH_PATH: &str = "No such path: keys are answered at /?key=K, /v1/kv/K and /v1/mget";
+pub(super) const NO_SUCH_PATH: &str = "No such path: keys are answered at /?key=K, /v1/kv/K and /v1/mget";
 pub(super) const HEALTHY: &str = "ok";
 
 /// What a request asks for.
 pub(super) enum Route<'a> {
     Key(&'a [u8], UriComponent),
     Text(u16, &'static str),
+    /// `/` alone: of a browser the status page, else a key that is missing.
+    Front,
+    /// The page for people, and the same for programs.
+    StatusPage,
+    StatusJson,
     ManyKeys,
     /// `OPTIONS`: the methods that the path is answered to.
     Methods(&'static str),
@@ -40,6 +47,7 @@ pub(super) fn route<'a>(request: &Request<'a>) -> (Route<'a>, Option<&'a [u8]>) 
     let known = match path {
         b"/" => match query.and_then(|query| find_parameter(query, b"key")) {
             Some(key) => Route::Key(key, UriComponent::Query),
+            None if query.is_none() => Route::Front,
             None => Route::Text(400, MISSING_KEY),
         },
         _ => match path.strip_prefix(b"/v1/kv/") {
@@ -60,6 +68,8 @@ fn other_route(path: &[u8], method: Method) -> (Route<'_>, Option<&[u8]>) {
         READINESS => Route::Ready,
         b"/metrics" => Route::Metrics,
         b"/stats.json" => Route::Stats,
+        status::PATH => Route::StatusPage,
+        b"/status.json" => Route::StatusJson,
         b"/v1/tables" | b"/v1/tables/" => Route::Tables,
         _ => match path.strip_prefix(b"/v1/tables/") {
             Some(path) => return table_route(path, method),

@@ -9,7 +9,7 @@ use crate::answer::access::Asker;
 
 /// What a table is, as JSON.
 #[derive(Serialize)]
-struct Description<'a> {
+pub(super) struct Description<'a> {
     name: &'a str,
     /// Whether it answers where no table is named.
     default: bool,
@@ -79,7 +79,7 @@ fn missing(table: &TableState) -> String {
     }
 }
 
-fn describe<'a>(snapshot: &Snapshot, table: &'a TableState) -> Description<'a> {
+pub(super) fn describe<'a>(snapshot: &Snapshot, table: &'a TableState) -> Description<'a> {
     let version = table.current();
     let made = version.map(|version| version.made());
     let (state, reason) = match table.condition() {
@@ -127,11 +127,11 @@ fn storage(version: &TableVersion) -> &'static str {
     }
 }
 
-fn unix_seconds(time: SystemTime) -> u64 {
+pub(super) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-fn json(value: &impl Serialize) -> String {
+pub(super) fn json(value: &impl Serialize) -> String {
     // Names, numbers and reasons cannot fail to be written into memory.
     let mut text = serde_json::to_string(value).unwrap_or_default();
     text.push('\n');
