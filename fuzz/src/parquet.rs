@@ -33,10 +33,10 @@ pub fn pass_over_caught_panics() {
 }
 
 fn read_options(names: u8) -> ReadOptions {
-    let named = |name: &str, bit: u8| (names >> bit & 1 == 1).then(|| name.to_owned());
+    let is_named = |bit: u8| names >> bit & 1 == 1;
     ReadOptions {
-        key: named("key", 0),
-        value: named("2", 1),
+        key: is_named(0).then(|| "key".into()),
+        value: is_named(1).then(|| "2".into()),
         nulls: if names >> 2 & 1 == 1 { Nulls::Skip } else { Nulls::Json },
         memory_bytes: Some(MEMORY_BYTES),
         threads: 1 + usize::from(names >> 3 & 1),
@@ -58,9 +58,8 @@ pub fn file(input: &[u8]) {
         };
         all_read(&read);
         // Whole rows are read where they are few.
-        let first = Some("1".to_owned());
-        let read = ReadOptions { key: first.clone(), value: None, ..read };
-        if !all_read(&ReadOptions { value: first, nulls: Nulls::Json, ..read.clone() }) {
+        let read = ReadOptions { key: Some("1".into()), value: None, ..read };
+        if !all_read(&ReadOptions { value: Some("1".into()), nulls: Nulls::Json, ..read.clone() }) {
             return;
         }
         let Ok(mut rows) = TableRows::new(open(), &read, &ColumnOptions::default()) else { return };

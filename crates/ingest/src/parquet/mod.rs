@@ -32,7 +32,6 @@ mod unpack;
 #[cfg(feature = "parquet")]
 pub(crate) use dataset::ParquetDataset;
 pub use error::{ParquetPlace, ParquetProblem};
-#[cfg(feature = "parquet")]
 
 /// Why a file is not read.
 #[cfg(feature = "parquet")]
