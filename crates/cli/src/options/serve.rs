@@ -261,10 +261,9 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
     rare(
         Network,
         "no-status",
-        "Whether the status page is switched off",
+        "Whether the status page, `/status` and `/status.json`, is switched off",
         ServeValue::Switch(|options| &mut options.server.status.off),
-    )
-    .more("It is at `/status`, and for programs at `/status.json`"),
+    ),
     common(
         Network,
         "threads",

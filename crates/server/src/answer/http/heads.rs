@@ -8,7 +8,7 @@ use graven_wire::http::{
     encode_head,
 };
 
-use super::status::Page;
+use super::status::StatusPage;
 use super::{HttpLookup, JSON};
 use crate::answer::access::{AccessRefusal, LoginFailure};
 use crate::answer::fingerprint;
@@ -343,7 +343,7 @@ impl<'a> Heads<'a> {
 
     /// A page for browsers, which may do what the page needs and nothing else.
     #[cold]
-    pub(super) fn page(&self, page: &Page, framing: ResponseFraming, out: &mut Vec<u8>) {
+    pub(super) fn page(&self, page: &StatusPage, framing: ResponseFraming, out: &mut Vec<u8>) {
         let mut headers = self.headers.clone();
         headers.extend(page.headers());
         let head = ResponseHead { content_type: Some(HTML), headers: &headers, ..self.head(200) };

@@ -19,19 +19,19 @@ pub(super) const PATH: &[u8] = b"/status";
 pub(super) const LOCATION: &str = "/status";
 
 /// The page as it is sent.
-pub(super) static PAGE: LazyLock<Page> = LazyLock::new(|| {
+pub(super) static PAGE: LazyLock<StatusPage> = LazyLock::new(|| {
     let (style, script) = (include_str!("page.css"), include_str!("page.js"));
-    Page::new(include_str!("page.html"), style, script)
+    StatusPage::new(include_str!("page.html"), style, script)
 });
 
 /// A page with its style and its script in it.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct StatusPage {
     text: String,
     policy: String,
 }
 
-impl Page {
+impl StatusPage {
     fn new(frame: &str, style: &str, script: &str) -> Self {
         let text = frame.replace("/*style*/", style).replace("/*script*/", script);
         let policy = format!(
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_policy_names_the_script_and_the_style_of_the_page_by_their_hashes() {
-        let page = Page::new("<style>/*style*/</style><script>/*script*/</script>", "a{}", "abc");
+        let page = StatusPage::new("<style>/*style*/</style><script>/*script*/</script>", "a{}", "abc");
         assert_eq!(page.text(), "<style>a{}</style><script>abc</script>");
         let [(_, policy), ..] = page.headers();
         // The example of FIPS 180-2 in base64.
