@@ -144,7 +144,8 @@ fn conversations() -> Vec<(&'static [u8], String)> {
             bad("Content-Length is not a decimal number"),
         ),
         (b"GET /?key=k1 HTTP/1.1\nHost: localhost\r\n\r\n", bad("A line of the head ends in LF without CR")),
-        (b"\x16\x03\x01\x00\xa5\x01", bad("The first line is not an HTTP request or status line")),
+        // TLS where none is spoken: an alert that ends the handshake, which its clients understand.
+        (b"\x16\x03\x01\x00\xa5\x01", "\x15\x03\x01\0\x02\x02(".to_owned()),
         (
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
             reply("505 HTTP Version Not Supported", "close", "Only HTTP/1.0 and HTTP/1.1 are spoken here"),
