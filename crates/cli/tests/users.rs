@@ -67,6 +67,33 @@ fn what_token_prints_lets_a_user_in_and_sighup_lets_another_in_instead() {
 }
 
 #[test]
+fn commands_ask_as_the_user_that_an_address_names() {
+    let (token, line) = token();
+    let (_folder, table, users) = folder(&format!("[[users]]\nname = \"shop\"\n{line}\n"));
+    let arguments = [
+        table.as_os_str(),
+        "--users".as_ref(),
+        users.as_os_str(),
+        "--listen".as_ref(),
+        "127.0.0.1:0".as_ref(),
+    ];
+    let server = Serving::start(&arguments);
+    let address = server.address();
+    for scheme in ["http", "redis", "memcached"] {
+        let got = run(&["get", &format!("{scheme}://shop:{token}@{address}"), "k"]);
+        assert_eq!((got.status, got.out.as_str()), (Some(0), "value\n"), "{scheme}: {}", got.err);
+        let refused = run(&["get", &format!("{scheme}://{address}"), "k"]);
+        assert_eq!((refused.status, refused.out.as_str()), (Some(2), ""), "{scheme}: {}", refused.err);
+    }
+    let status = run(&["status", &format!("http://shop:{token}@{address}")]);
+    assert!(status.status == Some(0) && status.out.contains("serving"), "{status:?}");
+    assert!(!status.out.contains(&token) && !status.err.contains(&token), "{status:?}");
+    let refused = run(&["status", address]);
+    assert!(refused.out.contains("http://USER:TOKEN@HOST:PORT"), "{refused:?}");
+    assert_eq!(run(&["ready", address]).status, Some(0));
+}
+
+#[test]
 fn a_token_of_ones_own_is_read_and_a_short_one_refused() {
     let own = "0123456789abcdef0123456789abcdef";
     let made = run_with_input(&["token", "-"], format!("{own}\n").as_bytes());

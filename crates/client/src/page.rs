@@ -25,7 +25,7 @@ pub struct Page {
     pub body: Vec<u8>,
 }
 
-/// Asks the server at `address` for `path`, such as `/readyz`. The whole takes no longer than a connection and an answer may
+/// Asks the server at `address` for `path`, such as `/readyz`, as the user that the address names. The whole takes no longer than a connection and an answer may
 /// each.
 ///
 /// # Errors
@@ -71,7 +71,12 @@ pub fn fetch_from(
     };
     let mut stream =
         ServerStream::open(address, &target, timeouts, &Security::new(address, &target, trust)?)?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let authorization = match &address.credentials {
+        Some(credentials) => format!("Authorization: {}\r\n", credentials.to_basic()),
+        None => String::new(),
+    };
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{authorization}\r\n");
     stream
         .write_all(request.as_bytes())
         .and_then(|()| stream.flush())

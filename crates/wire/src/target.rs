@@ -26,9 +26,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::address::{Address, AddressError, AddressProblem, Credentials, Location, Protocol};
 use crate::{Decoded, http, memcached, resp};
 
@@ -173,8 +170,12 @@ impl Target {
     ) {
         let given = |name: &str| options.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
         let host = given("host").map_or(self.authority.as_str(), |(_, value)| value);
-        let authorization =
-            self.address.credentials.as_ref().filter(|_| given("authorization").is_none()).map(basic);
+        let authorization = self
+            .address
+            .credentials
+            .as_ref()
+            .filter(|_| given("authorization").is_none())
+            .map(Credentials::to_basic);
         let headers: Vec<(&str, &str)> = options
             .headers
             .iter()
@@ -214,11 +215,6 @@ impl Target {
         let good: &[u8] = if protocol == Protocol::Redis { b"+OK" } else { b"STORED" };
         (replies > 0).then_some(Handshake { request, replies, good })
     }
-}
-
-fn basic(credentials: &Credentials) -> String {
-    let password = credentials.password.as_deref().unwrap_or_default();
-    format!("Basic {}", STANDARD.encode([&credentials.user, &b":"[..], password].concat()))
 }
 
 impl fmt::Display for Target {

@@ -81,6 +81,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         let report = match answer {
             Ok(page) if page.status == 200 => serde_json::from_slice::<ServerStatus>(&page.body)
                 .map_err(|error| format!("what it says of its tables is not understood: {error}")),
+            Ok(page) if page.status == 401 => {
+                Err("it tells only users; name one, as in http://USER:TOKEN@HOST:PORT".to_owned())
+            }
             Ok(page) => {
                 Err(format!("it answers /v1/tables with status {}; is it graven 0.2 or newer?", page.status))
             }

@@ -32,6 +32,9 @@ mod parse;
 use std::fmt;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 pub use error::{AddressError, AddressProblem, without_password};
 
 /// The protocol that is spoken at an address.
@@ -110,6 +113,14 @@ pub struct Credentials {
     pub user: Vec<u8>,
     /// `None` where the address gives a user alone.
     pub password: Option<Vec<u8>>,
+}
+
+impl Credentials {
+    /// How HTTP says them, as the value of `Authorization` (RFC 7617).
+    pub fn to_basic(&self) -> String {
+        let password = self.password.as_deref().unwrap_or_default();
+        format!("Basic {}", STANDARD.encode([&self.user, &b":"[..], password].concat()))
+    }
 }
 
 impl fmt::Debug for Credentials {

@@ -33,7 +33,7 @@ const NO_SNIFFING: (&str, &str) = ("X-Content-Type-Options", "nosniff");
 /// How a client says who it is.
 const CHALLENGE: (&str, &str) = ("WWW-Authenticate", "Basic realm=\"graven\", Bearer realm=\"graven\"");
 
-const LOGIN_FIRST: &str = "Say who asks: send a user's token as `Authorization: Bearer TOKEN`";
+const LOGIN_FIRST: &str = "Say who asks: send the token of a user as `Authorization: Bearer TOKEN`";
 const LOGIN_WRONG: &str = "No user has this token and name";
 const TOO_MANY_LOGINS: &str = "Too many logins of this address have failed; ask again in a second";
 const NOT_PERMITTED: &str = "This user may not ask this table; GET /v1/tables lists those that it may";
