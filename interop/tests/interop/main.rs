@@ -21,3 +21,4 @@ mod status_page;
 mod support;
 mod talk;
 mod tls;
+mod users;
