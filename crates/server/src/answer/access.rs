@@ -118,6 +118,7 @@ impl Asker {
 #[derive(Debug)]
 pub(super) struct AccessView<'a> {
     access: &'a Access,
+    is_open: bool,
     catalog: &'a Catalog,
     loop_counters: &'a LoopCounters,
     generation: u64,
@@ -131,13 +132,14 @@ impl<'a> AccessView<'a> {
     pub(super) fn new(access: &'a Access, catalog: &'a Catalog, loop_counters: &'a LoopCounters) -> Self {
         let generation = access.generation();
         let (users, journal) = (access.users(), Journal::new(Instant::now()));
-        Self { access, catalog, loop_counters, generation, users, rules: HashMap::new(), journal }
+        let is_open = access.is_open();
+        Self { access, is_open, catalog, loop_counters, generation, users, rules: HashMap::new(), journal }
     }
 
     /// Whether nobody has to say who they are, because there are no users.
     #[inline]
     pub(super) fn is_open(&self) -> bool {
-        self.access.is_open()
+        self.is_open
     }
 
     /// Sees the users as they are now.

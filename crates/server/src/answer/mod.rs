@@ -107,7 +107,7 @@ impl<R> Responder<'_, R> {
         match self.asked {
             Some(TableChoice::Default) => self.snapshot.default_table(),
             Some(TableChoice::Table(id)) => self.snapshot.table(id),
-            Some(TableChoice::NotNamed | TableChoice::Refused(_)) | None => None,
+            _ => None,
         }
     }
 

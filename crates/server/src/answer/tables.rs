@@ -17,8 +17,10 @@ pub(crate) enum TableChoice {
     Table(TableId),
     /// None until one is named.
     NotNamed,
-    /// None, for this reason.
-    Refused(AccessRefusal),
+    /// None until the client has said who it is.
+    LoginFirst,
+    /// None: the listener's table may not be asked.
+    NotPermitted,
 }
 
 /// Which tables a connection may ask: those of its user, or the one that its listener keeps it to.
@@ -38,7 +40,7 @@ impl TableRule {
             let is_permitted = rule.permits(table);
             rule.first = match is_permitted {
                 true => TableChoice::Table(table),
-                false => TableChoice::Refused(AccessRefusal::NotPermitted),
+                false => TableChoice::NotPermitted,
             };
         }
         rule
@@ -46,8 +48,7 @@ impl TableRule {
 
     /// None at all, for somebody who has not said who they are.
     pub(super) fn none() -> Self {
-        let first = TableChoice::Refused(AccessRefusal::LoginFirst);
-        Self { listener: None, among: Some(Vec::new()), first }
+        Self { listener: None, among: Some(Vec::new()), first: TableChoice::LoginFirst }
     }
 
     /// What is asked at first.
@@ -158,7 +159,8 @@ pub(super) fn version(
         TableChoice::Default => snapshot.default_table(),
         TableChoice::Table(id) => snapshot.table(id),
         TableChoice::NotNamed => return Err(Unavailable::NoDefault),
-        TableChoice::Refused(refusal) => return Err(Unavailable::Refused(refusal)),
+        TableChoice::LoginFirst => return Err(Unavailable::Refused(AccessRefusal::LoginFirst)),
+        TableChoice::NotPermitted => return Err(Unavailable::Refused(AccessRefusal::NotPermitted)),
     };
     match (table, choice) {
         (Some(table), _) => match table.current() {

@@ -194,7 +194,8 @@ fn connections_beyond_the_limit_are_closed_and_those_within_it_stay() {
 #[test]
 fn a_connection_that_begins_with_a_control_character_is_answered_in_http() {
     serve(&one_pair(), &threads(1), &["127.0.0.1:0"], |server| {
-        for byte in (0..=31).chain([127]).filter(|byte| !b"\r\n".contains(byte)) {
+        // 22 begins a TLS handshake, which is answered as one.
+        for byte in (0..=31).chain([127]).filter(|byte| !b"\r\n\x16".contains(byte)) {
             let mut stream = server.connect();
             stream.send(&[&[byte][..], b"ing\r\n\r\n"].concat());
             let answer = String::from_utf8(stream.rest()).unwrap();

@@ -119,20 +119,22 @@ impl RequestDecoder {
         }
         let line = &bytes[..end];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if self.logins != LoginSets::None
-            && let Some(data_bytes) = self.login_bytes(line)
-        {
-            // Its line is looked at again when more has come: it is short.
-            return self.login(bytes, end + 1, data_bytes);
-        }
         self.searched = 0;
         let request = match line {
             [b'g', b'e', b't', b' ', keys @ ..] => get(false, Keys::of(keys)),
             [b'm', b'g', b' ', rest @ ..] => meta::read(rest),
-            _ => match self.other(line) {
-                Ok(request) => request,
-                Err(invalid) => return Decoded::Invalid(invalid),
-            },
+            _ => {
+                if self.logins != LoginSets::None
+                    && let Some(data_bytes) = self.login_bytes(line)
+                {
+                    // Its line is looked at again when more has come: it is short.
+                    return self.login(bytes, end + 1, data_bytes);
+                }
+                match self.other(line) {
+                    Ok(request) => request,
+                    Err(invalid) => return Decoded::Invalid(invalid),
+                }
+            }
         };
         Decoded::Message(request, end + 1)
     }

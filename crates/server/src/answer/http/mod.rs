@@ -32,10 +32,9 @@ use crate::listener::ListenerRules;
 use crate::options::ServerOptions;
 use crate::output::OutputBuffer;
 use heads::{Heads, ResponseFraming};
-use login::ClientLogin;
+use login::{ClientLogin, is_same};
 use mget::{BodyEnd, Layout, ManyKeys};
 use route::{HEALTH, HEALTHY, MISSING_KEY, NO_SUCH_PATH, READINESS, Route, route};
-use subtle::ConstantTimeEq as _;
 
 const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4";
@@ -133,6 +132,8 @@ pub(crate) struct HttpSession {
     client: Arc<ClientEntry>,
     /// Who sends the last request that was read.
     asker: Asker,
+    /// The table that is asked where a request names none.
+    table: TableChoice,
     /// What its `Authorization` said, and why that did not do.
     authorization: Option<Box<Authorization>>,
     /// `100 Continue` was sent for the request that is being received.
@@ -152,7 +153,8 @@ impl HttpSession {
     pub(super) fn new(client: Arc<ClientEntry>, rules: ListenerRules) -> Self {
         let ListenerRules { checks_host, table, .. } = rules;
         let asker = Asker::new(table);
-        Self { checks_host, client, asker, authorization: None, continue_sent: false, many_keys: None }
+        let table = asker.rule().first();
+        Self { checks_host, client, asker, table, authorization: None, continue_sent: false, many_keys: None }
     }
 
     /// Finds out who sends a request, which need not be who has sent the last one.
@@ -163,8 +165,9 @@ impl HttpSession {
             (None, Some(_)) => {
                 self.authorization = None;
                 self.asker = access.stranger(&self.asker, &self.client);
+                self.table = self.asker.rule().first();
             }
-            (Some(header), Some(said)) if header.ct_eq(said).into() => {}
+            (Some(header), Some(said)) if is_same(header, said) => {}
             (Some(header), _) => {
                 let asker = match ClientLogin::of(header) {
                     Some(ClientLogin { name, token }) => {
@@ -174,6 +177,7 @@ impl HttpSession {
                 };
                 let failure = asker.as_ref().err().copied();
                 self.asker = asker.unwrap_or_else(|_| access.nobody(&self.asker));
+                self.table = self.asker.rule().first();
                 self.authorization = Some(Box::new(Authorization { header: header.to_vec(), failure }));
             }
         }
@@ -224,12 +228,13 @@ impl Language for HttpSession {
     fn set_asker(&mut self, asker: Asker, _: &AccessView<'_>) {
         // Whoever says no more what was right must not be taken for who they were.
         self.authorization = None;
+        self.table = asker.rule().first();
         self.asker = asker;
     }
 
     #[inline]
     fn table(&self) -> TableChoice {
-        self.asker.rule().first()
+        self.table
     }
 
     fn rewind(&mut self) {}
@@ -490,14 +495,14 @@ impl HttpSession {
             && memchr::memchr3(b'&', b'%', b'+', key).is_none()
         {
             let lookup = HttpLookup::of(request, UriComponent::Query);
-            return Some((key, lookup, self.asker.rule().first()));
+            return Some((key, lookup, self.table));
         }
         let (Route::Key(key, place), table) = route(request) else { return None };
         if !is_plain(key, place) || asked_fields(request).is_some() {
             return None;
         }
         let table = match table {
-            None => self.asker.rule().first(),
+            None => self.table,
             Some(name) => TableChoice::Table(self.named(name, snapshot).ok()?.id()),
         };
         Some((key, HttpLookup::of(request, place), table))

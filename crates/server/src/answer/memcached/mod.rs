@@ -51,6 +51,8 @@ pub(crate) struct MemcachedSession {
     limits: Limits,
     client: Arc<ClientEntry>,
     asker: Asker,
+    /// The table that is asked.
+    table: TableChoice,
     /// The `set` with which a client says who it is.
     logins: LoginSets,
     /// A request of which a part is not answered.
@@ -75,7 +77,8 @@ struct UnfinishedGet {
 impl MemcachedSession {
     pub(super) fn new(client: Arc<ClientEntry>, limits: Limits, listener: Option<TableId>) -> Self {
         let (decoder, asker) = (RequestDecoder::new(limits), Asker::new(listener));
-        Self { decoder, limits, client, asker, logins: LoginSets::None, unfinished: None }
+        let table = asker.rule().first();
+        Self { decoder, limits, client, asker, table, logins: LoginSets::None, unfinished: None }
     }
 
     /// Lets a user in that says a name, a blank and a token.
@@ -168,9 +171,7 @@ impl Language for MemcachedSession {
     fn decode<'i>(&mut self, _: &mut DecodeContext<'_, '_>, input: &'i [u8]) -> NextRequest<'i, Self> {
         match self.decoder.decode(input) {
             Decoded::Message(request, bytes) => match lookup(&request) {
-                Some((key, lookup)) => {
-                    NextRequest::Lookup(key, Lookup::Memcached(lookup), self.asker.rule().first(), bytes)
-                }
+                Some((key, lookup)) => NextRequest::Lookup(key, Lookup::Memcached(lookup), self.table, bytes),
                 None => NextRequest::Request(request, bytes),
             },
             Decoded::NeedMore => NextRequest::NeedMore,
@@ -195,13 +196,14 @@ impl Language for MemcachedSession {
             None => LoginSets::Any,
             Some(_) => LoginSets::None,
         };
+        self.table = asker.rule().first();
         self.asker = asker;
         self.decoder.read_logins(self.logins);
     }
 
     #[inline]
     fn table(&self) -> TableChoice {
-        self.asker.rule().first()
+        self.table
     }
 
     fn rewind(&mut self) {

@@ -207,7 +207,7 @@ impl Language for RespSession {
         // A table that was selected stays selected while it may be asked.
         let stays = match self.table {
             TableChoice::Table(table) => asker.rule().allows(table) && asker.name() == self.asker.name(),
-            TableChoice::Default | TableChoice::NotNamed | TableChoice::Refused(_) => false,
+            _ => false,
         };
         self.asker = asker;
         if !stays {
