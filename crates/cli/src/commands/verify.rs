@@ -27,7 +27,7 @@ use crate::target::target;
 pub(crate) struct Arguments {
     /// The carved file
     file: PathBuf,
-    /// Compare keys of the file with this Redis too, redis://HOST[:PORT][/DATABASE]
+    /// Compare keys of the file with this Redis too, `redis://HOST[:PORT][/DATABASE]`
     #[arg(long, value_name = "TARGET", value_parser = redis)]
     against: Option<Target>,
     /// How many keys are compared, chosen at random
