@@ -12,7 +12,8 @@ for (const RESP of [2, 3]) {
   await client.connect();
   assert.equal(await client.get("k"), "value");
   client.destroy();
-  const stranger = createClient({ url: `redis://127.0.0.1:${port}`, password: "wrong", RESP });
+  const socket = { reconnectStrategy: false };
+  const stranger = createClient({ url: `redis://127.0.0.1:${port}`, password: "wrong", RESP, socket });
   stranger.on("error", () => {});
   await assert.rejects(stranger.connect(), /WRONGPASS/);
 }
