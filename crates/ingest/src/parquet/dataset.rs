@@ -101,7 +101,7 @@ impl ParquetDataset {
             files.push(OpenFile::new(part.clone(), file.map_err(|misread| misread.of(&part.path))?)?);
         }
         let names = files.first().map(OpenFile::names).unwrap_or_default();
-        let column_type = |name: &String| Some(files.first()?.column(name)?.column_type);
+        let column_type = |name: &String| files.first()?.column(name)?.column_type;
         let types = names.iter().map(column_type).collect();
         Ok(Self { names, types, meter, files })
     }

@@ -52,7 +52,7 @@ pub(super) struct FileColumn {
     pub(super) node: SchemaNode,
     /// Its leaves among all of the file.
     pub(super) leaves: Vec<usize>,
-    pub(super) column_type: ColumnType,
+    pub(super) column_type: Option<ColumnType>,
     /// How the schema has it, without its nulls, for comparing.
     pub(super) described: String,
 }
@@ -65,7 +65,7 @@ pub(super) fn columns_of(root: &SchemaType) -> Vec<FileColumn> {
         let node = SchemaNode::of(field, 0, 0, &mut next, first);
         let column_type = match node.shape {
             NodeShape::Scalar { kind, .. } => kind.column_type(field.get_physical_type()),
-            _ => ColumnType::Json,
+            _ => Some(ColumnType::Json),
         };
         FileColumn { described: describe(field), node, leaves: (first..next).collect(), column_type }
     });

@@ -107,9 +107,9 @@ impl ScalarKind {
         })
     }
 
-    /// The type of a column of a table that holds it.
-    pub(super) fn column_type(self, physical: Type) -> ColumnType {
-        match self {
+    /// The type of a column of a table that holds it; `None` where that follows from the values.
+    pub(super) fn column_type(self, physical: Type) -> Option<ColumnType> {
+        Some(match self {
             Self::Bool => ColumnType::Bool,
             Self::Int => ColumnType::Int,
             Self::UInt => ColumnType::UInt,
@@ -117,12 +117,14 @@ impl ScalarKind {
             Self::Float | Self::Float16 => ColumnType::Float32,
             Self::Decimal { .. } => ColumnType::Decimal,
             Self::Date => ColumnType::Date,
-            Self::Timestamp { .. } | Self::Int96 => ColumnType::Timestamp,
+            Self::Timestamp { .. } => ColumnType::Timestamp,
+            // It reaches beyond the years that a timestamp has: before 1677 and after 2262.
+            Self::Int96 => return None,
             Self::Time { .. } | Self::Interval | Self::Text => ColumnType::Text,
             Self::Uuid => ColumnType::Uuid,
             Self::Json => ColumnType::Json,
             Self::Bytes => ColumnType::Bytes,
-        }
+        })
     }
 
     /// Whether its text stands in JSON without quotes.

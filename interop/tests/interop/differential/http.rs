@@ -31,7 +31,6 @@ const SAME: &[&str] = &[
     "GET /healthz HTTP/2.0\r\nHost: localhost\r\n\r\n",
     "GET /healthz HTTP/x\r\nHost: localhost\r\n\r\n",
     "GET /healthz HTTP/1.1\r\nHost: localhost\r\nNa me: x\r\nConnection: close\r\n\r\n",
-    "\u{16}\u{3}\u{1}\r\n\r\n",
 ];
 
 /// The status of an answer, or `closed`.
