@@ -23,31 +23,34 @@ pub(crate) fn give_back_after_start() {
     let _ = thread::Builder::new().name("start-pages".into()).spawn(give_back);
 }
 
-/// Gives back the pages of instructions, the program's and its libraries'. Those that are needed
-/// again come back from the page cache, some thirty times half a microsecond. Where the system does
-/// not tell where they are mapped, nothing happens.
+/// Gives back the pages of instructions and constants, the program's and its libraries'. Those that
+/// are needed again come back from the page cache, some thirty times half a microsecond. Where the
+/// system does not tell where they are mapped, nothing happens.
 fn give_back() {
     for mapped in mapped() {
-        // SAFETY: the range is one private mapping of a file that cannot be written to, as its line said. Nobody
-        // has changed its pages, so what comes back is what was there.
+        // SAFETY: the range is one private mapping of a file that cannot be written to, and in which the linker
+        // relocates nothing, as its line said. Nobody has changed its pages, so what comes back is what was there.
         unsafe { libc::madvise(mapped.start as *mut libc::c_void, mapped.len(), libc::MADV_DONTNEED) };
     }
 }
 
-/// Where the instructions of the program and its libraries are mapped.
+/// Where the instructions and constants of the program and its libraries are mapped.
 fn mapped() -> Vec<Range<usize>> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    maps.lines().filter_map(instructions_of_a_file).collect()
+    maps.lines().filter_map(unchanged_part_of_a_file).collect()
 }
 
-/// The range of a line of `/proc/PID/maps`, where it is a private mapping of a file, to be read and run.
-fn instructions_of_a_file(line: &str) -> Option<Range<usize>> {
+/// The range of a line of `/proc/PID/maps`, where it is a private mapping of a file whose pages are as they are there:
+/// instructions, or what can only be read and stands at the beginning of the file. What can only be read and stands
+/// behind the instructions was written to when the program was linked, and does not come back.
+fn unchanged_part_of_a_file(line: &str) -> Option<Range<usize>> {
     let mut words = line.split_ascii_whitespace();
-    let (range, access) = (words.next()?, words.next()?);
-    let path = words.nth(3)?;
+    let (range, access, offset) = (words.next()?, words.next()?, words.next()?);
+    let path = words.nth(2)?;
     let (start, end) = range.split_once('-')?;
     let number = |digits| usize::from_str_radix(digits, 16).ok();
-    (access == "r-xp" && path.starts_with('/')).then_some(number(start)?..number(end)?)
+    let is_unchanged = access == "r-xp" || (access == "r--p" && number(offset)? == 0);
+    (is_unchanged && path.starts_with('/')).then_some(number(start)?..number(end)?)
 }
 
 #[cfg(test)]
@@ -55,10 +58,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_private_instructions_of_a_file_are_given_back() {
-        let read = instructions_of_a_file;
+    fn only_what_nobody_has_changed_of_a_file_is_given_back() {
+        let read = unchanged_part_of_a_file;
         assert_eq!(read("1000-3000 r-xp 00001000 fe:00 77    /usr/bin/graven"), Some(0x1000..0x3000));
+        assert_eq!(read("1000-3000 r--p 00000000 fe:00 77    /usr/bin/graven"), Some(0x1000..0x3000));
         assert_eq!(read("1000-3000 r--p 00001000 fe:00 77    /usr/bin/graven"), None);
+        assert_eq!(read("1000-3000 rw-p 00000000 fe:00 77    /usr/bin/graven"), None);
+        assert_eq!(read("1000-3000 r--p 00000000 00:00 0"), None);
         assert_eq!(read("1000-3000 rwxp 00001000 fe:00 77    /usr/bin/graven"), None);
         assert_eq!(read("1000-3000 r-xs 00001000 fe:00 77    /usr/bin/graven"), None);
         assert_eq!(read("1000-3000 r-xp 00000000 00:00 0     [vdso]"), None);
