@@ -1,6 +1,7 @@
 //! Users: what each kind of them is answered, in each language, alone and within pipelines.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use graven_access::{Access, FAILED_LOGINS_PER_SECOND_MAX, Token, Users};
@@ -150,6 +151,13 @@ fn each_request_of_a_connection_is_answered_to_who_sends_it() {
         let answers = ask(server, &pipeline);
         let statuses: Vec<&str> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
         assert_eq!(statuses, expected);
+        let refusals: Vec<&str> = answers.split("HTTP/1.1 401").skip(1).collect();
+        let says_wrong = |refusal: &&str| refusal.contains("No user has this token and name");
+        assert_eq!(
+            refusals.iter().map(says_wrong).collect::<Vec<_>>(),
+            [false, true, false, true],
+            "{answers}"
+        );
         let values: Vec<&str> = answers.split("HTTP/1.1 200").skip(1).collect();
         assert!(values[0].contains("prices") && values[1].contains("salaries"), "{answers}");
     });
@@ -338,5 +346,34 @@ fn who_tries_tokens_is_slowed_and_nobody_else() {
         assert!(answers.contains("too many logins of this address"), "{answers}");
         known.send(b"GET k\r\n");
         assert_eq!(known.exactly(12), b"$6\r\nprices\r\n");
+    });
+}
+
+#[test]
+fn a_right_token_that_came_in_a_second_of_guesses_is_let_in_when_that_is_over() {
+    let tokens = Tokens::new();
+    let shop = &tokens.shop;
+    serve_users(&catalog(), &tokens.access(""), &threads(1), &["127.0.0.1:0"], |server| {
+        let request =
+            format!("GET /?key=k HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {shop}\r\n\r\n");
+        // Guesses until one connection's first request is not looked at; it goes on with the same header.
+        let guesses = "*2\r\n$4\r\nAUTH\r\n$5\r\nguess\r\n".repeat(2 * FAILED_LOGINS_PER_SECOND_MAX as usize);
+        let mut web = loop {
+            ask(server, &guesses);
+            let mut web = server.connect();
+            web.send(request.as_bytes());
+            if web.until(b"\r\n\r\n").starts_with(b"HTTP/1.1 429") {
+                break web;
+            }
+        };
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            web.send(request.as_bytes());
+            let answers = web.until(b"\r\n\r\n");
+            if String::from_utf8(answers).unwrap().contains("HTTP/1.1 200") {
+                break;
+            }
+            assert!(Instant::now() < until, "it is let in");
+        }
     });
 }

@@ -73,7 +73,6 @@ impl<'a> HttpShared<'a> {
 
     /// What a request that was to be looked up is answered where no version answers.
     pub(super) fn say_unavailable(&self, why: Unavailable, out: &mut Vec<u8>) {
-        // Nobody comes to a lookup who has said something wrong of who they are.
         self.heads.unavailable(why, ResponseFraming::PLAIN, out);
     }
 
@@ -157,6 +156,12 @@ impl HttpSession {
         Self { checks_host, client, asker, table, authorization: None, continue_sent: false, many_keys: None }
     }
 
+    /// Why what the last request said of who sends it did not do.
+    #[inline]
+    fn failure(&self) -> Option<LoginFailure> {
+        self.authorization.as_ref().and_then(|said| said.failure)
+    }
+
     /// Finds out who sends a request, which need not be who has sent the last one.
     fn identify(&mut self, request: &Request<'_>, access: &mut AccessView<'_>) {
         let said = self.authorization.as_ref().map(|said| said.header.as_slice());
@@ -167,7 +172,9 @@ impl HttpSession {
                 self.asker = access.stranger(&self.asker, &self.client);
                 self.table = self.asker.rule().first();
             }
-            (Some(header), Some(said)) if is_same(header, said) => {}
+            // What was not looked at is looked at when it comes again.
+            (Some(header), Some(said))
+                if is_same(header, said) && self.failure() != Some(LoginFailure::TooMany) => {}
             (Some(header), _) => {
                 let asker = match ClientLogin::of(header) {
                     Some(ClientLogin { name, token }) => {
@@ -203,6 +210,10 @@ impl Language for HttpSession {
                 self.continue_sent = false;
                 if !shared.access.is_open() {
                     self.identify(&request, shared.access);
+                    if self.failure().is_some() {
+                        // Why that is has to be said, which is not known where keys are looked up.
+                        return NextRequest::Request(request, bytes);
+                    }
                 }
                 match self.plain_lookup(&request, shared.snapshot) {
                     Some((key, lookup, table)) => {
@@ -274,8 +285,7 @@ impl Language for HttpSession {
         let (route, table) = route(&request);
         if let Err(refusal) = self.asker.may(wanted(&route)) {
             responder.loop_counters.http.requests.add(1);
-            let failure = self.authorization.as_ref().and_then(|said| said.failure);
-            heads.refused(refusal, failure, framing, out);
+            heads.refused(refusal, self.failure(), framing, out);
             return if request.keep_alive { After::Done } else { After::Close };
         }
         if let Some(name) = table
