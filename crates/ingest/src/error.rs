@@ -10,7 +10,7 @@ use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::compressed::{Compression, Undecoded};
 use crate::content::Content;
 use crate::format::Format;
-use crate::parquet::{ParquetPlace, ParquetProblem};
+use crate::parquet_problem::{ParquetPlace, ParquetProblem};
 use crate::rdb::RdbDamage;
 use crate::redis::RedisProblem;
 

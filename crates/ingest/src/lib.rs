@@ -61,8 +61,11 @@ mod lines;
 mod lists;
 mod options;
 mod pairs;
+#[cfg(feature = "parquet")]
 mod parquet;
+mod parquet_problem;
 mod parts;
+mod placed_bytes;
 mod rdb;
 mod redis;
 mod row;
@@ -79,7 +82,7 @@ pub use graven_format::text::Pair;
 pub use input::{Input, Meter};
 pub use options::{KeyColumns, Nulls, ReadOptions, ValueColumns, ValueType};
 pub use pairs::Pairs;
-pub use parquet::{ParquetPlace, ParquetProblem};
+pub use parquet_problem::{ParquetPlace, ParquetProblem};
 pub use parts::PartFile;
 pub use rdb::{RdbDamage, RdbFault, RedisDump};
 pub use redis::{

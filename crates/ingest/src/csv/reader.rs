@@ -1,13 +1,13 @@
 //! Finds the cells of one row after the other.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::ops::Range;
 
 use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use memchr::{memchr, memchr2, memchr2_iter, memchr3};
 
 use crate::error::{Cause, Fault, Position};
-use crate::lines::BYTE_ORDER_MARK;
+use crate::placed_bytes::PlacedBytes;
 
 /// Bytes that the cells of a row may have: the longest key and value, and room for other columns.
 const ROW_BYTES_MAX: usize = KEY_BYTES_MAX + VALUE_BYTES_MAX + (16 << 20);
@@ -37,17 +37,9 @@ enum End {
 /// ```
 #[derive(Debug)]
 pub struct CsvReader<R> {
-    source: R,
-    buffer: Vec<u8>,
-    /// What of the buffer was read from the source and not looked at yet.
-    unread: Range<usize>,
-    /// The offset of the end of what was read.
-    offset: u64,
+    bytes: PlacedBytes<R>,
     delimiter: u8,
     comment: Option<Vec<u8>>,
-    /// The line that is being read, counted from 1, and the offset at which it begins.
-    line: u64,
-    line_start: u64,
     row: CsvRow,
 }
 
@@ -94,17 +86,8 @@ impl<R: Read> CsvReader<R> {
     /// Reads `source`, whose columns `delimiter` separates: neither a quote nor a line end. Lines
     /// that begin with `comment` are passed over.
     pub fn new(source: R, delimiter: u8, comment: Option<Vec<u8>>) -> Self {
-        Self {
-            source,
-            buffer: vec![0; READ_BYTES],
-            unread: 0..0,
-            offset: 0,
-            delimiter,
-            comment,
-            line: 1,
-            line_start: 0,
-            row: CsvRow::default(),
-        }
+        let bytes = PlacedBytes::new(source, READ_BYTES);
+        Self { bytes, delimiter, comment, row: CsvRow::default() }
     }
 
     /// Reads the next row that is neither empty nor a comment; `None` at the end.
@@ -113,11 +96,11 @@ impl<R: Read> CsvReader<R> {
     /// [`Cause::OpenQuote`], [`Cause::AfterQuote`], [`Cause::RowTooLong`] and [`Cause::Read`].
     /// Nothing is read behind them.
     pub fn next_row(&mut self) -> Result<Option<&CsvRow>, Fault> {
-        if self.offset == 0 {
-            self.pass_over_the_mark()?;
+        if self.bytes.are_untouched() {
+            self.bytes.pass_over_the_mark()?;
         }
         loop {
-            match self.look(1)?.first().copied() {
+            match self.bytes.look(1)?.first().copied() {
                 None => return Ok(None),
                 Some(b'\n' | b'\r') => self.end_line()?,
                 _ if self.at_a_comment()? => self.pass_over_the_line()?,
@@ -126,16 +109,16 @@ impl<R: Read> CsvReader<R> {
         }
         self.row.bytes.clear();
         self.row.ends.clear();
-        self.row.line = self.line;
+        self.row.line = self.bytes.line();
         loop {
-            let end = match self.look(1)? {
+            let end = match self.bytes.look(1)? {
                 [b'"', ..] => self.quoted_cell()?,
                 _ => self.plain_cell()?,
             };
             self.row.ends.push(self.row.bytes.len());
             if end != End::Delimiter {
                 let ended = u64::from(end == End::Row);
-                self.row.lines = self.line - self.row.line + 1 - ended;
+                self.row.lines = self.bytes.line() - self.row.line + 1 - ended;
                 return Ok(Some(&self.row));
             }
         }
@@ -151,64 +134,28 @@ impl<R: Read> CsvReader<R> {
     }
 
     fn fault(&self, cause: Cause) -> Fault {
-        Fault::new(self.position(), cause)
-    }
-
-    /// The place of the next byte.
-    fn position(&self) -> Position {
-        let at = self.offset - self.unread.len() as u64;
-        Position::column(self.line, at - self.line_start + 1)
-    }
-
-    /// The bytes that come next, at least `least` of them unless the source ends.
-    fn look(&mut self, least: usize) -> Result<&[u8], Fault> {
-        while self.unread.len() < least {
-            self.buffer.copy_within(self.unread.clone(), 0);
-            self.unread = 0..self.unread.len();
-            match self.source.read(&mut self.buffer[self.unread.end..]) {
-                Ok(0) => break,
-                Ok(read) => {
-                    self.unread.end += read;
-                    self.offset += read as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Fault::new(Position::line(self.line), Cause::reading(error))),
-            }
-        }
-        Ok(&self.buffer[self.unread.clone()])
-    }
-
-    fn take(&mut self, bytes: usize) {
-        self.unread.start += bytes;
-    }
-
-    fn pass_over_the_mark(&mut self) -> Result<(), Fault> {
-        if self.look(BYTE_ORDER_MARK.len())?.starts_with(BYTE_ORDER_MARK) {
-            self.take(BYTE_ORDER_MARK.len());
-            self.line_start = BYTE_ORDER_MARK.len() as u64;
-        }
-        Ok(())
+        Fault::new(self.bytes.position(), cause)
     }
 
     fn at_a_comment(&mut self) -> Result<bool, Fault> {
         let Some(comment) = self.comment.take() else { return Ok(false) };
-        let starts = self.look(comment.len()).map(|next| next.starts_with(&comment));
+        let starts = self.bytes.look(comment.len()).map(|next| next.starts_with(&comment));
         self.comment = Some(comment);
         starts
     }
 
     fn pass_over_the_line(&mut self) -> Result<(), Fault> {
         loop {
-            let next = self.look(1)?;
+            let next = self.bytes.look(1)?;
             match memchr2(b'\n', b'\r', next) {
                 _ if next.is_empty() => return Ok(()),
                 Some(at) => {
-                    self.take(at);
+                    self.bytes.take(at);
                     return self.end_line();
                 }
                 None => {
                     let len = next.len();
-                    self.take(len);
+                    self.bytes.take(len);
                 }
             }
         }
@@ -216,10 +163,9 @@ impl<R: Read> CsvReader<R> {
 
     /// Takes the line end that comes next.
     fn end_line(&mut self) -> Result<(), Fault> {
-        let bytes = if self.look(2)?.starts_with(b"\r\n") { 2 } else { 1 };
-        self.take(bytes);
-        self.line += 1;
-        self.line_start = self.offset - self.unread.len() as u64;
+        let bytes = if self.bytes.look(2)?.starts_with(b"\r\n") { 2 } else { 1 };
+        self.bytes.take(bytes);
+        self.bytes.begin_line();
         Ok(())
     }
 
@@ -228,9 +174,7 @@ impl<R: Read> CsvReader<R> {
         if self.row.bytes.len() + bytes > ROW_BYTES_MAX {
             return Err(self.fault(Cause::RowTooLong { most: ROW_BYTES_MAX }));
         }
-        let kept = self.unread.start..self.unread.start + bytes;
-        self.row.bytes.extend_from_slice(&self.buffer[kept]);
-        self.take(bytes);
+        self.row.bytes.extend_from_slice(self.bytes.take(bytes));
         Ok(())
     }
 
@@ -238,7 +182,7 @@ impl<R: Read> CsvReader<R> {
     fn plain_cell(&mut self) -> Result<End, Fault> {
         let delimiter = self.delimiter;
         loop {
-            let next = self.look(1)?;
+            let next = self.bytes.look(1)?;
             if next.is_empty() {
                 return Ok(End::Input);
             }
@@ -250,7 +194,7 @@ impl<R: Read> CsvReader<R> {
             let is_delimiter = next[at] == delimiter;
             self.keep(at)?;
             if is_delimiter {
-                self.take(1);
+                self.bytes.take(1);
                 return Ok(End::Delimiter);
             }
             self.end_line()?;
@@ -260,10 +204,10 @@ impl<R: Read> CsvReader<R> {
 
     /// Reads a cell whose opening quote comes next.
     fn quoted_cell(&mut self) -> Result<End, Fault> {
-        let (opened, cell_start) = (self.position(), self.row.bytes.len());
-        self.take(1);
+        let (opened, cell_start) = (self.bytes.position(), self.row.bytes.len());
+        self.bytes.take(1);
         loop {
-            let next = self.look(1)?;
+            let next = self.bytes.look(1)?;
             if next.is_empty() {
                 return Err(Fault::new(opened, Cause::OpenQuote));
             }
@@ -278,27 +222,27 @@ impl<R: Read> CsvReader<R> {
                 continue;
             }
             let delimiter = self.delimiter;
-            match *self.look(2)? {
+            match *self.bytes.look(2)? {
                 [_, b'"', ..] => {
-                    self.take(1);
+                    self.bytes.take(1);
                     self.keep(1)?;
                 }
                 [_] => {
-                    self.take(1);
+                    self.bytes.take(1);
                     return Ok(End::Input);
                 }
                 [_, next, ..] if next == delimiter => {
-                    self.take(2);
+                    self.bytes.take(2);
                     return Ok(End::Delimiter);
                 }
                 [_, b'\n' | b'\r', ..] => {
-                    self.take(1);
+                    self.bytes.take(1);
                     self.end_line()?;
                     return Ok(End::Row);
                 }
                 [_, found, ..] => {
-                    self.take(1);
-                    let Position { line, column } = self.position();
+                    self.bytes.take(1);
+                    let Position { line, column } = self.bytes.position();
                     let (line, column) = (line.unwrap_or_default(), column.unwrap_or_default());
                     return Err(Fault::new(opened, Cause::AfterQuote { line, column, found, delimiter }));
                 }
@@ -310,7 +254,7 @@ impl<R: Read> CsvReader<R> {
     /// Adds the next `bytes` to the cell, which begins at `cell_start`, and counts the lines that
     /// end in them.
     fn keep_lines(&mut self, cell_start: usize, bytes: usize) -> Result<(), Fault> {
-        let offset = self.offset - self.unread.len() as u64;
+        let offset = self.bytes.at();
         let first = self.row.bytes.len();
         self.keep(bytes)?;
         let cell = &self.row.bytes[cell_start..];
@@ -318,8 +262,7 @@ impl<R: Read> CsvReader<R> {
             let at_in_cell = first - cell_start + at;
             // `\r\n` is one end, which was counted at its `\r`.
             let is_second = cell[at_in_cell] == b'\n' && at_in_cell > 0 && cell[at_in_cell - 1] == b'\r';
-            self.line += u64::from(!is_second);
-            self.line_start = offset + at as u64 + 1;
+            self.bytes.begin_lines(u64::from(!is_second), offset + at as u64 + 1);
         }
         Ok(())
     }

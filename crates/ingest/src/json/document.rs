@@ -1,14 +1,13 @@
 //! One JSON document: an object whose members are pairs, or an array of objects. It is read as a
 //! stream; of a document of any size one member or element is held at a time.
 
-use std::io::{self, Read};
-use std::ops::Range;
+use std::io::Read;
 
 use memchr::{memchr_iter, memchr3};
 
 use super::{TEXT_BYTES_MAX, Texts};
 use crate::error::{Cause, Fault, Position, Role};
-use crate::lines::BYTE_ORDER_MARK;
+use crate::placed_bytes::PlacedBytes;
 
 /// Bytes that are read from the source at a time.
 const READ_BYTES: usize = 64 * 1024;
@@ -51,7 +50,7 @@ impl<R: Read> DocumentTexts<R> {
     /// Goes down to what `at` names.
     pub(crate) fn new(source: R, at: &[String]) -> Result<Self, Fault> {
         let mut stream = JsonStream::new(source);
-        stream.pass_over_the_mark()?;
+        stream.bytes.pass_over_the_mark()?;
         let mut name = Vec::new();
         for wanted in at {
             stream.enter_object()?;
@@ -77,7 +76,7 @@ impl<R: Read> DocumentTexts<R> {
             Some(b'[') => Container::Array,
             found => return Err(stream.unexpected("an object or an array", found)),
         };
-        stream.take(1);
+        stream.bytes.take(1);
         let at = at.to_vec();
         let (text, start) = (Vec::new(), (1, 1));
         Ok(Self { stream, container, at, name, text, start, state: DocumentState::BeforeFirst })
@@ -124,7 +123,7 @@ impl<R: Read + Send> Texts for DocumentTexts<R> {
             self.stream.name(&mut self.name)?;
         }
         self.stream.peek()?;
-        self.start = (self.stream.line, self.stream.column());
+        self.start = self.stream.bytes.line_and_column();
         self.text.clear();
         self.stream.value(Some(&mut self.text))?;
         self.state = DocumentState::Behind;
@@ -207,32 +206,19 @@ fn find_element(value: &[u8], member: &mut FirstMember) -> Result<(), Fault> {
 
 /// Finds the parts of a JSON text, and knows where it is.
 struct JsonStream<R> {
-    source: R,
-    buffer: Vec<u8>,
-    /// What of the buffer was read from the source and not taken yet.
-    unread: Range<usize>,
-    /// The offset of the end of what was read.
-    offset: u64,
-    /// The line of what comes next, from 1, and the offset at which it begins.
-    line: u64,
-    line_start: u64,
+    bytes: PlacedBytes<R>,
     /// Arrays and objects that are open around what comes next.
     depth: u32,
 }
 
 impl<R: Read> JsonStream<R> {
     fn new(source: R) -> Self {
-        let buffer = vec![0; READ_BYTES];
-        Self { source, buffer, unread: 0..0, offset: 0, line: 1, line_start: 0, depth: 0 }
-    }
-
-    fn column(&self) -> u64 {
-        self.offset - self.unread.len() as u64 - self.line_start + 1
+        Self { bytes: PlacedBytes::new(source, READ_BYTES), depth: 0 }
     }
 
     /// The place of the next byte.
     fn position(&self) -> Position {
-        Position::column(self.line, self.column())
+        self.bytes.position()
     }
 
     fn fault(&self, cause: Cause) -> Fault {
@@ -243,63 +229,28 @@ impl<R: Read> JsonStream<R> {
         self.fault(Cause::UnexpectedJson { expected, found })
     }
 
-    /// The bytes that come next, at least `least` of them unless the source ends.
-    fn look(&mut self, least: usize) -> Result<&[u8], Fault> {
-        while self.unread.len() < least {
-            self.buffer.copy_within(self.unread.clone(), 0);
-            self.unread = 0..self.unread.len();
-            match self.source.read(&mut self.buffer[self.unread.end..]) {
-                Ok(0) => break,
-                Ok(read) => {
-                    self.unread.end += read;
-                    self.offset += read as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Fault::new(Position::line(self.line), Cause::reading(error))),
-            }
-        }
-        Ok(&self.buffer[self.unread.clone()])
-    }
-
-    /// Takes bytes that were looked at and hold no line end.
-    fn take(&mut self, bytes: usize) {
-        self.unread.start += bytes;
-    }
-
-    fn pass_over_the_mark(&mut self) -> Result<(), Fault> {
-        if self.look(BYTE_ORDER_MARK.len())?.starts_with(BYTE_ORDER_MARK) {
-            self.take(BYTE_ORDER_MARK.len());
-            self.line_start = BYTE_ORDER_MARK.len() as u64;
-        }
-        Ok(())
-    }
-
     /// The next byte that is no blank, which is not taken.
     fn peek(&mut self) -> Result<Option<u8>, Fault> {
         loop {
-            let next = self.look(1)?;
+            let next = self.bytes.look(1)?;
             match next.first() {
                 None => return Ok(None),
-                Some(b' ' | b'\t' | b'\r') => self.take(1),
+                Some(b' ' | b'\t' | b'\r') => {
+                    self.bytes.take(1);
+                }
                 Some(b'\n') => {
-                    self.take(1);
-                    self.begin_line();
+                    self.bytes.take(1);
+                    self.bytes.begin_line();
                 }
                 Some(&byte) => return Ok(Some(byte)),
             }
         }
     }
 
-    /// What comes next is the beginning of a line.
-    fn begin_line(&mut self) {
-        self.line += 1;
-        self.line_start = self.offset - self.unread.len() as u64;
-    }
-
     fn enter_object(&mut self) -> Result<(), Fault> {
         match self.peek()? {
             Some(b'{') => {
-                self.take(1);
+                self.bytes.take(1);
                 self.depth += 1;
                 Ok(())
             }
@@ -317,11 +268,11 @@ impl<R: Read> JsonStream<R> {
         };
         match self.peek()? {
             Some(byte) if byte == end => {
-                self.take(1);
+                self.bytes.take(1);
                 Ok(false)
             }
             Some(b',') if !is_first => {
-                self.take(1);
+                self.bytes.take(1);
                 Ok(true)
             }
             Some(_) if is_first => Ok(true),
@@ -342,7 +293,9 @@ impl<R: Read> JsonStream<R> {
         let decoded = serde_json::from_slice::<String>(name)
             .map_err(|error| Fault::new(start, Cause::Json(super::said(&error))))?;
         match self.peek()? {
-            Some(b':') => self.take(1),
+            Some(b':') => {
+                self.bytes.take(1);
+            }
             found => return Err(self.unexpected("`:`", found)),
         }
         Ok(decoded)
@@ -361,7 +314,7 @@ impl<R: Read> JsonStream<R> {
         // lowest bit.
         let (mut open, mut depth) = (0_u128, 0_u32);
         loop {
-            let next = self.look(1)?;
+            let next = self.bytes.look(1)?;
             let Some(&byte) = next.first() else {
                 return Err(Fault::new(start, Cause::OpenJson));
             };
@@ -390,7 +343,7 @@ impl<R: Read> JsonStream<R> {
                 }
                 b'\n' => {
                     self.keep(1, &mut text, start)?;
-                    self.begin_line();
+                    self.bytes.begin_line();
                 }
                 _ => {
                     let is_end = |byte: &u8| {
@@ -414,7 +367,7 @@ impl<R: Read> JsonStream<R> {
             return Ok(true);
         }
         // A number or a word may go on in what is read next.
-        Ok(match self.look(1)?.first() {
+        Ok(match self.bytes.look(1)?.first() {
             None => true,
             Some(byte) => {
                 matches!(byte, b',' | b' ' | b'\t' | b'\r' | b'\n' | b'}' | b']' | b'"' | b'{' | b'[')
@@ -427,7 +380,7 @@ impl<R: Read> JsonStream<R> {
         let before = text.as_ref().map_or(0, |text| text.len());
         self.keep(1, text, start)?;
         loop {
-            let next = self.look(1)?;
+            let next = self.bytes.look(1)?;
             if next.is_empty() {
                 return Err(Fault::new(start, Cause::OpenJson));
             }
@@ -449,7 +402,7 @@ impl<R: Read> JsonStream<R> {
                 break;
             }
             // What is escaped: a quote ends nothing.
-            if self.look(1)?.is_empty() {
+            if self.bytes.look(1)?.is_empty() {
                 return Err(Fault::new(start, Cause::OpenJson));
             }
             self.keep(1, text, start)?;
@@ -459,14 +412,13 @@ impl<R: Read> JsonStream<R> {
 
     /// Takes bytes of a value that begins at `start`.
     fn keep(&mut self, bytes: usize, text: &mut Option<&mut Vec<u8>>, start: Position) -> Result<(), Fault> {
-        let kept = self.unread.start..self.unread.start + bytes;
+        let taken = self.bytes.take(bytes);
         if let Some(text) = text {
             if text.len() + bytes > TEXT_BYTES_MAX {
                 return Err(Fault::new(start, Cause::JsonTooLong { most: TEXT_BYTES_MAX }));
             }
-            text.extend_from_slice(&self.buffer[kept]);
+            text.extend_from_slice(taken);
         }
-        self.take(bytes);
         Ok(())
     }
 }

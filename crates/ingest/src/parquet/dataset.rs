@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::error::{ParquetPlace, ParquetProblem};
 use super::footer::{ParquetFile, SharedFile};
 use super::group::{ColumnSource, GroupTask};
 use super::nested::{FileColumn, SharedColumns, columns_of};
@@ -11,6 +10,7 @@ use super::{UnreadFile, guarded};
 use crate::error::Fault;
 use crate::input::{Input, Meter};
 use crate::options::ReadOptions;
+use crate::parquet_problem::{ParquetPlace, ParquetProblem};
 use crate::parts::PartFile;
 
 use graven_format::{ColumnType, Source};

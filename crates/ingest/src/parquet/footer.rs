@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 
-use super::error::{ParquetPlace, ParquetProblem};
 use super::thrift::check_footer;
 use super::unpack::PageCodec;
 use super::{UnreadFile, guarded};
+use crate::parquet_problem::{ParquetPlace, ParquetProblem};
 
 /// Bytes of a footer. Files of ten thousand columns and row groups have some tens of millions.
 const FOOTER_BYTES_MAX: u64 = 256 << 20;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
-use super::error::{ParquetPlace, ParquetProblem};
 use super::footer::SharedFile;
 use super::leaf::Leaf;
 use super::nested::{NodeShape, SchemaNode};
 use super::pages::PageMemory;
 use super::scalar::ScalarKind;
 use crate::input::Meter;
+use crate::parquet_problem::{ParquetPlace, ParquetProblem};
 use crate::row::{CellKind, CellSpan};
 
 /// Bytes of cells in a batch, the last row not counted in.

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::data_type::{ByteArray, FixedLenByteArray, Int96};
 
-use super::error::ParquetProblem;
 use super::footer::SharedFile;
 use super::guarded;
 use super::pages::{ChunkPages, PageMemory};
 use crate::input::Meter;
+use crate::parquet_problem::ParquetProblem;
 
 /// Values that are no nulls.
 #[derive(Debug)]

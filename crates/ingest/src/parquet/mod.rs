@@ -4,37 +4,23 @@
 //! bytes that no writer writes, so every length is checked before it sees one (`thrift.rs`,
 //! `footer.rs`, `pages.rs`), and what is left is caught around each call ([`guarded`]).
 
-mod error;
-
-#[cfg(feature = "parquet")]
 mod conveyor;
-#[cfg(feature = "parquet")]
 mod dataset;
-#[cfg(feature = "parquet")]
 mod footer;
-#[cfg(feature = "parquet")]
 mod group;
-#[cfg(feature = "parquet")]
 mod leaf;
-#[cfg(feature = "parquet")]
 mod nested;
-#[cfg(feature = "parquet")]
 mod pages;
-#[cfg(feature = "parquet")]
 mod rows;
-#[cfg(feature = "parquet")]
 mod scalar;
-#[cfg(feature = "parquet")]
 mod thrift;
-#[cfg(feature = "parquet")]
 mod unpack;
 
-#[cfg(feature = "parquet")]
 pub(crate) use dataset::ParquetDataset;
-pub use error::{ParquetPlace, ParquetProblem};
+
+use crate::parquet_problem::{ParquetPlace, ParquetProblem};
 
 /// Why a file is not read.
-#[cfg(feature = "parquet")]
 #[derive(Debug)]
 enum UnreadFile {
     /// The system does not open it.
@@ -45,7 +31,6 @@ enum UnreadFile {
     Problem(ParquetPlace, ParquetProblem),
 }
 
-#[cfg(feature = "parquet")]
 impl UnreadFile {
     /// The fault of the file at `path`.
     fn of(self, path: &std::path::Path) -> crate::error::Fault {
@@ -60,7 +45,6 @@ impl UnreadFile {
 }
 
 /// Calls the `parquet` crate, and makes an error of what it panics on.
-#[cfg(feature = "parquet")]
 fn guarded<T>(call: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T, ParquetProblem> {
     // What was under way is not used again: the reading ends with the error.
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
@@ -75,7 +59,6 @@ fn guarded<T>(call: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T, Pa
 }
 
 /// What the crate says, without its own name in front.
-#[cfg(feature = "parquet")]
 fn said(error: &parquet::errors::ParquetError) -> String {
     let text = error.to_string();
     for prefix in ["Parquet error: ", "EOF: ", "External: "] {

@@ -8,9 +8,9 @@ use parquet::schema::types::{Type as SchemaType, TypePtr};
 
 use graven_format::{ColumnType, VALUE_BYTES_MAX};
 
-use super::error::ParquetProblem;
 use super::leaf::Leaf;
 use super::scalar::ScalarKind;
+use crate::parquet_problem::ParquetProblem;
 
 /// A part of the schema, with the levels that say how much of it there is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result as CrateResult};
 use parquet::schema::types::ColumnDescPtr;
 
-use super::error::ParquetProblem;
 use super::footer::{ChunkPlace, SharedFile};
 use super::thrift::{PageHeader, ThriftFault};
 use crate::input::Meter;
+use crate::parquet_problem::ParquetProblem;
 
 /// Bytes of the header of a page: its least and greatest values are in it.
 const HEADER_BYTES_MAX: usize = 16 << 20;

@@ -6,8 +6,8 @@ use graven_format::ColumnType;
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
 use parquet::schema::types::Type as SchemaType;
 
-use super::error::ParquetProblem;
 use super::leaf::LeafValues;
+use crate::parquet_problem::ParquetProblem;
 use crate::row::CellKind;
 
 /// Bytes of the longest decimal: 38 digits take 16, and those of 256 bits take 32.

@@ -1,7 +1,7 @@
 //! Thrift's compact protocol, as far as a Parquet file needs it before the `parquet` crate may see
 //! the bytes: the headers of pages, and a walk through the footer that finds lengths which lie.
 
-use super::error::ParquetProblem;
+use crate::parquet_problem::ParquetProblem;
 
 /// Structs inside of structs that are passed over. Parquet's own nest 6 deep.
 const DEPTH_MAX: usize = 16;

@@ -6,8 +6,8 @@ use std::io::Read;
 use flate2::read::MultiGzDecoder;
 use parquet::basic::CompressionCodec;
 
-use super::error::ParquetProblem;
 use crate::compressed::Compression;
+use crate::parquet_problem::ParquetProblem;
 
 /// The most that a byte of snappy stands for: a copy of 64 bytes takes three.
 const SNAPPY_RATIO_MAX: usize = 22;
