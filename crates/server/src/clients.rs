@@ -90,9 +90,9 @@ pub(crate) struct ClientState {
 /// What a Redis client has made of its connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RespState {
-    pub(crate) name: Vec<u8>,
-    pub(crate) library: Vec<u8>,
-    pub(crate) library_version: Vec<u8>,
+    pub(crate) name: Box<[u8]>,
+    pub(crate) library: Box<[u8]>,
+    pub(crate) library_version: Box<[u8]>,
     /// The version of RESP; 0 where something else is spoken.
     pub(crate) version: u8,
     /// The last command, `NULL` before the first.

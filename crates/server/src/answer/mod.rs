@@ -262,7 +262,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             }
         }
         match session {
-            Session::Http(http) => self.respond_in(http, number, input, pending, slots),
+            Session::Http(http) => self.respond_in(&mut **http, number, input, pending, slots),
             Session::Resp(resp) => {
                 // Never within an answer.
                 if resp.is_tracking() && !resp.is_unfinished() {

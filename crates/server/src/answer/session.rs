@@ -9,14 +9,15 @@ use crate::clients::{ClientEntry, ClientState};
 use crate::listener::ListenerRules;
 use crate::options::ServerOptions;
 
-/// What a connection speaks, and what its protocol remembers between two requests.
+/// What a connection speaks, and what its protocol remembers between two requests. That is boxed: each remembers more than a
+/// connection does that has said nothing yet.
 #[derive(Debug)]
 pub(crate) enum Session {
     /// Nothing that tells has been received yet.
     Undecided(ListenerRules, Arc<ClientEntry>),
     /// HTTP.
-    Http(http::HttpSession),
-    /// RESP. Boxed, because it remembers far more than the others.
+    Http(Box<http::HttpSession>),
+    /// RESP.
     Resp(Box<resp::RespSession>),
     /// memcached.
     Memcached(Box<memcached::MemcachedSession>),
@@ -44,7 +45,9 @@ impl Session {
         options: &ServerOptions,
     ) -> Self {
         let (name, session) = match protocol {
-            Protocol::Http => ("http", Self::Http(http::HttpSession::new(Arc::clone(client), rules))),
+            Protocol::Http => {
+                ("http", Self::Http(Box::new(http::HttpSession::new(Arc::clone(client), rules))))
+            }
             Protocol::Redis => {
                 let session = resp::RespSession::new(Arc::clone(client), options.limits.resp, rules.table);
                 ("resp", Self::Resp(Box::new(session)))

@@ -86,6 +86,11 @@ impl RequestDecoder {
         Self { limits, searched: 0, discard: 0, logins: LoginSets::None }
     }
 
+    /// What is read next begins with an earlier request than where the last ended.
+    pub fn rewind(&mut self) {
+        (self.searched, self.discard) = (0, 0);
+    }
+
     /// Reads `logins` as [`Request::Login`] from now on, instead of as [`Request::Write`].
     pub fn read_logins(&mut self, logins: LoginSets) {
         self.logins = logins;

@@ -36,6 +36,16 @@ impl RequestDecoder {
         Self { limits, seen: 0, args_left: 0, args_count: 0, args_start: 0 }
     }
 
+    /// What is read next begins with an earlier request than where the last ended.
+    pub fn rewind(&mut self) {
+        *self = Self::new(self.limits);
+    }
+
+    /// The limits that it was made with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Decodes the request that `bytes` begin with.
     ///
     /// After [`Decoded::NeedMore`] call again with the same bytes and more behind them. After a message call with what

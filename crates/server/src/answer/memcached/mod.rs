@@ -48,13 +48,10 @@ pub(super) fn say_unavailable(why: Unavailable, out: &mut Vec<u8>) {
 #[derive(Debug)]
 pub(crate) struct MemcachedSession {
     decoder: RequestDecoder,
-    limits: Limits,
     client: Arc<ClientEntry>,
     asker: Asker,
     /// The table that is asked.
     table: TableChoice,
-    /// The `set` with which a client says who it is.
-    logins: LoginSets,
     /// A request of which a part is not answered.
     unfinished: Option<UnfinishedRequest>,
 }
@@ -78,7 +75,7 @@ impl MemcachedSession {
     pub(super) fn new(client: Arc<ClientEntry>, limits: Limits, listener: Option<TableId>) -> Self {
         let (decoder, asker) = (RequestDecoder::new(limits), Asker::new(listener));
         let table = asker.rule().first();
-        Self { decoder, limits, client, asker, table, logins: LoginSets::None, unfinished: None }
+        Self { decoder, client, asker, table, unfinished: None }
     }
 
     /// Lets a user in that says a name, a blank and a token.
@@ -189,16 +186,15 @@ impl Language for MemcachedSession {
     }
 
     fn set_asker(&mut self, asker: Asker, access: &AccessView<'_>) {
-        self.logins = match asker.name() {
+        self.decoder.read_logins(match asker.name() {
             _ if access.is_open() => LoginSets::None,
             // memcached's clients write under keys of their own, and may have been let in by the network alone.
             None if access.has_anonymous() => LoginSets::Key(LOGIN_KEY),
             None => LoginSets::Any,
             Some(_) => LoginSets::None,
-        };
+        });
         self.table = asker.rule().first();
         self.asker = asker;
-        self.decoder.read_logins(self.logins);
     }
 
     #[inline]
@@ -207,8 +203,7 @@ impl Language for MemcachedSession {
     }
 
     fn rewind(&mut self) {
-        self.decoder = RequestDecoder::new(self.limits);
-        self.decoder.read_logins(self.logins);
+        self.decoder.rewind();
     }
 
     #[inline]

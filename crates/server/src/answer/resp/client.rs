@@ -208,15 +208,15 @@ impl RespSession {
                 }
             }
             ClientTopic::SetName { name } => {
-                self.client.state().resp.name = name.to_vec();
+                self.client.state().resp.name = name.into();
                 reply::ok(out);
             }
             ClientTopic::LibraryName { name } => {
-                self.client.state().resp.library = name.to_vec();
+                self.client.state().resp.library = name.into();
                 reply::ok(out);
             }
             ClientTopic::LibraryVersion { version } => {
-                self.client.state().resp.library_version = version.to_vec();
+                self.client.state().resp.library_version = version.into();
                 reply::ok(out);
             }
             ClientTopic::Reply(mode) => self.set_replies(mode, out),

@@ -36,7 +36,7 @@ impl RespSession {
         self.transaction = Transaction::None;
         self.tracking = TrackingState::default();
         (self.replies, self.is_silent) = (ReplyMode::On, false);
-        self.client.state().resp.name.clear();
+        self.client.state().resp.name = Box::default();
     }
 
     /// Asks another table from now on.
@@ -206,7 +206,7 @@ fn hello<R>(
     }
     session.version = greeting.version.unwrap_or(session.version);
     if let Some(name) = greeting.name {
-        session.client.state().resp.name = name.to_vec();
+        session.client.state().resp.name = name.into();
     }
     reply::map_head(out, session.version, 7);
     for (name, value) in [("server", "redis"), ("version", REDIS_VERSION)] {

@@ -53,7 +53,6 @@ pub(super) const DAMAGED: &[u8] = b"ERR the table is damaged where this key woul
 #[derive(Debug)]
 pub(crate) struct RespSession {
     decoder: RequestDecoder,
-    limits: Limits,
     version: Version,
     /// Who asks, and the table that is asked.
     asker: Asker,
@@ -83,7 +82,6 @@ impl RespSession {
         let asker = Asker::new(listener);
         Self {
             decoder: RequestDecoder::new(limits),
-            limits,
             version: Version::Resp2,
             table: asker.rule().first(),
             asker,
@@ -221,7 +219,7 @@ impl Language for RespSession {
     }
 
     fn rewind(&mut self) {
-        self.decoder = RequestDecoder::new(self.limits);
+        self.decoder.rewind();
     }
 
     #[inline]

@@ -81,7 +81,7 @@ impl RespSession {
         slot: &mut ConnectionSlot,
     ) -> After {
         responder.loop_counters.resp.requests.add(1);
-        let limit = self.limits.request_bytes_max;
+        let limit = self.decoder.limits().request_bytes_max;
         let Transaction::Open(queued) = &mut self.transaction else { return After::Done };
         let refusal = match command {
             Ok(Command::Multi) => Refusal::InsideMulti { command: "MULTI" },
@@ -171,7 +171,7 @@ impl RespSession {
             _ if *at == commands.len() && self.unfinished.is_none() => return After::Done,
             _ => StopReason::Full,
         };
-        self.decoder = graven_wire::resp::RequestDecoder::new(self.limits);
+        self.decoder.rewind();
         self.executing = Some(executing);
         After::Unfinished(stop)
     }
