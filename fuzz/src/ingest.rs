@@ -65,7 +65,11 @@ fn read(input: Result<Input, graven_ingest::Error>, options: &ReadOptions) -> Ou
             Ok(Some(pair)) => {
                 assert!(pair.key.len() <= KEY_BYTES_MAX && pair.value.len() <= VALUE_BYTES_MAX);
                 let before = read.last().map_or(0, |&(.., line)| line);
-                assert!(pair.line > before || is_document && pair.line == before, "line {} behind line {before}", pair.line);
+                assert!(
+                    pair.line > before || is_document && pair.line == before,
+                    "line {} behind line {before}",
+                    pair.line
+                );
                 read.push((pair.key.to_vec(), pair.value.to_vec(), pair.line));
             }
             Ok(None) => return (read, None),

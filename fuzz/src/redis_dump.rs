@@ -5,8 +5,8 @@ use std::io::Cursor;
 
 use graven_format::Options;
 use graven_ingest::{
-    Compression, HashForm, Input, OtherPolicy, RedisBuilder, RedisCounts, RedisDump, RedisOptions, RedisTable,
-    TakenKind, TtlPolicy,
+    Compression, HashForm, Input, OtherPolicy, RedisBuilder, RedisCounts, RedisDump, RedisOptions,
+    RedisTable, TakenKind, TtlPolicy,
 };
 
 use crate::ingest::Drops;

@@ -7,6 +7,7 @@ use super::fields::{Accept, EntityTags};
 use super::head::place;
 use super::hosts::Hosts;
 use super::request::{Method, Request, decode_for};
+use super::secret::is_same_secret;
 use super::{Body, Error, Limits, Version};
 use crate::Decoded;
 
@@ -79,7 +80,14 @@ impl RequestDecoder {
         let target_bytes = memchr::memchr(b' ', after_method)?;
         let (target, rest) = after_method.split_at(target_bytes);
         let consumed = METHOD.len() + target_bytes + self.known.len();
-        let same = rest.starts_with(&self.known) && consumed <= self.limits.head_bytes_max;
+        // The headers may be those of another connection, and hold its secret.
+        let is_known = match self.authorization {
+            None => rest.starts_with(&self.known),
+            Some(_) => {
+                rest.get(..self.known.len()).is_some_and(|headers| is_same_secret(headers, &self.known))
+            }
+        };
+        let same = is_known && consumed <= self.limits.head_bytes_max;
         // Other targets are not wrong, but take the careful way.
         if !same || !target.starts_with(b"/") || !is_plain_ascii(target) {
             return None;

@@ -26,6 +26,7 @@ mod hosts;
 mod percent;
 mod request;
 mod response;
+mod secret;
 
 pub use body::{Body, encode_chunk, encode_last_chunk};
 pub use decoder::RequestDecoder;
@@ -38,6 +39,7 @@ pub use response::{
     ConnectionHeader, Length, ReadyHead, Representation, Response, ResponseHead, decode_response,
     encode_head, encode_response, reason,
 };
+pub use secret::is_same_secret;
 
 /// The name of the one content coding that is known here.
 const ZSTD: &str = "zstd";

@@ -32,7 +32,7 @@ use crate::listener::ListenerRules;
 use crate::options::ServerOptions;
 use crate::output::OutputBuffer;
 use heads::{Heads, ResponseFraming};
-use login::{ClientLogin, is_same};
+use login::ClientLogin;
 use mget::{BodyEnd, Layout, ManyKeys};
 use route::{HEALTH, HEALTHY, MISSING_KEY, NO_SUCH_PATH, READINESS, Route, route};
 
@@ -174,7 +174,7 @@ impl HttpSession {
             }
             // What was not looked at is looked at when it comes again.
             (Some(header), Some(said))
-                if is_same(header, said) && self.failure() != Some(LoginFailure::TooMany) => {}
+                if http::is_same_secret(header, said) && self.failure() != Some(LoginFailure::TooMany) => {}
             (Some(header), _) => {
                 let asker = match ClientLogin::of(header) {
                     Some(ClientLogin { name, token }) => {
