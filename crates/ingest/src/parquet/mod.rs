@@ -4,7 +4,7 @@
 //! bytes that no writer writes, so every length is checked before it sees one (`thrift.rs`,
 //! `footer.rs`, `pages.rs`), and what is left is caught around each call ([`guarded`]).
 
-mod conveyor;
+mod bounded_queue;
 mod dataset;
 mod footer;
 mod group;

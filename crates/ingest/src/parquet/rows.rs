@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use super::conveyor::{Conveyor, conveyor};
+use super::bounded_queue::{BoundedQueue, bounded_queue};
 use super::group::{GroupFault, GroupTask, RowBatch};
 use super::pages::PageMemory;
 use crate::error::{Cause, Fault, Position};
@@ -30,7 +30,7 @@ pub(crate) struct ParquetRows {
     width: usize,
     ignored: Vec<String>,
     /// Of each thread, what it has decoded: thread i has tasks i, i + n, i + 2n, …
-    decoded: Vec<Conveyor<GroupOutput>>,
+    decoded: Vec<BoundedQueue<GroupOutput>>,
     threads: Vec<JoinHandle<()>>,
     /// The task whose rows come.
     task: usize,
@@ -83,7 +83,7 @@ impl ParquetRows {
         let (pages, queued) = (pages / threads as u64, decoded_bytes / threads as u64);
         let queued = usize::try_from(queued).unwrap_or(usize::MAX);
         for number in 0..threads {
-            let (put, take) = conveyor();
+            let (put, take) = bounded_queue();
             let (tasks, meter) = (Arc::clone(&rows.tasks), Arc::clone(meter));
             let decode = move || {
                 let memory = Arc::new(PageMemory::new(pages));
