@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::programs::started;
-use crate::support::root;
+use crate::support::graven;
 
 /// Rows of each file: several pages and row groups.
 const ROWS: u32 = 2000;
@@ -17,19 +17,9 @@ fn python() -> String {
     })
 }
 
-/// Runs graven with the feature, which the other tests do without.
-fn graven(arguments: &[&str]) -> String {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let run = ["run", "--quiet", "--locked", "--package", "graven", "--features", "parquet", "--target-dir"];
-    let output = Command::new(cargo)
-        .args(run)
-        .arg(root().join("target/parquet"))
-        .arg("--")
-        .args(arguments)
-        .current_dir(root())
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
+/// Runs graven, and gives what it printed.
+fn run(arguments: &[&str]) -> String {
+    let output = graven().args(arguments).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "graven {arguments:?}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -52,10 +42,10 @@ fn what_pyarrow_and_duckdb_write_is_read_value_by_value() {
         let expected = if own.exists() { own } else { folder.path().join("arrow.jsonl") };
         let expected = fs::read_to_string(expected).unwrap();
         let table = file.with_extension("graven");
-        graven(&["build", file.to_str().unwrap(), "-o", table.to_str().unwrap()]);
+        run(&["build", file.to_str().unwrap(), "-o", table.to_str().unwrap()]);
         let keys: Vec<&str> = expected.lines().map(|line| line.split_once('\t').unwrap().0).collect();
         let asked = [&["get", "--with-keys", table.to_str().unwrap()], &keys[..]].concat();
-        let found = graven(&asked);
+        let found = run(&asked);
         for (found, expected) in found.lines().zip(expected.lines()) {
             assert_eq!(found, expected, "{}", file.display());
         }
