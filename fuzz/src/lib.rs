@@ -12,6 +12,7 @@ pub mod ingest;
 pub mod json;
 pub mod memcached;
 pub mod parquet;
+pub mod proxy;
 pub mod redis_dump;
 pub mod resp;
 pub mod rows;

@@ -43,6 +43,7 @@ targets! {
     memcached_reply: graven_fuzz::memcached::reply,
     address: graven_fuzz::address::parse,
     glob: graven_fuzz::glob::matches,
+    proxy_header: graven_fuzz::proxy::header,
     http_request: graven_fuzz::http::request,
     http_response: graven_fuzz::http::response,
     ingest_json: graven_fuzz::json::document,

@@ -134,6 +134,49 @@ fn the_log_goes_to_standard_error_and_is_as_long_as_told() {
 }
 
 #[test]
+fn the_log_says_why_a_connection_without_a_trusted_proxy_header_is_closed() {
+    let endpoints = ["127.0.0.1:0?proxy=required", "127.0.0.1:0?proxy=required&from=10.0.0.0/8"];
+    let mut child = graven()
+        .args(["serve", "-", "--listen", endpoints[0], "--listen", endpoints[1]])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"a 1\n").unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    said.next().unwrap();
+    let header = "PROXY TCP4 192.0.2.7 192.0.2.1 50000 80\r\n";
+    let bad_request = "GET / HTTP/9.9\r\n\r\n";
+    let mut peers = Vec::new();
+    for (endpoint, sent) in [
+        (0, bad_request.to_owned()),
+        (1, format!("{header}get a\r\n")),
+        (0, format!("{header}{bad_request}")),
+    ] {
+        while peers.len() <= endpoint {
+            let line = said.next().unwrap();
+            peers.push(line["listening on ".len()..].split('?').next().unwrap().to_owned());
+        }
+        let mut stream = TcpStream::connect(&peers[endpoint]).unwrap();
+        stream.write_all(sent.as_bytes()).unwrap();
+        // Bytes that nobody has read make the end of the connection a reset.
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let log = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    let closed: Vec<&str> = log.lines().filter(|line| line.contains("connection closed: ")).collect();
+    let [missing, untrusted, behind] = closed[..] else { panic!("{log}") };
+    assert!(
+        missing.contains("it begins with no PROXY header") && missing.contains("peer=\"127.0.0.1:"),
+        "{log}"
+    );
+    let reason = "it is none of the sources whose PROXY headers are trusted";
+    assert!(untrusted.contains(reason) && untrusted.contains("peer=\"127.0.0.1:"), "{log}");
+    assert!(behind.contains("peer=\"192.0.2.7:50000\""), "{log}");
+}
+
+#[test]
 fn a_log_of_json_has_an_object_a_line() {
     let mut child = graven()
         .args(["serve", "-", "--listen", "127.0.0.1:0", "--log-format", "json"])

@@ -65,7 +65,9 @@ impl Ends {
 #[derive(Debug)]
 pub(crate) struct ClientEntry {
     pub(crate) id: u64,
-    pub(crate) ends: Ends,
+    ends: Ends,
+    /// Those that a load balancer has announced. Few connections have such.
+    announced: OnceLock<Box<Ends>>,
     pub(crate) descriptor: i32,
     pub(crate) connected: Instant,
     state: Mutex<ClientState>,
@@ -109,6 +111,17 @@ impl ClientEntry {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What both ends are called: as a load balancer has announced them, if one has.
+    pub(crate) fn ends(&self) -> Ends {
+        self.announced.get().map_or(self.ends, |announced| **announced)
+    }
+
+    /// Notes what a load balancer has announced, before the first request.
+    pub(crate) fn set_announced(&self, ends: Ends) {
+        // A connection is announced once.
+        self.announced.get_or_init(|| Box::new(ends));
+    }
+
     /// The name in the certificate that the peer has shown in the TLS handshake, which was checked; `None` without one.
     pub(crate) fn certificate_name(&self) -> Option<&Arc<str>> {
         self.certificate_name.get()
@@ -148,6 +161,7 @@ impl Clients {
         let client = Arc::new(ClientEntry {
             id,
             ends,
+            announced: OnceLock::new(),
             descriptor,
             connected: now,
             state: Mutex::new(state),

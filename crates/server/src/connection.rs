@@ -12,6 +12,7 @@ use crate::journal::Journal;
 use crate::listener::ListenerRules;
 use crate::options::ServerOptions;
 use crate::output::OutputBuffer;
+use crate::proxied::ProxyRefusal;
 use crate::system::{Stream, System};
 
 /// Requests that wait for blocks, in bytes, up to which those behind them are read.
@@ -82,7 +83,7 @@ enum Phase {
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
-    /// For the end of the TLS handshake.
+    /// For a PROXY header, and the end of the TLS handshake.
     Handshake,
     Request,
     RestOfRequest,
@@ -307,7 +308,13 @@ impl<S: Stream> Connection<S> {
         shared: &LoopShared<'_, Y>,
         room: &mut [u8],
     ) -> io::Result<Option<usize>> {
-        let bytes = match self.stream.read(room) {
+        let read = self.stream.read(room);
+        if self.waits == Waits::Handshake
+            && let Some(ends) = self.stream.announced()
+        {
+            self.client.set_announced(ends);
+        }
+        let bytes = match read {
             Ok(0) => {
                 self.readable = false;
                 return Ok(Some(0));
@@ -520,6 +527,9 @@ impl<S: Stream> Connection<S> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => LoopAction::Again,
             // The stream cannot go on, and its peer was told why.
             Err(error) if error.kind() == io::ErrorKind::InvalidData && self.phase == Phase::Open => {
+                if ProxyRefusal::is_why(&error) {
+                    shared.responder.loop_counters().protocol_errors.add(1);
+                }
                 shared.journal.peer(shared.clock.now(), &self.stream, &error.to_string());
                 self.end_output().unwrap_or(LoopAction::Close)
             }
@@ -583,6 +593,9 @@ impl<S: Stream> Connection<S> {
         let timeouts = &shared.timeouts;
         let is_brimful = self.brimful && self.phase == Phase::Open;
         let (most, reason) = match self.waits {
+            Waits::Handshake if self.stream.awaits_proxy_header() => {
+                (timeouts.handshake, Some("no PROXY header came in time"))
+            }
             Waits::Handshake => (timeouts.handshake, Some("the TLS handshake did not end in time")),
             Waits::Request if self.session.is_short_lived() => (timeouts.short_lived_idle, None),
             Waits::Request => (timeouts.idle, None),

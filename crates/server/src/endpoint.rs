@@ -6,11 +6,14 @@ use std::str::FromStr;
 use graven_catalog::TableName;
 use graven_wire::address::{Address, AddressError, AddressProblem, Location, Protocol};
 
+use crate::network::Network;
+
 /// A place to listen on: `127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` or `unix:PATH`; with a
 /// scheme (`http://`, `redis://` or `resp://`, `memcached://`, `redis+unix:` and so on) to speak
 /// only that, on its usual port if none is given. `?table=NAME` behind it keeps it to one table. `?tls=on`, `off` or `both` says
 /// whether TLS is spoken, as do the schemes `https://`, `rediss://` and `memcacheds://`; `?client=required`, `optional` or `none`
-/// whether clients show certificates. Several are joined with `&`.
+/// whether clients show certificates. `?proxy=required` is for a load balancer, whose connections begin with a header of the PROXY
+/// protocol; `from=` names the networks of those that are believed. Several are joined with `&`.
 ///
 /// ```
 /// use graven_server::{Endpoint, Speaks};
@@ -36,6 +39,9 @@ pub struct Endpoint {
     pub tls: Option<TlsMode>,
     /// Whether clients show certificates there; `None` where nothing says so: they must once there is an authority to check them by.
     pub client: Option<ClientCertificates>,
+    /// The sources whose connections begin with a header of the PROXY protocol, which says who the client is: those of these networks, or
+    /// where there are none those of this machine. All others are closed. `None` where connections begin with a request.
+    pub proxy: Option<Vec<Network>>,
 }
 
 /// Whether TLS is spoken.
@@ -72,6 +78,8 @@ const CLIENT_CERTIFICATES: [(&str, ClientCertificates); 3] = [
 const TABLE: &str = "table";
 const TLS: &str = "tls";
 const CLIENT: &str = "client";
+const PROXY: &str = "proxy";
+const FROM: &str = "from";
 
 /// What an endpoint speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,10 +103,11 @@ impl FromStr for Endpoint {
         if let Some(problem) = unusable(&address) {
             return Err(AddressError::new(text, problem));
         }
-        let EndpointParameters { table, tls, client } =
+        let EndpointParameters { table, tls, client, proxy, from } =
             EndpointParameters::of(&address).map_err(|problem| AddressError::new(text, problem))?;
         let tls = if address.is_tls { Some(TlsMode::On) } else { tls };
-        Ok(Self { speaks: address.protocol.into(), location: address.location, table, tls, client })
+        let proxy = proxy.map(|()| from.unwrap_or_default());
+        Ok(Self { speaks: address.protocol.into(), location: address.location, table, tls, client, proxy })
     }
 }
 
@@ -121,6 +130,8 @@ struct EndpointParameters {
     table: Option<TableName>,
     tls: Option<TlsMode>,
     client: Option<ClientCertificates>,
+    proxy: Option<()>,
+    from: Option<Vec<Network>>,
 }
 
 impl EndpointParameters {
@@ -140,7 +151,22 @@ impl EndpointParameters {
                 CLIENT if found.client.is_none() => {
                     found.client = Some(one_of(CLIENT, value, &CLIENT_CERTIFICATES)?);
                 }
+                // Without `required` anybody could send a header and be whom it names.
+                PROXY if found.proxy.is_none() => {
+                    found.proxy = Some(one_of(PROXY, value, &[("required", ())])?);
+                }
+                FROM if found.from.is_none() => found.from = Some(networks(value)?),
                 _ => return Err(AddressProblem::UnknownParameter { name: name.to_owned() }),
+            }
+        }
+        if found.from.is_some() {
+            let reason = match (found.proxy, &address.location) {
+                (None, _) => "it names the sources of PROXY headers; write proxy=required, too",
+                (_, Location::Unix(_)) => "the rights of the socket's file say who may connect; leave it out",
+                _ => "",
+            };
+            if !reason.is_empty() {
+                return Err(AddressProblem::BadParameter { name: FROM, reason: reason.to_owned() });
             }
         }
         if address.is_tls && found.tls.is_some_and(|tls| tls != TlsMode::On) {
@@ -157,6 +183,12 @@ impl EndpointParameters {
         }
         Ok(found)
     }
+}
+
+/// Networks, separated by commas.
+fn networks(text: &str) -> Result<Vec<Network>, AddressProblem> {
+    let networks = text.split(',').map(str::parse::<Network>).collect::<Result<_, _>>();
+    networks.map_err(|error| AddressProblem::BadParameter { name: FROM, reason: error.to_string() })
 }
 
 /// The one of several words that `found` is.
@@ -210,7 +242,12 @@ impl fmt::Display for Endpoint {
         let client =
             self.client.map(|client| format!("{CLIENT}={}", word_for(&client, &CLIENT_CERTIFICATES)));
         let table = self.table.as_ref().map(|table| format!("{TABLE}={table}"));
-        let parameters: Vec<String> = [table, tls, client].into_iter().flatten().collect();
+        let proxy = self.proxy.as_ref().map(|_| format!("{PROXY}=required"));
+        let from = self.proxy.as_deref().filter(|networks| !networks.is_empty()).map(|networks| {
+            let networks: Vec<String> = networks.iter().map(Network::to_string).collect();
+            format!("{FROM}={}", networks.join(","))
+        });
+        let parameters: Vec<String> = [table, tls, client, proxy, from].into_iter().flatten().collect();
         let address = Address {
             protocol,
             is_tls,
@@ -254,6 +291,9 @@ mod tests {
             ("a:1?tls=on", Speaks::Any, "a:1?tls=on"),
             ("resp://a:1?tls=off", Speaks::Resp, "resp://a:1?tls=off"),
             ("unix:/a?tls=on&client=required", Speaks::Any, "unix:/a?tls=on&client=required"),
+            ("a:1?proxy=required&tls=on", Speaks::Any, "a:1?tls=on&proxy=required"),
+            ("a:1?from=10.0.0.0/8,::1&proxy=required", Speaks::Any, "a:1?proxy=required&from=10.0.0.0/8,::1"),
+            ("unix:/a?proxy=required", Speaks::Any, "unix:/a?proxy=required"),
         ] {
             let endpoint: Endpoint = text.parse().unwrap();
             assert_eq!((endpoint.speaks, endpoint.to_string().as_str()), (speaks, written), "{text}");
@@ -300,6 +340,31 @@ mod tests {
                 P::BadParameter {
                     name: "client",
                     reason: "there are no certificates without TLS; leave out tls=off or this".into(),
+                },
+            ),
+            (
+                "a:1?proxy=on",
+                P::BadParameter { name: "proxy", reason: "expected required, found `on`".into() },
+            ),
+            (
+                "a:1?from=::1",
+                P::BadParameter {
+                    name: "from",
+                    reason: "it names the sources of PROXY headers; write proxy=required, too".into(),
+                },
+            ),
+            (
+                "unix:/a?proxy=required&from=::1",
+                P::BadParameter {
+                    name: "from",
+                    reason: "the rights of the socket's file say who may connect; leave it out".into(),
+                },
+            ),
+            (
+                "a:1?proxy=required&from=::1,",
+                P::BadParameter {
+                    name: "from",
+                    reason: "expected an address as in 10.0.0.0/8, found ``".into(),
                 },
             ),
             ("redis://:password@a:1", P::UnusableCredentials),

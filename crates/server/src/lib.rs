@@ -59,10 +59,12 @@ mod journal;
 mod listener;
 mod loops;
 mod metric;
+mod network;
 mod options;
 mod os;
 mod output;
 mod process;
+mod proxied;
 mod shutdown;
 #[cfg(test)]
 mod simulated;
@@ -78,6 +80,7 @@ pub use error::Error;
 pub use graven_blocks::DiskReads;
 pub use graven_wire::address::Location;
 pub use listener::Listener;
+pub use network::{Network, NetworkError};
 pub use options::{
     ContentType, CorsOrigin, HostName, LimitOptions, NetworkOptions, NotAContentType, NotAHostName,
     NotAnOrigin, RowGet, ServerOptions, StatusOptions, StorageOptions, TimeoutOptions, TlsOptions,

@@ -20,14 +20,18 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, SockAddr, TcpKeepalive, Type};
 
+use crate::clients::Ends;
 #[cfg(feature = "tls")]
 use crate::endpoint::ClientCertificates;
 use crate::endpoint::{Endpoint, Speaks, TlsMode};
 use crate::error::Error;
 use crate::fast_open;
 use crate::handshakes::Handshakes;
+use crate::network::Network;
 use crate::options::ServerOptions;
 use crate::os::Socket;
+use crate::proxied::Proxied;
+use crate::system::Stream as _;
 #[cfg(feature = "tls")]
 use crate::tls::{Secured, TlsRules};
 
@@ -97,7 +101,6 @@ impl Listener {
         let hosts_are_known = !options.network.allow_hosts.is_empty();
         let rules =
             |is_loopback| ListenerRules { speaks, checks_host: is_loopback || hosts_are_known, table: None };
-        let Endpoint { table, tls, client, .. } = endpoint.clone();
         match &endpoint.location {
             Location::Tcp { host, port } => {
                 let addresses = (host.as_str(), *port)
@@ -110,7 +113,7 @@ impl Listener {
                             let location = Location::Tcp { host: bound.ip().to_string(), port: bound.port() };
                             let name = host.parse::<IpAddr>().is_err().then(|| host.clone());
                             let rules = rules(bound.ip().to_canonical().is_loopback());
-                            let endpoint = Endpoint { speaks, location, table, tls, client };
+                            let endpoint = Endpoint { location, ..endpoint.clone() };
                             return Ok(Self {
                                 endpoint,
                                 name,
@@ -228,7 +231,16 @@ impl Listener {
     }
 
     pub(crate) fn accept(&self) -> io::Result<Socket> {
-        let socket = self.accept_plain()?;
+        let mut socket = self.accept_plain()?;
+        if let Some(trusted) = &self.endpoint.proxy {
+            let is_trusted = match socket.ends() {
+                Ends::Tcp { peer, .. } => Network::any_contains(trusted, peer.ip()),
+                // The rights of its file say who may connect.
+                Ends::Unix => true,
+                Ends::Unknown => false,
+            };
+            socket = Socket::Proxied(Box::new(Proxied::new(socket, is_trusted)));
+        }
         #[cfg(feature = "tls")]
         if let Some(ListenerTls { rules: Some(rules), .. }) = &self.tls {
             return Ok(Socket::Tls(Box::new(Secured::new(socket, rules)?)));

@@ -14,6 +14,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::clients::Ends;
 use crate::listener::{Listener, ListenerRules};
+use crate::proxied::Proxied;
 use crate::system::{Event, Stream, System, Wake};
 
 /// Events taken from the kernel at once.
@@ -33,7 +34,9 @@ const LISTENERS_MAX: usize = 1 << 16;
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
-    /// Either of them, with TLS on it, or about to have.
+    /// Either of them, behind a load balancer that says whom it passes on.
+    Proxied(Box<Proxied<Socket>>),
+    /// Any of them, with TLS on it, or about to have.
     #[cfg(feature = "tls")]
     Tls(Box<crate::tls::Secured<Socket>>),
 }
@@ -43,6 +46,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream,
             Self::Unix(stream) => stream,
+            Self::Proxied(stream) => stream.transport().source(),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.transport().source(),
         }
@@ -55,6 +59,7 @@ impl Stream for Socket {
         match self {
             Self::Tcp(stream) => stream.read(room),
             Self::Unix(stream) => stream.read(room),
+            Self::Proxied(stream) => stream.read(room),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.read(room),
         }
@@ -65,6 +70,7 @@ impl Stream for Socket {
         match self {
             Self::Tcp(stream) => stream.write(bytes),
             Self::Unix(stream) => stream.write(bytes),
+            Self::Proxied(stream) => stream.write(bytes),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.write(bytes),
         }
@@ -75,6 +81,7 @@ impl Stream for Socket {
         match self {
             Self::Tcp(stream) => stream.write_vectored(parts),
             Self::Unix(stream) => stream.write_vectored(parts),
+            Self::Proxied(stream) => stream.write_vectored(parts),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.write_vectored(parts),
         }
@@ -84,6 +91,7 @@ impl Stream for Socket {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Self::Proxied(stream) => stream.end_output(),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.end_output(),
         }
@@ -95,6 +103,7 @@ impl Stream for Socket {
                 stream.peer_addr().map_or_else(|_| "a peer that left".to_owned(), |peer| peer.to_string())
             }
             Self::Unix(_) => "a local peer".to_owned(),
+            Self::Proxied(stream) => stream.peer(),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.peer(),
         }
@@ -107,6 +116,7 @@ impl Stream for Socket {
                 _ => Ends::Unknown,
             },
             Self::Unix(_) => Ends::Unix,
+            Self::Proxied(stream) => stream.ends(),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.ends(),
         }
@@ -116,15 +126,38 @@ impl Stream for Socket {
         match self {
             Self::Tcp(stream) => stream.as_raw_fd(),
             Self::Unix(stream) => stream.as_raw_fd(),
+            Self::Proxied(stream) => stream.descriptor(),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.descriptor(),
         }
     }
 
-    #[cfg(feature = "tls")]
     #[inline]
     fn is_handshaking(&self) -> bool {
-        matches!(self, Self::Tls(stream) if stream.is_handshaking())
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Proxied(stream) => stream.is_handshaking(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.is_handshaking(),
+        }
+    }
+
+    fn awaits_proxy_header(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Proxied(stream) => stream.awaits_proxy_header(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.awaits_proxy_header(),
+        }
+    }
+
+    fn announced(&self) -> Option<Ends> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => None,
+            Self::Proxied(stream) => stream.announced(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.announced(),
+        }
     }
 
     #[cfg(feature = "tls")]
@@ -143,10 +176,14 @@ impl Stream for Socket {
         matches!(self, Self::Tls(stream) if stream.has_unsent())
     }
 
-    #[cfg(feature = "tls")]
     #[inline]
     fn held_bytes(&self) -> usize {
-        if let Self::Tls(stream) = self { stream.held_bytes() } else { 0 }
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => 0,
+            Self::Proxied(stream) => stream.held_bytes(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.held_bytes(),
+        }
     }
 
     #[cfg(feature = "tls")]
@@ -235,6 +272,8 @@ impl System for Os {
 
     fn watch(&mut self, stream: &mut Socket, token: usize) -> io::Result<()> {
         let interest = match stream {
+            // It is told at once that it can write, and then why it is closed.
+            Socket::Proxied(stream) if stream.is_untrusted() => Interest::READABLE | Interest::WRITABLE,
             // A handshake writes by itself, and must know when it can go on.
             #[cfg(feature = "tls")]
             Socket::Tls(_) => Interest::READABLE | Interest::WRITABLE,

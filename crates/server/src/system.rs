@@ -62,6 +62,16 @@ pub(crate) trait Stream: Debug {
         0
     }
 
+    /// Whether it is not known yet whom a load balancer passes on.
+    fn awaits_proxy_header(&self) -> bool {
+        false
+    }
+
+    /// Both ends as a load balancer has announced them.
+    fn announced(&self) -> Option<Ends> {
+        None
+    }
+
     /// The name in the certificate that the peer has shown, if it has shown one.
     fn certificate_name(&self) -> Option<Arc<str>> {
         None

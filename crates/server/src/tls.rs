@@ -142,7 +142,18 @@ impl<T: Stream> Stream for Secured<T> {
     }
 
     fn is_handshaking(&self) -> bool {
-        matches!(self, Self::Tls(tls) if tls.under_way.is_some())
+        match self {
+            Self::Tls(tls) => tls.under_way.is_some(),
+            _ => self.shared().is_handshaking(),
+        }
+    }
+
+    fn awaits_proxy_header(&self) -> bool {
+        self.shared().awaits_proxy_header()
+    }
+
+    fn announced(&self) -> Option<Ends> {
+        self.shared().announced()
     }
 
     fn may_have_more(&self) -> bool {
@@ -162,8 +173,8 @@ impl<T: Stream> Stream for Secured<T> {
 
     fn held_bytes(&self) -> usize {
         match self {
-            Self::Tls(tls) => tls.received.len() + tls.unreported,
-            _ => 0,
+            Self::Tls(tls) => tls.received.len() + tls.unreported + tls.transport.held_bytes(),
+            _ => self.shared().held_bytes(),
         }
     }
 
@@ -245,7 +256,14 @@ impl<T: Stream> TlsStream<T> {
         let mut fruitless = 0;
         while !self.is_ended {
             let bytes = if self.received.is_empty() {
-                let bytes = self.transport.read(room)?;
+                let bytes = match self.transport.read(room) {
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                        // What comes behind it is not even looked at.
+                        self.is_broken = true;
+                        return Err(error);
+                    }
+                    read => read?,
+                };
                 self.is_drained = bytes < room.len();
                 if bytes == 0 {
                     return self.transport_ended();

@@ -41,6 +41,7 @@ mod decimal;
 pub mod glob;
 pub mod http;
 pub mod memcached;
+pub mod proxy;
 mod recognize;
 pub mod resp;
 pub mod target;

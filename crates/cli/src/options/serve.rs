@@ -82,7 +82,8 @@ impl Default for ServeOptions {
     fn default() -> Self {
         let keeper = KeeperOptions::default();
         let location = Location::Tcp { host: "127.0.0.1".into(), port: 8000 };
-        let listen = Endpoint { speaks: Speaks::Any, location, table: None, tls: None, client: None };
+        let listen =
+            Endpoint { speaks: Speaks::Any, location, table: None, tls: None, client: None, proxy: None };
         let mut server = ServerOptions::default();
         server.network.host_advice = HOST_ADVICE.into();
         Self {
@@ -234,7 +235,8 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
     .more(
         "May be repeated. Port 0 takes any free port. `http://`, `resp://` or `memcached://` before it keeps it to one \
          protocol, `?table=NAME` behind it to one table; `?tls=on`, `off` or `both` says whether TLS is spoken, \
-         `?client=required`, `optional` or `none` whether clients show certificates",
+         `?client=required`, `optional` or `none` whether clients show certificates; `?proxy=required` is for a load balancer \
+         that says by the PROXY protocol whom it passes on, `from=NETWORK` for one on another machine",
     ),
     common(
         Network,
@@ -399,7 +401,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
     rare(
         Tls,
         "tls-handshake-timeout",
-        "How long a TLS handshake may take",
+        "How long a TLS handshake or a PROXY header may take",
         ServeValue::Time(|options| &mut options.server.tls.handshake_timeout, EVER),
     )
     .more("Then the connection is closed"),

@@ -205,7 +205,7 @@ impl<'a> AccessView<'a> {
         token: &[u8],
         client: &ClientEntry,
     ) -> Result<Asker, LoginFailure> {
-        let (peer, now) = (address(client.ends), Instant::now());
+        let (peer, now) = (address(client.ends()), Instant::now());
         let attempts = self.access.attempts();
         if peer.is_some_and(|peer| !attempts.may_try(peer, now)) {
             self.loop_counters.logins_failed.add(1);
@@ -220,7 +220,7 @@ impl<'a> AccessView<'a> {
             attempts.failed(peer, now);
         }
         self.loop_counters.logins_failed.add(1);
-        self.journal.refused_login(now, &client.ends.peer(), name);
+        self.journal.refused_login(now, &client.ends().peer(), name);
         Err(LoginFailure::Wrong)
     }
 

@@ -11,6 +11,7 @@ mod http_conversations;
 mod http_mget;
 mod loading;
 mod pipelines;
+mod proxied;
 mod redis_and_memcached;
 mod redis_clients;
 mod representations;

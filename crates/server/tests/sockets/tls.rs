@@ -495,6 +495,39 @@ fn scopeguard(stop: &AtomicBool) -> impl Drop + '_ {
 }
 
 #[test]
+fn a_proxy_header_comes_before_tls_of_either_kind() {
+    let identity = identity("server", Some("ca.pem"));
+    let endpoints = ["127.0.0.1:0?proxy=required", "127.0.0.1:0?proxy=required&tls=both&client=none"];
+    serve(&small(), &threads(1), &identity, &endpoints, |server| {
+        let header = b"PROXY TCP4 192.0.2.7 198.51.100.1 50000 443\r\n";
+        let list = b"*2\r\n$6\r\nCLIENT\r\n$4\r\nLIST\r\n";
+        for (endpoint, shows, cuts) in [(0, Some("client"), false), (1, None, false), (1, None, true)] {
+            let mut client = connect(port(&server.endpoints[endpoint]), &config("ca.pem", shows));
+            // In a piece of its own, or in one with the first bytes of the handshake.
+            let mut first = header.to_vec();
+            if cuts {
+                client.conn.write_tls(&mut first).unwrap();
+            }
+            client.sock.write_all(&first).unwrap();
+            assert!(is_green(&mut client));
+            client.write_all(list).unwrap();
+            let mut answer = [0; 90];
+            client.read_exact(&mut answer).unwrap();
+            let answer = String::from_utf8_lossy(&answer);
+            assert!(answer.contains(" addr=192.0.2.7:50000 laddr=198.51.100.1:443 "), "{answer}");
+        }
+        let mut plain = tcp(port(&server.endpoints[1]));
+        plain.write_all(header).unwrap();
+        assert!(is_green(&mut plain));
+        // Without one, TLS is refused as everything is.
+        for endpoint in &server.endpoints {
+            let mut client = connect(port(endpoint), &config("ca.pem", Some("client")));
+            assert!(!is_green(&mut client));
+        }
+    });
+}
+
+#[test]
 fn a_listener_that_is_to_speak_tls_never_runs_without_a_certificate() {
     let options = threads(1);
     for text in ["https://127.0.0.1:0", "127.0.0.1:0?tls=both"] {

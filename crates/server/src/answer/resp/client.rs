@@ -390,16 +390,16 @@ impl KillTarget {
     }
 
     fn is(&self, client: &ClientEntry) -> bool {
-        match (self, client.ends) {
+        match (self, client.ends()) {
             (Self::Id(id), _) => client.id == *id,
             (Self::Everybody(all), _) => *all,
             (Self::Peer(KillAddress::Tcp(wanted)), Ends::Tcp { peer, .. }) => peer == *wanted,
             (Self::Local(KillAddress::Tcp(wanted)), Ends::Tcp { local, .. }) => local == *wanted,
             (Self::Peer(KillAddress::Other(wanted)), Ends::Unix | Ends::Unknown) => {
-                client.ends.peer().as_bytes() == wanted
+                client.ends().peer().as_bytes() == wanted
             }
             (Self::Local(KillAddress::Other(wanted)), Ends::Unix | Ends::Unknown) => {
-                client.ends.local().as_bytes() == wanted
+                client.ends().local().as_bytes() == wanted
             }
             _ => false,
         }
@@ -417,7 +417,7 @@ fn line(client: &ClientEntry, now: Instant) -> Vec<u8> {
         ('x', resp.queued.is_some()),
         ('t', resp.tracking),
         ('B', resp.broadcast),
-        ('U', client.ends == Ends::Unix),
+        ('U', client.ends() == Ends::Unix),
     ] {
         flags.extend(is_set.then_some(flag));
     }
@@ -431,8 +431,8 @@ fn line(client: &ClientEntry, now: Instant) -> Vec<u8> {
     let mut line = format!(
         "id={} addr={} laddr={} fd={} name=",
         client.id,
-        client.ends.peer(),
-        client.ends.local(),
+        client.ends().peer(),
+        client.ends().local(),
         client.descriptor
     )
     .into_bytes();
