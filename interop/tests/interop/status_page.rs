@@ -268,6 +268,41 @@ fn every_number_of_the_page_is_that_of_the_metrics() {
 }
 
 #[test]
+fn the_page_shows_when_the_certificate_expires_and_warns_of_one_that_has() {
+    for (name, says, state) in
+        [("server", "expires in ", "ready"), ("expired", "has expired", "ready, the certificate has expired")]
+    {
+        let file = |ending: &str| {
+            crate::support::root().join("crates/access/tests/certificates").join(format!("{name}.{ending}"))
+        };
+        let root = Root::new();
+        let serving = Serving::start(&[
+            root.path("root").to_str().unwrap(),
+            "--default",
+            "serving",
+            "--listen",
+            "127.0.0.1:0?tls=both",
+            "--tls-cert",
+            file("pem").to_str().unwrap(),
+            "--tls-key",
+            file("key").to_str().unwrap(),
+        ]);
+        let address = serving.address().split('?').next().unwrap();
+        let mut browser = Browser::start(1000, "light");
+        browser.open(&format!("http://{address}/status"));
+        browser.until(IS_DRAWN);
+        browser.until(&format!("document.getElementById('state').textContent === '{state}'"));
+        let shown = browser.evaluate(
+            "(({ dataset, textContent }) => [dataset.value, textContent])(document.querySelector('[data-path=\"certificate.expires\"]'))",
+        );
+        assert!(shown[1].as_str().unwrap().starts_with(says), "{shown}");
+        let expires = metric(&get(address, "/metrics"), "graven_tls_certificate_expires_seconds", None);
+        assert_eq!(shown[0].as_str().unwrap().parse::<f64>().unwrap(), expires);
+        assert_eq!(browser.complaints, [""; 0]);
+    }
+}
+
+#[test]
 fn a_key_is_looked_up_and_the_commands_are_read_by_keyboard_alone() {
     let root = Root::new();
     let serving = Serving::start(&[root.path("root").to_str().unwrap(), "--default", "serving"]);

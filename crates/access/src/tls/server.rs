@@ -1,6 +1,7 @@
 //! A server's side: what its connections are made with, and how that is renewed.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -98,6 +99,12 @@ impl ServerIdentity {
         Arc::clone(&self.expires)
     }
 
+    /// What is to be said today of the time for which the certificate holds: that it expires soon, has expired, or does not hold yet.
+    pub fn validity_warning(&self) -> Option<String> {
+        let loaded = lock(&self.loaded);
+        validity_warning(loaded.facts.not_before..loaded.facts.not_after, unix_seconds())
+    }
+
     /// A way to accept connections of `clients`, which may choose one of the protocols in `alpn`.
     ///
     /// # Errors
@@ -151,19 +158,33 @@ impl Acceptance {
 impl Reloaded {
     fn of(loaded: &LoadedFiles) -> Self {
         let mut warnings = loaded.warnings.clone();
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let facts = &loaded.facts;
-        if now >= facts.not_after {
-            let days = (now - facts.not_after) / DAY_SECONDS;
-            warnings.push(format!("the certificate has expired {days} days ago; clients will refuse it"));
-        } else if now < facts.not_before {
-            warnings.push("the certificate does not hold yet; clients will refuse it".to_owned());
-        } else if facts.not_after - now < EXPIRES_SOON_DAYS * DAY_SECONDS {
-            let days = (facts.not_after - now) / DAY_SECONDS;
-            warnings.push(format!("the certificate expires in {days} days"));
-        }
+        warnings.extend(validity_warning(facts.not_before..facts.not_after, unix_seconds()));
         Self { subject: facts.subject.clone(), expires: facts.not_after, warnings }
     }
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs())
+}
+
+/// What is to be said at the time `now` of a certificate that holds for `validity`; times are in seconds since 1970.
+fn validity_warning(validity: Range<u64>, now: u64) -> Option<String> {
+    let days = |seconds: u64| match seconds / DAY_SECONDS {
+        0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    };
+    if now >= validity.end {
+        let ago = days(now - validity.end);
+        return Some(format!("the certificate has expired {ago} ago; clients refuse it"));
+    }
+    if now < validity.start {
+        let hence = days(validity.start - now);
+        return Some(format!("the certificate does not hold yet, but in {hence}; clients refuse it"));
+    }
+    let left = validity.end - now;
+    (left < EXPIRES_SOON_DAYS * DAY_SECONDS).then(|| format!("the certificate expires in {}", days(left)))
 }
 
 /// A configuration of rustls. Sessions of the one `before` it can be resumed. Each way to accept has tickets of its own: what
@@ -204,4 +225,30 @@ fn configuration(
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_warned_of_from_two_weeks_before_it_expires_on() {
+        const DAY: u64 = DAY_SECONDS;
+        for (now, says) in [
+            (0, Some("the certificate does not hold yet, but in 10 days; clients refuse it")),
+            (
+                10 * DAY - 1,
+                Some("the certificate does not hold yet, but in less than a day; clients refuse it"),
+            ),
+            (10 * DAY, None),
+            (86 * DAY, None),
+            (86 * DAY + 1, Some("the certificate expires in 13 days")),
+            (98 * DAY + 1, Some("the certificate expires in 1 day")),
+            (100 * DAY - 1, Some("the certificate expires in less than a day")),
+            (100 * DAY, Some("the certificate has expired less than a day ago; clients refuse it")),
+            (107 * DAY, Some("the certificate has expired 7 days ago; clients refuse it")),
+        ] {
+            assert_eq!(validity_warning(10 * DAY..100 * DAY, now).as_deref(), says, "{now}");
+        }
+    }
 }

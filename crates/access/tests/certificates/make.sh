@@ -44,4 +44,9 @@ cp server.key expired.key
 openssl req -new -key expired.key -subj /CN=localhost -out request
 openssl ca -batch -notext -config config -cert ca.pem -keyfile ca.key -startdate 200101000000Z -enddate 210101000000Z \
     -in request -out expired.pem -extfile extensions
-rm -f request extensions config index* serial* ./*.srl 01.pem intermediate.key ca.key other-ca.key
+# One that does not hold yet, issued by itself.
+cp server.key future.key
+openssl req -new -key future.key -subj /CN=localhost -out request
+openssl ca -batch -notext -selfsign -config config -keyfile future.key -startdate 20900101000000Z -enddate 21000101000000Z \
+    -in request -out future.pem -extfile extensions
+rm -f request extensions config index* serial* ./*.srl 01.pem 02.pem intermediate.key ca.key other-ca.key

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use graven_access::tls::{Reloaded, ServerIdentity, TlsError, TlsFiles};
 use graven_format::FileStamp;
@@ -15,6 +15,9 @@ use crate::failure::{Failure, Outcome, cannot_start_thread};
 /// How often the files are looked at. A change counts when the next look finds the same, so that a certificate and its key may
 /// be replaced one after the other.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often a certificate is warned of that expires soon or has expired, as long as nobody renews it.
+const REMIND: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What keeps the certificate up to date.
 pub(crate) struct Certificates(Option<Sender<()>>);
@@ -79,6 +82,7 @@ pub(crate) fn secure(listeners: &mut [Listener], config: &Config) -> Outcome<Cer
     let identity = Arc::new(identity);
     let follow = move || {
         let (mut holds, mut seen) = (stamps.clone(), stamps);
+        let mut reminded = Instant::now();
         loop {
             let is_asked = match asked.recv_timeout(LOOK) {
                 Ok(()) => true,
@@ -89,8 +93,15 @@ pub(crate) fn secure(listeners: &mut [Listener], config: &Config) -> Outcome<Cer
             let has_changed = now != holds && now == seen;
             seen = now.clone();
             if !is_asked && !has_changed {
+                if reminded.elapsed() >= REMIND {
+                    reminded = Instant::now();
+                    if let Some(warning) = identity.validity_warning() {
+                        tracing::warn!("{warning}");
+                    }
+                }
                 continue;
             }
+            reminded = Instant::now();
             // Whatever comes of it: what fails is said once, and tried again when the files change again.
             holds = now;
             match identity.reload() {

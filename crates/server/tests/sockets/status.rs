@@ -195,6 +195,7 @@ fn every_number_is_that_of_the_metrics() {
         assert!(waited >= 4 && status["requests"]["waits_us"]["p50"].is_u64(), "{status}");
         assert!(status["memory"]["resident_bytes"].as_u64().unwrap() > 100_000, "{status}");
         assert_eq!(status["recent"]["hit_ratio"], 0.75);
+        assert_eq!(status["certificate"], Value::Null, "no TLS is spoken");
         let steps = |name: &str| status["history"][name].as_array().unwrap().len();
         assert!(steps("seconds") <= 1 && steps("p99_us") == steps("seconds"), "{status}");
     });

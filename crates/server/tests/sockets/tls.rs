@@ -243,13 +243,34 @@ fn who_shows_which_certificate_is_let_in_where() {
 }
 
 #[test]
-fn an_expired_certificate_is_served_and_refused_by_clients() {
-    let (identity, opened) = ServerIdentity::open(files("expired", None)).unwrap();
-    assert!(opened.warnings.iter().any(|warning| warning.contains("has expired")), "{opened:?}");
+fn a_certificate_outside_its_time_is_served_with_a_warning_and_refused_by_clients() {
+    for (name, ca, warning, reason) in [
+        ("expired", "ca.pem", "has expired", "expired"),
+        ("future", "future.pem", "does not hold yet", "not valid yet"),
+    ] {
+        let (identity, opened) = ServerIdentity::open(files(name, None)).unwrap();
+        assert!(opened.warnings.iter().any(|found| found.contains(warning)), "{opened:?}");
+        assert!(identity.validity_warning().unwrap().contains(warning));
+        serve(&small(), &threads(1), &identity, &["127.0.0.1:0"], |server| {
+            let mut client = connect(port(&server.endpoints[0]), &config(ca, None));
+            let refused = ask(&mut client, RESP_GET, 1).unwrap_err();
+            assert!(refused.to_string().contains(reason), "{refused}");
+        });
+    }
+}
+
+#[test]
+fn the_status_says_when_the_certificate_expires() {
+    let identity = identity("server", None);
+    assert_eq!(identity.validity_warning(), None);
     serve(&small(), &threads(1), &identity, &["127.0.0.1:0"], |server| {
-        let mut client = connect(port(&server.endpoints[0]), &trusting());
-        let refused = ask(&mut client, RESP_GET, 1).unwrap_err();
-        assert!(refused.to_string().contains("expired"), "{refused}");
+        let port = port(&server.endpoints[0]);
+        let mut client = connect(port, &trusting());
+        client.write_all(b"GET /status.json HTTP/1.0\r\n\r\n").unwrap();
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        let expires = metric(port, "graven_tls_certificate_expires_seconds");
+        assert!(text.contains(&format!("\"certificate\":{{\"expires\":{expires}}}")), "{text}");
     });
 }
 

@@ -30,6 +30,8 @@ struct Status<'a> {
     ready: bool,
     /// The user that asks; none where nobody logs in.
     user: Option<&'a str>,
+    /// None without TLS.
+    certificate: Option<CertificateStatus>,
     connections: Connections,
     memory: Memory,
     cache: CacheUse,
@@ -40,6 +42,12 @@ struct Status<'a> {
     recent: Recent,
     history: PastSteps,
     tables: Vec<TableStatus<'a>>,
+}
+
+#[derive(Serialize)]
+struct CertificateStatus {
+    /// Seconds since 1970, UTC.
+    expires: u64,
 }
 
 #[derive(Serialize)]
@@ -165,6 +173,10 @@ pub(in crate::answer::http) fn document<R>(responder: &Responder<'_, R>, asker: 
         threads: options.threads.get(),
         ready: tables::readiness(snapshot, asker.listener()).is_ok(),
         user: asker.name(),
+        certificate: match counters.handshakes.certificate_expires() {
+            0 => None,
+            expires => Some(CertificateStatus { expires }),
+        },
         connections: Connections {
             open: current.connections,
             max: options.limits.connections_max,

@@ -53,6 +53,18 @@ const now = [
   ["Memory", "memory.resident_bytes", bytes, (s) => "of " + bytes(s.memory.system_bytes)],
   ["Uptime", "uptime_seconds", span, (s) => "since " + date(s.started)],
 ];
+const DAY_SECONDS = 86400;
+// From here on a certificate is shown as a trouble; the log warns of it from the same day on.
+const EXPIRES_SOON_DAYS = 14;
+const expiry = (s) => {
+  const left = s.certificate.expires - s.now;
+  return left > 0 ? "expires in " + span(left) : "has expired";
+};
+const isExpiring = (s) => s.certificate && s.certificate.expires - s.now < EXPIRES_SOON_DAYS * DAY_SECONDS;
+// Shown where TLS is spoken.
+const certificate = [
+  ["Certificate", "certificate.expires", (v, s) => expiry(s), (s) => date(s.certificate.expires)],
+];
 const hitsOf = (name) => (s) => {
   const all = s[name].hits + s[name].misses;
   return all ? percent(s[name].hits / all) + " hits" : "";
@@ -229,11 +241,13 @@ const showChoices = (tables) => {
 let answered = null;
 const show = (status) => {
   const bad = status.tables.filter((table) => table.state === "refused").length;
-  write($("state"), !status.ready ? "not ready" : bad ? "ready, a version is refused" : "ready");
-  $("state").className = "state " + (bad ? "refused" : status.ready ? "ready" : "loading");
+  const troubles = [bad && "a version is refused", isExpiring(status) && "the certificate " + expiry(status)].filter(Boolean);
+  write($("state"), !status.ready ? "not ready" : ["ready", ...troubles].join(", "));
+  $("state").className = "state " + (troubles.length ? "refused" : status.ready ? "ready" : "loading");
   write($("build"), [status.version, status.build, status.user && "asked as " + status.user].filter(Boolean).join(" \u00b7 "));
-  document.title = (status.ready && !bad ? "" : "! ") + "graven " + location.host;
+  document.title = (status.ready && !troubles.length ? "" : "! ") + "graven " + location.host;
   showNumbers($("now"), now, status);
+  if (status.certificate) showNumbers($("now"), certificate, status);
   showNumbers($("since"), since, status);
   for (const plot of plots) showPlot(plot, status.history);
   showTables(status.tables);
