@@ -22,7 +22,8 @@ pub fn pairs(input: &[u8]) {
 fn options(how: u8, what: u8) -> ReadOptions {
     let is = |bit: u8| what >> bit & 1 == 1;
     let format = match how % 8 {
-        0 | 1 => Some(Format::Csv),
+        0 => Some(Format::Csv),
+        1 => Some(Format::Deb822),
         2 => Some(Format::Tsv),
         3 | 4 => Some(Format::Jsonl),
         5 => Some(Format::Data),
@@ -38,6 +39,7 @@ fn options(how: u8, what: u8) -> ReadOptions {
         comment: if is(5) { Some(b"#".to_vec()) } else { None },
         skip: u64::from(how >> 3 & 7 == 7),
         rows_in_quotes: is(6),
+        short_rows: how >> 3 & 7 == 6,
         trim: is(7),
         nulls: match how >> 6 {
             0 => Nulls::Refuse,

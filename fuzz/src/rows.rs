@@ -99,9 +99,12 @@ pub fn row(input: &[u8]) {
 pub fn input(input: &[u8]) {
     let [how, what, text @ ..] = input else { return };
     let is = |bit: u8| what >> bit & 1 == 1;
-    let format = [Format::Csv, Format::Tsv, Format::Jsonl, Format::Json][usize::from(how % 4)];
-    let (is_json, two) = (matches!(format, Format::Jsonl | Format::Json), is(6));
-    let names = if is_json { ["a", "c"] } else { ["1", "2"] };
+    let format = match how & 8 {
+        0 => [Format::Csv, Format::Tsv, Format::Jsonl, Format::Json][usize::from(how % 4)],
+        _ => Format::Deb822,
+    };
+    let (has_names, two) = (!matches!(format, Format::Csv | Format::Tsv), is(6));
+    let names = if has_names { ["a", "c"] } else { ["1", "2"] };
     let key: Vec<String> = names[..=usize::from(two)].iter().map(|&name| name.into()).collect();
     let read = ReadOptions {
         format: Some(format),
@@ -109,6 +112,7 @@ pub fn input(input: &[u8]) {
         header: is(1).then_some(is(2)),
         trim: is(3),
         rows_in_quotes: is(4),
+        short_rows: is(7),
         ..ReadOptions::default()
     };
     let types = ColumnType::ALL.into_iter().nth(usize::from(how >> 4)).map(|said| ("b".to_owned(), said));

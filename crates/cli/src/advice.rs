@@ -126,10 +126,6 @@ fn foreign(name: &str, content: &Content, compression: Option<Compression>) -> O
         Content::OtherKind(_) => "export the table as csv or JSON lines".to_owned(),
         Content::Utf16 => format!("turn it into UTF-8 with `iconv -f UTF-16 -t UTF-8 {file} > NEW`"),
         Content::Utf32 => format!("turn it into UTF-8 with `iconv -f UTF-32 -t UTF-8 {file} > NEW`"),
-        Content::Stanzas => format!(
-            "write each as a JSON object a line, and build that with `--format jsonl`; if the lines of {file} are pairs, \
-             say so with `--format data`"
-        ),
         Content::LoneCarriageReturns => {
             format!("turn these into line feeds with `tr '\\r' '\\n' < {file} > NEW`")
         }
@@ -188,10 +184,11 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
         Cause::Content(Content::NulBytes) => {
             flags("--format data", "a text has none; if this is one all the same, say so with")
         }
-        Cause::Content(Content::Columns { delimiter: b'\t' }) => flags("--format tsv", "read it with"),
-        Cause::Content(Content::Columns { delimiter }) => {
+        Cause::Content(Content::Columns { delimiter: b'\t', .. }) => flags("--format tsv", "read it with"),
+        Cause::Content(Content::Columns { delimiter, likely }) => {
             let separator = quoted(*delimiter);
-            flags(&format!("--delimiter {separator} --key 1 --value 2"), "read it with, say,")
+            let (key, value) = (likely.key + 1, likely.value + 1);
+            flags(&format!("--delimiter {separator} --key {key} --value {value}"), "read it with, say,")
         }
         Cause::Content(Content::Comment { prefix }) => Some((
             format!(
@@ -207,13 +204,30 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
         Cause::Parquet { problem, .. } if matches!(**problem, ParquetProblem::Memory { .. }) => {
             words("allow the build more with `--memory`, or write the file with smaller row groups")
         }
+        Cause::Parquet { problem, .. } if matches!(**problem, ParquetProblem::TooManyRows { .. }) => {
+            words("if the rows are meant, write them anew with less compression, or as csv")
+        }
         Cause::NotForFormat { .. } => words("leave that flag out, or say another form with `--format`"),
-        Cause::ValueUndecided { columns } => {
+        Cause::ValueUndecided { columns, likely } => {
             let column = |i: usize| columns.get(i).map_or("2", String::as_str);
-            let flags =
-                format!("--key {} --value {}", column_list::word(column(0)), column_list::word(column(1)));
+            let flags = format!(
+                "--key {} --value {}",
+                column_list::word(column(likely.key)),
+                column_list::word(column(likely.value))
+            );
             let sentence =
                 format!("say which they are, as with `{flags}`, or keep all columns with `--columns '*'`");
+            Some((sentence, flags))
+        }
+        Cause::KeyRepeats { other, has_header, are_short, .. } => {
+            let mut flags = format!("--key {} --value '*'", column_list::word(other));
+            for (is_needed, flag) in [(!has_header, " --no-header"), (*are_short, " --short-rows")] {
+                flags.push_str(if is_needed { flag } else { "" });
+            }
+            let sentence = format!(
+                "make it the key with `{flags}`, or keep the first as it is, with all values of a key by \
+                 `--duplicates list` or one by `--duplicates last`"
+            );
             Some((sentence, flags))
         }
         Cause::KeyIsValue { .. } => flags("--value COLUMN", "name the value's with"),
@@ -231,10 +245,14 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
             [] => None,
             [first, ..] => flags(&format!("--at {}", shell::word(first)), "go down into another, as with"),
         },
+        Cause::NoField { likely, .. } if likely.len() == 1 => {
+            flags(&format!("--key {}", column_list::word(&likely[0])), "say which it is, as with")
+        }
         Cause::NoField { fields, .. } if fields.len() < 2 => {
             flags("--key FIELD --value FIELD", "name the fields with")
         }
-        Cause::NoField { fields, .. } => {
+        Cause::NoField { fields, likely, .. } => {
+            let fields = if likely.len() == 2 { likely } else { fields };
             let (key, value) = (column_list::word(&fields[0]), column_list::word(&fields[1]));
             let flags = format!("--key {key} --value {value}");
             let sentence = format!("say which they are, as with `{flags}`; `--value '*'` is all but the key");
@@ -259,7 +277,13 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
         Cause::OpenQuote | Cause::AfterQuote { .. } => words("a quote inside of quotes is written twice"),
         Cause::Redis(problems) => words(&redis_advice(problems)),
         Cause::Rdb(damage) => rdb_advice(&damage.fault).and_then(words),
-        Cause::ColumnCount { .. } => words("a cell that holds a separator is written in quotes"),
+        Cause::ColumnCount { expected, found } if found < expected => {
+            flags("--short-rows", "if rows may lack columns at their end, say so with")
+        }
+        Cause::ColumnCount { .. } => words(
+            "a cell of a csv that holds a separator is written in quotes; if rows may lack columns at their end, say so \
+             with `--short-rows`",
+        ),
         _ => None,
     }
 }

@@ -32,6 +32,7 @@ pub(crate) struct InMemoryTable {
 /// Carves an input in memory. Where nothing is said of duplicates the last value of a key counts,
 /// unless they are more than half of all.
 pub(crate) fn in_memory(input: Input, read: &ReadOptions, keep: Option<Keep>) -> Outcome<InMemoryTable> {
+    let read = &ReadOptions { repeated_keys: keep.is_some(), ..read.clone() };
     // What is carved in memory is not written to disk in between.
     let duplicates = keep.unwrap_or(Keep::Last).into();
     let options = Options { duplicates, memory_bytes: u64::MAX, ..Options::default() };
@@ -205,6 +206,7 @@ pub(crate) fn to_file(
     let progress = Arc::clone(&options.progress);
     let bar = BuildBar::new(&progress, &meter, input.bytes());
     let source = SourceInBuild { name: &name, meter: &meter, bar };
+    let read = &ReadOptions { repeated_keys: keep.is_some(), ..read.clone() };
     let explain_input = |error| explain_input(error, Some(output), Reads::Anything);
     build(source, keep, options, output, |options| {
         ReadInput::read(input, read, columns, keep, options).map_err(explain_input)

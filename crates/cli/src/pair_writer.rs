@@ -28,6 +28,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 pub(crate) enum PairWriter<'s> {
     Data(Option<&'s Schema>),
     Jsonl(Option<&'s Schema>),
+    /// JSON lines whose values are JSON.
+    JsonlOfJson,
     Csv(&'s Schema, bool),
 }
 
@@ -56,6 +58,7 @@ impl<'s> PairWriter<'s> {
         let schema = store.schema();
         Some(match form {
             DumpFormat::Data => Self::Data(schema),
+            DumpFormat::Jsonl if store.values_are_json() => Self::JsonlOfJson,
             DumpFormat::Jsonl => Self::Jsonl(schema),
             DumpFormat::Csv => Self::Csv(schema?, has_header),
         })
@@ -103,6 +106,10 @@ impl<'s> PairWriter<'s> {
                 let _ = write_pair(key, value, out);
                 Ok(())
             }
+            Self::JsonlOfJson => {
+                write_json_pair(key, value, out);
+                Ok(())
+            }
             Self::Jsonl(Some(schema)) => write_object(schema, key, value, out).map_err(Refused::Row),
             Self::Csv(schema, _) => write_row(schema, key, value, out).map_err(Refused::Row),
         }
@@ -137,6 +144,20 @@ fn write_pair(key: &[u8], value: &[u8], out: &mut Vec<u8>) -> std::io::Result<()
     }
     object.end()?;
     out.write_all(b"\n")
+}
+
+/// A pair whose value is JSON, as it is but for line ends: outside of strings, which hold none, these
+/// are blanks like others.
+fn write_json_pair(key: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    let (name, text) = json_bytes::field("key", key);
+    // A vector takes all that is written.
+    let _ = write!(out, "{{\"{name}\":");
+    let _ = serde_json::Serializer::new(&mut *out).serialize_str(&text);
+    out.extend_from_slice(b",\"value\":");
+    let start = out.len();
+    out.extend_from_slice(value);
+    out[start..].iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
+    out.extend_from_slice(b"}\n");
 }
 
 /// A row as an object, with the key where its source had it.

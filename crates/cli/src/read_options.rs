@@ -58,6 +58,11 @@ pub(crate) struct ReadFlags {
     /// Quoted cells of a csv may hold lines that look like rows; else they are an error
     #[arg(long, help_heading = INPUT, hide_short_help = true)]
     rows_in_quotes: bool,
+    /// Rows of a csv or tsv may have fewer columns than others; what they lack is empty
+    ///
+    /// The widest of the first 200 rows says how many there are.
+    #[arg(long, help_heading = INPUT, hide_short_help = true)]
+    short_rows: bool,
     /// Drop spaces and tabs around keys and values
     #[arg(long, help_heading = INPUT, hide_short_help = true)]
     trim: bool,
@@ -87,6 +92,8 @@ enum FormatName {
     Jsonl,
     /// One JSON object whose members are the pairs, or one array of objects
     Json,
+    /// Stanzas of `Name: text` lines, as Debian's package indexes have
+    Deb822,
     /// Columns with names and types; in builds with the feature parquet
     Parquet,
 }
@@ -135,6 +142,7 @@ impl ReadFlags {
             skip: self.skip,
             at: self.at.clone(),
             rows_in_quotes: self.rows_in_quotes,
+            short_rows: self.short_rows,
             trim: self.trim,
             nulls: self.null.into(),
             value_type: match self.value_type {
@@ -164,6 +172,7 @@ impl From<FormatName> for Format {
             FormatName::Csv => Self::Csv,
             FormatName::Jsonl => Self::Jsonl,
             FormatName::Json => Self::Json,
+            FormatName::Deb822 => Self::Deb822,
             FormatName::Parquet => Self::Parquet,
         }
     }

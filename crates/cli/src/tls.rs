@@ -32,6 +32,15 @@ pub(crate) struct TrustFlags {
 }
 
 impl TrustFlags {
+    /// The flag that was given.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        match (&self.cacert, self.insecure) {
+            (Some(_), _) => Some("--cacert"),
+            (None, true) => Some("--insecure"),
+            (None, false) => None,
+        }
+    }
+
     pub(crate) fn trust(&self) -> ServerTrust {
         match (&self.cacert, self.insecure) {
             (Some(file), _) => ServerTrust::File(file.clone()),

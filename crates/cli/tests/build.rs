@@ -233,7 +233,7 @@ fn what_a_form_does_not_allow_is_named_with_its_line() {
         (
             "csv",
             b"a,1\nb\n",
-            ":2: expected 2 columns as in the first row, found 1; a cell that holds a separator is written in quotes",
+            ":2: expected 2 columns as in the first row, found 1; if rows may lack columns at their end, say so with `--short-rows`",
         ),
         (
             "csv",
@@ -250,13 +250,13 @@ fn what_a_form_does_not_allow_is_named_with_its_line() {
         (
             "jsonl",
             b"{\"key\":\"a\"}\n",
-            ":1: the object has no field `value` for the value; its fields are key; name the fields with \
+            ":1: there is no field `value` for the value; the fields are key; name the fields with \
              `--key FIELD --value FIELD`",
         ),
         (
             "jsonl",
             b"{\"key\":\"a\",\"key_base64\":\"\",\"value\":\"\"}",
-            ":1: the object has more than one field `key`",
+            ":1: there is more than one field `key`",
         ),
         (
             "jsonl",

@@ -261,6 +261,7 @@ fn info_is_the_same_for_people_and_for_programs() {
         "value_bytes",
         "stored_value_bytes",
         "value_gain",
+        "value_type",
         "buckets",
         "records_per_bucket",
         "index_bits_per_key",

@@ -136,3 +136,44 @@ fn all_values_of_a_key_are_one_list_in_their_order_whatever_memory_there_is() {
     let ended = run(&["build", "x", "--duplicates", "list", "--columns", "*"]);
     assert_eq!(ended.status, Some(2));
 }
+
+#[test]
+fn info_says_that_values_are_json_and_dump_writes_them_as_they_are() {
+    let text = "{\"key\":\"a b\",\"value\":{\"x\": 35.0, \"y\": \"\\\"\"}}\n{\"key\":\"c\",\"value\":[]}\n";
+    let (directory, path) = table("t.jsonl", text, &[]);
+    let path = path.to_str().unwrap();
+    let info = run(&["info", path]);
+    assert!(info.out.contains(" given; each is JSON\n"), "{}", info.out);
+    let info = run(&["info", "--json", path]);
+    assert!(info.out.contains("\"value_type\": \"json\""), "{}", info.out);
+
+    let lines = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let dump = run(&["dump", path]);
+    assert_eq!(lines(&dump.out), lines(text));
+    let (dumped, again) = (directory.path().join("dumped.jsonl"), directory.path().join("again.graven"));
+    let dump = run(&["dump", path, "-o", dumped.to_str().unwrap()]);
+    assert_eq!(dump.status, Some(0), "{}", dump.err);
+    let build = run(&["build", dumped.to_str().unwrap(), "-o", again.to_str().unwrap()]);
+    assert_eq!(build.status, Some(0), "{}", build.err);
+    assert_eq!(fs::read(again).unwrap(), fs::read(path).unwrap());
+}
+
+#[test]
+fn a_value_of_several_lines_is_dumped_in_one() {
+    let (_directory, path) = table("t.json", "{\"1\": {\n  \"a\": 1\r\n},\n\"2\":{}}", &[]);
+    let dump = run(&["dump", "--format", "jsonl", path.to_str().unwrap()]);
+    let mut lines: Vec<&str> = dump.out.split_terminator('\n').collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["{\"key\":\"1\",\"value\":{   \"a\": 1\r }}", "{\"key\":\"2\",\"value\":{}}"]);
+    let (_directory, path) = table("t.csv", "a,b\n1,2\n", &["--key", "a", "--columns", "b"]);
+    let info = run(&["info", "--json", path.to_str().unwrap()]);
+    assert!(info.out.contains("\"value_type\": \"row\""), "{}", info.out);
+    let (_directory, path) = table("t.data", "a {}\n", &[]);
+    let info = run(&["info", "--json", path.to_str().unwrap()]);
+    assert!(info.out.contains("\"value_type\": \"bytes\""), "{}", info.out);
+    assert_eq!(run(&["dump", path.to_str().unwrap()]).out, "a {}\n");
+}

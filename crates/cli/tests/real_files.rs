@@ -50,7 +50,7 @@ const FILES: [Real; 20] = [
                MA-L,002272,American Micro-Fuel Device Corp.,2181 Buchanan Loop Ferndale WA US 98248 \r\n\
                MA-L,00D0EF,IGT,9295 PROTOTYPE DRIVE RENO NV US 89511 \r\n\
                MA-L,086195,\"Rockwell, \"\"Automation\"\"\",1 Allen-Bradley Dr. US \r\n",
-        naive: "found 4: Registry, Assignment, Organization Name, Organization Address; say which they are",
+        naive: "say which they are, as with `--key Assignment --value 'Organization Name'`, or keep all columns with",
         flags: &["--key", "Assignment", "--value", "Organization Name"],
         pair: ("086195", "Rockwell, \"Automation\""),
     },
@@ -58,14 +58,14 @@ const FILES: [Real; 20] = [
         name: "airports.csv",
         text: "\"icao\",\"iata\",\"name\",\"elevation\",\"lat\"\n\"00AA\",\"\",\"Aero B Ranch Airport\",3435,38.704022\n\
                \"EGLL\",\"LHR\",\"London Heathrow\",83,51.470600\n",
-        naive: "found 5: icao, iata, name, elevation, lat; say which they are",
+        naive: "say which they are, as with `--key icao --value iata`",
         flags: &["--key", "icao", "--value", "lat"],
         pair: ("EGLL", "51.470600"),
     },
     Real {
         name: "rg_cities1000.csv",
         text: "lat,lon,name,admin1,admin2,cc\n42.57952,1.65362,El Tarter,Canillo,,AD\n25.07,55.17,Dubai,Dubai,,AE\n",
-        naive: "found 6: lat, lon, name, admin1, admin2, cc; say which they are",
+        naive: "say which they are, as with `--key name --value admin1`",
         flags: &["--key", "name", "--value", "cc"],
         pair: ("Dubai", "AE"),
     },
@@ -79,7 +79,7 @@ const FILES: [Real; 20] = [
     Real {
         name: "iso_639-3.jsonl",
         text: "{\"alpha_3\":\"aaa\",\"name\":\"Ghotuo\",\"scope\":\"I\"}\n{\"alpha_3\":\"aar\",\"alpha_2\":\"aa\",\"name\":\"Afar\"}\n",
-        naive: "its fields are alpha_3, name, scope; say which they are, as with `--key alpha_3 --value name`",
+        naive: "the fields are alpha_3, name, scope; say which they are, as with `--key alpha_3 --value name`",
         flags: &["--key", "alpha_3", "--value", "name"],
         pair: ("aar", "Afar"),
     },
@@ -121,10 +121,11 @@ const FILES: [Real; 20] = [
     Real {
         name: "zone1970.tab",
         text: "# tzdb timezone descriptions\n#\n#country-\n#codes\tcoordinates\tTZ\tcomments\n\
-               AD\t+4230+00131\tEurope/Andorra\nAE,OM,RE,SC,TF\t+2518+05518\tAsia/Dubai\tCrozet\n",
+               AD\t+4230+00131\tEurope/Andorra\nAE,OM,RE,SC,TF\t+2518+05518\tAsia/Dubai\tCrozet\n\
+               AQ\t-6617+11031\tAntarctica/Casey\tCasey\nAQ\t-6835+07758\tAntarctica/Davis\tDavis\n",
         naive: "--comment '#'",
-        flags: &["--comment", "#"],
-        pair: ("AE,OM,RE,SC,TF", "+2518+05518\tAsia/Dubai\tCrozet"),
+        flags: &["--comment", "#", "--key", "3", "--value", "*", "--no-header", "--short-rows"],
+        pair: ("Asia/Dubai", r#"{"1":"AE,OM,RE,SC,TF","2":"+2518+05518","4":"Crozet"}"#),
     },
     Real {
         name: "data.noun",
@@ -152,9 +153,9 @@ const FILES: [Real; 20] = [
         name: "Packages",
         text: "Package: 0ad\nVersion: 0.0.26\nDepends: 0ad-data (>= 0.0.26),\n libc6\n\nPackage: 0ad-data\nVersion: 0.0.26\n\n\
                Package: 0install\nVersion: 2.18\n",
-        naive: "is stanzas of lines that are a name, a colon and a text; write each as a JSON object a line",
-        flags: &["--format", "data", "--comment", " ", "--duplicates", "last"],
-        pair: ("Package:", "0install"),
+        naive: "",
+        flags: &[],
+        pair: ("0ad", "Package: 0ad\nVersion: 0.0.26\nDepends: 0ad-data (>= 0.0.26),\n libc6"),
     },
     Real {
         name: "cntlist.rev",
@@ -194,4 +195,40 @@ fn a_real_file_is_read_right_or_refused_with_the_flags_that_read_it() {
             assert_eq!(got.out, format!("{value}\n"), "{name}");
         }
     }
+}
+
+/// Rows whose first column says the country, of which one has several: nothing may be lost.
+const ZONES: &str = "#codes\tcoordinates\tTZ\tcomments\nAD\t+4230+00131\tEurope/Andorra\n\
+                     AQ\t-6617+11031\tAntarctica/Casey\tCasey\nAQ\t-6835+07758\tAntarctica/Davis\tDavis\n";
+
+#[test]
+fn a_first_column_that_is_no_key_is_refused_with_the_flags_that_keep_all_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, output) = (directory.path().join("zone1970.tab"), directory.path().join("out"));
+    fs::write(&path, ZONES).unwrap();
+    let build = |flags: &[&str]| -> Ended {
+        let mut build = graven();
+        build.arg("build").arg(&path).arg("-o").arg(&output).args(["--comment", "#"]);
+        build.args(flags).output().unwrap().into()
+    };
+    let ended = build(&[]);
+    assert_eq!(ended.status, Some(2), "{}", ended.out);
+    let expected = "has `AQ` more than once; in column 3 no cell of the first rows comes twice; make it the key with \
+                    `--key 3 --value '*' --no-header --short-rows`, or keep the first as it is, with all values of a key by \
+                    `--duplicates list` or one by `--duplicates last`";
+    assert!(ended.err.contains(expected), "{}", ended.err);
+    for (flags, pairs) in [
+        (&["--key", "3", "--value", "*", "--no-header", "--short-rows"][..], "3 pairs"),
+        (&["--key", "3", "--columns", "*", "--no-header", "--short-rows"], "3 pairs"),
+        (&["--duplicates", "list"], "2 pairs"),
+        (&["--duplicates", "last"], "2 pairs"),
+    ] {
+        let ended = build(flags);
+        assert_eq!(ended.status, Some(0), "{}", ended.err);
+        assert!(ended.out.contains(pairs), "{}", ended.out);
+    }
+    // `serve` and `get` take no such flags, and say what makes a table.
+    let got = run(&["get", path.to_str().unwrap(), "AD"]);
+    assert_eq!(got.status, Some(2));
+    assert!(got.err.contains("lines that begin with `#`"), "{}", got.err);
 }

@@ -187,6 +187,42 @@ mod with_tls {
     }
 
     #[test]
+    fn a_table_is_built_from_a_redis_with_tls_and_compared_with_it() {
+        let (cert, key, ca) = (file("server.pem"), file("server.key"), file("ca.pem"));
+        let server = Logged::start(&["--listen", "127.0.0.1:0", "--tls-cert", &cert, "--tls-key", &key], 1);
+        let target = format!("rediss://localhost:{}", server.ports[0]);
+        let directory = tempfile::tempdir().unwrap();
+        let output = directory.path().join("copy.graven");
+        let output = output.to_str().unwrap();
+        let untrusted = ["--cacert", &file("other-ca.pem")];
+        for trust in [&["--cacert", &*ca][..], &["--insecure"]] {
+            let ended = run(&[&["build", &target, "-o", output], trust].concat());
+            assert_eq!(ended.status, Some(0), "{}", ended.err);
+            assert!(ended.out.contains("10000 pairs, 10000 keys in"), "{}", ended.out);
+            let verify = ["verify", output, "--against", &target, "--sample", "50"];
+            let ended = run(&[&verify, trust].concat());
+            assert_eq!(ended.status, Some(0), "{}{}", ended.out, ended.err);
+        }
+        for arguments in [&["build", &target, "-o", output][..], &["verify", output, "--against", &target]] {
+            let ended = run(&[arguments, &untrusted].concat());
+            assert_eq!(ended.status, Some(2));
+            assert!(
+                ended.err.contains("name who issued its certificate with `--cacert FILE`"),
+                "{}",
+                ended.err
+            );
+        }
+        let data = example_data();
+        let data = data.to_str().unwrap();
+        assert_refused(
+            &["build", data, "-o", output, "--insecure"],
+            &format!(
+                "--insecure is for a Redis that is asked with TLS, as rediss://HOST:PORT, and {data} is a file; leave it out"
+            ),
+        );
+    }
+
+    #[test]
     fn a_certificate_is_read_again_at_sighup_and_when_it_changes() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);

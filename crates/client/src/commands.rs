@@ -55,7 +55,15 @@ impl RedisCommands {
     /// # Errors
     /// As [`Client::connect`](crate::Client::connect).
     pub fn connect(target: &Target, timeouts: Timeouts) -> Result<Self, Error> {
-        let security = Security::new(target.address(), &target.to_string(), &ServerTrust::System)?;
+        Self::connect_to(target, timeouts, &ServerTrust::System)
+    }
+
+    /// The same to a server that is trusted by `trust`, where its address asks for TLS.
+    ///
+    /// # Errors
+    /// Those, and [`Error::Tls`] when the server is not trusted or does not speak TLS.
+    pub fn connect_to(target: &Target, timeouts: Timeouts, trust: &ServerTrust) -> Result<Self, Error> {
+        let security = Security::new(target.address(), &target.to_string(), trust)?;
         let connection = ServerConnection::open(target, timeouts, &security)?;
         let limits =
             ReplyLimits { reply_bytes_max: ANSWER_BYTES_MAX + FRAME_BYTES_MAX, ..ReplyLimits::default() };

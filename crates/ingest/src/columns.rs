@@ -1,7 +1,7 @@
 //! Which columns of a row are key and value.
 
 use crate::composed::Composition;
-use crate::error::{Cause, Fault, Position, Role};
+use crate::error::{Cause, Fault, LikelyColumns, Position, Role};
 use crate::options::{ReadOptions, ValueColumns};
 
 /// The columns of key and value, counted from 0, and what the others are called.
@@ -24,6 +24,8 @@ pub(crate) struct FirstRow<'a> {
     /// Whether they could be.
     pub(crate) may_be_header: bool,
     pub(crate) line: u64,
+    /// Which of its cells may be in the columns of key and value.
+    pub(crate) likely: LikelyColumns,
 }
 
 impl ReadOptions {
@@ -72,7 +74,14 @@ impl ReadOptions {
             None if first.width() > 2 => {
                 let by_name = first.is_header || first.may_be_header && self.header.is_none();
                 let columns = (0..first.width()).map(|column| first.label(column, by_name)).collect();
-                return Err(fail(Cause::ValueUndecided { columns }));
+                let likely = match self.key_names() {
+                    [] => first.likely,
+                    _ => LikelyColumns {
+                        key: keys[0],
+                        value: (0..first.width()).find(|column| !keys.contains(column)).unwrap_or_default(),
+                    },
+                };
+                return Err(fail(Cause::ValueUndecided { columns, likely }));
             }
             None if keys.contains(&1) => {
                 return Err(fail(Cause::KeyIsValue { column: first.label(1, first.is_header) }));
@@ -140,7 +149,7 @@ impl FirstRow<'_> {
 
     /// What people would call a column to ask for it: its name, where that asks for one column and
     /// for no other.
-    fn label(self, column: usize, by_name: bool) -> String {
+    pub(crate) fn label(self, column: usize, by_name: bool) -> String {
         let name = &self.cells[column];
         let is_only = !name.is_empty()
             && number(name).is_none()

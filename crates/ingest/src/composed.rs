@@ -164,7 +164,7 @@ pub(crate) fn join<'c>(
 
 /// Appends a member of an object and a comma; nothing where the row has no such member. What is no
 /// text is base64, under a name that says so.
-fn write_member(name: &str, cell: Option<Cell<'_>>, json: &mut Vec<u8>) {
+pub(crate) fn write_member(name: &str, cell: Option<Cell<'_>>, json: &mut Vec<u8>) {
     match cell {
         None | Some(Cell::Missing) => return,
         Some(Cell::Null) => {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use graven_format::layout::MAGIC;
 
+use crate::error::LikelyColumns;
 use crate::lines::BYTE_ORDER_MARK;
 
 /// What is in a file that holds no pairs, or none that are read here.
@@ -42,8 +43,6 @@ pub enum Content {
     },
     /// A JSON object a line.
     JsonLines,
-    /// Stanzas of fields: lines of a name, a colon and a text, with empty lines between.
-    Stanzas,
     /// Bytes that no text has.
     NulBytes,
     /// Lines that end in `\r` alone.
@@ -52,6 +51,8 @@ pub enum Content {
     Columns {
         /// The byte.
         delimiter: u8,
+        /// Which columns may be key and value.
+        likely: LikelyColumns,
     },
     /// Lines at the beginning that look like a comment.
     Comment {
@@ -76,10 +77,11 @@ impl fmt::Display for Content {
             Self::JsonArray => f.write_str("a JSON array"),
             Self::JsonObject { .. } => f.write_str("one JSON object"),
             Self::JsonLines => f.write_str("a JSON object a line"),
-            Self::Stanzas => f.write_str("stanzas of lines that are a name, a colon and a text"),
             Self::NulBytes => f.write_str("zero bytes"),
             Self::LoneCarriageReturns => f.write_str("lines that end in a carriage return alone"),
-            Self::Columns { delimiter } => write!(f, "columns separated by `{}`", delimiter.escape_ascii()),
+            Self::Columns { delimiter, .. } => {
+                write!(f, "columns separated by `{}`", delimiter.escape_ascii())
+            }
             Self::Comment { prefix } => write!(f, "lines that begin with `{prefix}`"),
         }
     }

@@ -202,6 +202,13 @@ pub enum Cause {
         /// Columns of this one.
         found: usize,
     },
+    /// A row has more columns than the widest of the first rows.
+    TooManyColumns {
+        /// Columns of that.
+        most: usize,
+        /// Columns of this one.
+        found: usize,
+    },
     /// A column is asked for by a number that the row does not have.
     NoSuchColumn {
         /// What the column was to be.
@@ -229,6 +236,20 @@ pub enum Cause {
     ValueUndecided {
         /// What the columns can be asked for by: their names, or their numbers.
         columns: Vec<String>,
+        /// Which of them may be key and value.
+        likely: LikelyColumns,
+    },
+    /// The first column, which is the key where nothing is said, has a cell more than once in the
+    /// first rows, and another column has none.
+    KeyRepeats {
+        /// The cell.
+        found: String,
+        /// What the column that has none can be asked for by.
+        other: String,
+        /// Whether that is its name, which the first row has.
+        has_header: bool,
+        /// Whether some rows have fewer columns than others.
+        are_short: bool,
     },
     /// Two members of the objects that values are to be would have one name.
     RepeatedMember {
@@ -286,6 +307,8 @@ pub enum Cause {
         /// The columns that each of them has, as the rows do.
         columns: usize,
     },
+    /// A line of a stanza that goes on with no field, and begins none.
+    NoFieldName,
     /// What is no JSON object.
     Json(String),
     /// Something else comes in a JSON document than what must come.
@@ -307,7 +330,7 @@ pub enum Cause {
         /// Bytes that it may have.
         most: usize,
     },
-    /// An object lacks a field that is asked for.
+    /// An object or a stanza lacks a field that is asked for.
     NoField {
         /// What the field was to be.
         role: Role,
@@ -315,8 +338,11 @@ pub enum Cause {
         wanted: String,
         /// The fields that there are.
         fields: Vec<String>,
+        /// Those that may be key and value by what the first objects hold, as far as that was
+        /// looked at.
+        likely: Vec<String>,
     },
-    /// An object has a field that is asked for more than once.
+    /// An object has a field that is asked for more than once, or a stanza any.
     RepeatedField {
         /// Its name.
         wanted: String,
@@ -339,6 +365,15 @@ pub enum Cause {
     Redis(Vec<RedisProblem>),
     /// The table cannot take the pair, or cannot be built.
     Table(Box<graven_format::Error>),
+}
+
+/// Two columns, counted from 0, that may be key and value by what the first rows hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LikelyColumns {
+    /// One of which no cell comes twice.
+    pub key: usize,
+    /// The next one of which not all cells are alike.
+    pub value: usize,
 }
 
 /// What a column or a field is in a pair.
@@ -469,6 +504,9 @@ impl fmt::Display for Cause {
             Self::ColumnCount { expected, found } => {
                 write!(f, "expected {} as in the first row, found {found}", count(*expected, "column"))
             }
+            Self::TooManyColumns { most, found } => {
+                write!(f, "expected at most {} as in the first rows, found {found}", count(*most, "column"))
+            }
             Self::NoSuchColumn { role: Role::Column, wanted, found } => {
                 write!(f, "expected a column {wanted}, the row has {}", count(*found, "column"))
             }
@@ -485,11 +523,16 @@ impl fmt::Display for Cause {
                 write!(f, "no column for the {role} is named {wanted}; the columns are {}", list(columns))
             }
             Self::RepeatedColumn { wanted } => write!(f, "more than one column is named {wanted}"),
-            Self::ValueUndecided { columns } => write!(
+            Self::ValueUndecided { columns, .. } => write!(
                 f,
                 "expected two columns, a key and a value, found {}: {}",
                 columns.len(),
                 list(columns)
+            ),
+            Self::KeyRepeats { found, other, .. } => write!(
+                f,
+                "the first column is the key where nothing is said, and has `{found}` more than once; in column \
+                 {other} no cell of the first rows comes twice"
             ),
             Self::RepeatedMember { name } => {
                 write!(f, "more than one column is named {name}, and a value has one member of a name")
@@ -523,6 +566,9 @@ impl fmt::Display for Cause {
                 "a quoted cell holds {lines} lines of {} each, as many as a row has: is a quote missing or too much?",
                 count(*columns, "column")
             ),
+            Self::NoFieldName => f.write_str(
+                "expected the name of a field and a colon, or a blank before what goes on with one",
+            ),
             Self::Json(what) => f.write_str(what),
             Self::UnexpectedJson { expected, found: Some(found) } => {
                 write!(f, "expected {expected}, found `{}`", found.escape_ascii())
@@ -535,23 +581,19 @@ impl fmt::Display for Cause {
                 write!(f, "arrays and objects lie deeper in each other here than {most} levels")
             }
             Self::JsonTooLong { most } => write!(f, "what begins here is longer than {most} bytes"),
-            Self::NoField { role: Role::Column, wanted, fields } if fields.is_empty() => {
+            Self::NoField { role: Role::Column, wanted, fields, .. } if fields.is_empty() => {
                 write!(f, "the object has no member `{wanted}`; it has none at all")
             }
-            Self::NoField { role: Role::Column, wanted, fields } => {
+            Self::NoField { role: Role::Column, wanted, fields, .. } => {
                 write!(f, "the object has no member `{wanted}`; its members are {}", list(fields))
             }
-            Self::NoField { role, wanted, fields } if fields.is_empty() => {
-                write!(f, "the object has no field `{wanted}` for the {role}; it has none at all")
+            Self::NoField { role, wanted, fields, .. } if fields.is_empty() => {
+                write!(f, "there is no field `{wanted}` for the {role}; there is none at all")
             }
-            Self::NoField { role, wanted, fields } => {
-                write!(
-                    f,
-                    "the object has no field `{wanted}` for the {role}; its fields are {}",
-                    list(fields)
-                )
+            Self::NoField { role, wanted, fields, .. } => {
+                write!(f, "there is no field `{wanted}` for the {role}; the fields are {}", list(fields))
             }
-            Self::RepeatedField { wanted } => write!(f, "the object has more than one field `{wanted}`"),
+            Self::RepeatedField { wanted } => write!(f, "there is more than one field `{wanted}`"),
             Self::Null { role } => write!(f, "the {role} is null"),
             Self::CompositeKey { found } => {
                 write!(f, "expected a string, a number or a boolean as key, found {found}")

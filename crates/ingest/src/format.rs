@@ -18,13 +18,16 @@ pub enum Format {
     Jsonl,
     /// One JSON document, an object or an array: a member or an element is a pair.
     Json,
+    /// Stanzas of fields, as Debian's package indexes have: lines of a name, a colon and a text.
+    Deb822,
     /// Columns with names and types, of one file or several.
     Parquet,
 }
 
 impl Format {
     /// Every form.
-    pub const ALL: [Self; 6] = [Self::Data, Self::Tsv, Self::Csv, Self::Jsonl, Self::Json, Self::Parquet];
+    pub const ALL: [Self; 7] =
+        [Self::Data, Self::Tsv, Self::Csv, Self::Jsonl, Self::Json, Self::Deb822, Self::Parquet];
 
     /// The short name, which is also the usual extension of such a file.
     pub const fn name(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Jsonl => "jsonl",
             Self::Json => "json",
+            Self::Deb822 => "deb822",
             Self::Parquet => "parquet",
         }
     }

@@ -8,10 +8,11 @@ use serde::de::IgnoredAny;
 
 use crate::content::Content;
 use crate::csv::CsvReader;
-use crate::error::{Cause, Fault, Position};
+use crate::error::{Cause, Fault, LikelyColumns, Position};
 use crate::format::Format;
 use crate::input::Input;
 use crate::json::{FirstMember, first_members};
+use crate::likely;
 use crate::lines::BYTE_ORDER_MARK;
 use crate::options::ReadOptions;
 
@@ -43,7 +44,9 @@ pub(crate) fn format(input: &Input, options: &ReadOptions) -> Result<Format, Fau
     let columns = options.key.is_some() || options.value.is_some();
     let what = match format {
         Format::Data if columns => Some("columns"),
-        Format::Data | Format::Jsonl | Format::Json | Format::Parquet if options.header.is_some() => {
+        Format::Data | Format::Jsonl | Format::Json | Format::Deb822 | Format::Parquet
+            if options.header.is_some() =>
+        {
             Some("header")
         }
         Format::Csv => None,
@@ -108,7 +111,7 @@ fn find(input: &Input, options: &ReadOptions) -> Result<Format, Fault> {
         return Err(refuse(Content::LoneCarriageReturns));
     }
     if named.is_none() && head.has_stanzas() {
-        return Err(refuse(Content::Stanzas));
+        return Ok(Format::Deb822);
     }
     if !matches!(named, Some(Format::Data | Format::Jsonl))
         && options.comment.is_none()
@@ -119,10 +122,16 @@ fn find(input: &Input, options: &ReadOptions) -> Result<Format, Fault> {
     match named {
         Some(format) => Ok(format),
         None => match head.delimiter_in_keys(options) {
-            Some(delimiter) => Err(refuse(Content::Columns { delimiter })),
+            Some(delimiter) => Err(refuse(columns_of(input, delimiter, options))),
             None => Ok(Format::Data),
         },
     }
+}
+
+/// What columns are called that this byte separates.
+fn columns_of(input: &Input, delimiter: u8, options: &ReadOptions) -> Content {
+    let likely = FirstRows::of_csv(input, delimiter, options).likely();
+    Content::Columns { delimiter, likely }
 }
 
 fn refuse(content: Content) -> Fault {
@@ -142,18 +151,19 @@ impl<'a> Head<'a> {
         Self { text: head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head), is_all: input.is_all_head() }
     }
 
-    /// The first lines that are whole and not empty.
-    fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    /// The lines that are whole.
+    fn all_lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let whole = match memchr::memrchr(b'\n', self.text) {
             _ if self.is_all => self.text,
             Some(end) => &self.text[..end],
             None => &[],
         };
-        whole
-            .split(|&byte| byte == b'\n')
-            .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-            .filter(|line| !line.is_empty())
-            .take(LINES_MAX)
+        whole.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+    }
+
+    /// The first lines that are whole and not empty.
+    fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.all_lines().filter(|line| !line.is_empty()).take(LINES_MAX)
     }
 
     /// What JSON it is, if it is.
@@ -227,8 +237,16 @@ impl<'a> Head<'a> {
         let member = rows.or_else(|| members.iter().find(|member| member.first == b'{'));
         Content::JsonObject {
             member: member.map(|member| member.name.clone()),
-            field: rows.and_then(|member| member.field.clone()),
+            field: rows.and_then(|member| self.key_in(&member.name).or_else(|| member.field.clone())),
         }
+    }
+
+    /// The field that may be the key of the objects in the array that a member is.
+    fn key_in(&self, member: &str) -> Option<String> {
+        let name = serde_json::to_vec(member).ok()?;
+        let behind = &self.text[memchr::memmem::find(self.text, &name)? + name.len()..];
+        let array = behind.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+        likely::fields(array).into_iter().next()
     }
 
     fn ends_lines_in_carriage_returns(&self) -> bool {
@@ -246,9 +264,11 @@ impl<'a> Head<'a> {
             (is_name && matches!(rest, b":" | [b':', b' ' | b'\r', ..])).then_some(name)
         };
         let Some(first) = self.lines().next().and_then(name) else { return false };
-        let again = [b"\n\n", first, b":"].concat();
+        let lines = self.all_lines().map(<[u8]>::trim_ascii_end);
+        let is_first_again =
+            |(before, line): (&[u8], &'a [u8])| before.is_empty() && name(line) == Some(first);
         self.lines().all(|line| matches!(line, [b' ' | b'\t', ..]) || name(line).is_some())
-            && memchr::memmem::find(self.text, &again).is_some()
+            && lines.zip(self.all_lines().skip(1)).any(is_first_again)
     }
 
     /// What the first line, but not every line, begins with as a comment does.
@@ -374,10 +394,52 @@ impl FirstRows {
         self.rows.iter().all(|row| row.len() == width).then_some(width)
     }
 
+    /// As many columns as the widest row has.
+    fn widest(&self) -> usize {
+        self.rows.iter().map(Vec::len).max().unwrap_or_default()
+    }
+
+    /// Adds columns without a name to those of the first row, where rows may have fewer than others.
+    pub(crate) fn widen(&self, names: &mut Vec<String>, options: &ReadOptions) {
+        if options.short_rows {
+            names.resize(names.len().max(self.widest()), String::new());
+        }
+    }
+
+    /// The rows behind what looks like the names of the columns.
+    fn behind_names(&self) -> &[Vec<String>] {
+        if self.begin_with_names() && self.rows.len() > 1 { &self.rows[1..] } else { &self.rows }
+    }
+
+    /// The columns that may be key and value.
+    pub(crate) fn likely(&self) -> LikelyColumns {
+        likely::columns(self.behind_names(), self.widest())
+    }
+
+    /// Why the first of more than two columns is not the key, where another one may be.
+    pub(crate) fn better_key(&self, options: &ReadOptions) -> Option<Cause> {
+        let rows = if options.has_header() { self.rows.get(1..)? } else { &self.rows };
+        let (found, column) = likely::better_key(rows, self.widest()).filter(|_| self.widest() > 2)?;
+        let first = self.rows.first()?;
+        let name = first.get(column).filter(|_| options.has_header());
+        Some(Cause::KeyRepeats {
+            found,
+            other: name.cloned().unwrap_or_else(|| (column + 1).to_string()),
+            has_header: options.has_header(),
+            are_short: self.width().is_none(),
+        })
+    }
+
+    /// The columns that the rows have by another delimiter, if they have one.
+    pub(crate) fn other_columns(&self, input: &Input, options: &ReadOptions) -> Option<Content> {
+        let delimiter = self.other_delimiter(input, options)?;
+        Some(columns_of(input, delimiter, options))
+    }
+
     /// The delimiter that the rows have instead of the comma that they were read with, if they
     /// have one: with it they have more columns, as many in each row; or as many, where what a
     /// comma separates are the parts of a number.
-    pub(crate) fn other_delimiter(&self, input: &Input, options: &ReadOptions) -> Option<u8> {
+    fn other_delimiter(&self, input: &Input, options: &ReadOptions) -> Option<u8> {
         let width = self.width();
         DELIMITERS.into_iter().filter(|&delimiter| delimiter != b',').find(|&delimiter| {
             let others = Self::of_csv(input, delimiter, options);

@@ -1,5 +1,5 @@
 //! Reads the pairs of a table from the files that people and jobs have: `.data` text, tsv, csv,
-//! JSON lines and JSON documents, plain or compressed with gzip or zstd, and Parquet.
+//! JSON lines, JSON documents and stanzas, plain or compressed with gzip or zstd, and Parquet.
 //!
 //! ```
 //! use graven_format::{Builder, Options};
@@ -57,6 +57,7 @@ mod format;
 mod input;
 mod json;
 mod judge;
+mod likely;
 mod lines;
 mod lists;
 mod options;
@@ -69,13 +70,14 @@ mod placed_bytes;
 mod rdb;
 mod redis;
 mod row;
+mod stanzas;
 mod table_rows;
 mod tsv;
 
 pub use compressed::Compression;
 pub use content::Content;
 pub use csv::{CsvReader, CsvRow};
-pub use error::{Cause, Error, Fault, Position, Role};
+pub use error::{Cause, Error, Fault, LikelyColumns, Position, Role};
 pub use format::Format;
 pub use graven_format::BASE64_SUFFIX;
 pub use graven_format::text::Pair;

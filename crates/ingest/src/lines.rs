@@ -30,9 +30,19 @@ impl<R: Read> LineReader<R> {
         Self { source, text: Vec::new(), line: 0..0, number: 0, most, comment }
     }
 
-    /// Reads the next line that is neither empty nor a comment; `false` at the end. A line that is
-    /// too long is refused as soon as it is.
+    /// Reads the next line that is neither empty nor a comment; `false` at the end.
     pub(crate) fn advance(&mut self) -> Result<bool, Fault> {
+        while self.advance_to_any()? {
+            if !self.line.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads the next line that is no comment; `false` at the end. A line that is too long is refused
+    /// as soon as it is.
+    pub(crate) fn advance_to_any(&mut self) -> Result<bool, Fault> {
         loop {
             self.text.clear();
             self.number += 1;
@@ -48,7 +58,7 @@ impl<R: Read> LineReader<R> {
                 return Err(Fault::new(at, Cause::LineTooLong { most: self.most }));
             }
             let is_comment = self.comment.as_ref().is_some_and(|prefix| line.starts_with(prefix));
-            if !line.is_empty() && !is_comment {
+            if !is_comment {
                 return Ok(true);
             }
         }

@@ -31,6 +31,12 @@ pub struct ReadOptions {
     /// Whether a quoted cell of a csv may hold several lines that look like rows. Without it they
     /// are an error: so it looks where quotes are missing.
     pub rows_in_quotes: bool,
+    /// Whether rows of a csv or tsv may have fewer columns than others: the widest of the first rows
+    /// says how many there are, and what a row lacks is empty.
+    pub short_rows: bool,
+    /// Whether keys may come again though no column was said to be the key. Without it a column whose
+    /// first cells are not all different is no key where another's are.
+    pub repeated_keys: bool,
     /// Whether spaces and tabs around keys and values are dropped.
     pub trim: bool,
     /// What a value that is null becomes.

@@ -12,16 +12,20 @@ use crate::compressed::Compression;
 use crate::content::Content;
 use crate::csv::{CsvReader, CsvRows};
 use crate::data::DataRows;
+#[cfg(feature = "parquet")]
+use crate::error::LikelyColumns;
 use crate::error::{Cause, Error, Fault, Position, Role};
 use crate::format::Format;
 use crate::input::{Input, Meter};
 use crate::json::{self, DocumentTexts, FieldRows, LineTexts};
 use crate::judge::{self, FirstRows};
+use crate::likely;
 use crate::lists::Lists;
 use crate::options::{Nulls, ReadOptions, ValueType};
 #[cfg(feature = "parquet")]
 use crate::parquet::ParquetDataset;
 use crate::row::{Cell, InputRow, Rows};
+use crate::stanzas::StanzaRows;
 use crate::tsv::TsvRows;
 
 /// The pairs of an input.
@@ -285,20 +289,27 @@ fn reader(format: Format, input: Input, options: &ReadOptions, skipped: u64) -> 
         Format::Data => Box::new(DataRows::new(input.into_reader(), options)),
         Format::Tsv => {
             let first_rows = FirstRows::of_tsv(&input, options);
-            let (rows, composition) =
-                TsvRows::new(input.into_reader(), options, first_rows.begin_with_names())?;
+            let (rows, composition) = TsvRows::new(input.into_reader(), options, &first_rows)?;
             check_header(&first_rows, options)?;
+            check_key(&first_rows, options)?;
             composition.of(Box::new(rows))
         }
         Format::Csv => csv(input, options)?,
         Format::Jsonl => {
-            let rows = FieldRows::new(LineTexts::new(input.into_reader(), options), false, options)?;
+            let likely = likely_fields(&input, options);
+            let texts = LineTexts::new(input.into_reader(), options);
+            let rows = FieldRows::new(texts, false, likely, options)?;
             Composition::of_fields(options).of(Box::new(rows))
         }
         Format::Json => {
+            let likely = likely_fields(&input, options);
             let texts = DocumentTexts::new(input.into_reader(), &options.at)?;
             let has_names = texts.are_members();
-            let rows = FieldRows::new(texts, has_names, options)?;
+            let rows = FieldRows::new(texts, has_names, likely, options)?;
+            Composition::of_fields(options).of(Box::new(rows))
+        }
+        Format::Deb822 => {
+            let rows = StanzaRows::new(input.into_reader(), options)?;
             Composition::of_fields(options).of(Box::new(rows))
         }
         #[cfg(feature = "parquet")]
@@ -324,22 +335,41 @@ fn check_header(rows: &FirstRows, options: &ReadOptions) -> Result<(), Fault> {
     }
 }
 
+/// Refuses the first column as the key of a tsv where it cannot be and another one can.
+fn check_key(rows: &FirstRows, options: &ReadOptions) -> Result<(), Fault> {
+    if options.repeated_keys || options.key.is_some() || options.value.is_some() {
+        return Ok(());
+    }
+    match rows.better_key(options) {
+        Some(cause) => Err(Fault::new(Position::WHOLE, cause)),
+        None => Ok(()),
+    }
+}
+
+/// The fields that may be key and value, where nobody named them.
+fn likely_fields(input: &Input, options: &ReadOptions) -> Vec<String> {
+    let is_said = options.key.is_some() || options.value.is_some() || !options.at.is_empty();
+    if is_said { Vec::new() } else { likely::fields(input.head()) }
+}
+
 fn csv(input: Input, options: &ReadOptions) -> Result<Box<dyn Rows>, Fault> {
     let delimiter = options.delimiter.unwrap_or(b',');
     let first_rows = FirstRows::of_csv(&input, delimiter, options);
     if options.delimiter.is_none()
-        && let Some(delimiter) = first_rows.other_delimiter(&input, options)
+        && let Some(content) = first_rows.other_columns(&input, options)
     {
-        return Err(Fault::new(Position::WHOLE, Cause::Content(Content::Columns { delimiter })));
+        return Err(Fault::new(Position::WHOLE, Cause::Content(content)));
     }
     let mut csv_reader = CsvReader::new(input.into_reader(), delimiter, options.comment.clone());
     let has_header = options.has_header();
     let Some(row) = csv_reader.next_row()? else {
         return Ok(Box::new(CsvRows::new(csv_reader, Vec::new(), 0, false, Vec::new(), options)));
     };
-    let names: Vec<String> =
+    let mut names: Vec<String> =
         row.cells().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+    first_rows.widen(&mut names, options);
     let first = FirstRow {
+        likely: first_rows.likely(),
         cells: &names,
         is_header: has_header,
         may_be_header: first_rows.begin_with_names(),
@@ -354,7 +384,13 @@ fn csv(input: Input, options: &ReadOptions) -> Result<Box<dyn Rows>, Fault> {
 #[cfg(feature = "parquet")]
 fn parquet(input: Input, options: &ReadOptions) -> Result<Box<dyn Rows>, Fault> {
     let dataset = ParquetDataset::open(input)?;
-    let first = FirstRow { cells: dataset.names(), is_header: true, may_be_header: true, line: 0 };
+    let first = FirstRow {
+        cells: dataset.names(),
+        is_header: true,
+        may_be_header: true,
+        line: 0,
+        likely: LikelyColumns::default(),
+    };
     let chosen = options.choose(first).map_err(|fault| Fault::new(Position::WHOLE, fault.cause))?;
     let rows = dataset.rows(&chosen.wanted, chosen.ignored, options)?;
     Ok(chosen.composition.of(Box::new(rows)))

@@ -17,6 +17,16 @@ pub enum ParquetProblem {
         /// The number.
         found: u64,
     },
+    /// More rows, or values of a column, than a file of so many bytes may have: each would take time
+    /// and none has bytes.
+    TooManyRows {
+        /// Bytes of the file.
+        bytes: u64,
+        /// How many it may have.
+        most: u64,
+        /// How many it says that it has.
+        found: u64,
+    },
     /// Pages do not fit into the memory that the reading may use.
     Memory {
         /// Bytes that it may use.
@@ -62,6 +72,10 @@ impl fmt::Display for ParquetProblem {
         match self {
             Self::Damaged(what) => write!(f, "the Parquet data is damaged: {what}"),
             Self::TooLarge { what, most, found } => write!(f, "{what} is {found}, the limit is {most}"),
+            Self::TooManyRows { bytes, most, found } => write!(
+                f,
+                "it has {found} rows or values of a column in {bytes} bytes, the limit for so many bytes is {most}"
+            ),
             Self::Memory { most, found } => {
                 write!(f, "its pages take {found} bytes of memory, and {most} may be used for them")
             }

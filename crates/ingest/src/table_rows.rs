@@ -10,17 +10,19 @@ use crate::composed::Composition;
 use crate::compressed::Compression;
 use crate::content::Content;
 use crate::csv::{CsvReader, CsvRows};
-use crate::error::{Cause, Error, Fault, Position};
+use crate::error::{Cause, Error, Fault, LikelyColumns, Position};
 use crate::format::Format;
 use crate::input::{Input, Meter};
 use crate::json::{DocumentTexts, LineTexts, ObjectRows, Texts};
 use crate::judge::{self, FirstRows};
+use crate::likely;
 use crate::lines::LineReader;
 use crate::options::{KeyColumns, ReadOptions};
 use crate::pairs::{key_of, stopped_or};
 #[cfg(feature = "parquet")]
 use crate::parquet::ParquetDataset;
 use crate::row::{Cell, Rows};
+use crate::stanzas::StanzaColumns;
 use crate::tsv::{self, TsvRows};
 
 /// Which columns a table is to have.
@@ -77,6 +79,8 @@ enum RowSource {
     Rows(Box<dyn Rows>),
     /// Objects, whose fields may be others from line to line.
     Objects(Box<ObjectRows>),
+    /// Stanzas, whose fields may be others from one to the next.
+    Stanzas(Box<StanzaColumns>),
 }
 
 /// The columns of a csv or tsv that are wanted.
@@ -144,6 +148,7 @@ impl TableRows {
         match &self.reader {
             RowSource::Rows(_) => &self.ignored,
             RowSource::Objects(objects) => objects.ignored(),
+            RowSource::Stanzas(stanzas) => stanzas.ignored(),
         }
     }
 
@@ -167,7 +172,7 @@ impl TableRows {
     /// # Errors
     /// The first row that cannot be read, or [`Cause::Table`] when the builder does not take it.
     pub fn add_to(&mut self, builder: &mut RowBuilder) -> Result<(), Error> {
-        let Self { reader, are_keys_numbers, is_typed, .. } = self;
+        let Self { reader, columns, are_keys_numbers, is_typed, .. } = self;
         let added = match reader {
             RowSource::Rows(rows) => {
                 let added = add_rows(rows.as_mut(), builder, are_keys_numbers, *is_typed);
@@ -177,6 +182,10 @@ impl TableRows {
                 })
             }
             RowSource::Objects(objects) => objects.add_to(builder, are_keys_numbers),
+            RowSource::Stanzas(stanzas) => {
+                let named: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+                stanzas.add_to(&named, builder, are_keys_numbers)
+            }
         };
         added.map_err(|fault| {
             let fault = stopped_or(fault, &self.meter).behind(self.skipped);
@@ -243,6 +252,7 @@ fn open(
         Format::Csv => csv(input, read, columns)?,
         Format::Tsv => tsv(input, read, columns)?,
         Format::Jsonl | Format::Json => objects(format, input, read, columns)?,
+        Format::Deb822 => stanzas(input, read, columns)?,
         #[cfg(feature = "parquet")]
         Format::Parquet => parquet(input, read, columns)?,
         #[cfg(not(feature = "parquet"))]
@@ -252,7 +262,7 @@ fn open(
         }
     };
     // A column that does not exist has no type. The fields of objects are known at the end.
-    if !matches!(format, Format::Jsonl | Format::Json)
+    if !matches!(format, Format::Jsonl | Format::Json | Format::Deb822)
         && let Some((name, _)) = columns.types.iter().find(|(name, _)| !chosen.names.contains(name))
     {
         let cause = Cause::UntypedColumn { wanted: name.clone(), columns: chosen.names };
@@ -269,16 +279,17 @@ fn csv(
     let delimiter = read.delimiter.unwrap_or(b',');
     let first_rows = FirstRows::of_csv(&input, delimiter, read);
     if read.delimiter.is_none()
-        && let Some(delimiter) = first_rows.other_delimiter(&input, read)
+        && let Some(content) = first_rows.other_columns(&input, read)
     {
-        return Err(Fault::new(Position::WHOLE, Cause::Content(Content::Columns { delimiter })));
+        return Err(Fault::new(Position::WHOLE, Cause::Content(content)));
     }
     let mut csv_reader = CsvReader::new(input.into_reader(), delimiter, read.comment.clone());
     let Some(row) = csv_reader.next_row()? else {
         let rows = CsvRows::new(csv_reader, Vec::new(), 0, false, Vec::new(), read);
         return Ok((RowSource::Rows(Box::new(rows)), ChosenColumns::nothing()));
     };
-    let cells: Vec<String> = row.cells().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    let mut cells: Vec<String> = row.cells().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    first_rows.widen(&mut cells, read);
     let (chosen, has_header) = ChosenColumns::of(&cells, row.line(), &first_rows, read, columns)?;
     let rows = CsvRows::new(csv_reader, chosen.places.clone(), cells.len(), !has_header, Vec::new(), read);
     Ok((RowSource::Rows(Composition::of_key(read).of(Box::new(rows))), chosen))
@@ -295,11 +306,12 @@ fn tsv(
     if lines.advance()? {
         let (number, text) = lines.line();
         let name = |name| String::from_utf8_lossy(name).into_owned();
-        let cells: Vec<String> = text.split(|&byte| byte == b'\t').map(name).collect();
+        let mut cells: Vec<String> = text.split(|&byte| byte == b'\t').map(name).collect();
+        first_rows.widen(&mut cells, read);
         (chosen, has_header) = ChosenColumns::of(&cells, number, &first_rows, read, columns)?;
         width = cells.len();
     }
-    let rows = TsvRows::of_columns(lines, width, chosen.places.clone(), !has_header, read.trim);
+    let rows = TsvRows::of_columns(lines, width, chosen.places.clone(), !has_header, read);
     Ok((RowSource::Rows(Composition::of_key(read).of(Box::new(rows))), chosen))
 }
 
@@ -309,6 +321,10 @@ fn objects(
     read: &ReadOptions,
     columns: &ColumnOptions,
 ) -> Result<(RowSource, ChosenColumns), Fault> {
+    let likely = match read.key {
+        None if read.at.is_empty() => likely::fields(input.head()).into_iter().take(1).collect(),
+        _ => Vec::new(),
+    };
     let (texts, has_names): (Box<dyn Texts>, bool) = if format == Format::Json {
         let texts = DocumentTexts::new(input.into_reader(), &read.at)?;
         let has_names = texts.are_members() && read.key.is_none();
@@ -324,7 +340,7 @@ fn objects(
     let mut names = columns.columns.clone().unwrap_or_default();
     let key_position = names.iter().position(|name| keys.contains(name));
     names.retain(|name| !keys.contains(name));
-    let rows = ObjectRows::new(texts, &keys, read.separator(), columns, &names);
+    let rows = ObjectRows::new(texts, &keys, read.separator(), columns, &names, likely);
     let chosen = ChosenColumns {
         key: if keys.is_empty() { "key".into() } else { key_name(&keys, read) },
         key_position: key_position.unwrap_or_default(),
@@ -334,6 +350,25 @@ fn objects(
         declared: None,
     };
     Ok((RowSource::Objects(Box::new(rows)), chosen))
+}
+
+fn stanzas(
+    input: Input,
+    read: &ReadOptions,
+    columns: &ColumnOptions,
+) -> Result<(RowSource, ChosenColumns), Fault> {
+    let rows = StanzaColumns::new(Box::new(input.into_reader()), read, columns)?;
+    let keys = rows.keys();
+    let mut names = columns.columns.clone().unwrap_or_default();
+    let key_position = names.iter().position(|name| keys.contains(name));
+    names.retain(|name| !keys.contains(name));
+    let chosen = ChosenColumns {
+        key: key_name(keys, read),
+        key_position: key_position.unwrap_or_default(),
+        names,
+        ..ChosenColumns::nothing()
+    };
+    Ok((RowSource::Stanzas(Box::new(rows)), chosen))
 }
 
 /// What the column of a key is called that is made of these: put together as the key is.
@@ -355,7 +390,13 @@ fn parquet(
     }
     let by_default = read.key.clone().unwrap_or_else(|| "key".into());
     let read = &ReadOptions { key: Some(by_default), ..read.clone() };
-    let first = FirstRow { cells: names, is_header: true, may_be_header: true, line: 0 };
+    let first = FirstRow {
+        cells: names,
+        is_header: true,
+        may_be_header: true,
+        line: 0,
+        likely: LikelyColumns::default(),
+    };
     let whole = |fault: Fault| Fault::new(Position::WHOLE, fault.cause);
     let keys = first.find_keys(read).map_err(whole)?;
     let wanted: Vec<usize> = match &columns.columns {
@@ -407,7 +448,13 @@ impl ChosenColumns {
             return Err(fail(Cause::HeaderDoubtful { cells: cells.to_vec() }));
         }
         let trimmed: Vec<String> = cells.iter().map(|cell| cell.trim().to_owned()).collect();
-        let first = FirstRow { cells: &trimmed, is_header: has_header, may_be_header: has_header, line };
+        let first = FirstRow {
+            cells: &trimmed,
+            is_header: has_header,
+            may_be_header: has_header,
+            line,
+            likely: LikelyColumns::default(),
+        };
         let keys = first.find_keys(read)?;
         let wanted: Vec<usize> = match &columns.columns {
             Some(names) => names
@@ -418,7 +465,11 @@ impl ChosenColumns {
         };
         let key_position = wanted.iter().position(|column| keys.contains(column));
         let name = |&column: &usize| {
-            if has_header { cells[column].clone() } else { (column + 1).to_string() }
+            match &cells[column] {
+                // A row that is wider than the names has columns without one.
+                cell if has_header && !(cell.is_empty() && read.short_rows) => cell.clone(),
+                _ => (column + 1).to_string(),
+            }
         };
         let places: Vec<usize> = wanted.iter().copied().filter(|column| !keys.contains(column)).collect();
         let ignored = (0..cells.len()).filter(|column| !keys.contains(column) && !places.contains(column));

@@ -9,6 +9,7 @@ use memchr::{memchr, memchr_iter};
 use crate::columns::FirstRow;
 use crate::composed::Composition;
 use crate::error::{Cause, Fault, Position};
+use crate::judge::FirstRows;
 use crate::lines::LineReader;
 use crate::options::ReadOptions;
 use crate::row::{CellKind, CellSpan, InputRow, Rows};
@@ -20,8 +21,8 @@ pub(crate) const LINE_BYTES_MAX: usize = KEY_BYTES_MAX + VALUE_BYTES_MAX + (16 <
 enum Shape {
     /// The key, and behind the first tab the value with all further tabs.
     Pair,
-    /// So many columns, of which these are wanted.
-    Columns { width: usize, wanted: Vec<usize> },
+    /// So many columns, of which these are wanted; rows may have fewer.
+    Columns { width: usize, wanted: Vec<usize>, takes_short: bool },
 }
 
 /// The rows of a tsv.
@@ -39,12 +40,11 @@ pub(crate) struct TsvRows<R> {
 
 impl<R: Read> TsvRows<R> {
     /// Reads the header, where there is one, and chooses the columns; what is made of their cells
-    /// comes with them. `may_be_header` says that
-    /// the first line could be one.
+    /// comes with them.
     pub(crate) fn new(
         source: R,
         options: &ReadOptions,
-        may_be_header: bool,
+        first_rows: &FirstRows,
     ) -> Result<(Self, Composition), Fault> {
         let mut lines = LineReader::new(source, LINE_BYTES_MAX, options.comment.clone());
         let has_header = options.has_header();
@@ -56,10 +56,18 @@ impl<R: Read> TsvRows<R> {
             if in_columns {
                 let (number, text) = lines.line();
                 let name = |name| String::from_utf8_lossy(name).trim().to_owned();
-                let names: Vec<String> = text.split(|&byte| byte == b'\t').map(name).collect();
-                let row = FirstRow { cells: &names, is_header: has_header, may_be_header, line: number };
+                let mut names: Vec<String> = text.split(|&byte| byte == b'\t').map(name).collect();
+                first_rows.widen(&mut names, options);
+                let row = FirstRow {
+                    cells: &names,
+                    is_header: has_header,
+                    may_be_header: first_rows.begin_with_names(),
+                    line: number,
+                    likely: first_rows.likely(),
+                };
                 let chosen = options.choose(row)?;
-                shape = Shape::Columns { width: names.len(), wanted: chosen.wanted };
+                let (wanted, takes_short) = (chosen.wanted, options.short_rows);
+                shape = Shape::Columns { width: names.len(), wanted, takes_short };
                 composition = chosen.composition;
                 ignored = chosen.ignored;
             }
@@ -76,9 +84,10 @@ impl<R: Read> TsvRows<R> {
         width: usize,
         wanted: Vec<usize>,
         has_first: bool,
-        trim: bool,
+        options: &ReadOptions,
     ) -> Self {
-        let (shape, ignored) = (Shape::Columns { width, wanted }, Vec::new());
+        let (takes_short, trim) = (options.short_rows, options.trim);
+        let (shape, ignored) = (Shape::Columns { width, wanted, takes_short }, Vec::new());
         Self { lines, shape, has_first, cells: Vec::new(), ends: Vec::new(), ignored, trim }
     }
 }
@@ -97,14 +106,22 @@ impl<R: Read + Send> Rows for TsvRows<R> {
                 let tab = memchr(b'\t', text).ok_or_else(|| Fault::new(position, Cause::NoTab))?;
                 self.cells.extend([cell(0, tab), cell(tab + 1, text.len())]);
             }
-            Shape::Columns { width, wanted } => {
+            Shape::Columns { width, wanted, takes_short } => {
                 self.ends.clear();
                 self.ends.extend(memchr_iter(b'\t', text).chain([text.len()]));
                 let (expected, found) = (*width, self.ends.len());
-                if found != expected {
+                if *takes_short && found > expected {
+                    let cause = Cause::TooManyColumns { most: expected, found };
+                    return Err(Fault::new(position, cause));
+                }
+                if !takes_short && found != expected {
                     return Err(Fault::new(position, Cause::ColumnCount { expected, found }));
                 }
                 for &column in wanted {
+                    if column >= found {
+                        self.cells.push(cell(0, 0));
+                        continue;
+                    }
                     let start = column.checked_sub(1).map_or(0, |before| self.ends[before] + 1);
                     self.cells.push(cell(start, self.ends[column]));
                 }

@@ -90,7 +90,7 @@ fn it_is_gone_down_into_members() {
     let error = read_as(text, &at(&["other", "x"])).unwrap_err();
     assert_eq!(error.to_string(), "t:1:10: expected an object to go down into, found `[`");
     let error = read_as("{\"a\":{},\n\"a\":{}}", &at(&["a"])).unwrap_err();
-    assert_eq!(error.to_string(), "t:2:1: the object has more than one field `a`");
+    assert_eq!(error.to_string(), "t:2:1: there is more than one field `a`");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn what_is_wrong_is_named_with_its_place() {
         (&value("[1,\n 2,, 3]"), "t:4:4: expected value"),
         (&value("\"\\ud800\""), "t:3:3: unexpected end of hex escape"),
         (&value("null"), "t:3:3: the value is null"),
-        ("[{\"key\":1}]", "t:1:2: the object has no field `value` for the value; its fields are key"),
+        ("[{\"key\":1}]", "t:1:2: there is no field `value` for the value; the fields are key"),
     ] {
         let error = read_as(text, &json()).unwrap_err();
         assert_eq!(error.to_string(), expected, "{}", &text[..text.len().min(60)]);

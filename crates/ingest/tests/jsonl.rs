@@ -100,9 +100,9 @@ fn errors_name_the_line_and_the_column() {
         ("{\"key\":1,\"value\":\"\\ud800\"}", Some(18), "unexpected end of hex escape"),
         ("{\"key\":1,\"value_base64\":\"!\"}", Some(25), "expected base64: Invalid symbol 33, offset 0."),
         ("{\"key\":1,\"value_base64\":12}", Some(25), "expected base64: a string, found a number"),
-        ("{\"key\":1}", None, "the object has no field `value` for the value; its fields are key"),
-        ("{}", None, "the object has no field `key` for the key; it has none at all"),
-        ("{\"key\":1,\"value\":1,\"value\":2}", None, "the object has more than one field `value`"),
+        ("{\"key\":1}", None, "there is no field `value` for the value; the fields are key"),
+        ("{}", None, "there is no field `key` for the key; there is none at all"),
+        ("{\"key\":1,\"value\":1,\"value\":2}", None, "there is more than one field `value`"),
     ] {
         let text = format!("{{\"key\":0,\"value\":0}}\n{line}\n");
         let error = read(&text).unwrap_err();

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use graven_ingest::{Cause, Content, Error, Format, Input, Pairs, ReadOptions};
+use graven_ingest::{Cause, Content, Error, Format, Input, LikelyColumns, Pairs, ReadOptions};
+
+const FIRST_TWO: LikelyColumns = LikelyColumns { key: 0, value: 1 };
 
 /// A file of that name and content, in a directory of its own.
 fn file(name: &str, text: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -140,15 +142,15 @@ fn text_that_begins_like_json_is_text() {
 #[test]
 fn columns_that_text_would_take_into_the_key_are_named() {
     let unicode = b"0041;LATIN CAPITAL LETTER A;Lu\n0042;LATIN CAPITAL LETTER B;Lu\n";
-    assert_content("UnicodeData.txt", unicode, Content::Columns { delimiter: b';' });
-    assert_content("t", b"a,1\n", Content::Columns { delimiter: b',' });
+    assert_content("UnicodeData.txt", unicode, Content::Columns { delimiter: b';', likely: FIRST_TWO });
+    assert_content("t", b"a,1\n", Content::Columns { delimiter: b',', likely: FIRST_TWO });
     assert_content(
         "t",
         b"id,name\n1,\"Ada, Countess\"\n2,Grace Hopper\n",
-        Content::Columns { delimiter: b',' },
+        Content::Columns { delimiter: b',', likely: FIRST_TWO },
     );
-    assert_content("t", b"a|b|c d\ne|f|g h\n", Content::Columns { delimiter: b'|' });
-    assert_content("t", b"a b\t1\nc\t2\n", Content::Columns { delimiter: b'\t' });
+    assert_content("t", b"a|b|c d\ne|f|g h\n", Content::Columns { delimiter: b'|', likely: FIRST_TWO });
+    assert_content("t", b"a b\t1\nc\t2\n", Content::Columns { delimiter: b'\t', likely: FIRST_TWO });
     // Not in every key, not as often in every line, or not in the keys.
     assert_reads("t", b"a,b 1\nc 2\n", Format::Data, &[("a,b", "1"), ("c", "2")]);
     assert_reads("t", b"a,b 1\nc,d,e 2\n", Format::Data, &[("a,b", "1"), ("c,d,e", "2")]);
@@ -166,7 +168,7 @@ fn a_csv_with_another_delimiter_is_named() {
         (b"a;1,5\nb;2,5\n", b';'),
         (b"a;x, y;z\nb;x;z\n", b';'),
     ] {
-        assert_content("t.csv", text, Content::Columns { delimiter });
+        assert_content("t.csv", text, Content::Columns { delimiter, likely: FIRST_TWO });
     }
     let semicolon = ReadOptions { delimiter: Some(b';'), ..ReadOptions::default() };
     let pairs = [("a".to_owned(), "1,5".to_owned()), ("b".to_owned(), "2,5".to_owned())];
@@ -290,12 +292,12 @@ fn more_than_two_columns_need_a_value() {
     let wide = "id,name,born\n7,Ada,1815\n";
     for key in [None, Some("id"), Some("1"), Some("3")] {
         match csv_cause(wide, key, None, None) {
-            Some(Cause::ValueUndecided { columns }) => assert_eq!(columns, ["id", "name", "born"]),
+            Some(Cause::ValueUndecided { columns, .. }) => assert_eq!(columns, ["id", "name", "born"]),
             other => panic!("{key:?}: {other:?}"),
         }
     }
     match csv_cause("7,Ada,1815\n9,Grace,1906\n", None, None, None) {
-        Some(Cause::ValueUndecided { columns }) => assert_eq!(columns, ["1", "2", "3"]),
+        Some(Cause::ValueUndecided { columns, .. }) => assert_eq!(columns, ["1", "2", "3"]),
         other => panic!("{other:?}"),
     }
     assert!(csv_cause("7,Ada,1815\n9,Grace,1906\n", None, Some("2"), None).is_none());
@@ -537,10 +539,15 @@ fn what_cannot_be_opened_or_read_is_an_error_of_its_own() {
 }
 
 #[test]
-fn stanzas_are_named_and_what_only_looks_like_a_field_is_text() {
+fn stanzas_are_read_and_what_only_looks_like_a_field_is_text() {
     let stanzas = b"Package: a\nVersion: 1\nDescription: x\n y\n\nPackage: b\nVersion: 2\n";
-    assert_content("Packages", stanzas, Content::Stanzas);
-    assert_content("status.txt", b"A:\nB: c\n\nA: d\n", Content::Stanzas);
+    assert_reads(
+        "Packages",
+        stanzas,
+        Format::Deb822,
+        &[("a", "Package: a\nVersion: 1\nDescription: x\n y"), ("b", "Package: b\nVersion: 2")],
+    );
+    assert_reads("status.txt", b"A: x\nB:\n\nA: d\n", Format::Deb822, &[("x", "A: x\nB:"), ("d", "A: d")]);
     assert_reads("t", b"a: 1\nb: 2\n\nc: 3\n", Format::Data, &[("a:", "1"), ("b:", "2"), ("c:", "3")]);
     assert_reads("t", b"a:1 x\n\na:1 y\n", Format::Data, &[("a:1", "x"), ("a:1", "y")]);
     let data = ReadOptions { format: Some(Format::Data), ..ReadOptions::default() };

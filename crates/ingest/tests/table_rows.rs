@@ -89,7 +89,7 @@ fn what_cannot_be_read_is_named_with_its_place() {
         ("{\"id\":1,\"a\":2}\n{\"id\":2,\"a\":\"x\"}\n", by_id.clone(), &int, "rows:2: column `a`: expected"),
         ("id,a\n1\n", read(Format::Csv), &int, "rows:2: expected 2 columns as in the first row, found 1"),
         ("id,a\n,1\n", read(Format::Csv), &int, "rows:2: the key is empty"),
-        ("{\"a\":1}\n", by_id.clone(), &int, "rows:1: the object has no field `id` for the key"),
+        ("{\"a\":1}\n", by_id.clone(), &int, "rows:1: there is no field `id` for the key"),
         (
             "{\"id\":[1],\"a\":1}\n",
             by_id.clone(),
@@ -97,12 +97,7 @@ fn what_cannot_be_read_is_named_with_its_place() {
             "rows:1: expected a string, a number or a boolean as key",
         ),
         ("{\"id\":null}\n", by_id.clone(), &int, "rows:1: the key is null"),
-        (
-            "{\"id\":1,\"a\":1,\"a\":2}\n",
-            by_id.clone(),
-            &int,
-            "rows:1:19: the object has more than one field `a`",
-        ),
+        ("{\"id\":1,\"a\":1,\"a\":2}\n", by_id.clone(), &int, "rows:1:19: there is more than one field `a`"),
         ("{\"id\":1,\"a\":}\n", by_id, &int, "rows:1:13: "),
         (
             "1,2\n3,4\n",

@@ -24,6 +24,7 @@ use crate::read_options::ReadFlags;
 use crate::redis::{self, RedisFlags, RedisSource};
 use crate::signals::outlive_file_limits;
 use crate::table::{explain, is_carved, open_carved};
+use crate::tls::TrustFlags;
 
 /// Carve a table into a small file that answers lookups at once
 #[derive(clap::Args)]
@@ -50,6 +51,8 @@ pub(crate) struct Arguments {
     columns: ColumnFlags,
     #[command(flatten)]
     redis: RedisFlags,
+    #[command(flatten)]
+    trust: TrustFlags,
     /// How values are stored
     #[arg(long, value_enum, default_value_t = CodecName::Auto, help_heading = TABLE)]
     codec: CodecName,
@@ -156,6 +159,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let done = match source {
         BuildSource::Text(input) => {
             arguments.redis.refuse(input.name())?;
+            refuse_trust(arguments, input.name())?;
             carve::to_file(input, &read, columns.as_ref(), arguments.duplicates, options, &output)?
         }
         BuildSource::Redis(source) if arguments.duplicates == Some(Keep::List) => {
@@ -165,6 +169,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
             )));
         }
         BuildSource::Redis(source) => {
+            if let RedisSource::Dump(_) = source {
+                refuse_trust(arguments, source.name())?;
+            }
             let how = arguments.redis.to_options(&source, &read, columns)?;
             carve::redis_to_file(source, &how, arguments.duplicates, options, &output)?
         }
@@ -192,7 +199,7 @@ impl BuildSource {
         {
             // Whoever has named no output is not to wait for a server.
             arguments.output()?;
-            return Ok(Self::Redis(RedisSource::connect(&target?)?));
+            return Ok(Self::Redis(RedisSource::connect(&target?, &arguments.trust.trust())?));
         }
         let input = input_files::open(&arguments.inputs, arguments.require_marker.as_deref())?;
         if is_carved(&input) {
@@ -221,6 +228,16 @@ impl BuildSource {
             Self::Redis(RedisSource::Server(_)) => None,
         };
         input.into_iter().flat_map(|input| input.parts().iter().map(|part| &*part.path).chain(input.path()))
+    }
+}
+
+/// Refuses flags for TLS where no server is asked.
+fn refuse_trust(arguments: &Arguments, name: &str) -> Outcome<()> {
+    match arguments.trust.given() {
+        Some(flag) => Err(Failure::new(format!(
+            "{flag} is for a Redis that is asked with TLS, as rediss://HOST:PORT, and {name} is a file; leave it out"
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// What to write [default: by the extension of the output; for others data, or jsonl where there
-    /// are columns]
+    /// are columns or values are JSON]
     #[arg(long, value_enum)]
     format: Option<DumpFormat>,
     /// Leave out the row of a csv that names the columns
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         Some(Format::Jsonl) => DumpFormat::Jsonl,
         Some(Format::Csv) if table.store.schema().is_some() => DumpFormat::Csv,
         Some(Format::Data) => DumpFormat::Data,
-        _ if table.store.schema().is_some() => DumpFormat::Jsonl,
+        _ if table.store.schema().is_some() || table.store.values_are_json() => DumpFormat::Jsonl,
         _ => DumpFormat::Data,
     });
     let writer = PairWriter::new(&table.store, form, !arguments.no_header);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bytesize::ByteSize;
-use graven_format::{Column, Info, KeyKind, Schema, Store};
+use graven_format::{Column, Info, KeyKind, Store};
 use graven_ingest::Format;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -42,9 +42,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
             let info = store.info();
             let lengths = if arguments.lengths { Some(PairLengths::of_store(&name, &store)?) } else { None };
             if arguments.json {
-                json(&InfoJson(&info, lengths.as_ref(), store.schema()))?
+                json(&InfoJson(&info, lengths.as_ref(), &store))?
             } else {
-                page(&name, &info, lengths.as_ref(), columns_page(&store))
+                page(&name, &info, lengths.as_ref(), &store)
             }
         }
         Table::Text(input) => {
@@ -165,7 +165,7 @@ fn saved(gain: f64) -> String {
     if gain == 0.0 { String::new() } else { format!(" ({:.1}% saved)", gain * 100.0) }
 }
 
-fn page(name: &str, info: &Info, lengths: Option<&PairLengths>, columns: Option<String>) -> String {
+fn page(name: &str, info: &Info, lengths: Option<&PairLengths>, store: &Store) -> String {
     let size = |bytes: u64| ByteSize(bytes).display().si();
     let prefix = match &info.key_prefix[..] {
         [] => String::new(),
@@ -181,7 +181,9 @@ fn page(name: &str, info: &Info, lengths: Option<&PairLengths>, columns: Option<
     let a_pair = info.bytes_per_pair().map_or(String::new(), |bytes| format!(", {bytes:.2} a pair"));
     line("bytes", format!("{} ({}){a_pair}", info.file_bytes, size(info.file_bytes)));
     line("keys", format!("{}{prefix}; {} given; {keys}", info.key_kind.name(), size(info.key_bytes)));
-    line("values", format!("{}{}; {} given", codecs(info), saved(info.value_gain()), size(info.value_bytes)));
+    let json = if store.values_are_json() { "; each is JSON" } else { "" };
+    let given = size(info.value_bytes);
+    line("values", format!("{}{}; {given} given{json}", codecs(info), saved(info.value_gain())));
     let index =
         info.index_bits_per_pair().map_or(String::new(), |bits| format!(", index {bits:.2} bits a key"));
     line("buckets", format!("{}, {:.2} records each{index}", info.buckets, info.records_per_bucket()));
@@ -189,7 +191,7 @@ fn page(name: &str, info: &Info, lengths: Option<&PairLengths>, columns: Option<
     if let Some(lengths) = lengths {
         text.push_str(&format!("\n{}", lengths.page()));
     }
-    if let Some(columns) = columns {
+    if let Some(columns) = columns_page(store) {
         text.push_str(&format!("\n{columns}"));
     }
     text.push_str(&format!("\n{:<10}{:>16}{:>16}  {}\n", "section", "offset", "bytes", "crc-32c"));
@@ -211,11 +213,11 @@ fn checks(info: &Info) -> String {
 
 /// [`Info`] in the form that programs read. Fields may be added; those that are here stay what
 /// they are.
-struct InfoJson<'a>(&'a Info, Option<&'a PairLengths>, Option<&'a Schema>);
+struct InfoJson<'a>(&'a Info, Option<&'a PairLengths>, &'a Store);
 
 impl Serialize for InfoJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(info, lengths, schema) = self;
+        let Self(info, lengths, store) = self;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("version", &info.version)?;
         map.serialize_entry("file_bytes", &info.file_bytes)?;
@@ -228,6 +230,7 @@ impl Serialize for InfoJson<'_> {
         map.serialize_entry("key_codec", info.key_codec.name())?;
         map.serialize_entry("key_bytes", &info.key_bytes)?;
         map.serialize_entry("key_gain", &info.key_gain())?;
+        map.serialize_entry("value_type", value_type(store))?;
         map.serialize_entry("value_codec", info.value_codec.name())?;
         map.serialize_entry("long_codec", &info.long_codec.map(|codec| codec.name()))?;
         map.serialize_entry("shared_values", &info.shared_values)?;
@@ -243,7 +246,7 @@ impl Serialize for InfoJson<'_> {
         }
         map.serialize_entry("identity", &format!("{:016x}", info.identity))?;
         map.serialize_entry("check_buckets", &info.check_buckets)?;
-        if let Some(schema) = schema {
+        if let Some(schema) = store.schema() {
             map.serialize_entry("key_column", &schema.key().name)?;
             let columns: Vec<_> =
                 schema.columns().iter().map(|column| ColumnJson(column, info.pairs)).collect();
@@ -251,6 +254,15 @@ impl Serialize for InfoJson<'_> {
         }
         map.serialize_entry("sections", &info.sections.iter().map(SectionJson).collect::<Vec<_>>())?;
         map.end()
+    }
+}
+
+/// What values are, in a word.
+fn value_type(store: &Store) -> &'static str {
+    match store.schema() {
+        Some(_) => "row",
+        None if store.values_are_json() => "json",
+        None => "bytes",
     }
 }
 

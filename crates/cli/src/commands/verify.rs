@@ -17,6 +17,7 @@ use crate::quantity;
 use crate::redis::compare;
 use crate::table::{explain, open_carved};
 use crate::target::target;
+use crate::tls::TrustFlags;
 
 /// Check every byte of a carved file
 #[derive(clap::Args)]
@@ -33,6 +34,8 @@ pub(crate) struct Arguments {
     /// How many keys are compared, chosen at random
     #[arg(long, value_name = "KEYS", default_value = "1000", value_parser = quantity::positive, requires = "against")]
     sample: NonZeroUsize,
+    #[command(flatten)]
+    trust: TrustFlags,
 }
 
 fn redis(text: &str) -> Result<Target, String> {
@@ -64,7 +67,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
             );
             say(text)?;
             let Some(target) = &arguments.against else { return Ok(ExitCode::SUCCESS) };
-            let (agrees, text) = compare(&name, &store, target, arguments.sample.get() as u64)?;
+            let (agrees, text) =
+                compare(&name, &store, target, &arguments.trust.trust(), arguments.sample.get() as u64)?;
             say(text)?;
             Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }

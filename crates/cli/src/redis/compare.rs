@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
-use graven_client::{RedisCommands, Target, Timeouts};
+use graven_client::{RedisCommands, ServerTrust, Target, Timeouts};
 use graven_format::Store;
 use graven_ingest::HashFields;
 use graven_wire::resp::Reply;
@@ -32,8 +32,15 @@ struct Comparison {
 
 /// Compares `sample` keys of a table with a Redis, says what it found, and gives whether they
 /// agree.
-pub(crate) fn compare(name: &str, store: &Store, target: &Target, sample: u64) -> Outcome<(bool, String)> {
-    let mut commands = RedisCommands::connect(target, Timeouts::default()).map_err(super::server::explain)?;
+pub(crate) fn compare(
+    name: &str,
+    store: &Store,
+    target: &Target,
+    trust: &ServerTrust,
+    sample: u64,
+) -> Outcome<(bool, String)> {
+    let connected = RedisCommands::connect_to(target, Timeouts::default(), trust);
+    let mut commands = connected.map_err(super::server::explain)?;
     let mut found = Comparison::default();
     let mut batch = Vec::new();
     let mut chosen = SampledKeys::new(store.len(), sample);

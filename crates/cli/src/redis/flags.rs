@@ -129,6 +129,7 @@ impl RedisFlags {
             (read.skip > 0, "--skip"),
             (!read.at.is_empty(), "--at"),
             (read.rows_in_quotes, "--rows-in-quotes"),
+            (read.short_rows, "--short-rows"),
             (read.trim, "--trim"),
             (read.nulls != Nulls::Refuse, "--null"),
         ] {

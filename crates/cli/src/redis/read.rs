@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use graven_client::Target;
+use graven_client::{ServerTrust, Target};
 use graven_format::Options;
 use graven_ingest::{
     Error, Input, Meter, RedisBuilder, RedisCounts, RedisDump, RedisTable, TakenKind, TtlPolicy,
@@ -21,8 +21,8 @@ pub(crate) enum RedisSource {
 
 impl RedisSource {
     /// Connects to a server.
-    pub(crate) fn connect(target: &Target) -> Outcome<Self> {
-        Ok(Self::Server(Box::new(RedisServer::connect(target)?)))
+    pub(crate) fn connect(target: &Target, trust: &ServerTrust) -> Outcome<Self> {
+        Ok(Self::Server(Box::new(RedisServer::connect(target, trust)?)))
     }
 
     pub(crate) fn name(&self) -> &str {

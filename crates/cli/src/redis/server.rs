@@ -1,12 +1,13 @@
-//! A running Redis, asked for every key: `SCAN`, then `TYPE` and `PTTL` of each, the length of what
-//! is wanted, and the values, all pipelined. Nothing is written there, so that a replica will do.
+//! A running Redis, asked for every key: `SCAN`, then the length of each value, by which its type is
+//! known too, and the values, all pipelined. `TYPE` is asked of what has another type than the key
+//! before it, and `PTTL` where keys expire. Nothing is written there, so that a replica will do.
 
 use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use graven_client::{RedisCommands, Target, Timeouts};
+use graven_client::{RedisCommands, ServerTrust, Target, Timeouts};
 use graven_format::layout::COLUMNS_MAX;
 use graven_format::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use graven_ingest::{
@@ -35,6 +36,13 @@ pub(crate) struct RedisServer {
     meter: Arc<Meter>,
     /// Hashes with fields that expire; a server that does not know has none.
     hashes_with_ttl: u64,
+    /// The kind that the last key had: most have it too. The first key's is asked for, because there are
+    /// servers, graven one of them, that take a row for a string as well.
+    likely: Option<RedisKind>,
+    /// Whether keys are asked for what is left of their time: not where the server says that none
+    /// expires.
+    asks_ttl: bool,
+    database: u32,
 }
 
 /// Why a server could not be read.
@@ -73,16 +81,27 @@ impl From<Cause> for ServerError {
 struct WantedKey {
     key: Vec<u8>,
     kind: RedisKind,
-    /// Bytes that its value is taken to have; none where it is gone.
-    weight: Option<u64>,
+    /// Bytes that its value is taken to have.
+    weight: u64,
+}
+
+/// What a server says of a key.
+#[derive(Clone, Default)]
+struct FoundKey {
+    kind: Option<RedisKind>,
+    length: Option<u64>,
+    expires: bool,
+    is_gone: bool,
+    /// Whether it has another type than its length was asked for.
+    has_other_type: bool,
 }
 
 impl RedisServer {
     /// Connects, and asks how many keys there are.
-    pub(crate) fn connect(target: &Target) -> Outcome<Self> {
+    pub(crate) fn connect(target: &Target, trust: &ServerTrust) -> Outcome<Self> {
         let name = target.to_string();
         let connect = || -> Result<Self, ServerError> {
-            let mut commands = RedisCommands::connect(target, Timeouts::default())?;
+            let mut commands = RedisCommands::connect_to(target, Timeouts::default(), trust)?;
             commands.push([&b"DBSIZE"[..]]);
             commands.push([&b"INFO"[..]]);
             let (mut keys, mut info) = (0, String::new());
@@ -106,7 +125,18 @@ impl RedisServer {
             }
             let hashes_with_ttl = hashes_with_ttl(&info, target.database());
             let meter = Arc::default();
-            Ok(Self { name: name.clone(), commands, keys, meter, hashes_with_ttl })
+            let (likely, database) = (None, target.database());
+            let asks_ttl = keys_with_ttl(&info, database) != Some(0);
+            Ok(Self {
+                name: name.clone(),
+                commands,
+                keys,
+                meter,
+                hashes_with_ttl,
+                likely,
+                asks_ttl,
+                database,
+            })
         };
         connect().map_err(|error| match error {
             ServerError::Failed(failure) => failure,
@@ -170,8 +200,7 @@ impl RedisServer {
                 if next.is_none() { Err(unexpected(name, "SCAN", reply)) } else { Ok(()) }
             })?;
             cursor = next.unwrap_or_default();
-            let mut wanted = self.wanted(&keys, table)?;
-            self.weigh(&mut wanted, how, table)?;
+            let wanted = self.wanted(&keys, how, table)?;
             self.fetch(&wanted, &mut fields, table)?;
             asked += keys.len() as u64;
             self.meter.add(keys.len() as u64);
@@ -179,7 +208,7 @@ impl RedisServer {
                 return Err(Cause::Stopped.into());
             }
             if cursor == b"0" {
-                return Ok(());
+                return self.check_ttl(how);
             }
             if let Some(rate) = how.rate {
                 let due = Duration::from_secs_f64(asked as f64 / rate.get() as f64);
@@ -188,89 +217,185 @@ impl RedisServer {
         }
     }
 
-    /// Those of `keys` whose values are wanted.
-    fn wanted(&mut self, keys: &[Vec<u8>], table: &mut RedisTable) -> Result<Vec<WantedKey>, ServerError> {
-        for key in keys {
-            self.commands.push([&b"TYPE"[..], key]);
-            self.commands.push([&b"PTTL"[..], key]);
-        }
-        let name = &self.name;
-        let (mut kind, mut wanted) = (None, Vec::new());
-        self.commands.exchange(|i, reply| {
-            let key = &keys[i / 2];
-            match reply {
-                Reply::Simple(found) if i % 2 == 0 => {
-                    kind = Some(RedisKind::of(found)).filter(|_| found != b"none");
-                    Ok(())
-                }
-                Reply::Integer(left) if i % 2 == 1 => {
-                    let Some(kind) = kind.filter(|_| left != GONE) else {
-                        table.counts_mut().vanished += 1;
-                        return Ok(());
-                    };
-                    let expires = left >= 0;
-                    if table.wants(RedisKey { database: 0, key, kind, expires }) {
-                        if key.len() > KEY_BYTES_MAX {
-                            return Err(ServerError::Failed(Failure::new(format!(
-                                "{name}: the key that begins with {} has {} bytes, and a table's at most \
-                                 {KEY_BYTES_MAX}; leave such keys out with `--match PATTERN`",
-                                key[..20].escape_ascii(),
-                                key.len()
-                            ))));
-                        }
-                        wanted.push(WantedKey { key: key.clone(), kind, weight: None });
-                    }
-                    Ok(())
-                }
-                other => Err(unexpected(name, if i % 2 == 0 { "TYPE" } else { "PTTL" }, other)),
-            }
-        })?;
-        Ok(wanted)
-    }
-
-    /// Asks how large values are, so that not too many are asked for at once.
-    fn weigh(
+    /// Those of `keys` whose values are wanted, with how large these are. Most keys have the type that
+    /// the one before had: they are asked for the length of such a value, and for their type where
+    /// they have another.
+    fn wanted(
         &mut self,
-        wanted: &mut [WantedKey],
+        keys: &[Vec<u8>],
         how: &RedisBuildOptions,
         table: &mut RedisTable,
-    ) -> Result<(), ServerError> {
-        for key in &*wanted {
-            self.commands.push([length_command(key.kind), &key.key]);
+    ) -> Result<Vec<WantedKey>, ServerError> {
+        let mut found: Vec<FoundKey> = vec![FoundKey::default(); keys.len()];
+        let all: Vec<usize> = (0..keys.len()).collect();
+        if self.likely.is_none() && !keys.is_empty() {
+            self.ask_types(keys, &[0], &mut found)?;
+            self.likely = found[0].kind.filter(|&kind| has_length(kind));
+            found[0] = FoundKey::default();
         }
+        let likely = self.likely.unwrap_or(RedisKind::String);
+        self.measure(keys, &all, &mut found, |_| Some(likely))?;
+        let others: Vec<usize> = all.into_iter().filter(|&i| found[i].has_other_type).collect();
+        if !others.is_empty() {
+            self.ask_types(keys, &others, &mut found)?;
+            let kinds: Vec<Option<RedisKind>> = found.iter().map(|found| found.kind).collect();
+            self.measure(keys, &others, &mut found, |i| kinds[i].filter(|&kind| has_length(kind)))?;
+        }
+        if let Some(kind) = found.iter().rev().find_map(|found| found.kind.filter(|&kind| has_length(kind))) {
+            self.likely = Some(kind);
+        }
+        self.choose(keys, &found, how, table)
+    }
+
+    /// Asks for the lengths of values of these kinds, and for what is left of their time.
+    fn measure(
+        &mut self,
+        keys: &[Vec<u8>],
+        places: &[usize],
+        found: &mut [FoundKey],
+        kind: impl Fn(usize) -> Option<RedisKind>,
+    ) -> Result<(), ServerError> {
+        let mut asked = Vec::new();
+        for &i in places {
+            // What is left of its time was asked for when another type was expected.
+            if self.asks_ttl && !found[i].has_other_type {
+                self.commands.push([&b"PTTL"[..], &keys[i]]);
+                asked.push((i, None));
+            }
+            if let Some(kind) = kind(i) {
+                self.commands.push([length_command(kind), &keys[i]]);
+                asked.push((i, Some(kind)));
+            }
+        }
+        let name = &self.name;
+        self.commands.exchange(|reply_number, reply| {
+            let (i, kind) = asked[reply_number];
+            let found = &mut found[i];
+            match (kind, reply) {
+                (None, Reply::Integer(left)) => {
+                    found.is_gone |= left == GONE;
+                    found.expires = left >= 0;
+                    Ok(())
+                }
+                (None, other) => Err(unexpected(name, "PTTL", other)),
+                (Some(kind), Reply::Integer(length)) => {
+                    found.has_other_type = false;
+                    found.kind = Some(kind);
+                    found.length = Some(length.max(0).unsigned_abs());
+                    Ok(())
+                }
+                (Some(_), Reply::Error(text)) if is_wrong_type(text) => {
+                    found.has_other_type = true;
+                    Ok(())
+                }
+                (Some(RedisKind::Hash), other) => Err(unexpected(name, "HLEN", other)),
+                (Some(_), other) => Err(unexpected(name, "STRLEN", other)),
+            }
+        })
+    }
+
+    fn ask_types(
+        &mut self,
+        keys: &[Vec<u8>],
+        places: &[usize],
+        found: &mut [FoundKey],
+    ) -> Result<(), ServerError> {
+        for &i in places {
+            self.commands.push([&b"TYPE"[..], &keys[i]]);
+        }
+        let name = &self.name;
+        self.commands.exchange(|reply_number, reply| {
+            let found = &mut found[places[reply_number]];
+            match reply {
+                Reply::Simple(b"none") => {
+                    found.is_gone = true;
+                    Ok(())
+                }
+                Reply::Simple(kind) => {
+                    found.kind = Some(RedisKind::of(kind));
+                    Ok(())
+                }
+                other => Err(unexpected(name, "TYPE", other)),
+            }
+        })
+    }
+
+    /// Of the keys that were found, those that the table wants.
+    fn choose(
+        &self,
+        keys: &[Vec<u8>],
+        found: &[FoundKey],
+        how: &RedisBuildOptions,
+        table: &mut RedisTable,
+    ) -> Result<Vec<WantedKey>, ServerError> {
+        let name = &self.name;
         let has_all_columns = match &how.columns {
             Some(columns) => columns.columns.is_none(),
             None => how.redis.hashes == HashForm::Row,
         };
-        let name = &self.name;
-        self.commands.exchange(|i, reply| {
-            let WantedKey { key, kind, weight } = &mut wanted[i];
-            let command = if *kind == RedisKind::Hash { "HLEN" } else { "STRLEN" };
-            match reply {
-                Reply::Integer(length) => {
-                    let length = length.max(0).unsigned_abs();
-                    if *kind == RedisKind::Hash && has_all_columns && length > COLUMNS_MAX as u64 {
-                        let problem = RedisProblem::TooManyFields { key: key.clone(), most: COLUMNS_MAX };
-                        return Err(Cause::Redis(vec![problem]).into());
-                    }
-                    if *kind == RedisKind::String && length > VALUE_BYTES_MAX as u64 {
-                        return Err(ServerError::Failed(Failure::new(format!(
-                            "{name}: the value of the key {} has {length} bytes, and a table's at most \
-                             {VALUE_BYTES_MAX}; leave it out with `--match PATTERN`",
-                            key.escape_ascii()
-                        ))));
-                    }
-                    let bytes = if *kind == RedisKind::Hash { FIELD_BYTES } else { 1 };
-                    *weight = Some(length.saturating_mul(bytes));
-                    Ok(())
-                }
-                Reply::Error(text) if is_wrong_type(text) => {
-                    table.vanished(*kind);
-                    Ok(())
-                }
-                other => Err(unexpected(name, command, other)),
+        let mut wanted = Vec::with_capacity(keys.len());
+        for (key, found) in keys.iter().zip(found) {
+            // A hash without fields is none, and a string without bytes is one.
+            let is_gone = found.is_gone || found.kind == Some(RedisKind::Hash) && found.length == Some(0);
+            let Some(kind) = found.kind.filter(|_| !is_gone) else {
+                table.counts_mut().vanished += 1;
+                continue;
+            };
+            if !table.wants(RedisKey { database: 0, key, kind, expires: found.expires }) {
+                continue;
             }
-        })
+            if key.len() > KEY_BYTES_MAX {
+                return Err(ServerError::Failed(Failure::new(format!(
+                    "{name}: the key that begins with {} has {} bytes, and a table's at most {KEY_BYTES_MAX}; leave \
+                     such keys out with `--match PATTERN`",
+                    key[..20].escape_ascii(),
+                    key.len()
+                ))));
+            }
+            let Some(length) = found.length.filter(|_| !found.has_other_type) else {
+                // It had two types in two moments.
+                table.vanished(kind);
+                continue;
+            };
+            if kind == RedisKind::Hash && has_all_columns && length > COLUMNS_MAX as u64 {
+                let problem = RedisProblem::TooManyFields { key: key.clone(), most: COLUMNS_MAX };
+                return Err(Cause::Redis(vec![problem]).into());
+            }
+            if kind == RedisKind::String && length > VALUE_BYTES_MAX as u64 {
+                return Err(ServerError::Failed(Failure::new(format!(
+                    "{name}: the value of the key {} has {length} bytes, and a table's at most {VALUE_BYTES_MAX}; leave \
+                     it out with `--match PATTERN`",
+                    key.escape_ascii()
+                ))));
+            }
+            let bytes = if kind == RedisKind::Hash { FIELD_BYTES } else { 1 };
+            wanted.push(WantedKey { key: key.clone(), kind, weight: length.saturating_mul(bytes) });
+        }
+        Ok(wanted)
+    }
+
+    /// Refuses what was read where keys got a time to live meanwhile that was to be looked at.
+    fn check_ttl(&mut self, how: &RedisBuildOptions) -> Result<(), ServerError> {
+        if self.asks_ttl || how.redis.ttl == TtlPolicy::KeepValue {
+            return Ok(());
+        }
+        self.commands.push([&b"INFO"[..]]);
+        let (mut expiring, database) = (None, self.database);
+        self.commands.exchange(|_, reply| {
+            if let Reply::Bulk(text) | Reply::Verbatim { text, .. } = reply {
+                expiring = keys_with_ttl(&String::from_utf8_lossy(text), database);
+            }
+            Ok::<(), ServerError>(())
+        })?;
+        match expiring {
+            None | Some(0) => Ok(()),
+            Some(keys) => Err(ServerError::Failed(Failure::new(format!(
+                "{}: no key had a time to live at the beginning, and {} at the end; build again, or keep their values \
+                 for good with `--ttl keep-value`",
+                self.name,
+                if keys == 1 { "1 has one".to_owned() } else { format!("{keys} have one") }
+            )))),
+        }
     }
 
     /// Asks for values, as many at a time as the server can be made to hold, and adds them.
@@ -280,11 +405,11 @@ impl RedisServer {
         fields: &mut HashFields,
         table: &mut RedisTable,
     ) -> Result<(), ServerError> {
-        let mut rest: Vec<&WantedKey> = wanted.iter().filter(|key| key.weight.is_some()).collect();
+        let mut rest: Vec<&WantedKey> = wanted.iter().collect();
         while !rest.is_empty() {
             let mut bytes = 0_u64;
             let fitting = rest.iter().take_while(|key| {
-                bytes = bytes.saturating_add(key.weight.unwrap_or_default());
+                bytes = bytes.saturating_add(key.weight);
                 bytes <= ASKED_BYTES_MAX
             });
             let behind = rest.split_off(fitting.count().max(1));
@@ -327,6 +452,11 @@ impl RedisServer {
 
 /// What `PTTL` says of a key that does not exist.
 const GONE: i64 = -2;
+
+/// Whether a length is asked for of a value of this kind: of those that a table can have.
+fn has_length(kind: RedisKind) -> bool {
+    matches!(kind, RedisKind::String | RedisKind::Hash)
+}
 
 fn length_command(kind: RedisKind) -> &'static [u8] {
     if kind == RedisKind::Hash { b"HLEN" } else { b"STRLEN" }
@@ -373,6 +503,14 @@ pub(super) fn unexpected(name: &str, command: &str, reply: Reply<'_>) -> ServerE
     }))
 }
 
+/// How many keys of a database expire, where the server says it: of one without keys it says nothing.
+fn keys_with_ttl(info: &str, database: u32) -> Option<u64> {
+    let head = format!("db{database}:");
+    let line = info.lines().find_map(|line| line.strip_prefix(head.as_str()))?;
+    let number = line.trim().split(',').find_map(|field| field.strip_prefix("expires="))?;
+    number.parse().ok()
+}
+
 /// How many hashes of a database have fields that expire, as Redis (since 7.4) and Valkey (since
 /// 9) say it.
 fn hashes_with_ttl(info: &str, database: u32) -> u64 {
@@ -395,6 +533,9 @@ mod tests {
         let info =
             "# Keyspace\r\ndb0:keys=7,expires=0,avg_ttl=0,subexpiry=3\r\ndb2:keys=1,expires=0,avg_ttl=0\r\n";
         assert_eq!([0, 1, 2].map(|database| hashes_with_ttl(info, database)), [3, 0, 0]);
+        assert_eq!([0, 1].map(|database| keys_with_ttl(info, database)), [Some(0), None]);
+        assert_eq!(keys_with_ttl("db1:keys=7,expires=12,avg_ttl=3\r\n", 1), Some(12));
+        assert_eq!(keys_with_ttl("db1:keys=7\r\n", 1), None);
         let valkey = "db0:keys=7,expires=0,avg_ttl=0,keys_with_volatile_items=2\n";
         assert_eq!(hashes_with_ttl(valkey, 0), 2);
     }

@@ -19,6 +19,8 @@ pub(crate) struct CsvRows<R> {
     ignored: Vec<String>,
     trim: bool,
     takes_rows_in_quotes: bool,
+    /// Whether rows may have fewer columns.
+    takes_short: bool,
     delimiter: u8,
 }
 
@@ -64,6 +66,7 @@ impl<R: Read> CsvRows<R> {
             ignored,
             trim: options.trim,
             takes_rows_in_quotes: options.rows_in_quotes,
+            takes_short: options.short_rows,
         }
     }
 }
@@ -75,8 +78,11 @@ impl<R: Read + Send> Rows for CsvRows<R> {
         }
         let row = self.reader.row();
         let position = Position::line(row.line());
-        if row.len() != self.width {
-            let (expected, found) = (self.width, row.len());
+        let (expected, found) = (self.width, row.len());
+        if self.takes_short && found > expected {
+            return Err(Fault::new(position, Cause::TooManyColumns { most: expected, found }));
+        }
+        if !self.takes_short && found != expected {
             return Err(Fault::new(position, Cause::ColumnCount { expected, found }));
         }
         if !self.takes_rows_in_quotes && row.lines() > ROW_LIKE_LINES_MIN {
@@ -89,6 +95,10 @@ impl<R: Read + Send> Rows for CsvRows<R> {
         }
         self.cells.clear();
         for &column in &self.columns {
+            if column >= found {
+                self.cells.push(CellSpan { start: 0, end: 0, kind: CellKind::Bytes });
+                continue;
+            }
             let span = row.span(column);
             let mut cell = CellSpan { start: span.start, end: span.end, kind: CellKind::Bytes };
             if self.trim {

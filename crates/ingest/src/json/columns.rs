@@ -35,6 +35,8 @@ struct Members {
     in_order: Vec<(String, MemberPlace)>,
     /// Whether a member that is none of these is a further column.
     takes_all: bool,
+    /// The field that may be the key, where none was named.
+    likely: Vec<String>,
     /// The places in the order in which objects have them: a member that comes for the first time
     /// stands behind the one that it comes behind there.
     order: Vec<usize>,
@@ -81,13 +83,14 @@ impl Members {
 }
 
 impl ObjectRows {
-    /// The rows of `texts`. Without `keys`, the key is the name of a text.
+    /// The rows of `texts`. Without `keys`, the key is the name of a text. `likely` may be the key.
     pub(crate) fn new(
         texts: Box<dyn Texts>,
         keys: &[String],
         separator: &[u8],
         columns: &ColumnOptions,
         names: &[String],
+        likely: Vec<String>,
     ) -> Self {
         let takes_all = columns.columns.is_none();
         let mut members = Members {
@@ -95,6 +98,7 @@ impl ObjectRows {
             names: HashMap::new(),
             in_order: Vec::new(),
             takes_all,
+            likely,
             order: Vec::new(),
         };
         let types = columns.types.clone();
@@ -196,7 +200,12 @@ fn key(
     for (span, at) in spans[..members.keys].iter().zip(0..) {
         let Some(span) = span else {
             let wanted = members.name_of(MemberPlace { at, is_base64: false });
-            return Err(Cause::NoField { role: Role::Key, wanted, fields: names_of(text) });
+            return Err(Cause::NoField {
+                role: Role::Key,
+                wanted,
+                fields: names_of(text),
+                likely: members.likely.clone(),
+            });
         };
         let part = &bytes[span.start..span.end];
         parts.push(match span.kind {
@@ -342,6 +351,7 @@ mod tests {
             names: HashMap::new(),
             in_order: Vec::new(),
             takes_all: true,
+            likely: Vec::new(),
             order: Vec::new(),
         };
         members.add("key", 0, false);

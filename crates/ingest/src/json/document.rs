@@ -58,7 +58,12 @@ impl<R: Read> DocumentTexts<R> {
             let mut is_first = true;
             loop {
                 if !stream.next_part(b'}', std::mem::take(&mut is_first))? {
-                    let cause = Cause::NoField { role: Role::Column, wanted: wanted.clone(), fields: names };
+                    let cause = Cause::NoField {
+                        role: Role::Column,
+                        wanted: wanted.clone(),
+                        fields: names,
+                        likely: Vec::new(),
+                    };
                     return Err(stream.fault(cause));
                 }
                 let found = stream.name(&mut name)?;

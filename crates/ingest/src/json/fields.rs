@@ -16,6 +16,8 @@ use crate::row::{CellKind, CellSpan, InputRow, Rows};
 pub(crate) struct FieldRows<T> {
     texts: T,
     fields: AskedFields,
+    /// The fields that may be key and value, where none was named.
+    likely: Vec<String>,
     /// Whether a text is the value, and its name is the key.
     are_members: bool,
     /// Whether the name of a text is the key.
@@ -39,7 +41,13 @@ struct AskedFields {
 impl<T: Texts> FieldRows<T> {
     /// The rows of `texts`, which are the members of a document where `has_names` is true: without a
     /// key the name of a text is the key, and without a value all of a text is the value.
-    pub(crate) fn new(texts: T, has_names: bool, options: &ReadOptions) -> Result<Self, Fault> {
+    /// `likely` are the fields that may be key and value, for the message that one is missing.
+    pub(crate) fn new(
+        texts: T,
+        has_names: bool,
+        likely: Vec<String>,
+        options: &ReadOptions,
+    ) -> Result<Self, Fault> {
         let has_names = has_names && options.key.is_none();
         let are_members = has_names && options.value.is_none();
         let mut names = match &options.key {
@@ -67,13 +75,13 @@ impl<T: Texts> FieldRows<T> {
         }
         let fields = AskedFields { names, keys, takes_others, may_miss };
         let (bytes, cells, ignored) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { texts, fields, are_members, has_names, bytes, cells, ignored })
+        Ok(Self { texts, fields, likely, are_members, has_names, bytes, cells, ignored })
     }
 
     /// Appends the cells of the text that is being read. What is wrong with it, and at which byte,
     /// where that is known.
     fn read(&mut self) -> Result<(), (Option<usize>, Cause)> {
-        let Self { texts, fields, are_members, has_names, bytes, cells, ignored } = self;
+        let Self { texts, fields, likely, are_members, has_names, bytes, cells, ignored } = self;
         let text = texts.text();
         if *has_names {
             let name = std::str::from_utf8(texts.name().unwrap_or(b"\"\"")).unwrap_or("\"\"");
@@ -104,7 +112,12 @@ impl<T: Texts> FieldRows<T> {
                 None => {
                     return Err((
                         None,
-                        Cause::NoField { role, wanted: name.clone(), fields: names_of(text) },
+                        Cause::NoField {
+                            role,
+                            wanted: name.clone(),
+                            fields: names_of(text),
+                            likely: likely.clone(),
+                        },
                     ));
                 }
                 Some(raw) => {

@@ -28,7 +28,7 @@ pub(crate) use lines::LineTexts;
 const TEXT_BYTES_MAX: usize = 6 * (KEY_BYTES_MAX + VALUE_BYTES_MAX) + (16 << 20);
 
 /// The most names of fields that are kept of those nobody asked for.
-const IGNORED_MAX: usize = 100;
+pub(crate) const IGNORED_MAX: usize = 100;
 
 /// One JSON text after the other.
 pub(crate) trait Texts: Send {

@@ -18,6 +18,13 @@ const FOOTER_BYTES_MAX: u64 = 256 << 20;
 /// Groups inside of groups of a schema: a list of lists is four of them.
 pub(super) const SCHEMA_DEPTH_MAX: usize = 64;
 
+/// Rows that a file may have, and values that a column of it may have: so many in all, and so many more
+/// for each of its bytes. Rows that are all alike take no bytes, and reading them takes time; rows
+/// with different keys have some bits each, or some bytes for hundreds where they are numbers in
+/// sequence.
+const ROWS_ALWAYS: u64 = 1_000_000;
+const ROWS_PER_BYTE_MAX: u64 = 1_000;
+
 /// What a file begins and ends with.
 const MAGIC: &[u8; 4] = b"PAR1";
 
@@ -32,6 +39,8 @@ pub(super) struct ParquetFile {
     pub(super) metadata: ParquetMetaData,
     /// Where the footer begins: no page reaches behind it.
     footer_at: u64,
+    /// Bytes of the file.
+    len: u64,
 }
 
 /// Where the pages of a column chunk lie, and what the footer says of them.
@@ -85,7 +94,7 @@ impl ParquetFile {
         file.read_exact_at(&mut footer, footer_at).map_err(UnreadFile::Read)?;
         check_footer(&footer, SCHEMA_DEPTH_MAX).map_err(whole)?;
         let metadata = guarded(|| ParquetMetaDataReader::decode_metadata(&footer)).map_err(whole)?;
-        let file = Self { path: path.to_owned(), file, metadata, footer_at };
+        let file = Self { path: path.to_owned(), file, metadata, footer_at, len };
         file.check_rows().map_err(whole)?;
         Ok(file)
     }
@@ -113,7 +122,13 @@ impl ParquetFile {
                 about.num_rows()
             )));
         }
-        Ok(())
+        self.check_number(rows.cast_unsigned())
+    }
+
+    /// Whether a file of this length may have so many rows, or values of a column.
+    fn check_number(&self, found: u64) -> Result<(), ParquetProblem> {
+        let (bytes, most) = (self.len, ROWS_ALWAYS + self.len.saturating_mul(ROWS_PER_BYTE_MAX));
+        if found > most { Err(ParquetProblem::TooManyRows { bytes, most, found }) } else { Ok(()) }
     }
 
     pub(super) fn rows(&self, group: usize) -> u64 {
@@ -150,6 +165,7 @@ impl ParquetFile {
             )));
         }
         let (at, values) = (at.cast_unsigned(), values.cast_unsigned());
+        self.check_number(values)?;
         let codec = PageCodec::of(chunk.compression_codec())?;
         Ok(ChunkPlace { at, end: at + packed.cast_unsigned(), codec, values })
     }

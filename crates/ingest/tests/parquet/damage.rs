@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use graven_ingest::ReadOptions;
+use graven_ingest::{Cause, ParquetProblem, ReadOptions};
 
-use crate::support::{fixture, table_of, write};
+use crate::support::{fixture, key, table_of, write};
 
 /// What a file is read as: its number of rows, or the error.
 fn read(folder: &Path, bytes: &[u8]) -> Result<u64, String> {
@@ -80,4 +80,22 @@ fn an_error_names_file_row_group_and_column() {
         error.contains("t.parquet: row group 1, column id: the Parquet data is damaged: a text is not UTF-8"),
         "{error}"
     );
+}
+
+#[test]
+fn rows_that_take_no_bytes_are_bounded_by_those_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let alike = vec![("k", None); 3_000_000];
+    let path = write(folder.path(), "alike.parquet", &[&alike]);
+    let bytes = fs::metadata(&path).unwrap().len();
+    let error = table_of(&path, &key("id")).err().unwrap();
+    let most = 1_000_000 + 1_000 * bytes;
+    match error.cause {
+        Cause::Parquet { ref problem, .. } => {
+            assert_eq!(**problem, ParquetProblem::TooManyRows { bytes, most, found: 3_000_000 });
+        }
+        other => panic!("{other}"),
+    }
+    let path = write(folder.path(), "fewer.parquet", &[&alike[..900_000]]);
+    assert_eq!(table_of(&path, &key("id")).unwrap().len(), 1);
 }

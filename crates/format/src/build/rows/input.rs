@@ -108,10 +108,10 @@ impl<'a> Iterator for KeptFields<'a> {
                 break;
             }
         }
-        // Of a sample the last may be cut off.
-        let (field, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(KeptField(field))
+        // Of a sample the last may be cut off: what is there of it is no further field.
+        let cut = self.0.split_at_checked(len);
+        self.0 = cut.map_or(&[], |(_, rest)| rest);
+        cut.map(|(field, _)| KeptField(field))
     }
 }
 
