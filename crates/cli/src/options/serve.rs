@@ -15,9 +15,11 @@ use graven_wire::address::AddressError;
 use graven_wire::http::HEADERS_MAX;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::column_list::BadList;
 use crate::duplicates::Keep;
 use crate::options::Group::{Limits, Logs, Network, Storage, Table, Timeouts, Tls};
 use crate::options::spelled::{TlsPaths, database, held, show_path};
+use crate::options::text::{TextOptions, show_list, show_types, types};
 use crate::options::{self, Declared, Written, augment, choices, choose, chosen, common, rare, written};
 use crate::storage;
 
@@ -26,8 +28,8 @@ use crate::storage;
 pub(crate) struct ServeOptions {
     /// Which value of a key of a text counts; `None` where nothing was said, which is the last.
     pub(crate) duplicates: Option<Keep>,
-    /// Whether blanks around the keys and values of a text are dropped.
-    pub(crate) trim: bool,
+    /// How a text is read.
+    pub(crate) text: TextOptions,
     pub(crate) listen: Vec<Endpoint>,
     /// The file of users; `None` where everybody may ask everything.
     pub(crate) users: Option<PathBuf>,
@@ -101,7 +103,7 @@ impl Default for ServeOptions {
         server.network.host_advice = HOST_ADVICE.into();
         Self {
             duplicates: None,
-            trim: false,
+            text: TextOptions::default(),
             listen: vec![listen],
             users: None,
             open: false,
@@ -165,8 +167,51 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Table,
         "trim",
         "Whether spaces and tabs around the keys and values of a text are dropped",
-        ServeValue::Switch(|options| &mut options.trim),
+        ServeValue::Switch(|options| &mut options.text.trim),
     ),
+    rare(
+        Table,
+        "key",
+        "The key of a text: a column by its number or name, or a field of JSON objects",
+        ServeValue::Text {
+            value_name: "COLUMN[,…]",
+            read: |options, text| {
+                options.text.key = Some(text.parse().map_err(|error: BadList| error.to_string())?);
+                Ok(())
+            },
+            show: |options| show_list(options.text.key.as_ref()),
+        },
+    )
+    .default_said("the first")
+    .more("As for `graven build`; of several columns with commas between them. Only for text"),
+    rare(
+        Table,
+        "columns",
+        "Columns that the values of a text have, or `*` for all but the key",
+        ServeValue::Text {
+            value_name: "A,B,…",
+            read: |options, text| {
+                options.text.columns = Some(text.parse().map_err(|error: BadList| error.to_string())?);
+                Ok(())
+            },
+            show: |options| show_list(options.text.columns.as_ref()),
+        },
+    )
+    .more("As for `graven build`: rows are answered as JSON and as Redis' hashes. Only for text"),
+    rare(
+        Table,
+        "types",
+        "What columns hold, where it is not to follow from all rows, as in price:decimal,zip:text",
+        ServeValue::Text {
+            value_name: "A:TYPE,…",
+            read: |options, text| {
+                options.text.types = types(text)?;
+                Ok(())
+            },
+            show: |options| show_types(&options.text.types),
+        },
+    )
+    .more("With `--columns`"),
     common(
         Table,
         "default",

@@ -23,7 +23,7 @@ fn line(arguments: &[&str]) -> Result<ServeOptions, String> {
 }
 
 /// A value of each option that is not its default.
-pub(crate) const OTHERS: [(&str, &str); 61] = [
+pub(crate) const OTHERS: [(&str, &str); 64] = [
     ("default", "prices"),
     ("watch", "true"),
     ("no-status", "true"),
@@ -33,6 +33,9 @@ pub(crate) const OTHERS: [(&str, &str); 61] = [
     ("load-rate", "7KiB"),
     ("duplicates", "first"),
     ("trim", "true"),
+    ("key", "id,\"a,b\""),
+    ("columns", "*"),
+    ("types", "price:decimal,zip:text"),
     ("listen", "unix:/a"),
     ("users", "/etc/graven/users.toml"),
     ("open", "true"),
