@@ -176,13 +176,15 @@ impl FollowedFile {
                 self.failed = None;
                 catalog.set_last_switch(self.file.table, began.elapsed());
                 let (version, seconds) = (version.as_str(), began.elapsed().as_secs_f64());
-                tracing::info!(table, version, seconds, "{path} {what}: switched");
+                tracing::info!(event = "table_switched", table, version, seconds, "{path} {what}: switched");
             }
             Err(reason) => {
                 let before = self.failed.take();
                 if before.as_ref().is_none_or(|before| before.reason != reason) {
                     tracing::warn!(
+                        event = "version_refused",
                         table,
+                        reason,
                         "{path} {what}, and is refused: {reason}; what was opened goes on answering"
                     );
                 }

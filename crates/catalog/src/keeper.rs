@@ -235,6 +235,15 @@ struct FollowedTable {
     logged: Option<String>,
 }
 
+/// What came of looking at a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Followed {
+    /// It answers as it is to, or nothing is new.
+    Settled,
+    /// A version was refused, and that is logged.
+    Refused,
+}
+
 /// A version that was refused. It is not tried again before something changes that it was refused
 /// for, or before a time where the trouble may pass by itself.
 #[derive(Debug)]
@@ -309,7 +318,7 @@ impl RootFollower {
             let stays = table.missing < 2;
             if !stays {
                 catalog.remove(table.id);
-                tracing::info!(table = name.as_str(), "removed");
+                tracing::info!(event = "table_removed", table = name.as_str(), "removed");
             }
             stays
         });
@@ -412,31 +421,35 @@ impl RootFollower {
                 Err(NotSwitched::Overtaken) if !self.over.load(Ordering::Relaxed) => {}
                 Err(NotSwitched::Overtaken) => return,
                 Err(NotSwitched::Refused(reason)) => break Err(reason.text),
-                Ok(()) => break Ok(()),
+                Ok(followed) => break Ok(followed),
             }
         };
         match result {
-            Ok(()) => {
+            Ok(Followed::Refused) => {}
+            Ok(Followed::Settled) => {
                 if let Some(table) = self.tables.get_mut(name) {
                     table.logged = None;
                 }
             }
-            Err(trouble) => self.log_once(name, trouble),
+            Err(trouble) => self.log_once(name, None, trouble),
         }
     }
 
-    fn log_once(&mut self, name: &TableName, trouble: String) {
+    /// Logs why a table does not answer as its `CURRENT` says, or why a version of it was refused.
+    fn log_once(&mut self, name: &TableName, refused: Option<&VersionName>, trouble: String) {
         let Some(table) = self.tables.get_mut(name) else { return };
         if table.logged.as_ref() != Some(&trouble) {
-            tracing::warn!(table = name.as_str(), "{trouble}");
+            let event = if refused.is_some() { "version_refused" } else { "table_not_followed" };
+            let version = refused.map(VersionName::as_str);
+            tracing::warn!(event, table = name.as_str(), version, "{trouble}");
             table.logged = Some(trouble);
         }
     }
 
-    fn try_follow(&mut self, name: &TableName, id: TableId) -> Result<(), NotSwitched> {
+    fn try_follow(&mut self, name: &TableName, id: TableId) -> Result<Followed, NotSwitched> {
         let state = self.shared.root.current(name)?;
         let current = match &state.current {
-            None => return Ok(()),
+            None => return Ok(Followed::Settled),
             Some(Err(reason)) => {
                 return Err(format!("CURRENT: {reason}; what answers stays as it is").into());
             }
@@ -446,7 +459,7 @@ impl RootFollower {
         let serving = self.shared.serving(id).filter(|version| version.name() == wanted);
         if serving.as_ref().is_some_and(|version| is_settled(version.store())) {
             self.set_condition(id, condition(current));
-            return Ok(());
+            return Ok(Followed::Settled);
         }
         // From its file, since the start or a rollback.
         let answers_already = serving.is_some();
@@ -455,7 +468,7 @@ impl RootFollower {
         let seen = self.see(name, wanted, state.clone(), settings.as_ref().ok());
         let known = self.tables.get(name).and_then(|table| table.refused.as_ref());
         if known.is_some_and(|refused| !refused.is_tried(wanted, &seen)) {
-            return Ok(());
+            return Ok(Followed::Settled);
         }
         let settings = settings?;
         let began = Instant::now();
@@ -464,6 +477,7 @@ impl RootFollower {
         match self.switch(&decision, wanted, gates) {
             Ok(()) => {
                 tracing::info!(
+                    event = if answers_already { "version_loaded" } else { "table_switched" },
                     table = name.as_str(),
                     version = wanted.as_str(),
                     seconds = began.elapsed().as_secs_f64(),
@@ -477,7 +491,7 @@ impl RootFollower {
                     table.refused = None;
                 }
                 self.shared.deciding().refused.remove(name);
-                Ok(())
+                Ok(Followed::Settled)
             }
             Err(NotSwitched::Refused(reason)) => {
                 let Reason { text: reason, may_pass } = reason;
@@ -494,7 +508,9 @@ impl RootFollower {
                     id,
                     Condition::Refused { version: wanted.clone(), reason: reason.clone() },
                 );
-                Err(format!("{name}@{wanted} is refused: {reason}; {answers}").into())
+                let trouble = format!("{name}@{wanted} is refused: {reason}; {answers}");
+                self.log_once(name, Some(wanted), trouble);
+                Ok(Followed::Refused)
             }
             Err(NotSwitched::Overtaken) => Err(NotSwitched::Overtaken),
         }

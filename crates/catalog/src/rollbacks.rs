@@ -75,6 +75,7 @@ impl SharedRoot {
         self.catalog.switch_with(id, version.clone(), store, condition(current));
         self.catalog.set_last_switch(id, began.elapsed());
         let (table, version) = (name.as_str(), version.as_str());
-        tracing::info!(table, version, seconds = began.elapsed().as_secs_f64(), "gone back to, from {from}");
+        let seconds = began.elapsed().as_secs_f64();
+        tracing::info!(event = "table_rolled_back", table, version, seconds, "gone back to, from {from}");
     }
 }

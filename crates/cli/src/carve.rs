@@ -29,9 +29,14 @@ pub(crate) struct InMemoryTable {
     pub(crate) duplicates: u64,
 }
 
-/// Carves an input in memory. Where nothing is said of duplicates the last value of a key counts,
-/// unless they are more than half of all.
-pub(crate) fn in_memory(input: Input, read: &ReadOptions, keep: Option<Keep>) -> Outcome<InMemoryTable> {
+/// Carves an input in memory, as rows where it is to have columns. Where nothing is said of duplicates the last value of a key
+/// counts, unless they are more than half of all.
+pub(crate) fn in_memory(
+    input: Input,
+    read: &ReadOptions,
+    columns: Option<&ColumnOptions>,
+    keep: Option<Keep>,
+) -> Outcome<InMemoryTable> {
     let read = &ReadOptions { repeated_keys: keep.is_some(), ..read.clone() };
     // What is carved in memory is not written to disk in between.
     let duplicates = keep.unwrap_or(Keep::Last).into();
@@ -42,11 +47,16 @@ pub(crate) fn in_memory(input: Input, read: &ReadOptions, keep: Option<Keep>) ->
         || bar.step(),
         || {
             let explain_input = |error| explain_input(error, None, Reads::WhatNeedsNoFlags);
-            let mut builder = Builder::new(options.clone());
-            let mut pairs = Pairs::new(input, read).map_err(explain_input)?;
-            add(&mut pairs, &mut builder, keep, &options).map_err(explain_input)?;
-            let (store, built) = builder.finish().map_err(|error| explain(&name, None, error))?;
-            check_duplicates(&name, pairs.format(), built, keep)?;
+            let read = match columns {
+                None => ReadInput::pairs_of(input, read, keep, options.clone()),
+                Some(columns) => ReadInput::rows_of(input, read, columns, options.clone()),
+            };
+            let read = read.map_err(explain_input)?;
+            let format = read.format();
+            let (store, built) = read.finish().map_err(|error| explain(&name, None, error))?;
+            if let Some(format) = format {
+                check_duplicates(&name, format, built, keep)?;
+            }
             Ok((store, built))
         },
     )?;
@@ -133,17 +143,47 @@ impl ReadInput {
         let all = ColumnOptions::default();
         // Columns that have types are kept, where nothing is said.
         let is_row = columns.is_none() && read.value.is_none() && is_parquet(&input);
-        let Some(columns) = columns.or(is_row.then_some(&all)) else {
-            let given = options.clone();
-            let mut builder = Builder::new(options);
-            let mut pairs = Pairs::new(input, read)?;
-            add(&mut pairs, &mut builder, keep, &given)?;
-            return Ok(Self::Pairs(Box::new(builder), pairs));
-        };
+        match columns.or(is_row.then_some(&all)) {
+            None => Self::pairs_of(input, read, keep, options),
+            Some(columns) => Self::rows_of(input, read, columns, options),
+        }
+    }
+
+    fn pairs_of(
+        input: Input,
+        read: &ReadOptions,
+        keep: Option<Keep>,
+        options: Options,
+    ) -> Result<Self, graven_ingest::Error> {
+        let given = options.clone();
+        let mut builder = Builder::new(options);
+        let mut pairs = Pairs::new(input, read)?;
+        add(&mut pairs, &mut builder, keep, &given)?;
+        Ok(Self::Pairs(Box::new(builder), pairs))
+    }
+
+    fn rows_of(
+        input: Input,
+        read: &ReadOptions,
+        columns: &ColumnOptions,
+        options: Options,
+    ) -> Result<Self, graven_ingest::Error> {
         let mut rows = TableRows::new(input, read, columns)?;
         let mut builder = rows.builder(options)?;
         rows.add_to(&mut builder)?;
         Ok(Self::Rows(Box::new(builder), rows))
+    }
+
+    /// Carves it in memory.
+    fn finish(self) -> Result<(Store, Built), Error> {
+        match self {
+            Self::Pairs(builder, _) => builder.finish(),
+            Self::Rows(builder, _) => builder.finish(),
+            Self::Redis(redis) => match redis.builder {
+                RedisBuilder::Pairs(builder) => builder.finish(),
+                RedisBuilder::Rows(builder) => builder.finish(),
+            },
+        }
     }
 
     fn pairs(&self) -> u64 {

@@ -4,6 +4,7 @@ use graven_format::ColumnType;
 use graven_ingest::ColumnOptions;
 
 use crate::column_list::ColumnList;
+use crate::options::text::typed;
 
 /// [`ColumnOptions`] as flags.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,27 +19,15 @@ pub(crate) struct ColumnFlags {
     ///
     /// Types are bool, int, uint, float32, float64, decimal, text, bytes, timestamp, date, uuid and
     /// json.
-    #[arg(long, value_name = "A:TYPE,…", value_delimiter = ',', value_parser = said, requires = "columns", help_heading = TABLE)]
+    #[arg(long, value_name = "A:TYPE,…", value_delimiter = ',', value_parser = typed, requires = "columns", help_heading = TABLE)]
     types: Vec<(String, ColumnType)>,
 }
 
 const TABLE: &str = "Table";
 
-/// A column and its type.
-fn said(text: &str) -> Result<(String, ColumnType), String> {
-    let (name, column_type) =
-        text.rsplit_once(':').ok_or("write a column, a colon and a type, as in price:decimal")?;
-    let column_type = column_type.parse().map_err(|error: graven_format::UnknownType| error.to_string())?;
-    Ok((name.to_owned(), column_type))
-}
-
 impl ColumnFlags {
     /// What is asked for; nothing where values are to have no columns.
     pub(crate) fn to_options(&self) -> Option<ColumnOptions> {
-        let columns = match &self.columns.as_ref()?.0[..] {
-            [all] if all == "*" => None,
-            columns => Some(columns.to_vec()),
-        };
-        Some(ColumnOptions { columns, types: self.types.clone() })
+        self.columns.as_ref().map(|columns| columns.to_options(&self.types))
     }
 }

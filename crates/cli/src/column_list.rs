@@ -1,6 +1,11 @@
 //! Names of columns as a person types them: with commas between them, in quotes where a name has one
 //! itself.
 
+use std::borrow::Cow;
+
+use graven_format::ColumnType;
+use graven_ingest::ColumnOptions;
+
 use crate::shell;
 
 /// A list that cannot be read.
@@ -18,6 +23,24 @@ impl std::error::Error for BadList {}
 /// Names of columns; at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ColumnList(pub(crate) Vec<String>);
+
+impl ColumnList {
+    /// These as the columns of a table, `*` for all but the key, with the types that are said.
+    pub(crate) fn to_options(&self, types: &[(String, ColumnType)]) -> ColumnOptions {
+        let columns = match &self.0[..] {
+            [all] if all == "*" => None,
+            columns => Some(columns.to_vec()),
+        };
+        ColumnOptions { columns, types: types.to_vec() }
+    }
+}
+
+impl std::fmt::Display for ColumnList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.0.iter().map(|name| in_list(name)).collect();
+        f.write_str(&names.join(","))
+    }
+}
 
 impl std::str::FromStr for ColumnList {
     type Err = BadList;
@@ -68,13 +91,18 @@ fn in_quotes(quoted: &str) -> Result<(String, Option<&str>), BadList> {
     }
 }
 
+/// A name as it stands in a list.
+fn in_list(name: &str) -> Cow<'_, str> {
+    if name.is_empty() || name.contains(',') || name.starts_with('"') {
+        format!("\"{}\"", name.replace('"', "\"\"")).into()
+    } else {
+        name.into()
+    }
+}
+
 /// A name as one word of a shell that is read as this name alone.
 pub(crate) fn word(name: &str) -> String {
-    if name.contains(',') || name.starts_with('"') {
-        shell::word(&format!("\"{}\"", name.replace('"', "\"\"")))
-    } else {
-        shell::word(name)
-    }
+    shell::word(&in_list(name))
 }
 
 #[cfg(test)]
@@ -93,6 +121,8 @@ mod tests {
             ("*", &["*"]),
         ] {
             assert_eq!(list(text).unwrap(), names, "{text}");
+            let shown = ColumnList(list(text).unwrap()).to_string();
+            assert_eq!(list(&shown).unwrap(), names, "{shown}");
         }
         for text in ["a,,b", ",a", "a,", "\"a", "\"a\"b", "\"a\"\""] {
             assert!(list(text).is_err(), "{text}");

@@ -144,19 +144,24 @@ impl Followers {
         }
     }
 
-    /// What SIGHUP asks for. Logs are standard error and never rotated here.
+    /// What SIGHUP asks for. The log is standard error and never rotated here.
     fn reload(&self) {
         match self.0.users.reload() {
             Ok(None) => {}
-            Ok(Some(users)) => tracing::info!("SIGHUP: {} may ask", count(users as u64, "user")),
-            Err(failure) => tracing::error!("SIGHUP: {failure}; the users stay as they are"),
+            Ok(Some(users)) => {
+                let who = count(users as u64, "user");
+                tracing::info!(event = "users_reloaded", users, "SIGHUP: {who} may ask");
+            }
+            Err(failure) => {
+                tracing::error!(event = "users_refused", "SIGHUP: {failure}; the users stay as they are");
+            }
         }
         let mut following = self.following();
         if !following.config.has_file() {
             following.look();
             match following.roots.len() {
                 // These are read elsewhere.
-                0 if self.0.users.has_file() || following.config.options.tls.certificate.is_some() => {}
+                0 if self.0.users.has_file() || following.config.options.has_files_reread() => {}
                 0 => tracing::info!("SIGHUP: nothing to reload; restart the server for other options"),
                 roots => tracing::info!("SIGHUP: looking at {}", count(roots as u64, "root")),
             }
@@ -175,12 +180,21 @@ impl Followers {
         match next {
             Ok((next, restart, prepared)) => {
                 let changes = following.change(next, prepared, &self.0);
-                tracing::info!("SIGHUP: the configuration was read: {changes}");
+                tracing::info!(
+                    event = "configuration_reloaded",
+                    "SIGHUP: the configuration was read: {changes}"
+                );
                 if !restart.is_empty() {
-                    tracing::warn!("needs a restart: {}", restart.join(", "));
+                    let options = restart.join(", ");
+                    tracing::warn!(event = "restart_needed", options, "needs a restart: {options}");
                 }
             }
-            Err(failure) => tracing::error!("SIGHUP: {failure}; everything stays as it is"),
+            Err(failure) => {
+                tracing::error!(
+                    event = "configuration_refused",
+                    "SIGHUP: {failure}; everything stays as it is"
+                );
+            }
         }
     }
 }

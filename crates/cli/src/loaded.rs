@@ -5,9 +5,9 @@ use std::thread;
 use std::time::Instant;
 
 use graven_format::{Storage, Store};
-use graven_ingest::{Input, ReadOptions};
+use graven_ingest::Input;
 
-use crate::carve;
+use crate::carve::{self, InMemoryTable};
 use crate::console::count;
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome, cannot_start_thread};
@@ -28,16 +28,18 @@ pub(crate) struct Loaded {
 impl Loaded {
     pub(crate) fn from(table: Table, options: &ServeOptions, started: Instant) -> Outcome<Self> {
         match (table, options.duplicates) {
-            (Table::Carved(carved), None) => Self::opened(carved, options, started),
+            (Table::Carved(carved), None) => {
+                check_columns(&carved, options)?;
+                Self::opened(carved, options, started)
+            }
             (Table::Carved(OpenTable { name, .. }), Some(_)) => Err(Failure::new(format!(
                 "{name} is a carved file, which has no duplicates; leave --duplicates to `graven build`"
             ))),
             (Table::Text(text), keep) => {
                 let name = text.name().to_owned();
                 check_storage(&text, options)?;
-                let read = ReadOptions { trim: options.trim, ..ReadOptions::default() };
                 memory::end_without(true);
-                let loaded = carve::in_memory(text, &read, keep)?;
+                let loaded = in_memory(text, options)?;
                 memory::end_without(false);
                 let size = format!("{:.1} MB of text", megabytes(loaded.text_bytes));
                 let mut said = vec![line("loaded", &name, &loaded.store, &size, started)];
@@ -91,6 +93,33 @@ impl Loaded {
     }
 }
 
+/// Carves a text as it is to be read.
+fn in_memory(text: Input, options: &ServeOptions) -> Outcome<InMemoryTable> {
+    let (read, columns) = (options.text.to_read_options(), options.text.to_column_options());
+    if columns.is_none() && !options.text.types.is_empty() {
+        return Err(Failure::new(
+            "--types says what columns hold, and there are none; name them with `--columns`",
+        ));
+    }
+    if columns.is_some() && options.duplicates == Some(Keep::List) {
+        return Err(Failure::new(
+            "--duplicates list makes lists of whole values, and --columns rows; leave out one of them",
+        ));
+    }
+    carve::in_memory(text, &read, columns.as_ref(), options.duplicates)
+}
+
+/// A carved file has the columns that it was built with.
+fn check_columns(carved: &OpenTable, options: &ServeOptions) -> Outcome<()> {
+    match options.text.says_columns() {
+        None => Ok(()),
+        Some(flag) => Err(Failure::new(format!(
+            "{} is a carved file, whose key and columns were chosen when it was built; leave {flag} to `graven build`",
+            carved.name
+        ))),
+    }
+}
+
 /// A text can only be kept where it is carved.
 fn check_storage(text: &Input, options: &ServeOptions) -> Outcome<()> {
     if matches!(options.storage, Some(Storage::Mapped | Storage::Disk)) {
@@ -124,8 +153,7 @@ pub(crate) fn load_anew(table: Table, options: &ServeOptions) -> Outcome<Store> 
     match table {
         Table::Text(text) => {
             check_storage(&text, options)?;
-            let read = ReadOptions { trim: options.trim, ..ReadOptions::default() };
-            Ok(carve::in_memory(text, &read, options.duplicates)?.store)
+            Ok(in_memory(text, options)?.store)
         }
         Table::Carved(OpenTable { name, store }) => {
             let failed = |error| explain(&name, &error);

@@ -1,6 +1,7 @@
 //! `graven`: one binary, one file a subcommand. This room reads the command line, hands over to the subcommand, and
 //! turns what came of it into an exit status.
 
+mod access_log;
 mod advice;
 mod carve;
 mod column_flags;

@@ -62,13 +62,13 @@ impl LoggedServer {
         self.logged("SIGHUP: ")
     }
 
-    /// The next line of the log that holds `wanted`.
+    /// The next line of the log that holds `wanted`, without the fields behind its message.
     fn logged(&mut self, wanted: &str) -> String {
         loop {
             let mut line = String::new();
             assert!(self.log.read_line(&mut line).unwrap() > 0, "the log ended without {wanted}");
             if line.contains(wanted) {
-                return line.trim_end().to_owned();
+                return line.split(" event=").next().unwrap().trim_end().to_owned();
             }
         }
     }

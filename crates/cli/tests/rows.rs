@@ -247,3 +247,54 @@ fn servers_are_asked_for_columns_as_files_are() {
         "the value of a has no columns; leave out --fields",
     );
 }
+
+#[test]
+fn rows_are_served_straight_from_text_as_build_would_carve_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.csv");
+    fs::write(&path, "price,id,name\n1.50,a,one\n,b,two\n").unwrap();
+    let file = path.to_str().unwrap();
+    let (table, _) = build(&path, &["--columns", "*", "--key", "id", "--types", "price:text"]);
+    let carved = Serving::start(&[table.to_str().unwrap()]);
+    let server = Serving::start(&[file, "--columns", "*", "--key", "id", "--types", "price:text"]);
+    for target in [server.address(), &format!("redis://{}", server.address())] {
+        for fields in [&["--fields", "name"][..], &["--fields", "price,name"], &[]] {
+            let ask = |target: &str| run(&[&["get", target, "a", "b"], fields].concat());
+            let expected = ask(&target.replace(server.address(), carved.address()));
+            assert_eq!(ask(target), expected);
+            assert_eq!(expected.status, Some(0), "{expected:?}");
+        }
+    }
+    assert_eq!(run(&["get", server.address(), "a"]).out, "{\"price\":\"1.50\",\"name\":\"one\"}\n");
+    // The same in a configuration file.
+    let config = directory.path().join("graven.toml");
+    let text = format!("[[tables]]\nfile = {file:?}\n[all-tables]\nkey = \"id\"\ncolumns = \"name\"\n");
+    fs::write(&config, text).unwrap();
+    let server = Serving::start(&["--config", config.to_str().unwrap()]);
+    assert_eq!(run(&["get", server.address(), "b"]).out, "{\"name\":\"two\"}\n");
+}
+
+#[test]
+fn columns_that_cannot_be_served_are_refused_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.csv");
+    fs::write(&path, "price,id\n1.50,a\nx,b\n").unwrap();
+    let file = path.to_str().unwrap();
+    let (table, _) = build(&path, &["--columns", "*", "--key", "id"]);
+    let serve = |more: &[&'static str]| [&["serve", file, "--listen", "127.0.0.1:0"], more].concat();
+    let carved = ["serve", table.to_str().unwrap(), "--listen", "127.0.0.1:0", "--columns", "*"];
+    assert_refused(
+        &carved,
+        "is a carved file, whose key and columns were chosen when it was built; leave --columns to `graven build`",
+    );
+    assert_refused(&serve(&["--columns", "*", "--key", "nome"]), "nome");
+    assert_refused(&serve(&["--columns", "*", "--key", "id", "--types", "price:decimal"]), "t.csv:3");
+    assert_refused(
+        &serve(&["--key", "id", "--types", "price:text"]),
+        "--types says what columns hold, and there are none",
+    );
+    assert_refused(
+        &serve(&["--columns", "*", "--key", "id", "--duplicates", "list"]),
+        "--duplicates list makes lists of whole values, and --columns rows; leave out one of them",
+    );
+}

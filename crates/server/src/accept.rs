@@ -171,7 +171,7 @@ impl Acceptor {
         let loop_counters = &counters.loops[0];
         if loads.clone().sum::<usize>() >= self.connections_max {
             loop_counters.connections_refused.add(1);
-            journal.peer(now, &stream, "as many connections are open as may be");
+            journal.refused_connection(now, &stream, self.connections_max);
             return None;
         }
         let from_next = |i: usize| (i + inboxes.len() - self.next_loop) % inboxes.len();

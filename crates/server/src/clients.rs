@@ -80,6 +80,8 @@ pub(crate) struct ClientEntry {
 pub(crate) struct ClientState {
     /// What it speaks; `?` before that is known.
     pub(crate) protocol: &'static str,
+    /// The user that has logged in; over HTTP, that of the last request that was from another than the one before.
+    pub(crate) user: Option<Arc<str>>,
     /// When it was last heard of.
     pub(crate) active: Instant,
     /// Bytes that wait to be answered, and to be read by the peer.
@@ -152,6 +154,7 @@ impl Clients {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let state = ClientState {
             protocol: "?",
+            user: None,
             active: now,
             input_bytes: 0,
             output_bytes: 0,

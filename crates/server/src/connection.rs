@@ -13,6 +13,7 @@ use crate::listener::ListenerRules;
 use crate::options::ServerOptions;
 use crate::output::OutputBuffer;
 use crate::proxied::ProxyRefusal;
+use crate::request_log::WaitReason;
 use crate::system::{Stream, System};
 
 /// Requests that wait for blocks, in bytes, up to which those behind them are read.
@@ -187,7 +188,7 @@ impl<S: Stream> Connection<S> {
         &mut self.stream
     }
 
-    pub(crate) fn client(&self) -> &ClientEntry {
+    pub(crate) fn client(&self) -> &Arc<ClientEntry> {
         &self.client
     }
 
@@ -562,6 +563,16 @@ impl<S: Stream> Connection<S> {
             }
         }
         outcome
+    }
+
+    /// What requests wait for that have come whole; `None` where there are none, or that is not known.
+    pub(crate) fn waits_with_requests(&self) -> Option<WaitReason> {
+        match (self.reading, self.stalled) {
+            (true, _) => Some(WaitReason::Disk),
+            (_, true) if !self.output.is_empty() => Some(WaitReason::Peer),
+            (_, true) => Some(WaitReason::Turn),
+            _ => None,
+        }
     }
 
     fn own_bytes(&self) -> usize {

@@ -15,6 +15,7 @@ use crate::handshakes::Handshakes;
 use crate::history::{CounterSample, History};
 use crate::metric::{InfoSection, Metric, MetricSource, Unit, counter, gauge, histogram};
 use crate::options::TlsOptions;
+use crate::request_log::{AccessLog, SlowLog};
 
 /// A number that one loop alone changes and anybody may read.
 #[derive(Debug, Default)]
@@ -192,6 +193,18 @@ static TLS: &[Metric] = &[
         .value(MetricSource::Single(|readings| readings.counters.handshakes.certificate_expires())),
 ];
 
+/// What is told of the logs of requests.
+static REQUEST_LOGS: &[Metric] = &[
+    counter("slow_requests", Unit::None)
+        .help("Requests that took long enough for the slow log")
+        .value(MetricSource::Single(|readings| readings.counters.slow_log.count())),
+    counter("access_log_dropped_lines", Unit::None)
+        .help("Lines of the access log that were not written, because as many waited as may, or it could not be")
+        .value(MetricSource::Single(|readings| {
+            readings.counters.access_log.as_ref().map_or(0, AccessLog::dropped)
+        })),
+];
+
 /// What is told of each table.
 static TABLES: &[Metric] = &[
     gauge("table_pairs", Unit::None)
@@ -253,7 +266,7 @@ static REQUESTS: &[Metric] = &[
 
 /// Every number, in the order in which they are told.
 pub(crate) fn metrics() -> impl Iterator<Item = &'static Metric> {
-    [OTHERS, LOOP_COUNTERS, CACHE, TLS, REQUESTS, TABLES].into_iter().flatten()
+    [OTHERS, LOOP_COUNTERS, CACHE, TLS, REQUESTS, REQUEST_LOGS, TABLES].into_iter().flatten()
 }
 
 /// A protocol's name, and its requests among the counters of a loop.
@@ -303,6 +316,9 @@ pub(crate) struct Counters {
     pub(crate) cache: OnceLock<Arc<Cache>>,
     pub(crate) handshakes: Arc<Handshakes>,
     pub(crate) history: History,
+    /// Lines of requests, and the last that took long, as far as these are wanted.
+    pub(crate) access_log: Option<AccessLog>,
+    pub(crate) slow_log: Arc<SlowLog>,
 }
 
 impl LoopCounters {
@@ -347,6 +363,8 @@ impl Counters {
             cache: OnceLock::new(),
             handshakes: Arc::new(Handshakes::new(&TlsOptions::default())),
             history: History::default(),
+            access_log: None,
+            slow_log: Arc::default(),
         }
     }
 

@@ -26,6 +26,7 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::listener::ListenerRules;
 use crate::options::{ServerOptions, StorageOptions};
+use crate::request_log::{RequestRecorder, Unobserved};
 use crate::shutdown::Shutdown;
 use crate::system::{Event, Stream, System};
 use crate::turn::{TURNS_MAX, Turns};
@@ -74,6 +75,8 @@ pub(crate) struct EventLoop<'a, S: System> {
     connections: Slab<Connection<S::Stream>>,
     shared: LoopShared<'a, S>,
     turns: Turns,
+    /// Where requests are recorded.
+    recorder: Option<Box<RequestRecorder>>,
     /// The catalog's generation when the tables were last looked at.
     generation: u64,
     events: Vec<Event>,
@@ -133,6 +136,7 @@ impl<'a, S: System> EventLoop<'a, S> {
             connections: Slab::new(),
             shared,
             turns: Turns::new(options.limits.output_bytes_max),
+            recorder: RequestRecorder::new(&options.requests, &counters.slow_log, i as u64 + 1, now),
             generation,
             events: Vec::new(),
             called: Vec::new(),
@@ -202,6 +206,9 @@ impl<'a, S: System> EventLoop<'a, S> {
         self.sweep();
         if self.common.buffered.is_too_much() {
             self.relieve();
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.hand_over(self.shared.clock.now());
         }
         Ok(true)
     }
@@ -304,13 +311,24 @@ impl<'a, S: System> EventLoop<'a, S> {
     fn serve(&mut self, tokens: &[usize], cost_max: u64) {
         let loop_counters = self.shared.responder.loop_counters();
         let answered_before = loop_counters.requests();
-        let Self { turns, connections, shared, outcomes, .. } = self;
-        turns.serve(tokens, cost_max, connections, shared, outcomes);
+        let Self { turns, recorder, woken, connections, shared, outcomes, .. } = self;
+        match recorder {
+            None => {
+                turns.serve(tokens, cost_max, *woken, connections, shared, outcomes, &mut Unobserved);
+            }
+            Some(recorder) => {
+                turns.serve(tokens, cost_max, *woken, connections, shared, outcomes, &mut **recorder);
+            }
+        }
         if let Some(error) = self.shared.responder.lookups().take_error() {
             self.shared.journal.trouble(self.shared.clock.now(), &error, "a lookup failed");
         }
         self.read_clock();
-        loop_counters.add_waits(answered_before, self.shared.clock.now().duration_since(self.woken));
+        let now = self.shared.clock.now();
+        loop_counters.add_waits(answered_before, now.duration_since(self.woken));
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end_turn(now, || self.shared.system.time_of_day());
+        }
         let mut outcomes = std::mem::take(&mut self.outcomes);
         outcomes.drain(..).for_each(|(token, outcome)| self.go_on(token, outcome));
         self.outcomes = outcomes;
@@ -360,6 +378,9 @@ impl<'a, S: System> EventLoop<'a, S> {
     fn close(&mut self, token: usize) {
         if let Some(fetcher) = self.shared.responder.lookups().fetcher() {
             fetcher.forget(token);
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.forget(token);
         }
         let connection = self.connections.remove(token);
         self.common.buffered.change(connection.held_bytes(), 0);

@@ -20,10 +20,23 @@ impl Journal {
         Self { since: now, written: 0, left_out: 0 }
     }
 
+    /// A connection was closed at once, because as many are open as may be.
+    pub(crate) fn refused_connection(&mut self, now: Instant, stream: &impl Stream, connections_max: usize) {
+        if self.admit(now) {
+            let peer = stream.peer();
+            tracing::warn!(
+                event = "connection_refused",
+                peer,
+                connections_max,
+                "as many connections are open as may be"
+            );
+        }
+    }
+
     /// A peer did something that ended its connection.
     pub(crate) fn peer(&mut self, now: Instant, stream: &impl Stream, what: &str) {
         if self.admit(now) {
-            tracing::info!(peer = stream.peer(), "connection closed: {what}");
+            tracing::info!(event = "connection_closed", peer = stream.peer(), "connection closed: {what}");
         }
     }
 
@@ -31,7 +44,7 @@ impl Journal {
     /// wrong place.
     pub(crate) fn refused_login(&mut self, now: Instant, peer: &str, name: Option<&[u8]>) {
         if self.admit(now) {
-            tracing::warn!(peer, names_a_user = name.is_some(), "login refused");
+            tracing::warn!(event = "login_refused", peer, names_a_user = name.is_some(), "login refused");
         }
     }
 
@@ -42,10 +55,11 @@ impl Journal {
         }
     }
 
-    fn admit(&mut self, now: Instant) -> bool {
+    /// Whether a line may be written now; one that may not is counted.
+    pub(crate) fn admit(&mut self, now: Instant) -> bool {
         if now.duration_since(self.since) >= Duration::from_secs(1) {
             if self.left_out > 0 {
-                tracing::info!(lines = self.left_out, "log lines left out");
+                tracing::info!(event = "log_lines_left_out", lines = self.left_out, "log lines left out");
             }
             *self = Self::new(now);
         }

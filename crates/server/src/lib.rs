@@ -3,7 +3,8 @@
 //! [`run`] takes listeners, a catalog, who may ask, [`ServerOptions`] and a [`Shutdown`] handle, and returns when
 //! the handle was triggered and the connections have drained. It reads no argument, environment or
 //! configuration, installs no signal handler and never ends the process: all of that is its
-//! caller's. It logs through `tracing`, and nothing per request.
+//! caller's. It logs through `tracing`; requests have a log of their own, the
+//! [`AccessLog`], where one is asked for.
 //!
 //! ```
 //! use graven_access::Access;
@@ -65,6 +66,7 @@ mod os;
 mod output;
 mod process;
 mod proxied;
+mod request_log;
 mod shutdown;
 #[cfg(test)]
 mod simulated;
@@ -83,8 +85,10 @@ pub use listener::Listener;
 pub use network::{Network, NetworkError};
 pub use options::{
     ContentType, CorsOrigin, HostName, LimitOptions, NetworkOptions, NotAContentType, NotAHostName,
-    NotAnOrigin, RowGet, ServerOptions, StatusOptions, StorageOptions, TimeoutOptions, TlsOptions,
+    NotAnOrigin, RequestLogOptions, RowGet, ServerOptions, StatusOptions, StorageOptions, TimeoutOptions,
+    TlsOptions,
 };
+pub use request_log::{AccessLog, AccessLogFormat, AccessLogTarget};
 pub use shutdown::Shutdown;
 
 use graven_access::Access;

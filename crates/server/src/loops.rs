@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use graven_access::Access;
 use graven_catalog::{Catalog, Subscription, TableState};
@@ -20,6 +21,9 @@ use crate::options::{HostName, ServerOptions};
 use crate::os::{Os, Socket};
 use crate::shutdown::Shutdown;
 use crate::system::{System, Wake};
+
+/// How long the end of a server waits for lines of the access log to be written.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(
     mut listeners: Vec<Listener>,
@@ -52,12 +56,13 @@ pub(crate) fn run(
     let mut acceptor = Some(Acceptor::new(systems[0].listeners(), options.limits.connections_max));
     let mut counters = Counters::new(options.threads.get());
     counters.handshakes = handshakes;
+    counters.access_log = options.requests.access_log.clone();
     let buffered = Buffered::new(options);
     let clients = Clients::new(inboxes.iter().map(|inbox| Arc::clone(inbox.waker())));
     let woken = WakerSubscriptions::by(catalog, shutdown, &inboxes);
     let (threads, listening) = (options.threads, listening.join(" "));
     match pairs(catalog) {
-        Some(pairs) => tracing::info!(threads, listening, pairs, "serving"),
+        Some(pairs) => tracing::info!(event = "serving", threads, listening, pairs, "serving"),
         None => tracing::debug!(threads, listening, "serving, and no table has a version yet"),
     }
 
@@ -106,8 +111,11 @@ pub(crate) fn run(
         result
     });
     drop(woken);
+    if let Some(access_log) = &options.requests.access_log {
+        access_log.flush(FLUSH_PATIENCE);
+    }
     if pairs(catalog).is_some() {
-        tracing::info!("stopped");
+        tracing::info!(event = "stopped", "stopped");
     }
     result
 }

@@ -11,6 +11,8 @@ use graven_blocks::DiskReads;
 use graven_catalog::TableName;
 use graven_wire::{http, memcached, resp};
 
+use crate::request_log::{AccessLog, AccessLogFormat};
+
 /// What the server can be told, in groups. Every limit says what happens when it is passed.
 ///
 /// ```
@@ -37,6 +39,8 @@ pub struct ServerOptions {
     pub storage: StorageOptions,
     /// What the status page shows besides.
     pub status: StatusOptions,
+    /// What is written down of single requests.
+    pub requests: RequestLogOptions,
     /// What `GET` of a row answers over Redis' protocol. Default: the row as JSON.
     pub row_get: RowGet,
     /// The numbers by which Redis clients may `SELECT` tables; any may select them by name. 0 is always the default table.
@@ -82,6 +86,27 @@ pub struct StatusOptions {
     /// version at hand that does not answer, and with the word VERSION where there is none. Only those see them who may ask
     /// all tables. Default: none.
     pub commands: Vec<String>,
+}
+
+/// What is written down of single requests. Without any of it, requests cost nothing for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestLogOptions {
+    /// Where a line for each request is written. As many lines as come to a mebibyte may wait for it in each loop; further ones
+    /// are dropped and counted. Default: `None`.
+    pub access_log: Option<AccessLog>,
+    /// What a line is. Default: [`AccessLogFormat::Text`].
+    pub format: AccessLogFormat,
+    /// One request in so many has a line, chosen by chance. Default: 1, all.
+    pub sample: u32,
+    /// Requests that take at least this long are logged, and the last 128 are kept for `SLOWLOG`. The time is that of
+    /// `graven_wait_seconds` and what a request waited for the disk and for its turns before. Default: `None`.
+    pub slow: Option<Duration>,
+}
+
+impl Default for RequestLogOptions {
+    fn default() -> Self {
+        Self { access_log: None, format: AccessLogFormat::default(), sample: 1, slow: None }
+    }
 }
 
 /// What commands for strings, as `GET`, answer over Redis' protocol in a table with columns.
@@ -317,6 +342,7 @@ impl Default for ServerOptions {
             tls: TlsOptions::default(),
             storage: StorageOptions::default(),
             status: StatusOptions::default(),
+            requests: RequestLogOptions::default(),
             row_get: RowGet::default(),
             databases: BTreeMap::new(),
         }

@@ -138,6 +138,13 @@ impl OutputBuffer {
         OutputPosition { bytes: self.bytes.len(), lent: self.lent.len() }
     }
 
+    /// What came behind `end`: its own bytes, and how many bytes all of it has.
+    pub(crate) fn since(&self, end: OutputPosition) -> (&[u8], usize) {
+        let own = &self.bytes[end.bytes.min(self.bytes.len())..];
+        let lent = &self.lent[end.lent.min(self.lent.len())..];
+        (own, own.len() + lent.iter().map(|lent| lent.range.len()).sum::<usize>())
+    }
+
     /// Takes back everything that came behind `end`.
     pub(crate) fn cut(&mut self, end: OutputPosition) {
         self.bytes.truncate(end.bytes);

@@ -1,11 +1,14 @@
 //! Turns of several connections at once: all are read from, the table is asked for all together, and then all are written
 //! to. The waits for memory overlap, and a client that runs beside the server is woken once for several answers.
 
+use std::time::Instant;
+
 use arrayvec::ArrayVec;
 use slab::Slab;
 
 use crate::answer::{ConnectionSlot, Next, Pending};
 use crate::connection::{Begun, Connection, LoopAction, LoopShared, Received};
+use crate::request_log::RequestObserver;
 use crate::system::System;
 
 /// Connections that have their turns at once.
@@ -34,16 +37,22 @@ impl Turns {
     }
 
     /// Gives each of at most [`TURNS_MAX`] connections a turn that may cost `cost_max`, and adds to `outcomes` how it goes on
-    /// with each.
-    pub(crate) fn serve<S: System>(
+    /// with each. `observer` learns of the requests that are answered; the loop has known of them since `woken`.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn serve<S: System, O: RequestObserver>(
         &mut self,
         tokens: &[usize],
         cost_max: u64,
+        woken: Instant,
         connections: &mut Slab<Connection<S::Stream>>,
         shared: &mut LoopShared<'_, S>,
         outcomes: &mut Vec<(usize, LoopAction)>,
+        observer: &mut O,
     ) {
         let Self { room, slots, output_bytes_max } = self;
+        if let Some(recorder) = observer.recorder() {
+            recorder.begin_turn(shared.system.now(), woken);
+        }
         let mut received = ArrayVec::<(usize, Received<'_>), TURNS_MAX>::new();
         let mut room = &mut room[..];
         for &token in tokens {
@@ -72,25 +81,36 @@ impl Turns {
                 unreachable!("it was read from just now")
             };
             slots[i].begin(cost_max, *output_bytes_max);
+            if let Some(recorder) = observer.recorder() {
+                recorder.begin_connection(*token, connection.client());
+            }
             let session = connection.session();
-            let next = shared.responder.respond(session, i, bytes.bytes(), &mut pending, slots);
+            let next = shared.responder.respond(session, i, bytes.bytes(), &mut pending, slots, observer);
             nexts.push(next);
             if shared.responder.looks_up_apart() {
-                shared.responder.look_up(&mut pending, slots);
+                shared.responder.look_up(&mut pending, slots, observer);
             }
             if let Some(fetcher) = shared.responder.lookups().fetcher() {
                 fetcher.settle(*token);
             }
         }
         if !pending.is_empty() {
-            shared.responder.look_up(&mut pending, slots);
+            shared.responder.look_up(&mut pending, slots, observer);
         }
         drop(pending);
+        if let Some(recorder) = observer.recorder() {
+            recorder.begin_writing(shared.system.now());
+        }
         // Drained, because the whole arrays would be copied to be moved.
-        for (((token, received), &next), slot) in received.drain(..).zip(&nexts).zip(&mut *slots) {
+        for (i, (((token, received), &next), slot)) in
+            received.drain(..).zip(&nexts).zip(&mut *slots).enumerate()
+        {
             let Some(connection) = connections.get_mut(token) else { continue };
             let finished = connection.finish(token, received, next, slot, shared);
             outcomes.push((token, connection.settle(finished, shared)));
+            if let Some(recorder) = observer.recorder() {
+                recorder.end_connection(i, connection.waits_with_requests());
+            }
             slot.out.give_back(OUT_KEPT_BYTES);
         }
     }

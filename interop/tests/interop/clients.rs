@@ -214,6 +214,34 @@ fn redis_py_and_pymemcache_read_everything() {
     assert!(output.status.success(), "{said}");
 }
 
+/// Reads the slow log of HOST:PORT, where every request is slow.
+const SLOW_LOG: &str = r#"
+import sys
+import redis
+
+host, port = sys.argv[1].rsplit(":", 1)
+client = redis.Redis(host=host, port=int(port))
+client.slowlog_reset()
+client.get("none")
+client.mget(["key %d" % i for i in range(40)])
+many, one = client.slowlog_get(2)
+assert one["command"] == b"get none" and isinstance(one["id"], int) and isinstance(one["duration"], int), one
+assert many["id"] == one["id"] + 1 and abs(many["start_time"] - one["start_time"]) < 60, many
+assert many["command"].startswith(b"MGET key 0 key 1 ") and many["command"].endswith(b" ... (10 more arguments)"), many
+assert client.slowlog_len() == 4, client.slowlog_len()
+"#;
+
+#[test]
+fn redis_py_and_redis_cli_read_the_slow_log_as_that_of_a_redis() {
+    let serving = Serving::start(&[example_data().as_os_str(), "--slow=0".as_ref(), "--log=error".as_ref()]);
+    let python = client(&crate::programs::python(), "python3-redis", &["-c", SLOW_LOG, serving.address()]);
+    assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+    let port = serving.address().split_once(':').unwrap().1;
+    let output = client("redis-cli", "redis-tools", &["-p", port, "slowlog", "get", "100"]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && printed.contains("\nnone\n127.0.0.1:"), "{printed}");
+}
+
 #[test]
 fn redis_cli_prints_values() {
     let serving = Serving::start(&[example_data()]);

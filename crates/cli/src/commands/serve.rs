@@ -8,8 +8,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use graven_catalog::{Catalog, Snapshot, TableId, TableState, VersionName};
-use graven_server::{Endpoint, Error, Listener, Location, ServerOptions, StatusOptions};
+use graven_server::{Endpoint, Error, Listener, Location, RequestLogOptions, ServerOptions, StatusOptions};
 
+use crate::access_log;
 use crate::config::{Config, Given};
 use crate::console::{count, say, warn};
 use crate::descriptors;
@@ -29,7 +30,7 @@ use crate::users::{self, ServedUsers};
 /// Answer lookups in tables over HTTP, Redis and memcached
 ///
 /// SIGINT and SIGTERM finish what is in flight and end the server; a second one ends it at once. SIGHUP has it look at its
-/// tables, and read its configuration file, its users and its certificates again.
+/// tables, read its configuration file, its users and its certificates again, and open its access log again.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// A carved file, or text, tsv, csv or jsonl, where `-` is standard input; NAME=FILE names its table; a directory is a
@@ -74,12 +75,17 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let certificates = tls::secure(&mut listeners, &config)?;
     users::check_reach(listeners.iter().map(Listener::endpoint), options)?;
     let users = ServedUsers::new(options)?;
+    let access_log = access_log::open(&config)?;
+    let reopened = access_log.clone();
     let access = Arc::clone(&users.access);
     let catalog = Catalog::empty();
     let followers = Followers::new(given, config.clone(), log, &catalog, users);
     let look_at_tables = followers.at_sighup()?;
     let signals = ServerSignals::watch(move || {
         certificates.reload();
+        if let Some(access_log) = &reopened {
+            access_log.reopen();
+        }
         look_at_tables();
     })?;
     let wanted = options.server.limits.connections_max;
@@ -120,7 +126,8 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         }
         false => Some(start.load(slow)?),
     };
-    let server = ServerOptions { status: status_options(&config), ..options.server.clone() };
+    let requests = RequestLogOptions { access_log, ..options.server.requests.clone() };
+    let server = ServerOptions { status: status_options(&config), requests, ..options.server.clone() };
     graven_server::run(listeners, &catalog, &access, &server, &signals.shutdown).map_err(
         |error| match error {
             Error::Thread { source } => cannot_start_thread(&source),
@@ -186,7 +193,8 @@ impl Start {
             let pairs: u64 = pairs(&self.catalog.snapshot());
             let listening: Vec<String> = self.endpoints.iter().map(Endpoint::to_string).collect();
             let threads = self.config.options.server.threads;
-            tracing::info!(threads, listening = listening.join(" "), pairs, "serving");
+            let listening = listening.join(" ");
+            tracing::info!(event = "serving", threads, listening, pairs, "serving");
             self.announce();
             Ok(())
         };

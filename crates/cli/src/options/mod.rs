@@ -3,6 +3,7 @@
 
 pub(crate) mod serve;
 pub(crate) mod spelled;
+pub(crate) mod text;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

@@ -8,14 +8,18 @@ use clap::builder::PossibleValue;
 use clap::{ArgMatches, Command, ValueEnum};
 use graven_catalog::root::NotAName;
 use graven_catalog::{KeeperOptions, TableName, VersionName};
-use graven_server::{DiskReads, Endpoint, HostName, Location, RowGet, ServerOptions, Speaks, StorageOptions};
+use graven_server::{
+    AccessLogFormat, DiskReads, Endpoint, HostName, Location, RowGet, ServerOptions, Speaks, StorageOptions,
+};
 use graven_wire::address::AddressError;
 use graven_wire::http::HEADERS_MAX;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::column_list::BadList;
 use crate::duplicates::Keep;
 use crate::options::Group::{Limits, Logs, Network, Storage, Table, Timeouts, Tls};
 use crate::options::spelled::{TlsPaths, database, held, show_path};
+use crate::options::text::{TextOptions, show_list, show_types, types};
 use crate::options::{self, Declared, Written, augment, choices, choose, chosen, common, rare, written};
 use crate::storage;
 
@@ -24,8 +28,8 @@ use crate::storage;
 pub(crate) struct ServeOptions {
     /// Which value of a key of a text counts; `None` where nothing was said, which is the last.
     pub(crate) duplicates: Option<Keep>,
-    /// Whether blanks around the keys and values of a text are dropped.
-    pub(crate) trim: bool,
+    /// How a text is read.
+    pub(crate) text: TextOptions,
     pub(crate) listen: Vec<Endpoint>,
     /// The file of users; `None` where everybody may ask everything.
     pub(crate) users: Option<PathBuf>,
@@ -46,6 +50,8 @@ pub(crate) struct ServeOptions {
     pub(crate) storage: Option<graven_format::Storage>,
     pub(crate) log: LevelFilter,
     pub(crate) log_format: LogFormat,
+    /// Where a line for each request is written, `-` for standard output.
+    pub(crate) access_log: Option<PathBuf>,
     pub(crate) server: ServerOptions,
 }
 
@@ -55,6 +61,15 @@ pub(crate) enum LogFormat {
     /// For people
     Text,
     /// A JSON object each, for programs
+    Json,
+}
+
+/// [`AccessLogFormat`] as the command line spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AccessLogFormatName {
+    /// Words with spaces between them, the key last
+    Text,
+    /// A JSON object each
     Json,
 }
 
@@ -88,7 +103,7 @@ impl Default for ServeOptions {
         server.network.host_advice = HOST_ADVICE.into();
         Self {
             duplicates: None,
-            trim: false,
+            text: TextOptions::default(),
             listen: vec![listen],
             users: None,
             open: false,
@@ -101,8 +116,16 @@ impl Default for ServeOptions {
             storage: None,
             log: LevelFilter::INFO,
             log_format: LogFormat::Text,
+            access_log: None,
             server,
         }
+    }
+}
+
+impl ServeOptions {
+    /// Whether SIGHUP has files read or opened again that are no tables and no users.
+    pub(crate) fn has_files_reread(&self) -> bool {
+        self.tls.certificate.is_some() || self.access_log.is_some()
     }
 }
 
@@ -144,8 +167,51 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         Table,
         "trim",
         "Whether spaces and tabs around the keys and values of a text are dropped",
-        ServeValue::Switch(|options| &mut options.trim),
+        ServeValue::Switch(|options| &mut options.text.trim),
     ),
+    rare(
+        Table,
+        "key",
+        "The key of a text: a column by its number or name, or a field of JSON objects",
+        ServeValue::Text {
+            value_name: "COLUMN[,…]",
+            read: |options, text| {
+                options.text.key = Some(text.parse().map_err(|error: BadList| error.to_string())?);
+                Ok(())
+            },
+            show: |options| show_list(options.text.key.as_ref()),
+        },
+    )
+    .default_said("the first")
+    .more("As for `graven build`; of several columns with commas between them. Only for text"),
+    rare(
+        Table,
+        "columns",
+        "Columns that the values of a text have, or `*` for all but the key",
+        ServeValue::Text {
+            value_name: "A,B,…",
+            read: |options, text| {
+                options.text.columns = Some(text.parse().map_err(|error: BadList| error.to_string())?);
+                Ok(())
+            },
+            show: |options| show_list(options.text.columns.as_ref()),
+        },
+    )
+    .more("As for `graven build`: rows are answered as JSON and as Redis' hashes. Only for text"),
+    rare(
+        Table,
+        "types",
+        "What columns hold, where it is not to follow from all rows, as in price:decimal,zip:text",
+        ServeValue::Text {
+            value_name: "A:TYPE,…",
+            read: |options, text| {
+                options.text.types = types(text)?;
+                Ok(())
+            },
+            show: |options| show_types(&options.text.types),
+        },
+    )
+    .more("With `--columns`"),
     common(
         Table,
         "default",
@@ -628,7 +694,7 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
             show: |options| options.log.to_string(),
         },
     )
-    .more("The log is standard error. No level logs single requests"),
+    .more("The log is standard error. No level logs single requests; `--access-log` and `--slow` do"),
     rare(
         Logs,
         "log-format",
@@ -643,7 +709,69 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
             show: |options| chosen(&options.log_format),
         },
     ),
+    rare(
+        Logs,
+        "access-log",
+        "A file that a line for each request is added to, or `-` for standard output",
+        ServeValue::Text {
+            value_name: "FILE",
+            read: |options, text| {
+                options.access_log = Some(text.into());
+                Ok(())
+            },
+            show: |options| show_path(options.access_log.as_ref()),
+        },
+    )
+    .more(
+        "No answer waits for it: what it does not take in time is dropped and counted. SIGHUP has it opened again, as after it \
+         was renamed",
+    ),
+    rare(
+        Logs,
+        "access-log-format",
+        "Lines of the access log",
+        ServeValue::Choice {
+            value_name: "FORMAT",
+            choices: choices::<AccessLogFormatName>,
+            read: |options, text| {
+                options.server.requests.format = choose::<AccessLogFormatName>(text)?.into();
+                Ok(())
+            },
+            show: |options| chosen(&AccessLogFormatName::from(options.server.requests.format)),
+        },
+    ),
+    rare(
+        Logs,
+        "access-log-sample",
+        "Of how many requests one has a line in the access log, chosen by chance",
+        ServeValue::Count(|options| &mut options.server.requests.sample, 1..=u32::MAX as u64),
+    ),
+    rare(
+        Logs,
+        "slow",
+        "How long a request takes at least that is logged and kept for `SLOWLOG`, or `none`",
+        ServeValue::TimeOrNone(|options| &mut options.server.requests.slow),
+    )
+    .more("With where the time went. The last 128 are kept"),
 ];
+
+impl From<AccessLogFormatName> for AccessLogFormat {
+    fn from(name: AccessLogFormatName) -> Self {
+        match name {
+            AccessLogFormatName::Text => Self::Text,
+            AccessLogFormatName::Json => Self::Json,
+        }
+    }
+}
+
+impl From<AccessLogFormat> for AccessLogFormatName {
+    fn from(format: AccessLogFormat) -> Self {
+        match format {
+            AccessLogFormat::Text => Self::Text,
+            AccessLogFormat::Json => Self::Json,
+        }
+    }
+}
 
 impl From<RowGetName> for RowGet {
     fn from(name: RowGetName) -> Self {

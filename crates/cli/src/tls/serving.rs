@@ -96,7 +96,7 @@ pub(crate) fn secure(listeners: &mut [Listener], config: &Config) -> Outcome<Cer
                 if reminded.elapsed() >= REMIND {
                     reminded = Instant::now();
                     if let Some(warning) = identity.validity_warning() {
-                        tracing::warn!("{warning}");
+                        tracing::warn!(event = "certificate_warning", "{warning}");
                     }
                 }
                 continue;
@@ -106,7 +106,12 @@ pub(crate) fn secure(listeners: &mut [Listener], config: &Config) -> Outcome<Cer
             holds = now;
             match identity.reload() {
                 Ok(reloaded) => report(&reloaded),
-                Err(error) => tracing::error!("{error}; the former certificate stays in use"),
+                Err(error) => {
+                    tracing::error!(
+                        event = "certificate_refused",
+                        "{error}; the former certificate stays in use"
+                    );
+                }
             }
         }
     };
@@ -121,8 +126,13 @@ fn stamps(files: &TlsFiles) -> Vec<Option<FileStamp>> {
 
 fn report(reloaded: &Reloaded) {
     let expires = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(reloaded.expires));
-    tracing::info!(subject = reloaded.subject, %expires, "TLS certificate read");
+    tracing::info!(
+        event = "certificate_reloaded",
+        subject = reloaded.subject,
+        %expires,
+        "TLS certificate read"
+    );
     for warning in &reloaded.warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!(event = "certificate_warning", "{warning}");
     }
 }

@@ -32,7 +32,7 @@ pub(super) enum Wanted {
     Entry,
     /// Anything else. Of the server everybody sees what they may ask, and which tables that are is the asker's [`TableRule`].
     Service,
-    /// To see or close the connections of others.
+    /// To close the connections of others, or to forget what is known of their requests.
     OthersConnections,
 }
 
@@ -105,8 +105,18 @@ impl Asker {
         self.listener
     }
 
+    /// Writes down for others who asks on a connection.
+    pub(super) fn record(&self, client: &ClientEntry) {
+        client.state().user = self.name().cloned();
+    }
+
+    /// Whether it is whoever comes to a server without users.
+    pub(super) fn is_everybody(&self) -> bool {
+        matches!(self.identity, Identity::Everybody)
+    }
+
     /// The name of the user that has logged in.
-    pub(super) fn name(&self) -> Option<&str> {
+    pub(super) fn name(&self) -> Option<&Arc<str>> {
         match &self.identity {
             Identity::User(user) => Some(&user.name),
             Identity::Nobody | Identity::Everybody | Identity::Anonymous => None,

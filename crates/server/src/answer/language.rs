@@ -9,11 +9,13 @@ use super::pending::Lookup;
 use super::slot::{ConnectionSlot, StopReason};
 use super::tables::TableChoice;
 use crate::clients::ClientEntry;
+use crate::counters::{LoopCounters, Requests};
 use crate::options::ServerOptions;
+use crate::request_log::RequestSummary;
 
 /// What is left to answer of a request that has more to do than fits into one turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
+pub(crate) enum After {
     /// The request is answered.
     Done,
     /// Nothing is answered yet: the same request again when the block has come that it waits for.
@@ -49,6 +51,16 @@ pub(super) trait Language: Sized {
     type Request<'i>;
     /// What is wrong with bytes that are no request.
     type Invalid;
+
+    /// The protocol's name, as metrics have it.
+    const NAME: &'static str;
+
+    /// What is counted of its requests.
+    fn counts(counters: &LoopCounters) -> &Requests;
+
+    /// What is written down of a request where requests are recorded; `None` of what is no request of its own. Only where
+    /// `with_arguments` is it more than the command and the key.
+    fn describe(&self, request: &Self::Request<'_>, with_arguments: bool) -> Option<RequestSummary>;
 
     /// Reads the request that `input` begins with.
     fn decode<'i>(&mut self, shared: &mut DecodeContext<'_, '_>, input: &'i [u8]) -> NextRequest<'i, Self>;

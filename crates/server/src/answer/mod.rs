@@ -14,6 +14,7 @@ mod language;
 mod lookups;
 mod memcached;
 mod pending;
+mod recorded;
 mod report;
 mod resp;
 mod rows;
@@ -33,15 +34,18 @@ use graven_wire::http::{Hosts, Representation};
 use crate::clients::Clients;
 use crate::counters::{Counters, LoopCounters, Readings};
 use crate::options::ServerOptions;
+use crate::request_log::{OpenRequest, RequestObserver, RequestSummary};
 use access::AccessView;
 #[cfg(feature = "tls")]
 pub(crate) use detect::first_words;
 use detect::{Detected, detect};
 pub(crate) use farewell::Farewell;
-use language::{After, DecodeContext, Language, NextRequest};
-pub(crate) use lookups::{LookupOutcome, Lookups};
+pub(crate) use language::After;
+use language::{DecodeContext, Language, NextRequest};
+pub(crate) use lookups::{KEYS_MAX, LookupOutcome, Lookups};
 pub(crate) use pending::Pending;
 use pending::{Lookup, PendingLookup};
+use recorded::{RecordedLookup, begin_part};
 use rows::{RowText, row_cost};
 pub(crate) use session::Session;
 pub(crate) use slot::{ConnectionSlot, FIRST_COST_MAX, FURTHER_COST_MAX, LOOKUP_COST, StopReason};
@@ -246,14 +250,16 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     }
 
     /// Answers the requests in `input`, which may end in the middle of one, into the slot of this `number`. Requests for one
-    /// key may be left in `pending`, to be [looked up](Self::look_up) with those of other connections.
-    pub(crate) fn respond<'i>(
+    /// key may be left in `pending`, to be [looked up](Self::look_up) with those of other connections. `observer` learns of those
+    /// that are answered.
+    pub(crate) fn respond<'i, O: RequestObserver>(
         &mut self,
         session: &mut Session,
         number: usize,
         input: &'i [u8],
         pending: &mut Pending<'i>,
         slots: &mut [ConnectionSlot],
+        observer: &mut O,
     ) -> Next {
         if let Session::Undecided(rules, client) = session {
             match detect(input) {
@@ -262,30 +268,33 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             }
         }
         match session {
-            Session::Http(http) => self.respond_in(&mut **http, number, input, pending, slots),
+            Session::Http(http) => self.respond_in(&mut **http, number, input, pending, slots, observer),
             Session::Resp(resp) => {
                 // Never within an answer.
                 if resp.is_tracking() && !resp.is_unfinished() {
                     resp.tell_of_switch(self.switches, &mut slots[number].out);
                 }
-                let next = self.respond_in(&mut **resp, number, input, pending, slots);
+                let next = self.respond_in(&mut **resp, number, input, pending, slots, observer);
                 if resp.is_tracking() && !resp.is_unfinished() {
                     resp.tell_of_switch(self.switches, &mut slots[number].out);
                 }
                 next
             }
-            Session::Memcached(memcached) => self.respond_in(&mut **memcached, number, input, pending, slots),
+            Session::Memcached(memcached) => {
+                self.respond_in(&mut **memcached, number, input, pending, slots, observer)
+            }
             Session::Undecided(..) => Next::NeedMore,
         }
     }
 
-    fn respond_in<'i, L: Language>(
+    fn respond_in<'i, L: Language, O: RequestObserver>(
         &mut self,
         language: &mut L,
         number: usize,
         input: &'i [u8],
         pending: &mut Pending<'i>,
         slots: &mut [ConnectionSlot],
+        observer: &mut O,
     ) -> Next {
         self.access.follow();
         if !self.access.has_found(language.asker()) {
@@ -294,8 +303,15 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         }
         if language.is_unfinished() {
             // It may ask another table.
-            self.look_up(pending, slots);
-            match language.go_on(self, &mut slots[number]) {
+            self.look_up(pending, slots, observer);
+            let slot = &mut slots[number];
+            let open = observer.recorder().and_then(|recorder| recorder.take_open(number));
+            let open = open.map(|open| begin_part::<L>(open, slot, self.loop_counters));
+            let after = language.go_on(self, slot);
+            if let (Some(recorder), Some(open)) = (observer.recorder(), open) {
+                self.record::<L>(recorder, number, open, after, slot);
+            }
+            match after {
                 After::Done => {}
                 After::NotYet => return Next::Reading,
                 After::Unfinished(stop) => return stop.into(),
@@ -310,7 +326,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 .decode(&mut DecodeContext { http: &mut http.decoder, snapshot, access }, &input[at..]);
             if let NextRequest::Lookup(key, lookup, table, bytes) = read {
                 if self.asked != Some(table) {
-                    self.look_up(pending, slots);
+                    self.look_up(pending, slots, observer);
                     if let Some(stop) = slots[number].stop {
                         return stop.into();
                     }
@@ -318,8 +334,11 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 }
                 at += bytes;
                 pending.push(key, PendingLookup { lookup, slot: number, end: at });
+                if let Some(recorder) = observer.recorder() {
+                    recorder.add_pending(language.asker().name());
+                }
                 if pending.len() >= self.lookups.batch_keys() {
-                    self.look_up(pending, slots);
+                    self.look_up(pending, slots, observer);
                     if let Some(stop) = slots[number].stop {
                         return stop.into();
                     }
@@ -330,7 +349,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 let Some(interim) = language.interim(&input[at..], self.options) else {
                     return Next::NeedMore;
                 };
-                self.look_up(pending, slots);
+                self.look_up(pending, slots, observer);
                 if let Some(stop) = slots[number].stop {
                     return stop.into();
                 }
@@ -338,7 +357,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 return Next::NeedMore;
             }
             if !pending.is_empty() {
-                self.look_up(pending, slots);
+                self.look_up(pending, slots, observer);
                 if let Some(stop) = slots[number].stop {
                     return stop.into();
                 }
@@ -347,7 +366,17 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             match read {
                 NextRequest::Request(request, bytes) => {
                     self.ask(language.table());
+                    let open = observer.recorder().and_then(|recorder| {
+                        let summary = language.describe(&request, recorder.wants_arguments())?;
+                        let open = OpenRequest::new(L::NAME, summary);
+                        Some(begin_part::<L>(Box::new(open), slot, self.loop_counters))
+                    });
                     let after = language.answer(request, self, slot);
+                    if let (Some(recorder), Some(mut open)) = (observer.recorder(), open) {
+                        // Who asks may be known since just now.
+                        open.set_user(language.asker().name());
+                        self.record::<L>(recorder, number, open, after, slot);
+                    }
                     if after == After::NotYet {
                         return Next::Reading;
                     }
@@ -365,7 +394,15 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 }
                 NextRequest::Invalid(invalid) => {
                     slot.consumed = input.len();
-                    return Next::Refused(language.refuse(invalid, self, slot));
+                    let open = observer.recorder().map(|_| {
+                        let open = OpenRequest::new(L::NAME, RequestSummary::new("invalid", ""));
+                        begin_part::<L>(Box::new(open), slot, self.loop_counters)
+                    });
+                    let reason = language.refuse(invalid, self, slot);
+                    if let (Some(recorder), Some(open)) = (observer.recorder(), open) {
+                        self.record::<L>(recorder, number, open, After::Close, slot);
+                    }
+                    return Next::Refused(reason);
                 }
                 NextRequest::Lookup(..) | NextRequest::NeedMore => {}
             }
@@ -375,22 +412,36 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     /// Looks up what is pending, and answers each request into its connection's slot, as far as that has room. A slot whose
     /// requests are not all answered is stopped.
     #[inline(never)]
-    pub(crate) fn look_up(&mut self, pending: &mut Pending<'_>, slots: &mut [ConnectionSlot]) {
+    pub(crate) fn look_up<O: RequestObserver>(
+        &mut self,
+        pending: &mut Pending<'_>,
+        slots: &mut [ConnectionSlot],
+        observer: &mut O,
+    ) {
         let mut first = 0;
         while first < pending.len() {
-            first = self.look_up_from(first, pending, slots);
+            first = self.look_up_from(first, pending, slots, observer);
         }
         pending.clear();
+        if let Some(recorder) = observer.recorder() {
+            recorder.clear_pending();
+        }
     }
 
     /// Looks up what is pending from number `first` on. Returns with which to go on: the next connection's, where requests of a
     /// slot that is stopped come first.
     #[inline(always)]
-    fn look_up_from(&mut self, first: usize, pending: &Pending<'_>, slots: &mut [ConnectionSlot]) -> usize {
+    fn look_up_from<O: RequestObserver>(
+        &mut self,
+        first: usize,
+        pending: &Pending<'_>,
+        slots: &mut [ConnectionSlot],
+        observer: &mut O,
+    ) -> usize {
         if let Err(unavailable) = self.version {
-            return self.say_unavailable(unavailable, first, pending, slots);
+            return self.say_unavailable(unavailable, first, pending, slots, observer);
         }
-        let Self { store, lookups, rows, http, line, options, loop_counters, .. } = self;
+        let Self { store, version, lookups, rows, http, line, options, loop_counters, .. } = self;
         let schema = store.schema();
         let Pending { keys, asked } = pending;
         let mut next = keys.len();
@@ -407,6 +458,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 return ControlFlow::Continue(());
             }
             slot.spend_lookup(answer);
+            let begin = observer.recorder().map(|_| slot.out.end());
             let counts = match lookup {
                 Lookup::Http(_) => &loop_counters.http,
                 Lookup::Resp(_) | Lookup::Hash(..) => &loop_counters.resp,
@@ -435,6 +487,12 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                     Lookup::Hash(..) => {}
                 }
             }
+            if let (Some(recorder), Some(begin)) = (observer.recorder(), begin) {
+                let (is_hit, version) = (Some(answer.is_hit()), version.as_ref().ok());
+                let recorded =
+                    RecordedLookup { i, slot: *number, key: keys[i], lookup, version, is_hit, begin };
+                recorded.record(recorder, &slot.out);
+            }
             slot.consumed = *end;
             if !slot.is_full() {
                 return ControlFlow::Continue(());
@@ -452,15 +510,17 @@ impl<'a, R: BlockReader> Responder<'a, R> {
 
     /// As [`Self::look_up_from`], while there is nothing to look up in.
     #[cold]
-    fn say_unavailable(
+    fn say_unavailable<O: RequestObserver>(
         &self,
         unavailable: Unavailable,
         first: usize,
         pending: &Pending<'_>,
         slots: &mut [ConnectionSlot],
+        observer: &mut O,
     ) -> usize {
         for (i, asked) in pending.asked.iter().enumerate().skip(first) {
             let slot = &mut slots[asked.slot];
+            let begin = slot.out.end();
             let counts = match asked.lookup {
                 Lookup::Http(_) => {
                     self.http.say_unavailable(unavailable, &mut slot.out);
@@ -476,6 +536,12 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 }
             };
             counts.requests.add(1);
+            if let Some(recorder) = observer.recorder() {
+                let (key, lookup, slot_number) = (pending.keys[i], &asked.lookup, asked.slot);
+                let recorded =
+                    RecordedLookup { i, slot: slot_number, key, lookup, version: None, is_hit: None, begin };
+                recorded.record(recorder, &slot.out);
+            }
             slot.spend(LOOKUP_COST);
             slot.consumed = asked.end;
             if slot.is_full() {

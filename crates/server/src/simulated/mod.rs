@@ -386,7 +386,7 @@ impl<F: FnMut(&mut World)> System for Simulated<F> {
 
 /// Nobody else's thread wakes a simulated loop.
 #[derive(Debug)]
-pub(super) struct NobodyWakes;
+pub(crate) struct NobodyWakes;
 
 impl Wake for NobodyWakes {
     fn wake(&self) {}

@@ -184,9 +184,9 @@ fn over_redis_each_kind_of_user_is_answered_what_it_may_ask() {
         (format!("AUTH {audit}\r\nRESET\r\nGET k\r\n"), format!("+OK\r\n+RESET\r\n{NOAUTH}")),
         (format!("AUTH {shop}\r\nMULTI\r\nGET k\r\nSELECT salaries\r\nGET k\r\nEXEC\r\n"),
             format!("+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n$6\r\nprices\r\n{NOPERM}$6\r\nprices\r\n")),
-        (format!("AUTH {shop}\r\nCLIENT KILL ID 1\r\nCLIENT LIST\r\n"),
+        (format!("AUTH {shop}\r\nCLIENT KILL ID 1\r\nSLOWLOG RESET\r\n"),
             "+OK\r\n-NOPERM this user has no permissions to run the 'client|kill' command\r\n\
-             -NOPERM this user has no permissions to run the 'client|list' command\r\n".into()),
+             -NOPERM this user has no permissions to run the 'slowlog' command\r\n".into()),
         ("HELLO 3\r\n".into(), "-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
             <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version \
             at the same time\r\n".into()),
@@ -375,5 +375,48 @@ fn a_right_token_that_came_in_a_second_of_guesses_is_let_in_when_that_is_over() 
             }
             assert!(Instant::now() < until, "it is let in");
         }
+    });
+}
+
+#[test]
+fn a_user_is_told_of_its_own_connections_and_each_line_names_the_user() {
+    let tokens = Tokens::new();
+    let Tokens { shop, audit } = &tokens;
+    let listed = |server: &Server, login: &str| {
+        let answer = ask(server, &format!("{login}CLIENT LIST\r\nCLIENT INFO\r\n"));
+        let lines = answer.lines().filter(|line| line.starts_with("id="));
+        let field = |line: &str, name: &str| {
+            line.split(' ').find_map(|field| field.strip_prefix(name)).unwrap().to_owned()
+        };
+        let told = lines.map(|line| format!("{} {}", field(line, "user="), field(line, "protocol=")));
+        told.collect::<Vec<_>>()
+    };
+    let open = |server: &Server, say: &str, until: &str| {
+        let mut stream = server.connect();
+        stream.send(say.as_bytes());
+        stream.until(until.as_bytes());
+        stream
+    };
+    serve_users(&catalog(), &tokens.access(ANONYMOUS), &threads(2), &["127.0.0.1:0"], |server| {
+        let _first = open(server, &format!("AUTH {shop}\r\n"), "+OK\r\n");
+        let _second = open(server, &format!("AUTH {audit}\r\n"), "+OK\r\n");
+        let _third = open(server, "PING\r\n", "+PONG\r\n");
+        let http = format!("GET /?key=k HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {shop}\r\n\r\n");
+        let _fourth = open(server, &http, "prices");
+        let set = format!("set graven_auth 0 0 {}\r\naudit {audit}\r\n", 6 + audit.len());
+        let _fifth = open(server, &set, "STORED\r\n");
+        assert_eq!(
+            listed(server, &format!("AUTH {shop}\r\n")),
+            ["shop resp", "shop http", "shop resp", "shop resp"]
+        );
+        assert_eq!(
+            listed(server, &format!("AUTH {audit}\r\n")),
+            ["audit resp", "audit memcached", "audit resp", "audit resp"]
+        );
+        // Nobody knows who else is anonymous.
+        assert_eq!(listed(server, ""), ["default resp", "default resp"]);
+        // Who has left is nobody's.
+        let again = listed(server, &format!("AUTH {shop}\r\nRESET\r\n"));
+        assert_eq!(again, ["default resp", "default resp"]);
     });
 }

@@ -15,6 +15,7 @@ mod proxied;
 mod redis_and_memcached;
 mod redis_clients;
 mod representations;
+mod request_log;
 mod rows;
 mod status;
 mod switch;

@@ -23,7 +23,7 @@ fn line(arguments: &[&str]) -> Result<ServeOptions, String> {
 }
 
 /// A value of each option that is not its default.
-pub(crate) const OTHERS: [(&str, &str); 57] = [
+pub(crate) const OTHERS: [(&str, &str); 64] = [
     ("default", "prices"),
     ("watch", "true"),
     ("no-status", "true"),
@@ -33,6 +33,9 @@ pub(crate) const OTHERS: [(&str, &str); 57] = [
     ("load-rate", "7KiB"),
     ("duplicates", "first"),
     ("trim", "true"),
+    ("key", "id,\"a,b\""),
+    ("columns", "*"),
+    ("types", "price:decimal,zip:text"),
     ("listen", "unix:/a"),
     ("users", "/etc/graven/users.toml"),
     ("open", "true"),
@@ -78,6 +81,10 @@ pub(crate) const OTHERS: [(&str, &str); 57] = [
     ("drain-timeout", "7s"),
     ("log", "warn"),
     ("log-format", "json"),
+    ("access-log", "/var/log/graven/access.log"),
+    ("access-log-format", "json"),
+    ("access-log-sample", "7"),
+    ("slow", "7ms"),
     // Two values that are read in another form than they are shown.
     ("max-connections", "10k"),
     ("idle-timeout", "0"),

@@ -28,9 +28,11 @@ use super::rows::{columns, row_cost};
 use super::tables::{TableChoice, Unavailable};
 use super::{After, ConnectionSlot, DecodeContext, Language, NextRequest, Responder, report};
 use crate::clients::ClientEntry;
+use crate::counters::{LoopCounters, Requests};
 use crate::listener::ListenerRules;
 use crate::options::ServerOptions;
 use crate::output::OutputBuffer;
+use crate::request_log::RequestSummary;
 use heads::{Heads, ResponseFraming};
 use login::ClientLogin;
 use mget::{BodyEnd, Layout, ManyKeys};
@@ -170,6 +172,7 @@ impl HttpSession {
             (None, Some(_)) => {
                 self.authorization = None;
                 self.asker = access.stranger(&self.asker, &self.client);
+                self.asker.record(&self.client);
                 self.table = self.asker.rule().first();
             }
             // What was not looked at is looked at when it comes again.
@@ -184,6 +187,7 @@ impl HttpSession {
                 };
                 let failure = asker.as_ref().err().copied();
                 self.asker = asker.unwrap_or_else(|_| access.nobody(&self.asker));
+                self.asker.record(&self.client);
                 self.table = self.asker.rule().first();
                 self.authorization = Some(Box::new(Authorization { header: header.to_vec(), failure }));
             }
@@ -202,6 +206,26 @@ impl HttpSession {
 impl Language for HttpSession {
     type Request<'i> = Request<'i>;
     type Invalid = http::Error;
+
+    const NAME: &'static str = "http";
+
+    fn counts(counters: &LoopCounters) -> &Requests {
+        &counters.http
+    }
+
+    fn describe(&self, request: &Request<'_>, _: bool) -> Option<RequestSummary> {
+        let (route, _) = route(request);
+        let method = request.method.name().unwrap_or("other");
+        Some(match route {
+            Route::Key(escaped, place) => {
+                let mut room = Vec::new();
+                let key = unescape(escaped, place, &mut room).unwrap_or(escaped);
+                RequestSummary::of_key(method, route.name(), key)
+            }
+            Route::ManyKeys => RequestSummary::of_table(method, route.name()),
+            _ => RequestSummary::new(method, route.name()),
+        })
+    }
 
     #[inline]
     fn decode<'i>(&mut self, shared: &mut DecodeContext<'_, '_>, input: &'i [u8]) -> NextRequest<'i, Self> {
@@ -241,6 +265,7 @@ impl Language for HttpSession {
         self.authorization = None;
         self.table = asker.rule().first();
         self.asker = asker;
+        self.asker.record(&self.client);
     }
 
     #[inline]

@@ -40,6 +40,27 @@ pub(super) enum Route<'a> {
     Table(&'a [u8]),
 }
 
+impl Route<'_> {
+    /// The path as a pattern, for where requests are recorded: what peers make up is no part of it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Key(_, UriComponent::Query) => "/?key={key}",
+            Self::Key(_, UriComponent::Path) => "/v1/kv/{key}",
+            Self::ManyKeys => "/v1/mget",
+            Self::Front => "/",
+            Self::StatusPage => "/status",
+            Self::StatusJson => "/status.json",
+            Self::Alive => "/healthz",
+            Self::Ready => "/readyz",
+            Self::Metrics => "/metrics",
+            Self::Stats => "/stats.json",
+            Self::Tables => "/v1/tables",
+            Self::Table(_) => "/v1/tables/{table}",
+            Self::Text(..) | Self::Methods(_) | Self::BadMethod(_) => "other",
+        }
+    }
+}
+
 /// What a request asks for, and the table whose keys it asks for, as far as it names one.
 #[inline]
 pub(super) fn route<'a>(request: &Request<'a>) -> (Route<'a>, Option<&'a [u8]>) {

@@ -22,8 +22,10 @@ use super::rows::row_cost;
 use super::tables::{TableChoice, Unavailable};
 use super::{After, ConnectionSlot, DecodeContext, Language, NextRequest, Responder, fingerprint};
 use crate::clients::ClientEntry;
+use crate::counters::{LoopCounters, Requests};
 use crate::options::ServerOptions;
 use crate::output::OutputBuffer;
+use crate::request_log::RequestSummary;
 use listing::Listing;
 
 /// The memcached whose behaviour is followed, and nothing else: libmemcached takes a version that begins with 0 for an
@@ -111,6 +113,16 @@ pub(super) enum Cas {
     With,
 }
 
+impl Cas {
+    /// The command that asks so.
+    pub(super) fn command(self) -> &'static str {
+        match self {
+            Self::Without => "get",
+            Self::With => "gets",
+        }
+    }
+}
+
 /// What the answer to a lookup has to know of its request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum MemcachedLookup<'b> {
@@ -164,6 +176,45 @@ impl Language for MemcachedSession {
     type Request<'i> = Request<'i>;
     type Invalid = Invalid;
 
+    const NAME: &'static str = "memcached";
+
+    fn counts(counters: &LoopCounters) -> &Requests {
+        &counters.memcached
+    }
+
+    fn describe(&self, request: &Request<'_>, with_arguments: bool) -> Option<RequestSummary> {
+        let command = match request {
+            Request::Get { with_cas, keys } => {
+                let command = if *with_cas { Cas::With } else { Cas::Without }.command();
+                let mut summary = match { *keys }.next() {
+                    Some(key) => RequestSummary::of_key(command, "", key),
+                    None => RequestSummary::new(command, ""),
+                };
+                if with_arguments {
+                    let all = std::iter::once(command.as_bytes()).chain(*keys);
+                    summary.keep_arguments(all, 1 + keys.count());
+                }
+                return Some(summary);
+            }
+            Request::MetaGet(get) => {
+                return Some(RequestSummary::of_key("mg", "", get.key(&mut [0; KEY_BYTES_MAX])));
+            }
+            Request::ListKeys(_) => return Some(RequestSummary::of_table("lru_crawler", "")),
+            Request::MetaNoop => "mn",
+            Request::Version => "version",
+            Request::Verbosity { .. } => "verbosity",
+            Request::Stats { .. } => "stats",
+            Request::Quit => "quit",
+            Request::Write { .. } => "write",
+            Request::Login { .. } => "login",
+            // The data block of a write.
+            Request::Discarded => return None,
+            Request::Mistake(_) => "invalid",
+            _ => "unknown",
+        };
+        Some(RequestSummary::new(command, ""))
+    }
+
     #[inline]
     fn decode<'i>(&mut self, _: &mut DecodeContext<'_, '_>, input: &'i [u8]) -> NextRequest<'i, Self> {
         match self.decoder.decode(input) {
@@ -195,6 +246,7 @@ impl Language for MemcachedSession {
         });
         self.table = asker.rule().first();
         self.asker = asker;
+        self.asker.record(&self.client);
     }
 
     #[inline]

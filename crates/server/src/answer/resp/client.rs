@@ -197,7 +197,7 @@ impl RespSession {
             }
             ClientTopic::List(filter) => {
                 self.record_now();
-                let listing = ClientListing::new(filter, responder.clients);
+                let listing = ClientListing::new(filter, responder.clients, |client| self.sees(client));
                 return self.begin(UnfinishedCommand::Clients(listing), responder, slot);
             }
             ClientTopic::GetName => {
@@ -265,6 +265,12 @@ impl RespSession {
         }
     }
 
+    /// Whether who asks may know of a connection: with users, of those of the same user.
+    fn sees(&self, client: &ClientEntry) -> bool {
+        let is_own = client.id == self.client.id || self.asker.is_everybody();
+        is_own || self.asker.name().is_some_and(|name| client.state().user.as_ref() == Some(name))
+    }
+
     /// Others may know how the connection is at this moment.
     fn record_now(&self) {
         let mut state = self.client.state();
@@ -282,7 +288,7 @@ impl RespSession {
         let conditions: Vec<KillCondition<'_>> = filter.conditions().collect();
         for condition in &conditions {
             if let KillCondition::User(name) = condition
-                && *name != DEFAULT_USER
+                && *name != DEFAULT_USER.as_bytes()
             {
                 Refusal::NoUser(name).encode(out);
                 return After::Done;
@@ -321,8 +327,10 @@ impl ClientListing {
     /// What a line costs, in nanoseconds.
     const LINE_COST: u64 = 1_500;
 
-    fn new(filter: ClientFilter<'_>, clients: &Clients) -> Self {
+    /// Of the connections for which `is_seen`.
+    fn new(filter: ClientFilter<'_>, clients: &Clients, is_seen: impl Fn(&ClientEntry) -> bool) -> Self {
         let mut listed = clients.all();
+        listed.retain(|client| is_seen(client));
         match filter {
             ClientFilter::All => {}
             ClientFilter::Nobody => listed.clear(),
@@ -424,6 +432,7 @@ fn line(client: &ClientEntry, now: Instant) -> Vec<u8> {
     if flags.is_empty() {
         flags.push('N');
     }
+    let user = state.user.as_deref().unwrap_or(DEFAULT_USER);
     let multi = resp.queued.map_or(-1, super::integer);
     let redirect = if resp.tracking { 0 } else { -1 };
     let held = state.input_bytes + state.output_bytes + resp.queued_bytes;
@@ -441,7 +450,7 @@ fn line(client: &ClientEntry, now: Instant) -> Vec<u8> {
         format!(
             " age={age} idle={idle} flags={flags} db=0 sub=0 psub=0 ssub=0 multi={multi} qbuf={} qbuf-free=0 \
              argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={} oll=0 omem=0 tot-mem={held} events=r cmd={command} \
-             user=default redir={redirect} resp={} lib-name=",
+             user={user} redir={redirect} resp={} lib-name=",
             state.input_bytes, resp.queued_bytes, state.output_bytes, resp.version
         )
         .as_bytes(),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use graven_blocks::BlockReader;
 use graven_format::Store;
 use graven_wire::resp::{
-    Args, ClientTopic, Command, Known, MemoryTopic, ObjectTopic, Refusal, TypedRead, Version, reply,
+    Args, ClientTopic, Command, Known, MemoryTopic, ObjectTopic, Refusal, SlowlogTopic, TypedRead, Version,
+    reply,
 };
 
 use super::bits::{self, BitScan};
@@ -157,7 +158,9 @@ pub(super) fn count_present<R: BlockReader>(
 fn wanted(command: &Command<'_>) -> Wanted {
     match command {
         Command::Auth { .. } | Command::Hello(_) | Command::Quit | Command::Reset => Wanted::Entry,
-        Command::Client(ClientTopic::List(_) | ClientTopic::Kill(_)) => Wanted::OthersConnections,
+        Command::Client(ClientTopic::Kill(_)) | Command::Slowlog(SlowlogTopic::Reset) => {
+            Wanted::OthersConnections
+        }
         _ => Wanted::Service,
     }
 }

@@ -4,8 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use graven_wire::glob;
 use graven_wire::resp::{
-    Args, Command, Database, Hello, LatencyTopic, PubSubTopic, Refusal, ReplyMode, SlowlogTopic, Version,
-    reply,
+    Args, Command, Database, Hello, LatencyTopic, PubSubTopic, Refusal, ReplyMode, Version, reply,
 };
 
 use super::RespSession;
@@ -26,12 +25,13 @@ pub(super) const REDIS_VERSION: &str = "7.4.0";
 pub(super) const ROLE: &str = "master";
 
 /// The user that everybody is who does not say otherwise.
-pub(super) const DEFAULT_USER: &[u8] = b"default";
+pub(super) const DEFAULT_USER: &str = "default";
 
 impl RespSession {
     /// Makes the connection as it was when it was new.
     fn reset<R>(&mut self, responder: &mut Responder<'_, R>) {
         self.asker = responder.access.stranger(&self.asker, &self.client);
+        self.asker.record(&self.client);
         (self.version, self.table) = (Version::Resp2, self.asker.rule().first());
         self.transaction = Transaction::None;
         self.tracking = TrackingState::default();
@@ -76,7 +76,7 @@ impl RespSession {
         if access.is_open() {
             return match user {
                 None => Err(Refusal::NoPasswordIsSet),
-                Some(DEFAULT_USER) => Ok(()),
+                Some(name) if name == DEFAULT_USER.as_bytes() => Ok(()),
                 Some(_) => Err(Refusal::WrongPassword),
             };
         }
@@ -131,19 +131,19 @@ impl RespSession {
                 reply::integer(out, 0);
                 reply::array_head(out, 0);
             }
-            // There are no replicas, no subscribers, no modules, and nothing is measured command by command.
+            // There are no replicas, no subscribers, no modules, and no events whose latency is recorded.
             Command::Wait | Command::Publish => reply::integer(out, 0),
             Command::ModuleList => reply::array_head(out, 0),
             Command::PubSub(topic) => pubsub(topic, out),
             Command::Unsubscribe { command, channels } => {
                 unsubscribe(command, channels, session.version, out)
             }
-            Command::Slowlog(SlowlogTopic::Len) => reply::integer(out, 0),
-            Command::Slowlog(SlowlogTopic::Reset) => reply::ok(out),
-            Command::Slowlog(_) => reply::array_head(out, 0),
+            Command::Slowlog(topic) => session.slowlog(topic, responder, slot),
             Command::Latency(topic) => latency(topic, session.version, out),
             Command::Memory(topic) => memory(topic, responder, session.version, out),
-            Command::WhoAmI => reply::bulk(out, session.asker.name().map_or(DEFAULT_USER, str::as_bytes)),
+            Command::WhoAmI => {
+                reply::bulk(out, session.asker.name().map_or(DEFAULT_USER, |name| &**name).as_bytes())
+            }
             Command::Help(lines) => {
                 reply::array_head(out, lines.len());
                 lines.iter().for_each(|line| reply::simple(out, line.as_bytes()));

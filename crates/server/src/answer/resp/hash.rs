@@ -16,6 +16,7 @@ use crate::answer::lookups::LookupOutcome;
 use crate::answer::rows::{FIELD_COST, KEPT_BYTES, row_cost};
 use crate::answer::{After, ConnectionSlot, Responder, StopReason};
 use crate::output::OutputBuffer;
+use crate::request_log::RequestSummary;
 
 /// Redis keeps hashes of up to so many fields, none of them longer than this, as lists.
 const LISTED_FIELDS_MAX: usize = 128;
@@ -38,6 +39,27 @@ pub(in crate::answer) enum HashLookup<'i> {
 }
 
 impl<'i> HashLookup<'i> {
+    /// The command.
+    pub(in crate::answer) fn name(&self) -> &'static str {
+        match self {
+            Self::Field(_) => "hget",
+            Self::Fields(_) => "hmget",
+        }
+    }
+
+    /// Keeps all arguments for where requests are recorded.
+    pub(in crate::answer) fn keep_arguments(&self, key: &[u8], summary: &mut RequestSummary) {
+        match self {
+            Self::Field(field) => {
+                summary.keep_arguments([self.name().as_bytes(), key, field].into_iter(), 3);
+            }
+            Self::Fields(fields) => {
+                let all = [self.name().as_bytes(), key].into_iter().chain(*fields);
+                summary.keep_arguments(all, 2 + fields.len());
+            }
+        }
+    }
+
     /// The key, the name and the lookup of a command that is one of these.
     #[inline]
     pub(super) fn of(command: &Command<'i>) -> Option<(&'i [u8], &'static str, Self)> {

@@ -9,6 +9,7 @@ mod describe;
 mod hash;
 mod info;
 mod lcs;
+mod slowlog;
 mod transaction;
 mod typed;
 mod walk;
@@ -19,7 +20,8 @@ use graven_blocks::BlockReader;
 use graven_catalog::TableId;
 use graven_wire::Decoded;
 use graven_wire::resp::{
-    Args, Command, Inline, Invalid, Limits, Refusal, ReplyMode, Request, RequestDecoder, Version, reply,
+    Args, Command, Inline, Invalid, Known, Limits, Refusal, ReplyMode, Request, RequestDecoder, Version,
+    reply,
 };
 
 use super::access::{AccessRefusal, AccessView, Asker};
@@ -28,8 +30,10 @@ use super::pending::Lookup;
 use super::tables::{TableChoice, Unavailable};
 use super::{After, ConnectionSlot, DecodeContext, Language, NextRequest, Responder};
 use crate::clients::{ClientEntry, RespState};
+use crate::counters::{LoopCounters, Requests};
 use crate::options::{RowGet, ServerOptions};
 use crate::output::{OutputBuffer, OutputPosition, Value};
+use crate::request_log::{RequestSummary, ShortBytes};
 use client::TrackingState;
 use commands::UnfinishedCommand;
 pub(super) use hash::HashLookup;
@@ -167,6 +171,24 @@ impl Language for RespSession {
     type Request<'i> = RespRequest<'i>;
     type Invalid = Invalid;
 
+    const NAME: &'static str = "resp";
+
+    fn counts(counters: &LoopCounters) -> &Requests {
+        &counters.resp
+    }
+
+    fn describe(&self, request: &RespRequest<'_>, with_arguments: bool) -> Option<RequestSummary> {
+        match request {
+            RespRequest::Command(args, command) => Some(describe(*args, command, with_arguments)),
+            RespRequest::Inline(inline) => {
+                let mut line = Vec::new();
+                let args = inline.to_args(&mut line);
+                Some(describe(args, &Command::parse(args), with_arguments))
+            }
+            RespRequest::Empty => None,
+        }
+    }
+
     #[inline]
     fn decode<'i>(&mut self, _: &mut DecodeContext<'_, '_>, input: &'i [u8]) -> NextRequest<'i, Self> {
         match self.decoder.decode(input) {
@@ -208,6 +230,7 @@ impl Language for RespSession {
             _ => false,
         };
         self.asker = asker;
+        self.asker.record(&self.client);
         if !stays {
             self.table = self.asker.rule().first();
         }
@@ -296,6 +319,36 @@ impl Language for RespSession {
     fn interim(&mut self, _: &[u8], _: &ServerOptions) -> Option<&'static [u8]> {
         None
     }
+}
+
+/// What is written down of a command. Arguments of what is no command are not: they may be a secret in the wrong place, as those
+/// of the commands are by which clients say who they are.
+fn describe(
+    args: Args<'_>,
+    command: &Result<Command<'_>, Refusal<'_>>,
+    with_arguments: bool,
+) -> RequestSummary {
+    let name = match command {
+        Ok(command) => command.name(),
+        Err(_) => args.clone().next().and_then(Known::find).map_or("unknown", |known| known.name),
+    };
+    let mut summary = RequestSummary::new(name, "");
+    match command {
+        Ok(Command::Auth { .. } | Command::Hello(_)) if args.len() > 1 => {
+            summary.keep_arguments([name.as_bytes(), b"(redacted)"].into_iter(), 2);
+        }
+        Ok(_) => {
+            let keys = Known::keys_of(args).unwrap_or_default();
+            summary.key = keys.first().map(|key| ShortBytes::of(key));
+            let mut categories = Known::find(name.as_bytes()).into_iter().flat_map(Known::categories);
+            summary.asks_table = summary.key.is_some() || categories.any(|category| category == "read");
+            if with_arguments {
+                summary.keep_arguments(args, args.len());
+            }
+        }
+        Err(_) => {}
+    }
+    summary
 }
 
 #[inline]

@@ -172,7 +172,7 @@ pub(in crate::answer::http) fn document<R>(responder: &Responder<'_, R>, asker: 
         uptime_seconds: uptime.as_secs(),
         threads: options.threads.get(),
         ready: tables::readiness(snapshot, asker.listener()).is_ok(),
-        user: asker.name(),
+        user: asker.name().map(|name| &**name),
         certificate: match counters.handshakes.certificate_expires() {
             0 => None,
             expires => Some(CertificateStatus { expires }),
