@@ -6,6 +6,7 @@
 
 mod bounded_queue;
 mod dataset;
+mod delta;
 mod footer;
 mod group;
 mod leaf;

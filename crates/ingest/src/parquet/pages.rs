@@ -11,6 +11,7 @@ use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result as CrateResult};
 use parquet::schema::types::ColumnDescPtr;
 
+use super::delta::check_lengths;
 use super::footer::{ChunkPlace, SharedFile};
 use super::thrift::{PageHeader, ThriftFault};
 use crate::input::Meter;
@@ -298,6 +299,8 @@ impl ChunkPages {
         let num_values = self.count(&raw.header)?;
         let encoding = self.check_dictionary(encoding_of(raw.header.encoding)?)?;
         let buf = self.unpack(raw, 0, true)?;
+        let levels = self.levels_len(&raw.header, &buf, num_values)?;
+        check_lengths(raw.header.encoding, buf.get(levels..).unwrap_or_default(), num_values)?;
         Ok(Page::DataPage {
             buf,
             num_values,
@@ -306,6 +309,31 @@ impl ChunkPages {
             rep_level_encoding: encoding_of(raw.header.repetition_encoding)?,
             statistics: None,
         })
+    }
+
+    /// Bytes of the levels that a page of the first version begins with.
+    fn levels_len(&self, header: &PageHeader, page: &[u8], values: u32) -> Result<usize, ParquetProblem> {
+        /// `Encoding::RLE` in a file.
+        const RLE: i32 = 3;
+        let descriptor = &self.descriptor;
+        let mut at = 0_usize;
+        for (most, encoding) in [
+            (descriptor.max_rep_level(), header.repetition_encoding),
+            (descriptor.max_def_level(), header.definition_encoding),
+        ] {
+            if most == 0 {
+                continue;
+            }
+            at += if encoding == RLE {
+                let len = page.get(at..).and_then(<[u8]>::first_chunk);
+                let Some(len) = len else { return Err(damaged("a page ends inside of its levels")) };
+                4 + u32::from_le_bytes(*len) as usize
+            } else {
+                let bits = u64::from(16 - most.cast_unsigned().leading_zeros());
+                (u64::from(values) * bits).div_ceil(8) as usize
+            };
+        }
+        Ok(at)
     }
 
     fn data_page_2(&mut self, raw: &RawPage) -> Result<Page, ParquetProblem> {
@@ -321,6 +349,7 @@ impl ChunkPages {
         }
         let levels = definition as usize + repetition as usize;
         let buf = self.unpack(raw, levels, !header.is_stored)?;
+        check_lengths(header.encoding, buf.get(levels..).unwrap_or_default(), num_values)?;
         Ok(Page::DataPageV2 {
             buf,
             num_values,
