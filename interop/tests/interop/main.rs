@@ -8,6 +8,7 @@ mod csv_reader;
 mod devtools;
 mod differential;
 mod faults;
+mod job_recipes;
 mod load_balancer;
 mod memcached_clients;
 mod other_servers;
