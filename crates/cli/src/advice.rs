@@ -4,7 +4,9 @@
 use std::io;
 use std::path::Path;
 
-use graven_ingest::{Cause, Compression, Content, Error, ParquetProblem, RdbFault, RedisProblem, Role};
+use graven_ingest::{
+    Cause, Compression, Content, Error, LikelyFields, ParquetProblem, RdbFault, RedisProblem, Role,
+};
 
 use crate::column_list;
 use crate::failure::{Failure, reason};
@@ -245,15 +247,18 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
             [] => None,
             [first, ..] => flags(&format!("--at {}", shell::word(first)), "go down into another, as with"),
         },
-        Cause::NoField { likely, .. } if likely.len() == 1 => {
-            flags(&format!("--key {}", column_list::word(&likely[0])), "say which it is, as with")
+        Cause::NoField { likely: Some(likely), .. } if likely.value.is_none() => {
+            flags(&format!("--key {}", column_list::word(&likely.key)), "say which it is, as with")
         }
         Cause::NoField { fields, .. } if fields.len() < 2 => {
             flags("--key FIELD --value FIELD", "name the fields with")
         }
         Cause::NoField { fields, likely, .. } => {
-            let fields = if likely.len() == 2 { likely } else { fields };
-            let (key, value) = (column_list::word(&fields[0]), column_list::word(&fields[1]));
+            let (key, value) = match likely.as_deref() {
+                Some(LikelyFields { key, value: Some(value) }) => (key, value),
+                _ => (&fields[0], &fields[1]),
+            };
+            let (key, value) = (column_list::word(key), column_list::word(value));
             let flags = format!("--key {key} --value {value}");
             let sentence = format!("say which they are, as with `{flags}`; `--value '*'` is all but the key");
             Some((sentence, flags))

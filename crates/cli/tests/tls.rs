@@ -240,7 +240,7 @@ mod with_tls {
         let mut server = Logged::start(&[&["--listen", "rediss://127.0.0.1:0"], &paths[..]].concat(), 1);
         let address = format!("rediss://localhost:{}", server.ports[0]);
         let ca = file("ca.pem");
-        server.line_with("TLS certificate read subject=\"CN=localhost\"");
+        assert!(server.line_with("TLS certificate read").contains("subject=\"CN=localhost\""));
 
         install("client.pem", at("cert.pem"));
         let said = server.line_with("ERROR");
@@ -251,7 +251,7 @@ mod with_tls {
         install("rsa.key", at("key.pem"));
         install("rsa.pem", at("cert.pem"));
         kill_process(Pid::from_child(&server.child), Signal::HUP).unwrap();
-        server.line_with("TLS certificate read subject=\"CN=localhost\"");
+        assert!(server.line_with("TLS certificate read").contains("subject=\"CN=localhost\""));
         assert_eq!(asked(&address, &["--cacert", &ca]).1, VALUE);
     }
 }

@@ -335,12 +335,12 @@ pub enum Cause {
         /// What the field was to be.
         role: Role,
         /// Its name.
-        wanted: String,
+        wanted: Box<str>,
         /// The fields that there are.
         fields: Vec<String>,
         /// Those that may be key and value by what the first objects hold, as far as that was
         /// looked at.
-        likely: Vec<String>,
+        likely: Option<Box<LikelyFields>>,
     },
     /// An object has a field that is asked for more than once, or a stanza any.
     RepeatedField {
@@ -368,12 +368,28 @@ pub enum Cause {
 }
 
 /// Two columns, counted from 0, that may be key and value by what the first rows hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LikelyColumns {
     /// One of which no cell comes twice.
     pub key: usize,
     /// The next one of which not all cells are alike.
     pub value: usize,
+}
+
+impl Default for LikelyColumns {
+    /// The first two, where no rows were looked at.
+    fn default() -> Self {
+        Self { key: 0, value: 1 }
+    }
+}
+
+/// The fields of objects that may be key and value by what the first objects hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LikelyFields {
+    /// One of which no value comes twice.
+    pub key: String,
+    /// The next one of which not all values are alike; none where a value is not asked for.
+    pub value: Option<String>,
 }
 
 /// What a column or a field is in a pair.

@@ -246,7 +246,7 @@ impl<'a> Head<'a> {
         let name = serde_json::to_vec(member).ok()?;
         let behind = &self.text[memchr::memmem::find(self.text, &name)? + name.len()..];
         let array = behind.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
-        likely::fields(array).into_iter().next()
+        likely::fields(array).map(|likely| likely.key)
     }
 
     fn ends_lines_in_carriage_returns(&self) -> bool {

@@ -77,7 +77,7 @@ mod tsv;
 pub use compressed::Compression;
 pub use content::Content;
 pub use csv::{CsvReader, CsvRow};
-pub use error::{Cause, Error, Fault, LikelyColumns, Position, Role};
+pub use error::{Cause, Error, Fault, LikelyColumns, LikelyFields, Position, Role};
 pub use format::Format;
 pub use graven_format::BASE64_SUFFIX;
 pub use graven_format::text::Pair;

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::error::LikelyColumns;
+use crate::error::{LikelyColumns, LikelyFields};
 use crate::lines::BYTE_ORDER_MARK;
 
 /// Objects that are looked at.
@@ -52,7 +52,7 @@ pub(crate) fn better_key(rows: &[Vec<String>], width: usize) -> Option<(String, 
 
 /// The fields that may be key and value of the objects that a text begins with: one a line, or the
 /// elements of an array. None where there are no two.
-pub(crate) fn fields(head: &[u8]) -> Vec<String> {
+pub(crate) fn fields(head: &[u8]) -> Option<LikelyFields> {
     let mut text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head).trim_ascii_start();
     text = text.strip_prefix(b"[").unwrap_or(text);
     let (mut names, mut places) = (Vec::new(), HashMap::new());
@@ -71,10 +71,10 @@ pub(crate) fn fields(head: &[u8]) -> Vec<String> {
         rows.push(row);
     }
     if rows.len() < 2 || names.len() < 2 {
-        return Vec::new();
+        return None;
     }
     let LikelyColumns { key, value } = columns(&rows, names.len());
-    vec![names[key].clone(), names[value].clone()]
+    Some(LikelyFields { key: names[key].clone(), value: Some(names[value].clone()) })
 }
 
 /// Fields of one object that are looked at.
@@ -143,10 +143,12 @@ mod tests {
     #[test]
     fn fields_of_lines_and_of_an_array_are_looked_at() {
         let lines = b"{\"z\":1,\"a\":\"x\"}\n{\"z\":2,\"a\":\"y\",\"b\":[]}\n{\"z\":";
-        assert_eq!(fields(lines), ["z", "a"]);
+        let found = |head| fields(head).map(|likely| [likely.key, likely.value.unwrap()]);
+        let z_and_a = Some(["z".to_owned(), "a".to_owned()]);
+        assert_eq!(found(&lines[..]), z_and_a);
         let array = b"[{\"z\":1,\"a\":\"x\"},\n {\"a\":\"y\", \"z\": 2}]";
-        assert_eq!(fields(array), ["z", "a"]);
-        assert_eq!(fields(b"{\"z\":1,\"a\":2}\n"), [""; 0]);
-        assert_eq!(fields(b"nothing"), [""; 0]);
+        assert_eq!(found(&array[..]), z_and_a);
+        assert_eq!(fields(b"{\"z\":1,\"a\":2}\n"), None);
+        assert_eq!(fields(b"nothing"), None);
     }
 }

@@ -9,12 +9,11 @@ use graven_format::{Builder, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::columns::FirstRow;
 use crate::composed::{Composition, write_string};
 use crate::compressed::Compression;
-use crate::content::Content;
 use crate::csv::{CsvReader, CsvRows};
 use crate::data::DataRows;
 #[cfg(feature = "parquet")]
 use crate::error::LikelyColumns;
-use crate::error::{Cause, Error, Fault, Position, Role};
+use crate::error::{Cause, Error, Fault, LikelyFields, Position, Role};
 use crate::format::Format;
 use crate::input::{Input, Meter};
 use crate::json::{self, DocumentTexts, FieldRows, LineTexts};
@@ -315,7 +314,9 @@ fn reader(format: Format, input: Input, options: &ReadOptions, skipped: u64) -> 
         #[cfg(feature = "parquet")]
         Format::Parquet => parquet(input, options)?,
         #[cfg(not(feature = "parquet"))]
-        Format::Parquet => return Err(Fault::new(Position::WHOLE, Cause::Content(Content::Parquet))),
+        Format::Parquet => {
+            return Err(Fault::new(Position::WHOLE, Cause::Content(crate::content::Content::Parquet)));
+        }
     }))
 }
 
@@ -347,9 +348,9 @@ fn check_key(rows: &FirstRows, options: &ReadOptions) -> Result<(), Fault> {
 }
 
 /// The fields that may be key and value, where nobody named them.
-fn likely_fields(input: &Input, options: &ReadOptions) -> Vec<String> {
+fn likely_fields(input: &Input, options: &ReadOptions) -> Option<Box<LikelyFields>> {
     let is_said = options.key.is_some() || options.value.is_some() || !options.at.is_empty();
-    if is_said { Vec::new() } else { likely::fields(input.head()) }
+    if is_said { None } else { likely::fields(input.head()).map(Box::new) }
 }
 
 fn csv(input: Input, options: &ReadOptions) -> Result<Box<dyn Rows>, Fault> {

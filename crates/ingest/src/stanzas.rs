@@ -119,12 +119,8 @@ impl<R: Read> StanzaReader<R> {
     }
 
     fn missing(&self, role: Role, wanted: &str) -> Fault {
-        let cause = Cause::NoField {
-            role,
-            wanted: wanted.to_owned(),
-            fields: self.names().collect(),
-            likely: Vec::new(),
-        };
+        let cause =
+            Cause::NoField { role, wanted: wanted.into(), fields: self.names().collect(), likely: None };
         Fault::new(Position::line(self.line), cause)
     }
 

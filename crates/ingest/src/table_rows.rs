@@ -8,9 +8,8 @@ use graven_format::{ColumnType, FieldInput, Options, RowBuilder};
 use crate::columns::FirstRow;
 use crate::composed::Composition;
 use crate::compressed::Compression;
-use crate::content::Content;
 use crate::csv::{CsvReader, CsvRows};
-use crate::error::{Cause, Error, Fault, LikelyColumns, Position};
+use crate::error::{Cause, Error, Fault, LikelyColumns, LikelyFields, Position};
 use crate::format::Format;
 use crate::input::{Input, Meter};
 use crate::json::{DocumentTexts, LineTexts, ObjectRows, Texts};
@@ -256,7 +255,9 @@ fn open(
         #[cfg(feature = "parquet")]
         Format::Parquet => parquet(input, read, columns)?,
         #[cfg(not(feature = "parquet"))]
-        Format::Parquet => return Err(Fault::new(Position::WHOLE, Cause::Content(Content::Parquet))),
+        Format::Parquet => {
+            return Err(Fault::new(Position::WHOLE, Cause::Content(crate::content::Content::Parquet)));
+        }
         Format::Data => {
             return Err(Fault::new(Position::WHOLE, Cause::NotForFormat { what: "columns", format }));
         }
@@ -322,8 +323,10 @@ fn objects(
     columns: &ColumnOptions,
 ) -> Result<(RowSource, ChosenColumns), Fault> {
     let likely = match read.key {
-        None if read.at.is_empty() => likely::fields(input.head()).into_iter().take(1).collect(),
-        _ => Vec::new(),
+        None if read.at.is_empty() => {
+            likely::fields(input.head()).map(|likely| Box::new(LikelyFields { value: None, ..likely }))
+        }
+        _ => None,
     };
     let (texts, has_names): (Box<dyn Texts>, bool) = if format == Format::Json {
         let texts = DocumentTexts::new(input.into_reader(), &read.at)?;

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{IGNORED_MAX, Texts, append, names_of, offset_of, said};
 use crate::composed::join;
-use crate::error::{Cause, Fault, Role};
+use crate::error::{Cause, Fault, LikelyFields, Role};
 use crate::row::{Cell, CellKind, CellSpan};
 use crate::table_rows::{ColumnOptions, is_whole_number};
 
@@ -36,7 +36,7 @@ struct Members {
     /// Whether a member that is none of these is a further column.
     takes_all: bool,
     /// The field that may be the key, where none was named.
-    likely: Vec<String>,
+    likely: Option<Box<LikelyFields>>,
     /// The places in the order in which objects have them: a member that comes for the first time
     /// stands behind the one that it comes behind there.
     order: Vec<usize>,
@@ -90,7 +90,7 @@ impl ObjectRows {
         separator: &[u8],
         columns: &ColumnOptions,
         names: &[String],
-        likely: Vec<String>,
+        likely: Option<Box<LikelyFields>>,
     ) -> Self {
         let takes_all = columns.columns.is_none();
         let mut members = Members {
@@ -202,7 +202,7 @@ fn key(
             let wanted = members.name_of(MemberPlace { at, is_base64: false });
             return Err(Cause::NoField {
                 role: Role::Key,
-                wanted,
+                wanted: wanted.into(),
                 fields: names_of(text),
                 likely: members.likely.clone(),
             });
@@ -351,7 +351,7 @@ mod tests {
             names: HashMap::new(),
             in_order: Vec::new(),
             takes_all: true,
-            likely: Vec::new(),
+            likely: None,
             order: Vec::new(),
         };
         members.add("key", 0, false);

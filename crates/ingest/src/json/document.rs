@@ -60,9 +60,9 @@ impl<R: Read> DocumentTexts<R> {
                 if !stream.next_part(b'}', std::mem::take(&mut is_first))? {
                     let cause = Cause::NoField {
                         role: Role::Column,
-                        wanted: wanted.clone(),
+                        wanted: wanted.as_str().into(),
                         fields: names,
-                        likely: Vec::new(),
+                        likely: None,
                     };
                     return Err(stream.fault(cause));
                 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{IGNORED_MAX, Texts, append, names_of, offset_of, said};
 use crate::composed::write_name;
-use crate::error::{Cause, Fault, Position, Role};
+use crate::error::{Cause, Fault, LikelyFields, Position, Role};
 use crate::options::{ReadOptions, ValueColumns};
 use crate::row::{CellKind, CellSpan, InputRow, Rows};
 
@@ -17,7 +17,7 @@ pub(crate) struct FieldRows<T> {
     texts: T,
     fields: AskedFields,
     /// The fields that may be key and value, where none was named.
-    likely: Vec<String>,
+    likely: Option<Box<LikelyFields>>,
     /// Whether a text is the value, and its name is the key.
     are_members: bool,
     /// Whether the name of a text is the key.
@@ -45,7 +45,7 @@ impl<T: Texts> FieldRows<T> {
     pub(crate) fn new(
         texts: T,
         has_names: bool,
-        likely: Vec<String>,
+        likely: Option<Box<LikelyFields>>,
         options: &ReadOptions,
     ) -> Result<Self, Fault> {
         let has_names = has_names && options.key.is_none();
@@ -114,7 +114,7 @@ impl<T: Texts> FieldRows<T> {
                         None,
                         Cause::NoField {
                             role,
-                            wanted: name.clone(),
+                            wanted: name.as_str().into(),
                             fields: names_of(text),
                             likely: likely.clone(),
                         },

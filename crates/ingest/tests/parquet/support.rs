@@ -76,7 +76,8 @@ pub(crate) fn write_as(
     let path = folder.join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let schema = Arc::new(parse_message_type(schema).unwrap());
-    let properties = Arc::new(WriterProperties::builder().build());
+    // Rows that are all alike make one page, whatever their number.
+    let properties = Arc::new(WriterProperties::builder().set_data_page_row_count_limit(usize::MAX).build());
     let mut writer = SerializedFileWriter::new(File::create(&path).unwrap(), schema, properties).unwrap();
     for rows in groups {
         let mut group = writer.next_row_group().unwrap();
