@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::listener::ListenerRules;
 use crate::options::{ServerOptions, StorageOptions};
-use crate::request_log::{RequestRecorder, Unobserved};
+use crate::request_log::RequestRecorder;
 use crate::shutdown::Shutdown;
 use crate::system::{Event, Stream, System};
 use crate::turn::{TURNS_MAX, Turns};
@@ -312,14 +312,7 @@ impl<'a, S: System> EventLoop<'a, S> {
         let loop_counters = self.shared.responder.loop_counters();
         let answered_before = loop_counters.requests();
         let Self { turns, recorder, woken, connections, shared, outcomes, .. } = self;
-        match recorder {
-            None => {
-                turns.serve(tokens, cost_max, *woken, connections, shared, outcomes, &mut Unobserved);
-            }
-            Some(recorder) => {
-                turns.serve(tokens, cost_max, *woken, connections, shared, outcomes, &mut **recorder);
-            }
-        }
+        turns.serve(tokens, cost_max, *woken, connections, shared, outcomes, recorder.as_deref_mut());
         if let Some(error) = self.shared.responder.lookups().take_error() {
             self.shared.journal.trouble(self.shared.clock.now(), &error, "a lookup failed");
         }

@@ -8,7 +8,7 @@ use slab::Slab;
 
 use crate::answer::{ConnectionSlot, Next, Pending};
 use crate::connection::{Begun, Connection, LoopAction, LoopShared, Received};
-use crate::request_log::RequestObserver;
+use crate::request_log::RequestRecorder;
 use crate::system::System;
 
 /// Connections that have their turns at once.
@@ -37,9 +37,9 @@ impl Turns {
     }
 
     /// Gives each of at most [`TURNS_MAX`] connections a turn that may cost `cost_max`, and adds to `outcomes` how it goes on
-    /// with each. `observer` learns of the requests that are answered; the loop has known of them since `woken`.
+    /// with each. `recorder` learns of the requests that are answered; the loop has known of them since `woken`.
     #[allow(clippy::too_many_arguments)]
-    pub(crate) fn serve<S: System, O: RequestObserver>(
+    pub(crate) fn serve<S: System>(
         &mut self,
         tokens: &[usize],
         cost_max: u64,
@@ -47,10 +47,10 @@ impl Turns {
         connections: &mut Slab<Connection<S::Stream>>,
         shared: &mut LoopShared<'_, S>,
         outcomes: &mut Vec<(usize, LoopAction)>,
-        observer: &mut O,
+        mut recorder: Option<&mut RequestRecorder>,
     ) {
         let Self { room, slots, output_bytes_max } = self;
-        if let Some(recorder) = observer.recorder() {
+        if let Some(recorder) = &mut recorder {
             recorder.begin_turn(shared.system.now(), woken);
         }
         let mut received = ArrayVec::<(usize, Received<'_>), TURNS_MAX>::new();
@@ -81,24 +81,24 @@ impl Turns {
                 unreachable!("it was read from just now")
             };
             slots[i].begin(cost_max, *output_bytes_max);
-            if let Some(recorder) = observer.recorder() {
+            if let Some(recorder) = &mut recorder {
                 recorder.begin_connection(*token, connection.client());
             }
             let session = connection.session();
-            let next = shared.responder.respond(session, i, bytes.bytes(), &mut pending, slots, observer);
+            let next = shared.responder.respond(session, i, bytes.bytes(), &mut pending, slots, recorder.as_deref_mut());
             nexts.push(next);
             if shared.responder.looks_up_apart() {
-                shared.responder.look_up(&mut pending, slots, observer);
+                shared.responder.look_up(&mut pending, slots, recorder.as_deref_mut());
             }
             if let Some(fetcher) = shared.responder.lookups().fetcher() {
                 fetcher.settle(*token);
             }
         }
         if !pending.is_empty() {
-            shared.responder.look_up(&mut pending, slots, observer);
+            shared.responder.look_up(&mut pending, slots, recorder.as_deref_mut());
         }
         drop(pending);
-        if let Some(recorder) = observer.recorder() {
+        if let Some(recorder) = &mut recorder {
             recorder.begin_writing(shared.system.now());
         }
         // Drained, because the whole arrays would be copied to be moved.
@@ -108,7 +108,7 @@ impl Turns {
             let Some(connection) = connections.get_mut(token) else { continue };
             let finished = connection.finish(token, received, next, slot, shared);
             outcomes.push((token, connection.settle(finished, shared)));
-            if let Some(recorder) = observer.recorder() {
+            if let Some(recorder) = &mut recorder {
                 recorder.end_connection(i, connection.waits_with_requests());
             }
             slot.out.give_back(OUT_KEPT_BYTES);

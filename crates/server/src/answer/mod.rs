@@ -34,7 +34,7 @@ use graven_wire::http::{Hosts, Representation};
 use crate::clients::Clients;
 use crate::counters::{Counters, LoopCounters, Readings};
 use crate::options::ServerOptions;
-use crate::request_log::{OpenRequest, RequestObserver, RequestSummary};
+use crate::request_log::{OpenRequest, RequestRecorder, RequestSummary};
 use access::AccessView;
 #[cfg(feature = "tls")]
 pub(crate) use detect::first_words;
@@ -250,16 +250,16 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     }
 
     /// Answers the requests in `input`, which may end in the middle of one, into the slot of this `number`. Requests for one
-    /// key may be left in `pending`, to be [looked up](Self::look_up) with those of other connections. `observer` learns of those
+    /// key may be left in `pending`, to be [looked up](Self::look_up) with those of other connections. `recorder` learns of those
     /// that are answered.
-    pub(crate) fn respond<'i, O: RequestObserver>(
+    pub(crate) fn respond<'i>(
         &mut self,
         session: &mut Session,
         number: usize,
         input: &'i [u8],
         pending: &mut Pending<'i>,
         slots: &mut [ConnectionSlot],
-        observer: &mut O,
+        recorder: Option<&mut RequestRecorder>,
     ) -> Next {
         if let Session::Undecided(rules, client) = session {
             match detect(input) {
@@ -268,33 +268,33 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             }
         }
         match session {
-            Session::Http(http) => self.respond_in(&mut **http, number, input, pending, slots, observer),
+            Session::Http(http) => self.respond_in(&mut **http, number, input, pending, slots, recorder),
             Session::Resp(resp) => {
                 // Never within an answer.
                 if resp.is_tracking() && !resp.is_unfinished() {
                     resp.tell_of_switch(self.switches, &mut slots[number].out);
                 }
-                let next = self.respond_in(&mut **resp, number, input, pending, slots, observer);
+                let next = self.respond_in(&mut **resp, number, input, pending, slots, recorder);
                 if resp.is_tracking() && !resp.is_unfinished() {
                     resp.tell_of_switch(self.switches, &mut slots[number].out);
                 }
                 next
             }
             Session::Memcached(memcached) => {
-                self.respond_in(&mut **memcached, number, input, pending, slots, observer)
+                self.respond_in(&mut **memcached, number, input, pending, slots, recorder)
             }
             Session::Undecided(..) => Next::NeedMore,
         }
     }
 
-    fn respond_in<'i, L: Language, O: RequestObserver>(
+    fn respond_in<'i, L: Language>(
         &mut self,
         language: &mut L,
         number: usize,
         input: &'i [u8],
         pending: &mut Pending<'i>,
         slots: &mut [ConnectionSlot],
-        observer: &mut O,
+        mut recorder: Option<&mut RequestRecorder>,
     ) -> Next {
         self.access.follow();
         if !self.access.has_found(language.asker()) {
@@ -303,12 +303,12 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         }
         if language.is_unfinished() {
             // It may ask another table.
-            self.look_up(pending, slots, observer);
+            self.look_up(pending, slots, recorder.as_deref_mut());
             let slot = &mut slots[number];
-            let open = observer.recorder().and_then(|recorder| recorder.take_open(number));
+            let open = recorder.as_deref_mut().and_then(|recorder| recorder.take_open(number));
             let open = open.map(|open| begin_part::<L>(open, slot, self.loop_counters));
             let after = language.go_on(self, slot);
-            if let (Some(recorder), Some(open)) = (observer.recorder(), open) {
+            if let (Some(recorder), Some(open)) = (recorder.as_deref_mut(), open) {
                 self.record::<L>(recorder, number, open, after, slot);
             }
             match after {
@@ -326,7 +326,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 .decode(&mut DecodeContext { http: &mut http.decoder, snapshot, access }, &input[at..]);
             if let NextRequest::Lookup(key, lookup, table, bytes) = read {
                 if self.asked != Some(table) {
-                    self.look_up(pending, slots, observer);
+                    self.look_up(pending, slots, recorder.as_deref_mut());
                     if let Some(stop) = slots[number].stop {
                         return stop.into();
                     }
@@ -334,11 +334,11 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 }
                 at += bytes;
                 pending.push(key, PendingLookup { lookup, slot: number, end: at });
-                if let Some(recorder) = observer.recorder() {
+                if let Some(recorder) = recorder.as_deref_mut() {
                     recorder.add_pending(language.asker().name());
                 }
                 if pending.len() >= self.lookups.batch_keys() {
-                    self.look_up(pending, slots, observer);
+                    self.look_up(pending, slots, recorder.as_deref_mut());
                     if let Some(stop) = slots[number].stop {
                         return stop.into();
                     }
@@ -349,7 +349,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 let Some(interim) = language.interim(&input[at..], self.options) else {
                     return Next::NeedMore;
                 };
-                self.look_up(pending, slots, observer);
+                self.look_up(pending, slots, recorder.as_deref_mut());
                 if let Some(stop) = slots[number].stop {
                     return stop.into();
                 }
@@ -357,7 +357,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 return Next::NeedMore;
             }
             if !pending.is_empty() {
-                self.look_up(pending, slots, observer);
+                self.look_up(pending, slots, recorder.as_deref_mut());
                 if let Some(stop) = slots[number].stop {
                     return stop.into();
                 }
@@ -366,13 +366,13 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             match read {
                 NextRequest::Request(request, bytes) => {
                     self.ask(language.table());
-                    let open = observer.recorder().and_then(|recorder| {
+                    let open = recorder.as_deref_mut().and_then(|recorder| {
                         let summary = language.describe(&request, recorder.wants_arguments())?;
                         let open = OpenRequest::new(L::NAME, summary);
                         Some(begin_part::<L>(Box::new(open), slot, self.loop_counters))
                     });
                     let after = language.answer(request, self, slot);
-                    if let (Some(recorder), Some(mut open)) = (observer.recorder(), open) {
+                    if let (Some(recorder), Some(mut open)) = (recorder.as_deref_mut(), open) {
                         // Who asks may be known since just now.
                         open.set_user(language.asker().name());
                         self.record::<L>(recorder, number, open, after, slot);
@@ -394,12 +394,12 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 }
                 NextRequest::Invalid(invalid) => {
                     slot.consumed = input.len();
-                    let open = observer.recorder().map(|_| {
+                    let open = recorder.is_some().then(|| {
                         let open = OpenRequest::new(L::NAME, RequestSummary::new("invalid", ""));
                         begin_part::<L>(Box::new(open), slot, self.loop_counters)
                     });
                     let reason = language.refuse(invalid, self, slot);
-                    if let (Some(recorder), Some(open)) = (observer.recorder(), open) {
+                    if let (Some(recorder), Some(open)) = (recorder.as_deref_mut(), open) {
                         self.record::<L>(recorder, number, open, After::Close, slot);
                     }
                     return Next::Refused(reason);
@@ -412,18 +412,18 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     /// Looks up what is pending, and answers each request into its connection's slot, as far as that has room. A slot whose
     /// requests are not all answered is stopped.
     #[inline(never)]
-    pub(crate) fn look_up<O: RequestObserver>(
+    pub(crate) fn look_up(
         &mut self,
         pending: &mut Pending<'_>,
         slots: &mut [ConnectionSlot],
-        observer: &mut O,
+        mut recorder: Option<&mut RequestRecorder>,
     ) {
         let mut first = 0;
         while first < pending.len() {
-            first = self.look_up_from(first, pending, slots, observer);
+            first = self.look_up_from(first, pending, slots, recorder.as_deref_mut());
         }
         pending.clear();
-        if let Some(recorder) = observer.recorder() {
+        if let Some(recorder) = recorder.as_deref_mut() {
             recorder.clear_pending();
         }
     }
@@ -431,15 +431,15 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     /// Looks up what is pending from number `first` on. Returns with which to go on: the next connection's, where requests of a
     /// slot that is stopped come first.
     #[inline(always)]
-    fn look_up_from<O: RequestObserver>(
+    fn look_up_from(
         &mut self,
         first: usize,
         pending: &Pending<'_>,
         slots: &mut [ConnectionSlot],
-        observer: &mut O,
+        mut recorder: Option<&mut RequestRecorder>,
     ) -> usize {
         if let Err(unavailable) = self.version {
-            return self.say_unavailable(unavailable, first, pending, slots, observer);
+            return self.say_unavailable(unavailable, first, pending, slots, recorder.as_deref_mut());
         }
         let Self { store, version, lookups, rows, http, line, options, loop_counters, .. } = self;
         let schema = store.schema();
@@ -458,7 +458,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 return ControlFlow::Continue(());
             }
             slot.spend_lookup(answer);
-            let begin = observer.recorder().map(|_| slot.out.end());
+            let begin = recorder.is_some().then(|| slot.out.end());
             let counts = match lookup {
                 Lookup::Http(_) => &loop_counters.http,
                 Lookup::Resp(_) | Lookup::Hash(..) => &loop_counters.resp,
@@ -487,7 +487,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                     Lookup::Hash(..) => {}
                 }
             }
-            if let (Some(recorder), Some(begin)) = (observer.recorder(), begin) {
+            if let (Some(recorder), Some(begin)) = (recorder.as_deref_mut(), begin) {
                 let (is_hit, version) = (Some(answer.is_hit()), version.as_ref().ok());
                 let recorded =
                     RecordedLookup { i, slot: *number, key: keys[i], lookup, version, is_hit, begin };
@@ -510,13 +510,13 @@ impl<'a, R: BlockReader> Responder<'a, R> {
 
     /// As [`Self::look_up_from`], while there is nothing to look up in.
     #[cold]
-    fn say_unavailable<O: RequestObserver>(
+    fn say_unavailable(
         &self,
         unavailable: Unavailable,
         first: usize,
         pending: &Pending<'_>,
         slots: &mut [ConnectionSlot],
-        observer: &mut O,
+        mut recorder: Option<&mut RequestRecorder>,
     ) -> usize {
         for (i, asked) in pending.asked.iter().enumerate().skip(first) {
             let slot = &mut slots[asked.slot];
@@ -536,7 +536,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 }
             };
             counts.requests.add(1);
-            if let Some(recorder) = observer.recorder() {
+            if let Some(recorder) = recorder.as_deref_mut() {
                 let (key, lookup, slot_number) = (pending.keys[i], &asked.lookup, asked.slot);
                 let recorded =
                     RecordedLookup { i, slot: slot_number, key, lookup, version: None, is_hit: None, begin };

@@ -9,7 +9,6 @@ use graven_wire::resp::{Args, Command, Refusal, reply, request};
 
 use super::RespSession;
 use crate::answer::{After, ConnectionSlot, Next, Pending, Responder, StopReason};
-use crate::request_log::Unobserved;
 
 /// Where a connection stands between `MULTI` and `EXEC`.
 #[derive(Debug, Default)]
@@ -157,8 +156,8 @@ impl RespSession {
         self.in_exec = true;
         self.find_whether_plain();
         let slots = std::slice::from_mut(slot);
-        let next = responder.respond_in(self, 0, &commands[*at..], &mut pending, slots, &mut Unobserved);
-        responder.look_up(&mut pending, slots, &mut Unobserved);
+        let next = responder.respond_in(self, 0, &commands[*at..], &mut pending, slots, None);
+        responder.look_up(&mut pending, slots, None);
         drop(pending);
         responder.use_snapshot(current);
         self.in_exec = false;
