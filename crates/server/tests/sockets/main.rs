@@ -10,6 +10,7 @@ mod hosts;
 mod http_conversations;
 mod http_mget;
 mod loading;
+mod permissions;
 mod pipelines;
 mod proxied;
 mod redis_and_memcached;
