@@ -19,6 +19,7 @@ mod representations;
 mod request_log;
 mod rows;
 mod status;
+mod storms;
 mod switch;
 mod tables;
 mod threads;

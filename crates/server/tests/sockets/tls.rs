@@ -424,6 +424,28 @@ fn a_handshake_that_is_cut_at_any_byte_or_damaged_costs_its_connection_alone() {
 }
 
 #[test]
+fn handshakes_that_come_to_a_standstill_keep_nobody_waiting() {
+    let identity = identity("server", None);
+    let endpoints = ["127.0.0.1:0", "127.0.0.1:0?tls=off"];
+    serve(&small(), &threads(1), &identity, &endpoints, |server| {
+        let [secured, plain] = [0, 1].map(|i| port(&server.endpoints[i]));
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut hello = Vec::new();
+        ClientConnection::new(trusting(), name).unwrap().write_tls(&mut hello).unwrap();
+        // Those that have sent half of the first message, and those that never answer the server's.
+        let half = (0..300).map(|i| {
+            let mut stream = tcp(secured);
+            stream.write_all(if i % 2 == 0 { &hello[..hello.len() / 2] } else { &hello }).unwrap();
+            stream
+        });
+        let half: Vec<TcpStream> = half.collect();
+        assert!(is_green(&mut tcp(plain)) && is_green(&mut connect(secured, &trusting())));
+        assert_eq!(metric(secured, "graven_tls_handshakes_under_way"), 300);
+        drop(half);
+    });
+}
+
+#[test]
 fn as_many_handshakes_are_under_way_as_may_be_and_the_next_waits() {
     let identity = identity("server", None);
     let mut options = threads(1);
