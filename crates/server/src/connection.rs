@@ -310,10 +310,14 @@ impl<S: Stream> Connection<S> {
         room: &mut [u8],
     ) -> io::Result<Option<usize>> {
         let read = self.stream.read(room);
-        if self.waits == Waits::Handshake
-            && let Some(ends) = self.stream.announced()
-        {
-            self.client.set_announced(ends);
+        if self.waits == Waits::Handshake {
+            // The read that ends a handshake may bring no request with it.
+            if let Some(ends) = self.stream.announced() {
+                self.client.set_announced(ends);
+            }
+            if !self.stream.is_handshaking() {
+                self.client.set_certificate_name(self.stream.certificate_name());
+            }
         }
         let bytes = match read {
             Ok(0) => {
@@ -330,9 +334,6 @@ impl<S: Stream> Connection<S> {
         shared.responder.loop_counters().bytes_read.add(bytes as u64);
         // A read that did not fill the room has emptied the stream, unless its end is still in it.
         self.readable = bytes == room.len() || self.hung_up || self.stream.may_have_more();
-        if self.waits == Waits::Handshake {
-            self.client.set_certificate_name(self.stream.certificate_name());
-        }
         Ok(Some(bytes))
     }
 

@@ -14,7 +14,7 @@ use crate::support::Serving;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What HAProxy says of its checks: a word such as `L7OK`, and the HTTP status.
-fn checked(socket: &Path) -> (String, String) {
+pub(crate) fn checked(socket: &Path) -> (String, String) {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         let mut stats = String::new();

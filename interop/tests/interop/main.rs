@@ -14,6 +14,7 @@ mod memcached_clients;
 mod other_servers;
 mod parquet;
 mod programs;
+mod proxies;
 mod redis_source;
 mod redis_tools;
 mod row_clients;

@@ -7,7 +7,8 @@ use std::{fs, thread};
 use crate::programs::{python, started};
 use crate::support::{Serving, example_data, example_pairs, root};
 
-fn file(name: &str) -> String {
+/// A certificate, a key or an authority of the tests.
+pub(crate) fn file(name: &str) -> String {
     root().join("crates/access/tests/certificates").join(name).to_str().unwrap().to_owned()
 }
 

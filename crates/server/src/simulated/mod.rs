@@ -1,6 +1,7 @@
 //! A network, a disk and a clock that a test owns, under the real event loop. Everything that happens follows from a seed:
 //! in what pieces bytes arrive, when peers read, which reads of the disk end first, what is cut and what fails.
 
+mod logins;
 mod peer;
 mod tests;
 

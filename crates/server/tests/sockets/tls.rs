@@ -17,6 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 
 use crate::harness::{Server, Stream, table, threads};
+use crate::permissions;
 
 type TlsClient = StreamOwned<ClientConnection, TcpStream>;
 
@@ -34,6 +35,15 @@ fn files(name: &str, client_ca: Option<&str>) -> TlsFiles {
     }
 }
 
+fn bind(options: &ServerOptions, identity: &ServerIdentity, endpoints: &[&str]) -> Vec<Listener> {
+    let bind = |text: &&str| {
+        let mut listener = Listener::bind(&text.parse().unwrap(), options).unwrap();
+        listener.use_tls(identity).unwrap();
+        listener
+    };
+    endpoints.iter().map(bind).collect()
+}
+
 /// As the harness's, with TLS where the endpoints ask for it.
 fn serve<T>(
     store: &Arc<Store>,
@@ -42,25 +52,30 @@ fn serve<T>(
     endpoints: &[&str],
     work: impl FnOnce(&Server) -> T,
 ) -> T {
+    let listeners = bind(options, identity, endpoints);
+    let catalog = Catalog::new("table", "only", Arc::clone(store));
+    run_while(listeners, &catalog, &Access::open(), options, work)
+}
+
+/// Serves `catalog` on `listeners` while `work` runs.
+fn run_while<T>(
+    listeners: Vec<Listener>,
+    catalog: &Arc<Catalog>,
+    access: &Arc<Access>,
+    options: &ServerOptions,
+    work: impl FnOnce(&Server) -> T,
+) -> T {
     struct Ends(Shutdown);
     impl Drop for Ends {
         fn drop(&mut self) {
             self.0.trigger();
         }
     }
-    let mut listeners = Vec::new();
-    for text in endpoints {
-        let endpoint: Endpoint = text.parse().unwrap();
-        let mut listener = Listener::bind(&endpoint, options).unwrap();
-        listener.use_tls(identity).unwrap();
-        listeners.push(listener);
-    }
     let endpoints = listeners.iter().map(|listener| listener.endpoint().clone()).collect();
     let server = Server { endpoints, shutdown: Shutdown::new() };
-    let catalog = Catalog::new("table", "only", Arc::clone(store));
     std::thread::scope(|scope| {
-        let (shutdown, catalog) = (server.shutdown.clone(), &catalog);
-        let running = scope.spawn(move || run(listeners, catalog, &Access::open(), options, &shutdown));
+        let shutdown = server.shutdown.clone();
+        let running = scope.spawn(move || run(listeners, catalog, access, options, &shutdown));
         let ends = Ends(server.shutdown.clone());
         let result = work(&server);
         drop(ends);
@@ -275,6 +290,25 @@ fn the_status_says_when_the_certificate_expires() {
 }
 
 #[test]
+fn every_command_and_route_is_answered_to_a_certificate_that_stands_for_a_user_and_to_no_other() {
+    let identity = identity("server", Some("ca.pem"));
+    let endpoints = [
+        "rediss://127.0.0.1:0?table=prices&client=optional",
+        "memcacheds://127.0.0.1:0?table=prices&client=optional",
+        "https://127.0.0.1:0?client=optional",
+    ];
+    let (catalog, access) = permissions::for_certificates();
+    let options = threads(1);
+    run_while(bind(&options, &identity, &endpoints), &catalog, &access, &options, |server| {
+        // The certificate of `client` is that of `reader`; `spiffe` is nobody's.
+        let configs = [config("ca.pem", Some("spiffe")), config("ca.pem", Some("client"))];
+        permissions::check_certificates(|protocol, is_known| {
+            connect(port(&server.endpoints[protocol]), &configs[usize::from(is_known)])
+        });
+    });
+}
+
+#[test]
 fn sessions_are_resumed_but_not_where_a_certificate_must_be_shown() {
     let identity = identity("server", Some("ca.pem"));
     let modes = ["127.0.0.1:0?client=none", "127.0.0.1:0?client=required"];
@@ -386,6 +420,28 @@ fn a_handshake_that_is_cut_at_any_byte_or_damaged_costs_its_connection_alone() {
         while metric(port, "graven_tls_handshakes_under_way") > 0 {
             assert!(Instant::now() < until);
         }
+    });
+}
+
+#[test]
+fn handshakes_that_come_to_a_standstill_keep_nobody_waiting() {
+    let identity = identity("server", None);
+    let endpoints = ["127.0.0.1:0", "127.0.0.1:0?tls=off"];
+    serve(&small(), &threads(1), &identity, &endpoints, |server| {
+        let [secured, plain] = [0, 1].map(|i| port(&server.endpoints[i]));
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut hello = Vec::new();
+        ClientConnection::new(trusting(), name).unwrap().write_tls(&mut hello).unwrap();
+        // Those that have sent half of the first message, and those that never answer the server's.
+        let half = (0..300).map(|i| {
+            let mut stream = tcp(secured);
+            stream.write_all(if i % 2 == 0 { &hello[..hello.len() / 2] } else { &hello }).unwrap();
+            stream
+        });
+        let half: Vec<TcpStream> = half.collect();
+        assert!(is_green(&mut tcp(plain)) && is_green(&mut connect(secured, &trusting())));
+        assert_eq!(metric(secured, "graven_tls_handshakes_under_way"), 300);
+        drop(half);
     });
 }
 

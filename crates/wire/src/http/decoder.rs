@@ -1,6 +1,7 @@
 //! Requests of clients that repeat themselves: one client's requests differ in their targets and, as a rule, in nothing else,
 //! so headers that are the same bytes as the last ones need not be read again.
 
+use std::num::NonZeroU64;
 use std::ops::Range;
 
 use super::fields::{Accept, EntityTags};
@@ -34,6 +35,10 @@ pub struct RequestDecoder {
     hosts: Hosts,
     /// What followed the target, the empty line included; empty when nothing is known.
     known: Vec<u8>,
+    /// How many have been known so far: the number of this one.
+    number: u64,
+    /// The number of the headers of the last request; 0 where they are not known.
+    last: u64,
     keep_alive: bool,
     version: Version,
     if_none_match: Option<Range<usize>>,
@@ -50,6 +55,8 @@ impl RequestDecoder {
             limits,
             hosts,
             known: Vec::new(),
+            number: 0,
+            last: 0,
             keep_alive: false,
             version: Version::Http11,
             if_none_match: None,
@@ -64,13 +71,22 @@ impl RequestDecoder {
     #[inline]
     pub fn decode<'a>(&mut self, bytes: &'a [u8]) -> Decoded<Request<'a>, Error> {
         if let Some((request, consumed)) = self.repeated(bytes) {
+            self.last = self.number;
             return Decoded::Message(request, consumed);
         }
+        self.last = 0;
         let decoded = decode_for(bytes, &self.limits, Some(&self.hosts));
         if let Decoded::Message(request, consumed) = &decoded {
             self.learn(request, &bytes[..*consumed]);
         }
         decoded
+    }
+
+    /// A number that two requests share only where what follows their targets is the same, byte by byte: that of the request that
+    /// was decoded last, or none where that is not known.
+    #[inline]
+    pub fn headers_number(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.last)
     }
 
     /// The request that `bytes` begin with when only its target is new.
@@ -131,6 +147,8 @@ impl RequestDecoder {
         self.misdirected_to = range(request.misdirected_to);
         (self.keep_alive, self.version) = (request.keep_alive, request.version);
         self.takes_zstd = request.takes_zstd;
+        self.number += 1;
+        self.last = self.number;
         self.known.clear();
         self.known.extend_from_slice(headers);
     }
@@ -168,6 +186,27 @@ mod tests {
     use super::*;
 
     const LIMITS: Limits = Limits { head_bytes_max: 4096, headers_max: 64, body_bytes_max: 1024 };
+
+    #[test]
+    fn two_requests_share_a_number_only_where_their_headers_are_the_same() {
+        let mut decoder = RequestDecoder::new(LIMITS, Hosts::only(["h"]));
+        let mut number = |request: &str| {
+            assert!(matches!(decoder.decode(request.as_bytes()), Decoded::Message(..)), "{request}");
+            decoder.headers_number()
+        };
+        let with =
+            |token: &str| format!("GET /a HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token}\r\n\r\n");
+        let first = number(&with("one"));
+        assert!(first.is_some());
+        assert_eq!(number(&with("one").replace("/a", "/b")), first);
+        let second = number(&with("two"));
+        assert!(second.is_some() && second != first);
+        // Those of another method are not known, and change nothing.
+        assert_eq!(number(&with("one").replace("GET", "HEAD")), None);
+        assert_eq!(number(&with("two")), second);
+        let third = number(&with("one"));
+        assert!(third.is_some() && third != first && third != second);
+    }
 
     /// Whether the request that `next` begins with is known from `first`; if it is, it is what reading it would give.
     fn is_known(first: &[u8], next: &[u8], limits: Limits) -> bool {

@@ -73,6 +73,12 @@ impl Known {
         self.categories.split_ascii_whitespace()
     }
 
+    /// Whether it is about keys: about those that it names, or about all that there are.
+    pub fn reads_keys(&self) -> bool {
+        let of_keys = |category| category == "read" || category == "keyspace";
+        self.keys == KeyPositions::Subcommand || self.categories().any(of_keys)
+    }
+
     /// The places of its first and last key and the step between keys; a negative place counts from
     /// the end. All are 0 where keys do not lie at fixed places, or there are none.
     pub fn key_places(&self) -> (i64, i64, i64) {

@@ -9,6 +9,7 @@ mod status;
 mod tables;
 
 use std::borrow::Cow;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use graven_blocks::BlockReader;
@@ -137,6 +138,8 @@ pub(crate) struct HttpSession {
     table: TableChoice,
     /// What its `Authorization` said, and why that did not do.
     authorization: Option<Box<Authorization>>,
+    /// The number of the headers by which the asker was found, where they have one.
+    identified: Option<NonZeroU64>,
     /// `100 Continue` was sent for the request that is being received.
     continue_sent: bool,
     /// An answer to many keys of which a part is written.
@@ -155,7 +158,16 @@ impl HttpSession {
         let ListenerRules { checks_host, table, .. } = rules;
         let asker = Asker::new(table);
         let table = asker.rule().first();
-        Self { checks_host, client, asker, table, authorization: None, continue_sent: false, many_keys: None }
+        Self {
+            checks_host,
+            client,
+            asker,
+            table,
+            authorization: None,
+            identified: None,
+            continue_sent: false,
+            many_keys: None,
+        }
     }
 
     /// Why what the last request said of who sends it did not do.
@@ -233,7 +245,13 @@ impl Language for HttpSession {
             Decoded::Message(request, bytes) => {
                 self.continue_sent = false;
                 if !shared.access.is_open() {
-                    self.identify(&request, shared.access);
+                    // The same headers say the same, and those that were compared once need not be compared again.
+                    let headers = shared.http.headers_number();
+                    if headers.is_none() || headers != self.identified {
+                        self.identify(&request, shared.access);
+                        let was_looked_at = self.failure() != Some(LoginFailure::TooMany);
+                        self.identified = headers.filter(|_| was_looked_at);
+                    }
                     if self.failure().is_some() {
                         // Why that is has to be said, which is not known where keys are looked up.
                         return NextRequest::Request(request, bytes);
@@ -263,6 +281,7 @@ impl Language for HttpSession {
     fn set_asker(&mut self, asker: Asker, _: &AccessView<'_>) {
         // Whoever says no more what was right must not be taken for who they were.
         self.authorization = None;
+        self.identified = None;
         self.table = asker.rule().first();
         self.asker = asker;
         self.asker.record(&self.client);

@@ -182,6 +182,13 @@ fn needs_table(command: Command<'_>) -> bool {
     }
 }
 
+/// Whether a command is about what is in the table: all that is refused where another would have to be named, or asked by
+/// somebody else. Clients ask whether the server lives before they select a table.
+fn asks_table(command: Command<'_>) -> bool {
+    let name = command.name().split('|').next().unwrap_or_default();
+    Known::find(name.as_bytes()).is_some_and(Known::reads_keys)
+}
+
 impl RespSession {
     pub(super) fn answer_or_queue<R: BlockReader>(
         &mut self,
@@ -210,7 +217,8 @@ impl RespSession {
         // A transaction may select another table before it comes to this command.
         let refuses = |why: &Unavailable| why.passes() || !self.transaction.is_open();
         if let Some(why) = responder.unavailable().filter(refuses)
-            && command.is_ok_and(needs_table)
+            && command
+                .is_ok_and(|command| if why.passes() { needs_table(command) } else { asks_table(command) })
         {
             responder.loop_counters.resp.requests.add(1);
             self.transaction.fail();
