@@ -1,6 +1,7 @@
 //! Reading what was stored through a prefix code.
 
 use super::bits::load;
+use super::segments::SEGMENTED_BYTES_MIN;
 use super::{Codec, NARROW_BITS, SYMBOL_BYTES_MAX, SymbolTable, WIDE_BITS, append_block};
 
 /// Stored bytes that end in the middle of a symbol, or that stand for more than they may.
@@ -126,7 +127,7 @@ impl WindowEntry for Word {
 #[derive(Clone, Debug)]
 pub(crate) struct Windows<E, const ENTRIES: usize> {
     entries: Box<[E; ENTRIES]>,
-    escape_bits: u32,
+    pub(super) escape_bits: u32,
 }
 
 impl<E: WindowEntry, const ENTRIES: usize> Windows<E, ENTRIES> {
@@ -171,6 +172,22 @@ impl<E: WindowEntry, const ENTRIES: usize> Windows<E, ENTRIES> {
     /// has at most `most` bytes.
     #[inline(always)]
     pub(super) fn decode_from(
+        &self,
+        mut at: usize,
+        bytes: &[u8],
+        stored: usize,
+        most: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Malformed> {
+        if stored - (at / 8).min(stored) >= SEGMENTED_BYTES_MIN {
+            at = self.decode_segments(at, bytes, stored, most, out)?;
+        }
+        self.decode_in_order(at, bytes, stored, most, out)
+    }
+
+    /// As [`Self::decode_from`], symbol by symbol.
+    #[inline(always)]
+    pub(super) fn decode_in_order(
         &self,
         mut at: usize,
         bytes: &[u8],
@@ -223,8 +240,13 @@ impl<E: WindowEntry, const ENTRIES: usize> Windows<E, ENTRIES> {
         if end - at < 8 + self.escape_bits as usize {
             return Err(Malformed);
         }
-        let window = load(bytes, at / 8) >> (at % 8);
-        Ok((window >> self.escape_bits) as u8)
+        Ok(self.escaped(bytes, at))
+    }
+
+    /// The same, where it is known to be there.
+    #[inline(always)]
+    pub(super) fn escaped(&self, bytes: &[u8], at: usize) -> u8 {
+        (load(bytes, at / 8) >> (at % 8) >> self.escape_bits) as u8
     }
 }
 

@@ -12,6 +12,7 @@ mod code;
 mod decode;
 mod encode;
 mod packed;
+mod segments;
 mod shared;
 mod spread;
 mod symbols;
