@@ -423,7 +423,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             first = self.look_up_from(first, pending, slots, recorder.as_deref_mut());
         }
         pending.clear();
-        if let Some(recorder) = recorder.as_deref_mut() {
+        if let Some(recorder) = recorder {
             recorder.clear_pending();
         }
     }

@@ -39,6 +39,7 @@ pub(super) struct RecordedLookup<'a> {
 
 impl RecordedLookup<'_> {
     #[inline(never)]
+    #[cold]
     pub(super) fn record(self, recorder: &mut RequestRecorder, out: &OutputBuffer) {
         let Self { i, slot, key, lookup, version, is_hit, begin } = self;
         let (protocol, command, route) = lookup.names();

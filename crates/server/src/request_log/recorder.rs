@@ -148,6 +148,7 @@ impl RequestRecorder {
     }
 
     /// A lookup is pending that `user` has asked for.
+    #[cold]
     pub(crate) fn add_pending(&mut self, user: Option<&Arc<str>>) {
         self.pending_users.push(user.cloned());
     }
@@ -158,6 +159,7 @@ impl RequestRecorder {
     }
 
     /// No lookup is pending any longer.
+    #[cold]
     pub(crate) fn clear_pending(&mut self) {
         self.pending_users.clear();
     }
