@@ -359,7 +359,7 @@ fn columns_are_put_into_the_order_that_is_asked_for() {
 #[test]
 fn rows_longer_than_what_a_sample_keeps_of_them_are_whole() {
     // Read as lengths and kinds, what is in the text would be fields.
-    let long = |row: u64| format!("{row}{}", "\u{1}\u{2}~+9".repeat(2_000));
+    let long = |row: i64| format!("{row}{}", "\u{1}\u{2}~+9".repeat(2_000));
     let mut builder = RowBuilder::new("key", options());
     for name in ["before", "long", "c", "d", "e", "f"] {
         builder.column(name, None).unwrap();
@@ -371,12 +371,12 @@ fn rows_longer_than_what_a_sample_keeps_of_them_are_whole() {
         builder.add(number.as_bytes(), &cells).unwrap();
     }
     let (store, _) = builder.finish().unwrap();
-    for row in 0..300 {
+    for row in 0..300_i64 {
         let mut value = Vec::new();
         assert!(store.get(row.to_string().as_bytes(), &mut value).unwrap());
         let fields = store.row(&value).unwrap();
         assert_eq!(fields.get("long").unwrap().as_str().unwrap(), long(row));
-        assert_eq!(fields.get("d").unwrap().as_i64(), Some(row as i64));
+        assert_eq!(fields.get("d").unwrap().as_i64(), Some(row));
         assert_eq!(fields.get("f").unwrap().as_str().unwrap(), "y");
     }
 }

@@ -420,7 +420,10 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     ) {
         let mut first = 0;
         while first < pending.len() {
-            first = self.look_up_from(first, pending, slots, recorder.as_deref_mut());
+            first = match recorder.as_deref_mut() {
+                None => self.look_up_from::<false>(first, pending, slots, None),
+                recorder => self.look_up_from::<true>(first, pending, slots, recorder),
+            };
         }
         pending.clear();
         if let Some(recorder) = recorder {
@@ -429,9 +432,9 @@ impl<'a, R: BlockReader> Responder<'a, R> {
     }
 
     /// Looks up what is pending from number `first` on. Returns with which to go on: the next connection's, where requests of a
-    /// slot that is stopped come first.
-    #[inline(always)]
-    fn look_up_from(
+    /// slot that is stopped come first. `RECORDS` says whether there is a recorder: compiled for both, since this is what each
+    /// request goes through.
+    fn look_up_from<const RECORDS: bool>(
         &mut self,
         first: usize,
         pending: &Pending<'_>,
@@ -458,7 +461,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 return ControlFlow::Continue(());
             }
             slot.spend_lookup(answer);
-            let begin = recorder.is_some().then(|| slot.out.end());
+            let begin = RECORDS.then(|| slot.out.end());
             let counts = match lookup {
                 Lookup::Http(_) => &loop_counters.http,
                 Lookup::Resp(_) | Lookup::Hash(..) => &loop_counters.resp,
