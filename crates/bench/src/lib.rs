@@ -82,6 +82,7 @@ mod sockets;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod timer;
 mod transport;
 mod units;
 mod worker;

@@ -1,29 +1,21 @@
-//! Real connections: TCP and Unix sockets, and an epoll that waits for them and for a timer that
-//! is finer than its own.
+//! Real connections: TCP and Unix sockets, and the system's way to wait for many of them.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpStream, UnixStream};
-use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
-};
 
 use crate::security::PeerSecurity;
 #[cfg(feature = "tls")]
 use crate::security::TlsPeer;
+use crate::timer::{TIMER, Timer};
 use crate::transport::{Readiness, TimeSource, Transport};
 
 /// News taken from the system at once; few enough that what is due meanwhile is not kept waiting.
 const EVENTS_MAX: usize = 256;
-
-/// The timer's token: no connection has this number.
-const TIMER: Token = Token(usize::MAX);
 
 /// Where a server listens.
 #[derive(Clone, Debug)]
@@ -58,9 +50,7 @@ pub(crate) struct Sockets {
     clock: SystemClock,
     poll: Poll,
     events: Events,
-    timer: OwnedFd,
-    /// When the timer goes off; 0 when it does not.
-    timer_at: u64,
+    timer: Timer,
     streams: Vec<Option<PeerStream>>,
     security: PeerSecurity,
 }
@@ -77,35 +67,16 @@ impl Sockets {
         security: PeerSecurity,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let timer =
-            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        poll.registry().register(&mut SourceFd(&timer.as_raw_fd()), TIMER, Interest::READABLE)?;
+        let timer = Timer::new(poll.registry())?;
         Ok(Self {
             address,
             clock,
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             timer,
-            timer_at: 0,
             streams: (0..connections).map(|_| None).collect(),
             security,
         })
-    }
-
-    /// Sets the timer, unless it is set to this very time.
-    fn wake_at(&mut self, until: u64, now: u64) -> io::Result<()> {
-        if self.timer_at != until {
-            let left = until - now;
-            let it_value = Timespec::try_from(Duration::from_nanos(left)).map_err(io::Error::other)?;
-            let never = Timespec { tv_sec: 0, tv_nsec: 0 };
-            timerfd_settime(
-                &self.timer,
-                TimerfdTimerFlags::empty(),
-                &Itimerspec { it_interval: never, it_value },
-            )?;
-            self.timer_at = until;
-        }
-        Ok(())
     }
 }
 
@@ -215,12 +186,7 @@ impl Transport for Sockets {
     fn wait(&mut self, until: u64, ready: &mut Vec<Readiness>) -> io::Result<()> {
         ready.clear();
         let now = self.clock.now();
-        let timeout = if until <= now {
-            Some(Duration::ZERO)
-        } else {
-            self.wake_at(until, now)?;
-            None
-        };
+        let timeout = if until <= now { Some(Duration::ZERO) } else { self.timer.wake_at(until, now)? };
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
@@ -228,7 +194,7 @@ impl Transport for Sockets {
         }
         for event in &self.events {
             if event.token() == TIMER {
-                self.timer_at = 0;
+                self.timer.went_off();
             } else {
                 ready.push(Readiness {
                     connection: event.token().0,

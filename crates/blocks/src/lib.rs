@@ -40,9 +40,11 @@
 //! ```
 
 mod cache;
+mod ended;
 mod fetch;
 mod pool;
 mod reader;
+#[cfg(target_os = "linux")]
 mod ring;
 mod room;
 

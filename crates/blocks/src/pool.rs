@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -11,6 +10,7 @@ use std::thread;
 use graven_format::Span;
 use rustix::event::{PollFd, PollFlags, poll};
 
+use crate::ended::Ended;
 use crate::reader::Read;
 use crate::room::Room;
 
@@ -22,12 +22,12 @@ const THREADS: usize = 16;
 pub(crate) struct Pool {
     shared: Arc<Shared>,
     /// Reads that have ended and were not taken.
-    ended: VecDeque<Ended>,
+    ended: VecDeque<EndedRead>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    ended_fd: Arc<OwnedFd>,
+    signal: Arc<Ended>,
     work: Mutex<Work>,
     more: Condvar,
 }
@@ -35,12 +35,12 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Work {
     asked: VecDeque<Read>,
-    ended: Vec<Ended>,
+    ended: Vec<EndedRead>,
     over: bool,
 }
 
 /// A read that has ended: the room, and how many bytes are in it.
-type Ended = (Read, io::Result<(Room, usize)>);
+type EndedRead = (Read, io::Result<(Room, usize)>);
 
 impl Shared {
     fn work(&self) -> MutexGuard<'_, Work> {
@@ -64,8 +64,8 @@ impl Shared {
             let mut room = Room::new(read.span.len, read.span.alignment);
             let filled = fill(&read.file, read.span, room.bytes_mut()).map(|bytes| (room, bytes));
             self.work().ended.push((read, filled));
-            // Any number but 0 makes it readable. It can only fail when it was written 2^64 times and not read.
-            let _ = rustix::io::write(&self.ended_fd, &1_u64.to_le_bytes());
+            // Nothing can be done where it fails, and it does not.
+            let _ = self.signal.set();
         }
     }
 }
@@ -88,9 +88,9 @@ fn fill(file: &File, span: Span, room: &mut [u8]) -> io::Result<usize> {
 }
 
 impl Pool {
-    pub(crate) fn new(ended_fd: &Arc<OwnedFd>, under_way_max: usize) -> io::Result<Self> {
+    pub(crate) fn new(signal: &Arc<Ended>, under_way_max: usize) -> io::Result<Self> {
         let shared =
-            Arc::new(Shared { ended_fd: Arc::clone(ended_fd), work: Mutex::default(), more: Condvar::new() });
+            Arc::new(Shared { signal: Arc::clone(signal), work: Mutex::default(), more: Condvar::new() });
         // Dropped on an error, it ends the threads that there are.
         let pool = Self { shared, ended: VecDeque::new() };
         for i in 0..THREADS.min(under_way_max) {
@@ -108,7 +108,7 @@ impl Pool {
     /// Waits until a read has ended that was not taken.
     pub(crate) fn wait(&self) -> io::Result<()> {
         if self.ended.is_empty() {
-            poll(&mut [PollFd::new(&self.shared.ended_fd, PollFlags::IN)], None)?;
+            poll(&mut [PollFd::new(&*self.shared.signal, PollFlags::IN)], None)?;
         }
         Ok(())
     }

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use graven_format::{Piece, Span};
-use rustix::event::{EventfdFlags, eventfd};
 
+use crate::ended::Ended;
 use crate::pool::Pool;
+#[cfg(target_os = "linux")]
 use crate::ring::Ring;
 
 /// A read that is asked for.
@@ -62,15 +63,29 @@ pub struct FileReader {
     under_way_max: usize,
     /// Reads that have to wait until it has fewer.
     backlog: VecDeque<Read>,
-    /// An eventfd that is written when reads have ended.
-    ended: Arc<OwnedFd>,
+    /// Readable when reads have ended.
+    ended: Arc<Ended>,
     listened: bool,
 }
 
 #[derive(Debug)]
 enum Engine {
+    #[cfg(target_os = "linux")]
     Ring(Box<Ring>),
     Pool(Pool),
+}
+
+impl Engine {
+    #[cfg(target_os = "linux")]
+    fn ring(under_way_max: usize) -> io::Result<Self> {
+        Ring::new(under_way_max).map(|ring| Self::Ring(Box::new(ring)))
+    }
+
+    /// Linux alone has it.
+    #[cfg(not(target_os = "linux"))]
+    fn ring(_: usize) -> io::Result<Self> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no io_uring"))
+    }
 }
 
 impl FileReader {
@@ -81,9 +96,9 @@ impl FileReader {
     /// When the system has no descriptors or threads left, or no io_uring where nothing else was allowed.
     pub fn new(how: DiskReads, under_way_max: usize) -> io::Result<Self> {
         let under_way_max = under_way_max.max(1);
-        let ended = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let ended = Arc::new(Ended::new()?);
         let pool = || Pool::new(&ended, under_way_max).map(Engine::Pool);
-        let ring = || Ring::new(under_way_max).map(|ring| Engine::Ring(Box::new(ring)));
+        let ring = || Engine::ring(under_way_max);
         let engine = match how {
             DiskReads::Threads => pool()?,
             DiskReads::IoUring => ring()?,
@@ -104,10 +119,11 @@ impl FileReader {
     /// # Errors
     /// When the system cannot write it.
     pub fn listen(&mut self) -> io::Result<BorrowedFd<'_>> {
+        #[cfg(target_os = "linux")]
         if let (Engine::Ring(ring), false) = (&self.engine, self.listened) {
             ring.write_when_ended(&self.ended)?;
             // For reads that have ended before anybody listened.
-            rustix::io::write(&self.ended, &1_u64.to_le_bytes())?;
+            self.ended.set()?;
         }
         self.listened = true;
         Ok(self.ended.as_fd())
@@ -120,6 +136,7 @@ impl FileReader {
     /// When the system cannot wait.
     pub fn wait(&mut self) -> io::Result<()> {
         let woken = match &mut self.engine {
+            #[cfg(target_os = "linux")]
             Engine::Ring(ring) => ring.wait(),
             Engine::Pool(pool) => pool.wait(),
         };
@@ -135,12 +152,14 @@ impl BlockReader for FileReader {
         }
         self.under_way += 1;
         match &mut self.engine {
+            #[cfg(target_os = "linux")]
             Engine::Ring(ring) => ring.ask(read),
             Engine::Pool(pool) => pool.ask(read),
         }
     }
 
     fn flush(&mut self) {
+        #[cfg(target_os = "linux")]
         if let Engine::Ring(ring) = &mut self.engine {
             ring.flush();
         }
@@ -150,10 +169,10 @@ impl BlockReader for FileReader {
     /// that take few at a time, and ask for others before the next, keep the disk at work.
     fn take(&mut self, most: usize, ended: &mut dyn FnMut(&Read, io::Result<&[u8]>)) -> usize {
         if self.listened || matches!(self.engine, Engine::Pool(_)) {
-            // Nothing to read means that it was not written.
-            let _ = rustix::io::read(&self.ended, &mut [0; 8]);
+            self.ended.clear();
         }
         let taken = match &mut self.engine {
+            #[cfg(target_os = "linux")]
             Engine::Ring(ring) => ring.take(most, ended),
             Engine::Pool(pool) => pool.take(most, ended),
         };

@@ -6,11 +6,12 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 use io_uring::{IoUring, opcode, types};
 use slab::Slab;
 
+use crate::ended::Ended;
 use crate::reader::Read;
 use crate::room::Room;
 
@@ -56,9 +57,9 @@ impl Ring {
         Ok(Self { ring, flights: Slab::new(), rooms: Vec::new(), asked: 0 })
     }
 
-    /// Has the eventfd `ended` written when reads have ended.
-    pub(crate) fn write_when_ended(&self, ended: &OwnedFd) -> io::Result<()> {
-        self.ring.submitter().register_eventfd(ended.as_raw_fd())
+    /// Has `ended` set when reads have ended.
+    pub(crate) fn write_when_ended(&self, ended: &Ended) -> io::Result<()> {
+        self.ring.submitter().register_eventfd(ended.as_fd().as_raw_fd())
     }
 
     pub(crate) fn ask(&mut self, read: Read) {

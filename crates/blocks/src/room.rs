@@ -20,6 +20,7 @@ impl Room {
     }
 
     /// Makes it room for `len` bytes, no more than it was made for.
+    #[cfg(target_os = "linux")]
     pub(crate) fn resize(&mut self, len: usize) {
         assert!(self.start + len <= self.bytes.len(), "a room does not grow");
         self.len = len;

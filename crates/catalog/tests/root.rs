@@ -317,6 +317,20 @@ fn to(root: &dyn Root, version: &str) -> Result<graven_catalog::root::Current, R
     switch(root, &table(), &SwitchTarget::Version(name(version)), "", false, &mut |_, _| true)
 }
 
+/// Makes what is no file, and what whoever opens it may have to wait for.
+#[cfg(target_os = "linux")]
+fn make_pipe(path: &std::path::Path) {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
+}
+
+/// A socket is no file either.
+#[cfg(not(target_os = "linux"))]
+fn make_pipe(path: &std::path::Path) {
+    std::os::unix::net::UnixListener::bind(path).unwrap();
+}
+
 #[test]
 fn what_is_no_version_is_not_taken_for_one_whatever_its_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -329,14 +343,7 @@ fn what_is_no_version_is_not_taken_for_one_whatever_its_name() {
     assert_eq!(all, ["CURRENT", "_", "table.toml", "v1.graven"]);
     let table_folder = folder.path().join("root/prices");
     fs::create_dir(table_folder.join("folder.graven")).unwrap();
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        table_folder.join("pipe.graven"),
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::from_raw_mode(0o644),
-        0,
-    )
-    .unwrap();
+    make_pipe(&table_folder.join("pipe.graven"));
     std::os::unix::fs::symlink("nowhere", table_folder.join("link.graven")).unwrap();
     std::os::unix::fs::symlink("loop.graven", table_folder.join("loop.graven")).unwrap();
     std::os::unix::fs::symlink("loop", folder.path().join("root/loop")).unwrap();

@@ -37,6 +37,7 @@ mod row_members;
 mod sample;
 mod sample_rows;
 mod server_pages;
+mod service_manager;
 mod shell;
 mod signals;
 mod startup_pages;

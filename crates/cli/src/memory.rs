@@ -2,13 +2,19 @@
 //! and exit status 2 where Rust would abort. Stable Rust has no other place to say it than the
 //! allocator.
 //!
-//! `unsafe` here hands every call on to the system's allocator, and ends the process.
+//! `unsafe` here hands every call on to the allocator below, and ends the process.
 #![allow(unsafe_code)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[cfg(not(target_env = "musl"))]
+use std::alloc::System as Allocator;
+use std::alloc::{GlobalAlloc, Layout};
 use std::io::{Cursor, Write};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// musl's own takes one lock for all threads.
+#[cfg(target_env = "musl")]
+use mimalloc::MiMalloc as Allocator;
 
 #[global_allocator]
 static ALLOCATOR: Explaining = Explaining;
@@ -40,29 +46,29 @@ pub(crate) fn end_without(ends: bool) {
 /// About what Rust asks for so that a thread can be told of a signal.
 const SIGNAL_STACK_BYTES: usize = 8192;
 
-/// The system's allocator.
+/// The allocator below, which is the system's, or mimalloc where that is musl's.
 struct Explaining;
 
-// SAFETY: every call goes to the system's allocator as it came, and what that returns is returned.
+// SAFETY: every call goes to the allocator below as it came, and what that returns is returned.
 unsafe impl GlobalAlloc for Explaining {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promises are those that are asked for.
-        given(unsafe { System.alloc(layout) }, layout.size())
+        given(unsafe { Allocator.alloc(layout) }, layout.size())
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
-        given(unsafe { System.alloc_zeroed(layout) }, layout.size())
+        given(unsafe { Allocator.alloc_zeroed(layout) }, layout.size())
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as above.
-        given(unsafe { System.realloc(memory, layout, size) }, size)
+        given(unsafe { Allocator.realloc(memory, layout, size) }, size)
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         // SAFETY: as above.
-        unsafe { System.dealloc(memory, layout) }
+        unsafe { Allocator.dealloc(memory, layout) }
     }
 }
 

@@ -16,6 +16,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::failure::{Failure, Outcome, cannot_start_thread, reason};
+use crate::service_manager;
 
 /// What people are told whose signal ended a command.
 pub(crate) const STOPPED: &str = "stopped by a signal; what was there before is untouched";
@@ -86,6 +87,7 @@ impl ServerSignals {
                 if signal == SIGHUP {
                     reload();
                 } else if is_first && watched.is_serving.load(Ordering::Relaxed) {
+                    service_manager::say_stopping();
                     watched.shutdown.trigger();
                 } else {
                     // As without a handler, so that whoever waits for the process learns of the

@@ -34,7 +34,7 @@ const EDGES: [(&str, &[&str]); 10] = [
 ];
 
 /// The files in which `unsafe` may stand, each with its reason.
-const UNSAFE: [(&str, &str); 10] = [
+const UNSAFE: [(&str, &str); 11] = [
     ("compare/store/src/engines/lmdb.rs", "opening LMDB, which maps a file that is the comparison's own"),
     ("crates/blocks/src/ring.rs", "handing the kernel the rooms that it reads into"),
     ("crates/cli/src/memory.rs", "an allocator that says a sentence where the system's has no memory"),
@@ -43,6 +43,7 @@ const UNSAFE: [(&str, &str); 10] = [
         "crates/format/src/codec/append.rs",
         "counting bytes that were just copied: 40 instructions of a lookup's 500",
     ),
+    ("crates/format/src/cpu/neon.rs", "the same of 64-bit ARM processors"),
     ("crates/format/src/cpu/x86.rs", "the processor's own instructions: a lookup in half the time"),
     ("crates/format/src/mapping.rs", "mapping a file, and living on when it is cut short"),
     ("crates/format/src/region.rs", "prefetching, which makes the waits of a batch overlap"),

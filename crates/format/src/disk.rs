@@ -1,14 +1,11 @@
 //! A file that is read piece by piece, past the page cache where the file system allows that, with
 //! its index in memory.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-
-use rustix::fs::OFlags;
 
 use crate::error::Error;
 use crate::region::Region;
@@ -40,6 +37,7 @@ impl Disk {
             }
         }
         // Only advice: reading on would bring into memory what nobody asked for.
+        #[cfg(target_os = "linux")]
         let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random);
         Ok(Self { file, len, alignment: 1, index_start, index })
     }
@@ -86,12 +84,24 @@ impl Disk {
 ///
 /// The path could name another file by now, so the descriptor itself is opened again, and compared
 /// by device and inode.
+#[cfg(target_os = "linux")]
 fn reopen_direct(file: &File) -> Option<File> {
+    use std::fs::OpenOptions;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+
+    use rustix::fs::OFlags;
+
     let flags = OFlags::DIRECT.bits().cast_signed();
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let direct = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
     let (ours, theirs) = (file.metadata().ok()?, direct.metadata().ok()?);
     ((ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())).then_some(direct)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reopen_direct(_: &File) -> Option<File> {
+    None
 }
 
 /// Reads `range`, and what of the sectors that it touches is not in it, and leaves the range alone

@@ -10,7 +10,7 @@ use crate::bucket::{Bucket, Form, ValuePlace};
 use crate::codec::{ABREAST, Alphabet, BLOCK_BYTES, Decoder, Rooms, SharedReader, StoredValue, UNPACKED};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::X86;
-use crate::cpu::{Cpu, Portable};
+use crate::cpu::{Baseline, Cpu};
 use crate::error::{Error, Problem};
 use crate::index;
 use crate::key::Place;
@@ -253,7 +253,7 @@ impl Store {
             // SAFETY: `cpu` says that the processor has the features.
             return unsafe { self.look_up_x86(cpu, key, room, most) };
         }
-        self.look_up_on(Portable, key, room, most)
+        self.look_up_on(Baseline, key, room, most)
     }
 
     /// Answers `keys` into `batch`, whose former answers are dropped: all of them, unless the
@@ -269,7 +269,7 @@ impl Store {
             // SAFETY: `cpu` says that the processor has the features.
             return unsafe { self.get_many_x86(cpu, keys, batch) };
         }
-        self.get_many_on(Portable, keys, batch)
+        self.get_many_on(Baseline, keys, batch)
     }
 
     /// Whether the table holds `key`.
@@ -277,18 +277,18 @@ impl Store {
     /// # Errors
     /// As [`Self::get`].
     pub fn contains(&self, key: &[u8]) -> Result<bool, Error> {
-        let Some(order) = self.keys.order(Portable, key) else { return Ok(false) };
+        let Some(order) = self.keys.order(Baseline, key) else { return Ok(false) };
         let place = self.keys.place(order);
         if let Some(region) = self.home.memory() {
             let range = self.range_in(region, place)?;
             let at = |problem| damaged(Section::Records, range.start, problem);
             let bucket =
-                self.buckets.open(Portable, region.bytes_from(range.start), range.len()).map_err(at)?;
+                self.buckets.open(Baseline, region.bytes_from(range.start), range.len()).map_err(at)?;
             return Ok(self.find_record(&bucket, range.start, place, key)?.is_some());
         }
         with_scratch(|scratch| {
             let line = self.line(place.bucket)?;
-            let (bucket, start) = self.bucket(Portable, place.bucket, &line, scratch)?;
+            let (bucket, start) = self.bucket(Baseline, place.bucket, &line, scratch)?;
             Ok(self.find_record(&bucket, start, place, key)?.is_some())
         })
     }

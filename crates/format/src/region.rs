@@ -104,7 +104,15 @@ pub(crate) fn prefetch_line(bytes: &[u8], at: usize) {
         // SAFETY: a prefetch changes nothing but the cache and faults on no address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(at).cast()) };
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    {
+        let address = bytes.as_ptr().wrapping_add(at);
+        // SAFETY: as above; `core::arch` has no name for it on stable Rust.
+        unsafe {
+            std::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
+        }
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = (bytes, at);
 }
 

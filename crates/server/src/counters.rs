@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use graven_blocks::{Cache, FetchCounts};
-use graven_catalog::{Snapshot, TableState};
+use graven_catalog::{Condition, Snapshot, TableState};
 
 use crate::handshakes::Handshakes;
 use crate::history::{CounterSample, History};
@@ -221,7 +221,13 @@ static TABLES: &[Metric] = &[
         })),
     gauge("table_ready", Unit::None)
         .help("Whether a version of a table answers, 1 or 0")
-        .value(of_table(|table| Some(f64::from(u8::from(table.current().is_some()))))),
+        .value(of_table(|table| is(table.current().is_some()))),
+    gauge("table_frozen", Unit::None)
+        .help("Whether a table was rolled back and waits to be resumed, 1 or 0")
+        .value(of_table(|table| is(matches!(table.condition(), Condition::Frozen)))),
+    gauge("table_refused", Unit::None)
+        .help("Whether the version that was to answer was refused, 1 or 0")
+        .value(of_table(|table| is(matches!(table.condition(), Condition::Refused { .. })))),
     counter("table_loads", Unit::None)
         .help("Versions of a table that began to load")
         .value(of_table(|table| Some(table.counts().loads as f64))),
@@ -235,6 +241,12 @@ static TABLES: &[Metric] = &[
         .help("How long the last of these took, from the first look at the version until it answered")
         .value(of_table(|table| Some(table.counts().last_switch.as_secs_f64()))),
 ];
+
+/// 1 or 0.
+#[allow(clippy::unnecessary_wraps, reason = "what is told of a table may be missing")]
+fn is(condition: bool) -> Option<f64> {
+    Some(f64::from(u8::from(condition)))
+}
 
 const fn of_version(read: fn(&TableState) -> Option<f64>) -> MetricSource {
     MetricSource::Tables { names_version: true, read }

@@ -5,7 +5,9 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
+use std::os::fd::BorrowedFd;
 
 /// Has the kernel take requests that come with a connection's first packet on a listening socket, at most `pending` of
 /// them before their clients have proved that they are who they say.

@@ -58,6 +58,7 @@ mod history;
 mod input;
 mod journal;
 mod listener;
+mod listening_socket;
 mod loops;
 mod metric;
 mod network;
@@ -82,6 +83,7 @@ pub use error::Error;
 pub use graven_blocks::DiskReads;
 pub use graven_wire::address::Location;
 pub use listener::Listener;
+pub use listening_socket::ListeningSocket;
 pub use network::{Network, NetworkError};
 pub use options::{
     ContentType, CorsOrigin, HostName, LimitOptions, NetworkOptions, NotAContentType, NotAHostName,

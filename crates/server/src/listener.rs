@@ -18,7 +18,7 @@ use graven_catalog::{Catalog, TableId};
 use graven_wire::address::Location;
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, SockAddr, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
 
 use crate::clients::Ends;
 #[cfg(feature = "tls")]
@@ -27,6 +27,7 @@ use crate::endpoint::{Endpoint, Speaks, TlsMode};
 use crate::error::Error;
 use crate::fast_open;
 use crate::handshakes::Handshakes;
+use crate::listening_socket::ListeningSocket;
 use crate::network::Network;
 use crate::options::ServerOptions;
 use crate::os::Socket;
@@ -68,10 +69,22 @@ pub(crate) struct ListenerRules {
     pub(crate) table: Option<TableId>,
 }
 
+impl ListenerRules {
+    fn of(endpoint: &Endpoint, is_loopback: bool, options: &ServerOptions) -> Self {
+        // Pages of anywhere can have a browser on this machine ask it; elsewhere whoever is asked is known by many names.
+        let checks_host = is_loopback || !options.network.allow_hosts.is_empty();
+        Self { speaks: endpoint.speaks, checks_host, table: None }
+    }
+}
+
 #[derive(Debug)]
 enum Listening {
     Tcp(mio::net::TcpListener),
-    Unix { listener: mio::net::UnixListener, _file: SocketFile },
+    /// With the file where it is this server's.
+    Unix {
+        listener: mio::net::UnixListener,
+        _file: Option<SocketFile>,
+    },
 }
 
 /// The file of a Unix socket, removed when the listener is dropped.
@@ -96,11 +109,7 @@ impl Listener {
     pub fn bind(endpoint: &Endpoint, options: &ServerOptions) -> Result<Self, Error> {
         let backlog = i32::try_from(options.network.backlog).unwrap_or(i32::MAX);
         let fast_open_max = options.network.fast_open_max;
-        let speaks = endpoint.speaks;
-        // Pages of anywhere can have a browser on this machine ask it; elsewhere whoever is asked is known by many names.
-        let hosts_are_known = !options.network.allow_hosts.is_empty();
-        let rules =
-            |is_loopback| ListenerRules { speaks, checks_host: is_loopback || hosts_are_known, table: None };
+        let rules = |is_loopback| ListenerRules::of(endpoint, is_loopback, options);
         match &endpoint.location {
             Location::Tcp { host, port } => {
                 let addresses = (host.as_str(), *port)
@@ -140,6 +149,46 @@ impl Listener {
                 Err(error) => Err(Error::listen(endpoint, error)),
             },
         }
+    }
+
+    /// Uses a socket that listens already, where `endpoint` [says](ListeningSocket::is_of): it keeps the backlog that it
+    /// was given, and its file if it has one.
+    ///
+    /// # Errors
+    /// When the system refuses it an option.
+    pub fn from_socket(
+        endpoint: &Endpoint,
+        options: &ServerOptions,
+        socket: ListeningSocket,
+    ) -> Result<Self, Error> {
+        let failed = |error| Error::listen(endpoint, error);
+        let (socket, is_loopback, name) = match socket {
+            ListeningSocket::Tcp(socket) => {
+                let silence = options.timeouts.keep_alive;
+                prepare_tcp((&socket).into(), options.network.fast_open_max, silence).map_err(failed)?;
+                socket.set_nonblocking(true).map_err(failed)?;
+                let bound = socket.local_addr().map_err(failed)?;
+                let name = match &endpoint.location {
+                    Location::Tcp { host, .. } if host.parse::<IpAddr>().is_err() => Some(host.clone()),
+                    _ => None,
+                };
+                let listener = mio::net::TcpListener::from_std(socket);
+                (Listening::Tcp(listener), bound.ip().to_canonical().is_loopback(), name)
+            }
+            ListeningSocket::Unix(socket) => {
+                socket.set_nonblocking(true).map_err(failed)?;
+                let listener = mio::net::UnixListener::from_std(socket);
+                (Listening::Unix { listener, _file: None }, false, None)
+            }
+        };
+        Ok(Self {
+            endpoint: endpoint.clone(),
+            name,
+            rules: ListenerRules::of(endpoint, is_loopback, options),
+            socket,
+            #[cfg(feature = "tls")]
+            tls: None,
+        })
     }
 
     /// Has the listener speak TLS as its endpoint says, with the certificate of `identity`.
@@ -278,14 +327,23 @@ fn bind_tcp(
 ) -> io::Result<(Listening, SocketAddr)> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    if let Some(silence) = keep_alive {
-        socket.set_tcp_keepalive(&probes(silence))?;
-    }
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.bind(&SockAddr::from(address))?;
     socket.listen(backlog)?;
+    prepare_tcp((&socket).into(), fast_open_max, keep_alive)?;
+    socket.set_nonblocking(true)?;
+    let listener = TcpListener::from(socket);
+    let bound = listener.local_addr()?;
+    Ok((Listening::Tcp(mio::net::TcpListener::from_std(listener)), bound))
+}
+
+/// What connections inherit from a socket that listens, and how they come to be.
+fn prepare_tcp(socket: SockRef<'_>, fast_open_max: u32, keep_alive: Option<Duration>) -> io::Result<()> {
+    if let Some(silence) = keep_alive {
+        socket.set_tcp_keepalive(&probes(silence))?;
+    }
     if fast_open_max > 0 {
         let with_words = |error: io::Error| io::Error::new(error.kind(), format!("TCP Fast Open: {error}"));
         fast_open::set(socket.as_fd(), fast_open_max).map_err(with_words)?;
@@ -295,10 +353,7 @@ fn bind_tcp(
             );
         }
     }
-    socket.set_nonblocking(true)?;
-    let listener = TcpListener::from(socket);
-    let bound = listener.local_addr()?;
-    Ok((Listening::Tcp(mio::net::TcpListener::from_std(listener)), bound))
+    Ok(())
 }
 
 /// How often the kernel asks a silent peer before it takes it for gone.
@@ -326,7 +381,7 @@ fn bind_unix(path: &Path, backlog: i32) -> io::Result<Listening> {
     socket.listen(backlog)?;
     socket.set_nonblocking(true)?;
     let listener = mio::net::UnixListener::from_std(UnixListener::from(OwnedFd::from(socket)));
-    Ok(Listening::Unix { listener, _file: file })
+    Ok(Listening::Unix { listener, _file: Some(file) })
 }
 
 /// Whether `path` is a socket that refuses connections, as a process leaves it that was killed.
@@ -339,7 +394,6 @@ fn is_abandoned(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use socket2::SockRef;
 
     /// A connection as it was accepted by a listener with `keep_alive`.
     fn accepted(keep_alive: Option<Duration>) -> (Socket, std::net::TcpStream) {

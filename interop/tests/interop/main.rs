@@ -3,6 +3,7 @@
 
 mod bench_servers;
 mod browser;
+mod client_page;
 mod clients;
 mod csv_reader;
 mod devtools;
@@ -14,6 +15,7 @@ mod memcached_clients;
 mod other_servers;
 mod parquet;
 mod programs;
+mod prometheus;
 mod proxies;
 mod redis_source;
 mod redis_tools;

@@ -8,7 +8,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use graven_catalog::{Catalog, Snapshot, TableId, TableState, VersionName};
-use graven_server::{Endpoint, Error, Listener, Location, RequestLogOptions, ServerOptions, StatusOptions};
+use graven_server::{
+    Endpoint, Error, Listener, ListeningSocket, Location, RequestLogOptions, ServerOptions, StatusOptions,
+};
 
 use crate::access_log;
 use crate::config::{Config, Given};
@@ -20,6 +22,7 @@ use crate::followers::{Followers, ServedTable, options_of};
 use crate::loaded::{Loaded, megabytes};
 use crate::log;
 use crate::options::serve::ServeFlags;
+use crate::service_manager::{self, HandedSockets};
 use crate::shell;
 use crate::signals::ServerSignals;
 use crate::startup_pages;
@@ -52,6 +55,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let Arguments { tables, config, print_config, flags } = arguments;
+    let mut sockets = HandedSockets::take()?;
     let given = Given::new(flags.0.clone(), tables.clone(), config.clone())?;
     let config = given.read()?;
     if *print_config {
@@ -70,8 +74,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let mut listeners = options
         .listen
         .iter()
-        .map(|endpoint| listen(endpoint, &options.server))
+        .map(|endpoint| listen(endpoint, &options.server, sockets.socket_of(endpoint)))
         .collect::<Outcome<Vec<_>>>()?;
+    sockets.must_be_used()?;
     let certificates = tls::secure(&mut listeners, &config)?;
     users::check_reach(listeners.iter().map(Listener::endpoint), options)?;
     let users = ServedUsers::new(options)?;
@@ -231,6 +236,9 @@ impl Start {
             let _ = writeln!(out, "try: {curl}");
         }
         let _ = out.flush();
+        if let Err(failure) = service_manager::say_when_ready(&self.catalog) {
+            tracing::error!("{failure}");
+        }
         startup_pages::give_back_after_start();
     }
 
@@ -261,8 +269,17 @@ fn pairs(snapshot: &Snapshot) -> u64 {
     snapshot.tables().filter_map(TableState::current).map(|version| version.store().len()).sum()
 }
 
-fn listen(endpoint: &Endpoint, options: &ServerOptions) -> Outcome<Listener> {
-    Listener::bind(endpoint, options).map_err(|error| {
+/// Listens on `endpoint`: by `socket`, where it was handed over.
+fn listen(
+    endpoint: &Endpoint,
+    options: &ServerOptions,
+    socket: Option<ListeningSocket>,
+) -> Outcome<Listener> {
+    let listener = match socket {
+        Some(socket) => Listener::from_socket(endpoint, options, socket),
+        None => Listener::bind(endpoint, options),
+    };
+    listener.map_err(|error| {
         let advice = match (&error, &endpoint.location) {
             (Error::AddressInUse { .. }, Location::Tcp { host, port }) => {
                 let port = port.checked_add(1).unwrap_or(0);

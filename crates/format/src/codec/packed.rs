@@ -97,7 +97,7 @@ impl Alphabet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::Portable;
+    use crate::cpu::{Baseline, Portable};
 
     #[test]
     fn values_of_every_alphabet_come_back_from_every_bit() {
@@ -121,6 +121,9 @@ mod tests {
                         moved.resize(packed.len() + 3 + behind, 0);
                         let mut out = b"before".to_vec();
                         alphabet.unpack(Portable, &moved, bit, value_len, &mut out);
+                        assert_eq!(&out[6..], value, "{len} bytes, bit {bit}");
+                        out.truncate(6);
+                        alphabet.unpack(Baseline, &moved, bit, value_len, &mut out);
                         assert_eq!(&out[6..], value, "{len} bytes, bit {bit}");
                         #[cfg(target_arch = "x86_64")]
                         if let Some(cpu) = crate::cpu::X86::detect() {

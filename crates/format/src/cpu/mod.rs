@@ -4,11 +4,20 @@
 //! A lookup is compiled once for each implementation, and the store picks one when it is opened.
 //! Both give the same answers on all bytes; tests hold them against each other.
 
+#[cfg(all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"))]
+mod neon;
 mod portable;
+#[cfg(test)]
+mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+/// What every processor that this program is compiled for has.
+#[cfg(all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"))]
+pub(crate) use neon::Neon as Baseline;
 pub(crate) use portable::Portable;
+#[cfg(not(all(target_arch = "aarch64", target_feature = "neon", target_endian = "little")))]
+pub(crate) use portable::Portable as Baseline;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::X86;
 
@@ -61,6 +70,10 @@ pub(crate) fn check(seed: u32, head: &[u8], bytes: &[u8]) -> u32 {
     debug_assert_eq!(head.len() % (8 * CHECK_LANES), 0);
     #[cfg(target_arch = "x86_64")]
     if let Some(check) = x86::checked(seed, head, bytes) {
+        return check;
+    }
+    #[cfg(all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"))]
+    if let Some(check) = neon::checked(seed, head, bytes) {
         return check;
     }
     portable::check(seed, head, bytes)

@@ -1,0 +1,124 @@
+//! The static binary: musl, mimalloc, nothing of this machine in its bytes.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::process::{Outcome, cargo, line_of, output_of, root, run};
+
+/// What it runs on.
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-musl";
+
+/// What is in a binary, and how large it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The default features.
+    Core,
+    /// What packages ship.
+    Full,
+}
+
+impl Scope {
+    pub(crate) const ALL: [Self; 2] = [Self::Full, Self::Core];
+
+    /// The binary's name in `dist/`.
+    pub(crate) fn file_name(self) -> &'static str {
+        match self {
+            Self::Core => "graven-core-x86_64-linux",
+            Self::Full => "graven-x86_64-linux",
+        }
+    }
+
+    pub(crate) fn features(self) -> &'static str {
+        match self {
+            Self::Core => "",
+            Self::Full => "full",
+        }
+    }
+
+    fn bytes_max(self) -> u64 {
+        match self {
+            Self::Core => 6 << 20,
+            Self::Full => 14 << 20,
+        }
+    }
+}
+
+/// Builds the binary of the sources in `sources`, with what cargo writes in `target`, and gives its path.
+pub(crate) fn build(scope: Scope, sources: &Path, target: &Path) -> Outcome<PathBuf> {
+    let sources = sources.canonicalize()?;
+    let home = env::var("CARGO_HOME").or_else(|_| env::var("HOME").map(|home| format!("{home}/.cargo")))?;
+    // The places of the sources are in messages of panics.
+    let flags = [
+        format!("--remap-path-prefix={home}=/cargo"),
+        format!("--remap-path-prefix={}=/graven", sources.display()),
+        "-Ctarget-feature=+crt-static".to_owned(),
+        // What cargo asks for by `strip` leaves the symbols in where musl is linked: 2.8 MB.
+        "-Clink-arg=-s".to_owned(),
+    ];
+    let commit = line_of(Command::new("git").current_dir(root()).args(["rev-parse", "HEAD"]))?;
+    let time = line_of(Command::new("git").current_dir(root()).args(["log", "-1", "--format=%ct"]))?;
+    let mut build = cargo();
+    build
+        .current_dir(&sources)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
+        .env("CARGO_INCREMENTAL", "0")
+        .env("CFLAGS_x86_64_unknown_linux_musl", format!("-ffile-prefix-map={home}=/cargo"))
+        .env("GRAVEN_COMMIT", commit)
+        .env("SOURCE_DATE_EPOCH", time)
+        .args(["build", "--locked", "--package", "graven", "--profile", "dist", "--target", TARGET])
+        .args(["--features", scope.features(), "--target-dir"])
+        .arg(target);
+    run(&mut build)?;
+    let binary = target.join(TARGET).join("dist/graven");
+    check(scope, &binary)?;
+    Ok(binary)
+}
+
+/// That it is static, runs, says what it is, and is small enough.
+fn check(scope: Scope, binary: &Path) -> Outcome<()> {
+    let bytes = fs::metadata(binary)?.len();
+    println!("{} has {bytes} bytes", scope.file_name());
+    if bytes > scope.bytes_max() {
+        let max = scope.bytes_max();
+        return Err(format!("{} has {bytes} bytes, more than {max}", scope.file_name()).into());
+    }
+    let said = String::from_utf8(output_of(Command::new(binary).arg("--version"))?)?;
+    if !said.contains(TARGET) {
+        return Err(format!("{} says {said}", scope.file_name()).into());
+    }
+    // A program that needs a loader names it.
+    let text = fs::read(binary)?;
+    if text.windows(7).any(|window| window == b"ld-musl" || window == b"ld-linu") {
+        return Err(format!("{} names a loader: it is not static", scope.file_name()).into());
+    }
+    Ok(())
+}
+
+/// Builds the binary here and from a copy of the sources elsewhere, and compares the bytes.
+pub(crate) fn build_twice() -> Outcome<()> {
+    let copy = env::temp_dir().join(format!("graven-reproducible-{}", std::process::id()));
+    let removed = RemovedAtEnd(copy.clone());
+    run(Command::new("git").current_dir(root()).args(["clone", "--quiet", "."]).arg(&copy))?;
+    let first = build(Scope::Core, &root(), &root().join("target/static"))?;
+    let second = build(Scope::Core, &copy, &copy.join("target/static"))?;
+    let (first, second) = (fs::read(first)?, fs::read(second)?);
+    drop(removed);
+    if first != second {
+        let at = first.iter().zip(&second).position(|(a, b)| a != b);
+        return Err(format!("two builds of the same commit differ, first at byte {at:?}").into());
+    }
+    println!("two builds in two places have the same {} bytes", first.len());
+    Ok(())
+}
+
+/// A folder that is removed when it is dropped.
+struct RemovedAtEnd(PathBuf);
+
+impl Drop for RemovedAtEnd {
+    fn drop(&mut self) {
+        // What is left lies in the folder for temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
