@@ -341,6 +341,24 @@ impl Coding {
     }
 }
 
+/// What stands behind the point of a number that is written with digits alone, and has no more of them than 64 bits have.
+fn behind_point(text: &[u8]) -> Option<&[u8]> {
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let point = text.iter().position(|&byte| byte == b'.').unwrap_or(text.len());
+    let behind = text.get(point + 1..).unwrap_or_default();
+    let is_plain = text[..point].iter().chain(behind).all(u8::is_ascii_digit);
+    (is_plain && point + behind.len() <= usize::from(DIGITS_MAX)).then_some(behind)
+}
+
+/// The digits behind the point of numbers that are written alike: all with as many, or each with the fewest.
+fn common_digits<'t>(texts: impl Iterator<Item = &'t [u8]>) -> Option<u8> {
+    let all: Vec<&[u8]> = texts.map(behind_point).collect::<Option<_>>()?;
+    let most = all.iter().map(|behind| behind.len()).max()?;
+    let are_alike = all.iter().all(|behind| behind.len() == most)
+        || all.iter().all(|behind| *behind == b"0" || behind.last() != Some(&b'0'));
+    are_alike.then_some(most as u8)
+}
+
 impl Column {
     /// What it is called.
     pub fn name(&self) -> &str {
@@ -375,6 +393,41 @@ impl Column {
                 format!("text code {code}, length in {}", bits(*width))
             }
         }
+    }
+
+    /// Digits behind the point that its fields need, at most: of a second for [`ColumnType::Timestamp`], and of the number
+    /// for a [`ColumnType::Decimal`] whose fields are written alike and fit into 64 bits without the point; `None` of
+    /// other columns.
+    ///
+    /// ```
+    /// use graven_format::{ColumnType, FieldInput, Options, RowBuilder};
+    ///
+    /// let mut builder = RowBuilder::new("sku", Options::default());
+    /// builder.column("price", Some(ColumnType::Decimal))?;
+    /// builder.column("weight", Some(ColumnType::Decimal))?;
+    /// builder.column("seen", Some(ColumnType::Timestamp))?;
+    /// let seen = FieldInput::Text("2026-11-27T07:34:25.123Z");
+    /// builder.add(b"A-1", &[FieldInput::Number("12.50"), FieldInput::Number("1.50"), seen])?;
+    /// builder.add(b"A-2", &[FieldInput::Number("-0.05"), FieldInput::Number("1.5"), seen])?;
+    /// let (store, _) = builder.finish()?;
+    /// let columns = store.schema().expect("the table has columns").columns();
+    /// assert_eq!(columns[0].digits(), Some(2));
+    /// assert_eq!(columns[1].digits(), None);
+    /// assert_eq!((columns[2].digits(), columns[2].is_utc()), (Some(3), true));
+    /// # Ok::<(), graven_format::Error>(())
+    /// ```
+    pub fn digits(&self) -> Option<u8> {
+        match (self.column_type, &self.coding) {
+            (ColumnType::Timestamp, _) | (ColumnType::Decimal, Coding::Integer { .. }) => Some(self.digits),
+            (ColumnType::Decimal, Coding::Dictionary { entries, .. }) => common_digits(entries.iter()),
+            _ => None,
+        }
+    }
+
+    /// Whether its fields are times that are said to be in UTC.
+    pub fn is_utc(&self) -> bool {
+        self.column_type == ColumnType::Timestamp
+            && TimeForm::read(self.form).is_some_and(|form| !form.zone().is_empty())
     }
 
     /// Fields that are null.

@@ -1,0 +1,51 @@
+"""The build of the wheel: maturin, and before it the command ``graven``, so that the wheel brings both.
+
+The command is built with what packages ship (``--features full``). ``GRAVEN_COMMAND`` names one that is built already. In a
+source distribution, which has not the command's source, the wheel is built without it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import maturin
+
+HERE = Path(__file__).resolve().parent.parent
+MAIN = HERE.parent / "Cargo.toml"
+SCRIPTS = HERE / "target" / "wheel-data" / "scripts"
+NAME = "graven.exe" if os.name == "nt" else "graven"
+
+get_requires_for_build_wheel = maturin.get_requires_for_build_wheel
+get_requires_for_build_sdist = maturin.get_requires_for_build_sdist
+prepare_metadata_for_build_wheel = maturin.prepare_metadata_for_build_wheel
+build_sdist = maturin.build_sdist
+
+
+def build_wheel(wheel_directory: str, config_settings: Any = None, metadata_directory: Any = None) -> str:
+    _place_command()
+    built: str = maturin.build_wheel(wheel_directory, config_settings, metadata_directory)
+    return built
+
+
+def _place_command() -> None:
+    shutil.rmtree(SCRIPTS, ignore_errors=True)
+    SCRIPTS.mkdir(parents=True)
+    given = os.environ.get("GRAVEN_COMMAND")
+    if given is not None:
+        built = Path(given)
+    elif (HERE.parent / "crates" / "cli").is_dir():
+        cargo = ["cargo", "build", "--release", "--locked", "--package", "graven", "--features", "full"]
+        subprocess.run([*cargo, "--manifest-path", str(MAIN)], check=True)
+        target = os.environ.get("CARGO_TARGET_DIR") or str(HERE.parent / "target")
+        built = Path(target) / "release" / NAME
+    else:
+        print("the command graven is left out: its source is not here")
+        return
+    shutil.copy2(built, SCRIPTS / NAME)
+    # Names and line numbers are more than half of it, and nobody debugs what an installer put there.
+    if shutil.which("strip"):
+        subprocess.run(["strip", str(SCRIPTS / NAME)], check=True)

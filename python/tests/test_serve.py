@@ -1,0 +1,54 @@
+"""The command that the wheel brings, and servers of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+import graven
+
+
+def get(server: graven.Server, path: str) -> bytes:
+    with urllib.request.urlopen(f"{server.url}{path}", timeout=30) as answer:
+        return bytes(answer.read())
+
+
+def test_the_command_and_the_package_are_one_version() -> None:
+    said = subprocess.run([graven.command(), "--version"], capture_output=True, text=True, check=True).stdout
+    assert said.split()[:2] == ["graven", graven.__version__]
+    again = subprocess.run([sys.executable, "-m", "graven", "--version"], capture_output=True, text=True, check=True)
+    assert again.stdout == said
+
+
+def test_the_module_passes_on_the_exit_status(colours: Path) -> None:
+    line = [sys.executable, "-m", "graven", "get", str(colours), "absent"]
+    assert subprocess.run(line, capture_output=True, check=False).returncode == 1
+
+
+def test_a_server_answers_for_a_file_a_table_and_a_root(tmp_path: Path, colours: Path) -> None:
+    with graven.serve(colours) as server:
+        assert get(server, "/v1/kv/sky") == b"blue"
+        assert server.port > 0 and server.host == "127.0.0.1" and "running" in repr(server)
+        pid = server.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    with graven.serve(graven.open(colours)) as server:
+        assert get(server, "/?key=grass") == b"green"
+    graven.publish(colours, tmp_path / "root" / "colours", version="monday")
+    with graven.serve(tmp_path / "root") as server:
+        assert get(server, "/v1/tables/colours/kv/sky") == b"blue"
+    with graven.serve({"a": colours, "b": graven.open(colours)}) as server:
+        assert get(server, "/v1/tables/b/kv/sky") == b"blue"
+    server.stop()
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path: Path, colours: Path) -> None:
+    with pytest.raises(graven.ServeError, match="absent.graven"):
+        graven.serve(tmp_path / "absent.graven")
+    with graven.serve(colours) as server, pytest.raises(graven.ServeError, match=str(server.port)):
+        graven.serve(colours, listen=server.address)
