@@ -57,6 +57,6 @@ pub use memory::available_bytes;
 #[cfg(feature = "objects")]
 pub use pull::{PullOptions, Puller};
 #[cfg(feature = "objects")]
-pub use root::Bucket;
+pub use root::BucketRoot;
 pub use root::{Current, Directory, Root, RootError, TableName, TableSettings, VersionName};
 pub use version::TableVersion;

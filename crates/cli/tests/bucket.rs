@@ -211,6 +211,48 @@ mod with_the_feature {
     }
 
     #[test]
+    fn a_node_that_is_killed_at_any_request_goes_on_when_it_is_started_again() {
+        let shop = Shop::new();
+        shop.publish("1.20");
+        shop.store.put("root/prices/table.toml", b"min-pairs = 1\n");
+        let data = shop.folder.path().join("data");
+        for kept in [true, false] {
+            for killed_at in 1..16 {
+                if !kept {
+                    let _ = std::fs::remove_dir_all(&data);
+                }
+                shop.store.take_log();
+                let data = data.to_str().unwrap();
+                let arguments = [
+                    "serve",
+                    "s3://shop/root",
+                    "--data-dir",
+                    data,
+                    "--poll",
+                    "10ms",
+                    "--listen",
+                    "127.0.0.1:0",
+                ];
+                let mut command = shop.command(&arguments);
+                let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+                let (began, mut requests) = (Instant::now(), 0);
+                while requests < killed_at {
+                    requests += shop.store.take_log().len();
+                    assert!(began.elapsed() < PATIENCE, "{requests} requests");
+                    assert_eq!(child.try_wait().unwrap(), None);
+                }
+                child.kill().unwrap();
+                child.wait().unwrap();
+                if killed_at % 5 == 0 {
+                    let price = format!("{}.{killed_at:02}", if kept { 2 } else { 3 });
+                    shop.publish(&price);
+                    Node::start(&shop, Path::new(data)).until_price(&shop, &price);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_switch_waits_until_every_node_holds_the_version() {
         let shop = Shop::new();
         shop.publish("1.20");

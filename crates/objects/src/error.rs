@@ -198,7 +198,7 @@ impl Error for ObjectError {
 impl From<object_store::Error> for ObjectProblem {
     fn from(error: object_store::Error) -> Self {
         use object_store::Error as E;
-        let found = Answer::of(&error);
+        let found = StoreAnswer::of(&error);
         match &error {
             E::NotFound { .. } => Self::Missing { code: found.code },
             E::Precondition { .. } | E::AlreadyExists { .. } => Self::Changed,
@@ -231,7 +231,7 @@ fn last_of(error: &dyn Error) -> String {
 
 /// What a store answered, as far as it can be found in an error.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Answer {
+struct StoreAnswer {
     status: Option<u16>,
     code: Option<String>,
     message: Option<String>,
@@ -239,7 +239,7 @@ struct Answer {
     transport: Option<String>,
 }
 
-impl Answer {
+impl StoreAnswer {
     /// The library says these in the words of its errors alone.
     fn of(error: &object_store::Error) -> Self {
         let mut answer = Self::default();
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_found_in_what_the_library_says() {
-        let mut answer = Answer::default();
+        let mut answer = StoreAnswer::default();
         answer.read(
             "Error performing GET http://x in 2ms - Server returned non-2xx status code: 403 Forbidden: <?xml?>\
              <Error><Code>AccessDenied</Code><Message>Access\n Denied</Message></Error>",
@@ -304,12 +304,12 @@ mod tests {
     #[test]
     fn no_text_of_a_store_is_taken_for_more_than_it_is() {
         for text in ["", "status code: ", "status code: x", "<Code>", "<Code></Code>", "</Code><Code>"] {
-            let mut answer = Answer::default();
+            let mut answer = StoreAnswer::default();
             answer.read(text);
-            assert_eq!(answer, Answer::default(), "{text:?}");
+            assert_eq!(answer, StoreAnswer::default(), "{text:?}");
         }
         let long = format!("<Message>{}</Message>", "é\u{1b}".repeat(10_000));
-        let mut answer = Answer::default();
+        let mut answer = StoreAnswer::default();
         answer.read(&long);
         let message = answer.message.unwrap();
         assert!(message.chars().count() <= TEXT_CHARACTERS_MAX && !message.contains('\u{1b}'));

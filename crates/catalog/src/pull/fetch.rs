@@ -12,7 +12,7 @@ use super::look::FETCH_SUFFIX;
 use super::{FailedFetch, Pulling};
 use crate::catalog::SourceCondition;
 use crate::keeper::lower_priority;
-use crate::pull::plan::{self, Reason, WantedVersion};
+use crate::pull::plan::{self, Urgency, WantedVersion};
 use crate::retry::Retry;
 use crate::root::{Root, RootError};
 
@@ -71,8 +71,8 @@ impl Pulling {
         let state = self.state();
         let is_more_urgent = |other: &WantedVersion| {
             let key = (other.table.clone(), other.version.clone());
-            other.reason == Reason::Current
-                && wanted.reason != Reason::Current
+            other.urgency == Urgency::Current
+                && wanted.urgency != Urgency::Current
                 && !state.failed.contains_key(&key)
         };
         !self.is_over() && state.wanted.contains(wanted) && !state.wanted.iter().any(is_more_urgent)

@@ -25,7 +25,7 @@ const NOTES_SUFFIX: &str = ".fetch.notes";
 
 /// The objects of a table.
 #[derive(Debug, Default)]
-struct ListedTable {
+struct ListedObjects {
     versions: BTreeMap<VersionName, ObjectInfo>,
     /// All others, by their names behind the table's.
     others: BTreeMap<String, ObjectInfo>,
@@ -140,7 +140,7 @@ impl Pulling {
     fn read_changed(
         &self,
         small: &mut ReadObjects,
-        listed: &BTreeMap<TableName, ListedTable>,
+        listed: &BTreeMap<TableName, ListedObjects>,
         name: &str,
         bytes_max: u64,
     ) -> Result<(), RootError> {
@@ -170,7 +170,7 @@ impl Pulling {
         &self,
         small: &mut ReadObjects,
         table: &TableName,
-        objects: &ListedTable,
+        objects: &ListedObjects,
     ) -> Result<(), RootError> {
         let settings = small.get(&format!("{table}/{SETTINGS}")).map(|(_, bytes)| bytes.clone());
         self.mirror(table, SETTINGS, settings.as_deref())?;
@@ -291,8 +291,8 @@ impl Pulling {
 }
 
 /// Sorts objects by their tables. What is in no table, or deeper than a table, is nobody's.
-fn group(objects: Vec<ObjectInfo>, only: Option<&TableName>) -> BTreeMap<TableName, ListedTable> {
-    let mut tables: BTreeMap<TableName, ListedTable> = BTreeMap::new();
+fn group(objects: Vec<ObjectInfo>, only: Option<&TableName>) -> BTreeMap<TableName, ListedObjects> {
+    let mut tables: BTreeMap<TableName, ListedObjects> = BTreeMap::new();
     for object in objects {
         let Some((table, name)) = object.key.split_once('/') else { continue };
         let Ok(table) = table.parse::<TableName>() else { continue };

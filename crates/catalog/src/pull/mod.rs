@@ -24,7 +24,7 @@ use crate::keeper::start_thread;
 use crate::pull::look::ReadObjects;
 use crate::pull::plan::{LocalVersions, RemoteTable, WantedVersion};
 use crate::retry::Retry;
-use crate::root::{Bucket, Directory, Root, RootError, TableName, VersionName};
+use crate::root::{BucketRoot, Directory, Root, RootError, TableName, VersionName};
 
 /// Which process fetches into a directory.
 const LOCK: &str = ".fetching";
@@ -64,7 +64,7 @@ impl Puller {
     /// When the store cannot be read and nothing is here, when the directory cannot be written,
     /// and when another process fetches into it.
     pub fn start(
-        bucket: Bucket,
+        bucket: BucketRoot,
         directory: Directory,
         catalog: Arc<Catalog>,
         options: PullOptions,
@@ -145,7 +145,7 @@ fn lock(directory: &Path) -> Result<File, RootError> {
 /// What the threads have in common.
 #[derive(Debug)]
 struct Pulling {
-    bucket: Bucket,
+    bucket: BucketRoot,
     directory: Directory,
     catalog: Arc<Catalog>,
     over: AtomicBool,

@@ -39,7 +39,7 @@ impl RemoteTable {
 
 /// Why a version is to be here; the first is the most urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Reason {
+pub(crate) enum Urgency {
     /// It is to answer.
     Current,
     /// A rollback would go back to it.
@@ -51,7 +51,7 @@ pub(crate) enum Reason {
 /// A version that is to be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WantedVersion {
-    pub(crate) reason: Reason,
+    pub(crate) urgency: Urgency,
     pub(crate) table: TableName,
     pub(crate) version: VersionName,
     pub(crate) object: ObjectInfo,
@@ -65,20 +65,20 @@ pub(crate) fn wanted(remote: &BTreeMap<TableName, RemoteTable>, local: &LocalVer
     let mut wanted = Vec::new();
     for (table, listed) in remote {
         let here = local.get(table);
-        let current = listed.known().map(|current| (Reason::Current, current.version()));
-        let rollback = listed.rollback_target().map(|version| (Reason::Rollback, version));
-        let ahead = listed.ahead().map(|version| (Reason::Ahead, version));
-        for (reason, version) in current.into_iter().chain(rollback).chain(ahead) {
+        let current = listed.known().map(|current| (Urgency::Current, current.version()));
+        let rollback = listed.rollback_target().map(|version| (Urgency::Rollback, version));
+        let ahead = listed.ahead().map(|version| (Urgency::Ahead, version));
+        for (urgency, version) in current.into_iter().chain(rollback).chain(ahead) {
             let Some(object) = listed.versions.get(version) else { continue };
             // One of another length is another.
             if here.and_then(|here| here.get(version)) == Some(&object.bytes) {
                 continue;
             }
             let (table, version) = (table.clone(), version.clone());
-            wanted.push(WantedVersion { reason, table, version, object: object.clone() });
+            wanted.push(WantedVersion { urgency, table, version, object: object.clone() });
         }
     }
-    wanted.sort_by_key(|wanted| wanted.reason);
+    wanted.sort_by_key(|wanted| wanted.urgency);
     wanted
 }
 
@@ -187,13 +187,13 @@ mod tests {
         BTreeMap::from([("t".parse().unwrap(), versions.iter().map(|version| (name(version), 10)).collect())])
     }
 
-    fn found(wanted: &[WantedVersion]) -> Vec<(Reason, &str)> {
-        wanted.iter().map(|wanted| (wanted.reason, wanted.version.as_str())).collect()
+    fn found(wanted: &[WantedVersion]) -> Vec<(Urgency, &str)> {
+        wanted.iter().map(|wanted| (wanted.urgency, wanted.version.as_str())).collect()
     }
 
     #[test]
     fn what_answers_comes_first_then_what_a_rollback_needs_then_what_may_be_switched_to() {
-        use Reason::{Ahead, Current, Rollback};
+        use Urgency::{Ahead, Current, Rollback};
         let all = ["a", "b", "c", "d", "e", "f", "g"];
         let listed = remote(&all, &["a", "b", "c"], None);
         let expected = [(Current, "c"), (Rollback, "b"), (Ahead, "g"), (Ahead, "f"), (Ahead, "e")];

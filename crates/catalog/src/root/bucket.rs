@@ -34,13 +34,13 @@ const CLAIM_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// A place in an object store with a folder for every table.
 #[derive(Debug)]
-pub struct Bucket {
+pub struct BucketRoot {
     objects: Objects,
     /// Versions that are here as a whole: put by this process, or fetched.
     whole: Mutex<BTreeMap<String, File>>,
 }
 
-impl Bucket {
+impl BucketRoot {
     /// The root that a URL such as `s3://BUCKET/PREFIX` names. Nothing is asked yet.
     ///
     /// # Errors
@@ -166,7 +166,7 @@ enum Claimed {
 
 /// A name that is claimed, until this is dropped.
 struct Claim<'b> {
-    bucket: &'b Bucket,
+    bucket: &'b BucketRoot,
     key: String,
     name: VersionName,
 }
@@ -200,7 +200,7 @@ fn stamp(file: &File) -> Option<(u64, i64, i64)> {
     Some((about.size(), about.mtime(), about.mtime_nsec()))
 }
 
-impl Root for Bucket {
+impl Root for BucketRoot {
     fn name(&self) -> String {
         self.objects.url().to_string()
     }

@@ -7,7 +7,7 @@
 //! ROOT/prices/table.toml                 optional: gates and settings
 //! ```
 //!
-//! [`Directory`] is a root in a file system, `Bucket` one in an object store. What publishers and servers need of a root is the
+//! [`Directory`] is a root in a file system, `BucketRoot` one in an object store. What publishers and servers need of a root is the
 //! trait [`Root`].
 
 #[cfg(feature = "objects")]
@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 #[cfg(feature = "objects")]
-pub use bucket::Bucket;
+pub use bucket::BucketRoot;
 pub use current::{Current, HISTORY_MAX, HistoryEntry, NOTE_BYTES_MAX, NotCurrent, Verb};
 pub use directory::Directory;
 pub use error::RootError;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fake_s3::{BUCKET, FakeS3};
 use graven_catalog::root::{Publish, Published, RootError, publish};
-use graven_catalog::{Bucket, Root, TableName, VersionName};
+use graven_catalog::{BucketRoot, Root, TableName, VersionName};
 use graven_format::{Builder, Options};
 use graven_objects::Objects;
 use tempfile::TempDir;
@@ -29,9 +29,9 @@ impl Shop {
         Self { store: FakeS3::start(), folder: tempfile::tempdir().unwrap() }
     }
 
-    fn bucket(&self) -> Bucket {
+    fn bucket(&self) -> BucketRoot {
         let environment = self.store.environment().into_iter().map(|(name, value)| (name.to_owned(), value));
-        Bucket::of(Objects::open_with(&format!("s3://{BUCKET}/root"), environment).unwrap())
+        BucketRoot::of(Objects::open_with(&format!("s3://{BUCKET}/root"), environment).unwrap())
     }
 
     /// A table in which each of so many keys has the value `value`.

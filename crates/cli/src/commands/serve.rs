@@ -34,8 +34,8 @@ use crate::users::{self, ServedUsers};
 /// tables, read its configuration file, its users and its certificates again, and open its access log again.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A carved file, or text, tsv, csv or jsonl, where `-` is standard input; NAME=FILE names its table; a directory, or
-    /// a place in a bucket as s3://BUCKET/PREFIX, is a root with all its tables
+    /// A carved file, or text, tsv, csv or jsonl, where `-` is standard input; NAME=FILE names its table; a directory or
+    /// s3://BUCKET/PREFIX is a root
     #[arg(value_name = "TABLE")]
     tables: Vec<PathBuf>,
     /// A configuration file with options and tables, or GRAVEN_CONFIG [default: none]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use graven_catalog::{Bucket, Catalog, Directory, PullOptions, Puller, Root, RootError};
+use graven_catalog::{BucketRoot, Catalog, Directory, PullOptions, Puller, Root, RootError};
 
 use crate::failure::{Failure, Outcome};
 use crate::options::serve::ServeOptions;
@@ -12,7 +12,7 @@ use crate::table_source::RootSource;
 
 /// The root at a URL. Nothing is asked yet.
 pub(crate) fn open(url: &Path) -> Outcome<Box<dyn Root>> {
-    let bucket = Bucket::open(&url.display().to_string()).map_err(|error| explain(&error, ""))?;
+    let bucket = BucketRoot::open(&url.display().to_string()).map_err(|error| explain(&error, ""))?;
     Ok(Box::new(bucket))
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn pull(
     options: &ServeOptions,
     catalog: &Arc<Catalog>,
 ) -> Result<Puller, RootError> {
-    let bucket = Bucket::open(&source.path.display().to_string())?;
+    let bucket = BucketRoot::open(&source.path.display().to_string())?;
     Puller::start(bucket, directory.clone(), Arc::clone(catalog), pull_options(source, options))
 }
 

@@ -19,7 +19,9 @@ pub(crate) use graven_catalog::Puller;
 #[cfg(feature = "object-store")]
 pub(crate) use table::ObjectTable;
 #[cfg(not(feature = "object-store"))]
-pub(crate) use without::{ObjectTable, Puller, directory, open, pull, pull_options};
+pub(crate) use without::{
+    NoObjectTable as ObjectTable, NoPuller as Puller, directory, open, pull, pull_options,
+};
 
 /// Whether a path is the URL of a root or a table in an object store.
 pub(crate) fn is_url(path: &Path) -> bool {

@@ -8,7 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-use graven_catalog::{Bucket, Root, RootError};
+use graven_catalog::{BucketRoot, Root, RootError};
 use graven_format::{Front, Looked, Storage, Store};
 use graven_objects::{ObjectError, Objects};
 
@@ -114,7 +114,7 @@ fn cannot_copy(error: &io::Error) -> Failure {
 fn current_version(url: &str) -> Outcome<String> {
     let at: TablePath = url.parse().map_err(|error| Failure::new(format!("{url}: {error}")))?;
     let root = at.root.display().to_string();
-    let bucket = Bucket::open(&root).map_err(|error| explain(&error, ""))?;
+    let bucket = BucketRoot::open(&root).map_err(|error| explain(&error, ""))?;
     let state = bucket.current(&at.table).map_err(|error| explain(&error, ""))?;
     match &state.current {
         Some(Ok(current)) => Ok(format!("{root}/{}/{}{CARVED}", at.table, current.version())),

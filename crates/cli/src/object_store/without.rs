@@ -24,9 +24,9 @@ pub(crate) fn directory(url: &Path, _: &ServeOptions) -> Outcome<Directory> {
 }
 
 /// Fetches nothing, and there is none.
-pub(crate) struct Puller(Infallible);
+pub(crate) struct NoPuller(Infallible);
 
-impl Puller {
+impl NoPuller {
     pub(crate) fn look(&self) {
         match self.0 {}
     }
@@ -43,15 +43,15 @@ pub(crate) fn pull(
     _: &Directory,
     _: &ServeOptions,
     _: &Arc<Catalog>,
-) -> Result<Puller, RootError> {
+) -> Result<NoPuller, RootError> {
     let path = source.path.clone();
     Err(RootError::Io { doing: "fetch from", path, source: std::io::ErrorKind::Unsupported.into() })
 }
 
 /// A table that cannot be opened.
-pub(crate) struct ObjectTable(Infallible);
+pub(crate) struct NoObjectTable(Infallible);
 
-impl ObjectTable {
+impl NoObjectTable {
     pub(crate) fn open(url: &str) -> Outcome<Self> {
         Err(without(url))
     }
