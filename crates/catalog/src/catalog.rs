@@ -48,6 +48,28 @@ pub enum Condition {
     Frozen,
 }
 
+/// How it stands with where a table's versions are fetched from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SourceCondition {
+    /// They are here, or nothing is in the way.
+    #[default]
+    Fine,
+    /// A version is being fetched: so many bytes of it are here, of so many.
+    Fetching {
+        /// The version.
+        version: VersionName,
+        /// Bytes that are here.
+        done: u64,
+        /// Bytes that there are.
+        total: u64,
+    },
+    /// Something is in the way; what is here goes on answering.
+    Failing {
+        /// What is.
+        reason: String,
+    },
+}
+
 /// What has happened to a table since it came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableCounts {
@@ -70,6 +92,8 @@ pub struct TableState {
     former: Option<Arc<TableVersion>>,
     held: Vec<Arc<TableVersion>>,
     condition: Condition,
+    source: SourceCondition,
+    fetched: Option<Arc<[VersionName]>>,
     counts: TableCounts,
     /// The server is not ready without it.
     is_required: bool,
@@ -100,6 +124,16 @@ impl TableState {
     /// How the table stands.
     pub fn condition(&self) -> &Condition {
         &self.condition
+    }
+
+    /// How it stands with where its versions are fetched from.
+    pub fn source(&self) -> &SourceCondition {
+        &self.source
+    }
+
+    /// The versions that were fetched from elsewhere and are here, whichever answers; `None` where none is fetched.
+    pub fn fetched(&self) -> Option<&[VersionName]> {
+        self.fetched.as_deref()
     }
 
     /// What has happened to it.
@@ -202,6 +236,8 @@ impl Snapshot {
             former: None,
             held: Vec::new(),
             condition: Condition::Serving,
+            source: SourceCondition::Fine,
+            fetched: None,
             counts: TableCounts::default(),
             is_required: false,
             is_there: false,
@@ -373,6 +409,7 @@ impl Catalog {
             let Some(table) = snapshot.table_mut(id) else { return };
             (table.is_there, table.is_required) = (false, false);
             (table.condition, table.counts) = (Condition::Serving, TableCounts::default());
+            (table.source, table.fetched) = (SourceCondition::Fine, None);
             unnamed.extend(table.current.take());
             unnamed.extend(table.former.take());
             unnamed.append(&mut table.held);
@@ -395,6 +432,24 @@ impl Catalog {
                 _ => {}
             }
             table.condition = condition;
+        });
+    }
+
+    /// Says how it stands with where a table's versions are fetched from.
+    pub fn set_source(&self, id: TableId, source: SourceCondition) {
+        self.change(Wakes::No, |snapshot, _| {
+            if let Some(table) = snapshot.table_mut(id) {
+                table.source = source;
+            }
+        });
+    }
+
+    /// Says which versions of a table were fetched from elsewhere and are here.
+    pub fn set_fetched(&self, id: TableId, fetched: Vec<VersionName>) {
+        self.change(Wakes::No, |snapshot, _| {
+            if let Some(table) = snapshot.table_mut(id) {
+                table.fetched = Some(fetched.into());
+            }
         });
     }
 

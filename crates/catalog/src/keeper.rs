@@ -171,7 +171,7 @@ impl Drop for Keeper {
     }
 }
 
-fn start_thread<T: Send + 'static>(
+pub(crate) fn start_thread<T: Send + 'static>(
     name: &str,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, RootError> {
@@ -548,7 +548,7 @@ impl RootFollower {
 
 /// Has the calling thread give way to those that answer; where that is refused, it goes on as it
 /// is.
-fn lower_priority() {
+pub(crate) fn lower_priority() {
     #[cfg(target_os = "linux")]
     {
         // On Linux, this is the thread and not the process.

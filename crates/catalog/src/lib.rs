@@ -40,15 +40,23 @@ mod files;
 mod keeper;
 mod loading;
 mod memory;
+#[cfg(feature = "objects")]
+mod pull;
 mod retry;
 mod rollbacks;
 pub mod root;
 mod version;
 
-pub use catalog::{Catalog, Condition, Snapshot, Subscription, TableCounts, TableId, TableState};
+pub use catalog::{
+    Catalog, Condition, Snapshot, SourceCondition, Subscription, TableCounts, TableId, TableState,
+};
 pub use diff::{Difference, KeyChange, diff};
 pub use files::{FileKeeper, Reload, ServedFile};
 pub use keeper::{Keeper, KeeperOptions};
 pub use memory::available_bytes;
+#[cfg(feature = "objects")]
+pub use pull::{PullOptions, Puller};
+#[cfg(feature = "objects")]
+pub use root::BucketRoot;
 pub use root::{Current, Directory, Root, RootError, TableName, TableSettings, VersionName};
 pub use version::TableVersion;

@@ -20,6 +20,7 @@ use crate::console::count;
 use crate::failure::{Failure, Outcome, cannot_start_thread};
 use crate::loaded::load_anew;
 use crate::log::LogLevel;
+use crate::object_store;
 use crate::options::serve::{DECLARED, ServeOptions};
 use crate::root::explain;
 use crate::table::Table;
@@ -66,6 +67,8 @@ struct FollowedRoot {
     source: RootSource,
     directory: Arc<Directory>,
     keeper: Keeper,
+    /// What fetches into the directory, where the root is in an object store.
+    puller: Option<object_store::Puller>,
 }
 
 /// What another configuration needs and may fail, before anything is changed by it.
@@ -236,6 +239,9 @@ impl ServedTable {
 /// A root, which may have no tables yet. A directory of files without one was not meant to be a root.
 fn open_root(source: &RootSource, config: &Config) -> Outcome<Arc<Directory>> {
     let failed = |failure| config.at(source.origin, failure);
+    if object_store::is_url(&source.path) {
+        return object_store::directory(&source.path, &config.options).map(Arc::new).map_err(failed);
+    }
     let root = Directory::open(&source.path).map_err(|error| failed(explain(&error, "")))?;
     let has_tables = root.tables().is_ok_and(|tables| !tables.is_empty());
     let entries = fs::read_dir(&source.path).into_iter().flatten().flatten();
@@ -288,6 +294,10 @@ fn follow(
         catalog.require(catalog.add(name.clone()));
     }
     let options = keeper_options(source, config, except(source, config));
+    let puller = match object_store::is_url(&source.path) {
+        true => Some(object_store::pull(source, &directory, &config.options, catalog)?),
+        false => None,
+    };
     let hidden = directory.tables()?.into_iter().filter(|table| options.except.contains(table));
     for table in hidden {
         let root = source.path.display();
@@ -295,7 +305,7 @@ fn follow(
     }
     let root: Arc<dyn Root> = directory.clone();
     let keeper = Keeper::start(root, Arc::clone(catalog), options)?;
-    Ok(FollowedRoot { source: source.clone(), directory, keeper })
+    Ok(FollowedRoot { source: source.clone(), directory, keeper, puller })
 }
 
 fn set_default(config: &Config, catalog: &Catalog) {
@@ -307,6 +317,7 @@ impl FollowingState {
     /// Has everything looked at now.
     fn look(&self) {
         self.roots.iter().for_each(|root| root.keeper.look());
+        self.roots.iter().filter_map(|root| root.puller.as_ref()).for_each(|puller| puller.look());
         self.file_keeper.iter().for_each(FileKeeper::look);
     }
 
@@ -421,6 +432,9 @@ impl FollowingState {
         }
         catalog.drop_unused();
         for root in &self.roots {
+            if let Some(puller) = &root.puller {
+                puller.set_options(object_store::pull_options(&root.source, &config.options));
+            }
             root.keeper.set_options(keeper_options(&root.source, &config, except(&root.source, &config)));
         }
         if let Err(error) = self.follow_files(catalog) {

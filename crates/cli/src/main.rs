@@ -24,6 +24,7 @@ mod load_progress;
 mod loaded;
 mod log;
 mod memory;
+mod object_store;
 mod options;
 mod output;
 mod pair_writer;
@@ -47,6 +48,7 @@ mod table_source;
 mod target;
 mod tls;
 mod users;
+mod when_held;
 
 use std::process::ExitCode;
 

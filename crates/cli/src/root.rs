@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use graven_catalog::root::{Current, RootError, VersionName};
-use graven_catalog::{Directory, TableName};
+use graven_catalog::{Directory, Root, TableName};
 
 use crate::console::{say, warn};
 use crate::failure::{Failure, Outcome, reason};
+use crate::object_store;
 
 /// A version is in its root, but was not switched to.
 pub(crate) const NOT_SWITCHED: u8 = 3;
@@ -30,6 +31,10 @@ impl FromStr for TablePath {
             return Err("expected ROOT/TABLE, a directory and the name of a table in it".to_owned());
         };
         let table = name.parse().map_err(|error| format!("{name:?} is no table's name: {error}"))?;
+        if object_store::is_url(path) && !path.parent().is_some_and(object_store::is_url) {
+            return Err("expected ROOT/TABLE, a bucket and the name of a table in it, as s3://BUCKET/TABLE"
+                .to_owned());
+        }
         let root = match path.parent() {
             Some(root) if root != Path::new("") => root,
             _ => Path::new("."),
@@ -40,16 +45,24 @@ impl FromStr for TablePath {
 
 impl TablePath {
     /// The root, which has to be there.
-    pub(crate) fn open(&self) -> Outcome<Directory> {
-        Directory::open(&self.root).map_err(|error| {
+    pub(crate) fn open(&self) -> Outcome<Box<dyn Root>> {
+        if object_store::is_url(&self.root) {
+            return object_store::open(&self.root);
+        }
+        let directory = Directory::open(&self.root).map_err(|error| {
             let table = &self.table;
             explain(&error, &format!("; `graven publish FILE {}/{table}` makes it", self.root.display()))
-        })
+        })?;
+        Ok(Box::new(directory))
     }
 
     /// The root, which is made if it is not there.
-    pub(crate) fn create(&self) -> Outcome<Directory> {
-        Directory::create(&self.root).map_err(|error| explain(&error, ""))
+    pub(crate) fn create(&self) -> Outcome<Box<dyn Root>> {
+        if object_store::is_url(&self.root) {
+            return object_store::open(&self.root);
+        }
+        let directory = Directory::create(&self.root).map_err(|error| explain(&error, ""))?;
+        Ok(Box::new(directory))
     }
 
     /// The table as it is typed.
@@ -85,6 +98,7 @@ impl TablePath {
             RootError::NothingToRollBackTo { .. } => {
                 (format!("; name one with `graven switch {text} VERSION`"), 1)
             }
+            RootError::Claimed { .. } => (String::new(), NOT_SWITCHED - 1),
             RootError::NoCurrent { .. } => (format!("; `graven switch {text} latest` chooses one"), 1),
             RootError::Current { .. } => (format!("; `graven switch {text} VERSION` writes it anew"), 1),
             RootError::File { source, .. } if is_not_whole(source) => (String::new(), 1),

@@ -8,6 +8,7 @@ use graven_format::Storage;
 
 use crate::config::ValueOrigin;
 use crate::failure::{Failure, Outcome};
+use crate::object_store;
 
 /// A table in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,12 +62,12 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Sorts out what was written: a directory is a root, `NAME=FILE` a file with its table's name, anything else a file whose
+    /// Sorts out what was written: a directory or a bucket is a root, `NAME=FILE` a file with its table's name, anything else a file whose
     /// table is named after it.
     pub(crate) fn sort_out(texts: &[PathBuf]) -> Outcome<Self> {
         let mut sources = Self::default();
         for text in texts {
-            if text.is_dir() {
+            if text.is_dir() || object_store::is_url(text) {
                 sources.roots.push(RootSource {
                     path: text.clone(),
                     only: None,

@@ -77,6 +77,7 @@ mod codec;
 mod cpu;
 mod disk;
 mod error;
+mod front;
 mod header;
 mod home;
 mod index;
@@ -104,6 +105,7 @@ pub use build::{
 pub use change::{Change, FileStamp};
 pub use codec::Codec;
 pub use error::{Error, Problem};
+pub use front::Front;
 pub use info::{Info, SectionInfo};
 pub use key::KeyKind;
 pub use limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};

@@ -12,6 +12,7 @@ mod faults;
 mod job_recipes;
 mod load_balancer;
 mod memcached_clients;
+mod object_store;
 mod other_servers;
 mod parquet;
 mod programs;

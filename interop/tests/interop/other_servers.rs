@@ -45,7 +45,7 @@ impl Drop for OtherServer {
 
 /// A port that nobody listens on, from below those that the system gives to who asks for any: no server of another test,
 /// which listens on port 0, comes between this look and the start of a server.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     const PORTS: std::ops::Range<u32> = 20_000..32_000;
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {

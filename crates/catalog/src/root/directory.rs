@@ -16,8 +16,8 @@ use crate::root::gates::TableSettings;
 use crate::root::name::{TableName, VersionName};
 use crate::root::{CurrentState, Root, VersionFile};
 
-const CURRENT: &str = "CURRENT";
-const SETTINGS: &str = "table.toml";
+pub(crate) const CURRENT: &str = "CURRENT";
+pub(crate) const SETTINGS: &str = "table.toml";
 const LOCK: &str = ".lock";
 
 /// What the names of files begin and end with that are being written.
@@ -25,19 +25,19 @@ const PARTIAL_PREFIX: &str = ".graven-";
 const PARTIAL_SUFFIX: &str = ".partial";
 
 /// What the names of versions end with.
-const VERSION_SUFFIX: &str = ".graven";
+pub(crate) const VERSION_SUFFIX: &str = ".graven";
 
 /// Bytes of a file beside the versions, at most.
-const BESIDE_BYTES_MAX: usize = 64 << 20;
+pub(crate) const BESIDE_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes of a table's settings, at most.
-const SETTINGS_BYTES_MAX: usize = 1 << 20;
+pub(crate) const SETTINGS_BYTES_MAX: usize = 1 << 20;
 
 /// Who may read and write a new file, before the process's mask takes its part.
 const MODE: u32 = 0o666;
 
 /// Versions that are made in one second, at most.
-const SAME_NAME_MAX: u32 = 999;
+pub(crate) const SAME_NAME_MAX: u32 = 999;
 
 /// A directory with a directory for every table.
 #[derive(Clone, Debug)]
@@ -67,7 +67,60 @@ impl Directory {
         Self::open(path)
     }
 
-    fn table(&self, table: &TableName) -> PathBuf {
+    /// Makes a table's directory, and removes what was left in it half written.
+    #[cfg(feature = "objects")]
+    pub(crate) fn make_table(&self, table: &TableName) -> Result<(), RootError> {
+        let directory = self.table(table);
+        make_directory(&directory)?;
+        Self::remove_strays(&directory);
+        Ok(())
+    }
+
+    /// Writes a small file beside the versions in one step.
+    #[cfg(feature = "objects")]
+    pub(crate) fn write_beside(&self, table: &TableName, file: &str, bytes: &[u8]) -> Result<(), RootError> {
+        let directory = self.table(table);
+        let path = directory.join(file);
+        let mut partial = Self::partial(&directory)?;
+        let written = partial.write_all(bytes).and_then(|()| partial.as_file().sync_all());
+        written.map_err(RootError::io("write", &path))?;
+        partial.persist(&path).map_err(|error| RootError::io("replace", &path)(error.error))?;
+        sync_directory(&directory)
+    }
+
+    /// Removes a small file beside the versions, if it is there.
+    #[cfg(feature = "objects")]
+    pub(crate) fn remove_beside(&self, table: &TableName, file: &str) -> Result<(), RootError> {
+        let path = self.table(table).join(file);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(RootError::io("remove", path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the file at `partial`, in the table's directory and on disk, the name of a version, whatever has that name.
+    #[cfg(feature = "objects")]
+    pub(crate) fn name_version(
+        &self,
+        table: &TableName,
+        version: &VersionName,
+        partial: &Path,
+    ) -> Result<(), RootError> {
+        let path = self.version(table, version);
+        fs::rename(partial, &path).map_err(RootError::io("name", path))?;
+        sync_directory(&self.table(table))
+    }
+
+    /// Removes a table with all that is in its directory.
+    #[cfg(feature = "objects")]
+    pub(crate) fn remove_table(&self, table: &TableName) -> Result<(), RootError> {
+        let directory = self.table(table);
+        fs::remove_dir_all(&directory).map_err(RootError::io("remove", directory))
+    }
+
+    pub(crate) fn table(&self, table: &TableName) -> PathBuf {
         self.path.join(table.as_str())
     }
 
@@ -259,11 +312,7 @@ impl Root for Directory {
         let Some(bytes) = read_bounded(&path, SETTINGS_BYTES_MAX)? else {
             return Ok(TableSettings::default());
         };
-        let settings = match std::str::from_utf8(&bytes) {
-            Ok(text) => TableSettings::read(text),
-            Err(_) => Err("expected text, found bytes that are not UTF-8".to_owned()),
-        };
-        settings.map_err(|reason| RootError::Settings { path, reason })
+        TableSettings::read_bytes(&bytes).map_err(|reason| RootError::Settings { path, reason })
     }
 
     fn beside(&self, table: &TableName, file: &str) -> Result<Option<Vec<u8>>, RootError> {

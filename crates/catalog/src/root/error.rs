@@ -44,6 +44,31 @@ pub enum RootError {
         /// The version.
         version: VersionName,
     },
+    /// The version is being put there by another publisher, or by one that was killed.
+    Claimed {
+        /// The table.
+        table: TableName,
+        /// The version.
+        version: VersionName,
+        /// What is there as long as somebody does.
+        claim: String,
+    },
+    /// The root has no tables, and had some.
+    NoTables {
+        /// The root.
+        root: String,
+    },
+    /// A version has no room where versions are kept.
+    NoRoom {
+        /// The version.
+        version: VersionName,
+        /// Its bytes.
+        bytes: u64,
+        /// Bytes of the versions that are there.
+        here: u64,
+        /// Bytes that may be there.
+        bytes_max: u64,
+    },
     /// `CURRENT` does not say which version answers.
     Current {
         /// The table.
@@ -149,6 +174,15 @@ impl fmt::Display for RootError {
             Self::VersionExists { table, version } => {
                 write!(f, "{table} has a version {version} already, and a version is never replaced")
             }
+            Self::Claimed { table, version, claim } => write!(
+                f,
+                "{table}@{version} is being put there by another publisher; if that was killed, remove {claim}"
+            ),
+            Self::NoTables { root } => write!(f, "{root} has no tables any longer"),
+            Self::NoRoom { version, bytes, here, bytes_max } => write!(
+                f,
+                "{version} has {bytes} bytes, which have no room beside {here} within {bytes_max}: the others are needed"
+            ),
             Self::Current { table, reason } => write!(f, "CURRENT of {table}: {reason}"),
             Self::Settings { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::File { path, source } => write!(f, "{}: {source}", path.display()),
@@ -182,6 +216,19 @@ impl fmt::Display for RootError {
             }
             Self::NoCurrent { table } => write!(f, "no version of {table} answers yet"),
             Self::Stopped => f.write_str("stopped before it was done"),
+        }
+    }
+}
+
+#[cfg(feature = "objects")]
+impl From<graven_objects::ObjectError> for RootError {
+    fn from(error: graven_objects::ObjectError) -> Self {
+        use graven_objects::{ObjectError, ObjectProblem};
+        let ObjectError { doing, url, problem } = error;
+        match problem {
+            ObjectProblem::Stopped => Self::Stopped,
+            ObjectProblem::File(source) => Self::Io { doing, path: url.into(), source },
+            problem => Self::Io { doing, path: url.into(), source: io::Error::new(problem.kind(), problem) },
         }
     }
 }

@@ -70,6 +70,14 @@ impl TryFrom<String> for Share {
 }
 
 impl TableSettings {
+    /// As [`Self::read`], of bytes that may be no text.
+    pub(crate) fn read_bytes(bytes: &[u8]) -> Result<Self, String> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::read(text),
+            Err(_) => Err("expected text, found bytes that are not UTF-8".to_owned()),
+        }
+    }
+
     /// Reads a `table.toml`.
     ///
     /// # Errors

@@ -7,11 +7,13 @@
 //! ROOT/prices/table.toml                 optional: gates and settings
 //! ```
 //!
-//! [`Directory`] is a root in a file system. What publishers and servers need of a root is the trait [`Root`], so that an
-//! object store can be one.
+//! [`Directory`] is a root in a file system, `BucketRoot` one in an object store. What publishers and servers need of a root is the
+//! trait [`Root`].
 
-mod current;
-mod directory;
+#[cfg(feature = "objects")]
+pub(crate) mod bucket;
+pub(crate) mod current;
+pub(crate) mod directory;
 mod error;
 mod gates;
 mod name;
@@ -25,6 +27,8 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+#[cfg(feature = "objects")]
+pub use bucket::BucketRoot;
 pub use current::{Current, HISTORY_MAX, HistoryEntry, NOTE_BYTES_MAX, NotCurrent, Verb};
 pub use directory::Directory;
 pub use error::RootError;
@@ -113,11 +117,27 @@ pub trait Root: Debug + Send + Sync {
     /// When it cannot be read.
     fn beside(&self, table: &TableName, file: &str) -> Result<Option<Vec<u8>>, RootError>;
 
-    /// Opens a version.
+    /// Opens a version, as far as a [`Store`](graven_format::Store) reads it that is opened as
+    /// [`Storage::Memory`](graven_format::Storage::Memory) and not asked for a key.
     ///
     /// # Errors
     /// [`RootError::NoVersion`] when it is not there, and when it cannot be read.
     fn open(&self, table: &TableName, version: &VersionName) -> Result<File, RootError>;
+
+    /// As [`Self::open`], for who reads all of it: where that has to be fetched first, `progress` is told how many bytes of how
+    /// many are there, and stops with `false`.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and [`RootError::Stopped`].
+    fn open_whole(
+        &self,
+        table: &TableName,
+        version: &VersionName,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<File, RootError> {
+        let _ = progress;
+        self.open(table, version)
+    }
 
     /// Copies `file` into the table as `version`, or the first free name behind it where that is taken and `exact` is not
     /// asked for. The copy is whole, checked by `check` and on disk before it has its name. Returns the name.

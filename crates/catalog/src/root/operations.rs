@@ -20,6 +20,19 @@ pub enum SwitchTarget {
     Latest,
 }
 
+impl SwitchTarget {
+    /// The version that is meant now.
+    ///
+    /// # Errors
+    /// When the root cannot be read, and [`RootError::NoCurrent`] when it has no version that is the latest.
+    pub fn version(&self, root: &dyn Root, table: &TableName) -> Result<VersionName, RootError> {
+        match self {
+            Self::Version(version) => Ok(version.clone()),
+            Self::Latest => latest(root, table, &root.current(table)?),
+        }
+    }
+}
+
 /// Switches a table to a version that is whole and passes its gates; with `force`, whatever those say. Returns what `CURRENT`
 /// says then. `progress` is told every now and then how many bytes are verified, and of how many; `false` stops.
 ///
@@ -40,6 +53,7 @@ pub fn switch(
         let before = root.current(table)?;
         let version = match target {
             SwitchTarget::Version(version) => version.clone(),
+            // By the `CURRENT` that is replaced.
             SwitchTarget::Latest => latest(root, table, &before)?,
         };
         check_may_switch(table, &before, &version, force)?;
@@ -48,7 +62,9 @@ pub fn switch(
         }
         // That may take long, and others shall not wait for it.
         drop(lock);
-        let candidate = open(root, table, &version)?;
+        let file = root.open_whole(table, &version, progress)?;
+        let candidate = Store::from_file(file, Storage::Memory)
+            .map_err(|source| file_error(root, table, &version, source))?;
         verify(&candidate, progress, &|source| file_error(root, table, &version, source))?;
         verified = Some(version);
     }

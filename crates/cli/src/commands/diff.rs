@@ -5,11 +5,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use graven_catalog::root::RootError;
-use graven_catalog::{KeyChange, Root, diff};
+use graven_catalog::{KeyChange, diff};
 use graven_format::{Storage, Store};
 
 use crate::console::{count, say};
 use crate::failure::{Failure, Outcome, reason};
+use crate::object_store;
 use crate::root::{TablePath, explain as explain_root, parse_version};
 use crate::table::{explain, open_carved};
 
@@ -74,7 +75,7 @@ fn open(text: &str) -> Outcome<Store> {
         Some((table, version)) if !Path::new(text).exists() => {
             let at: TablePath = table.parse().map_err(Failure::new)?;
             let version = parse_version(version).map_err(Failure::new)?;
-            let opened = at.open()?.open(&at.table, &version);
+            let opened = at.open()?.open_whole(&at.table, &version, &mut |_, _| true);
             let file = opened.map_err(|error| match error {
                 error @ RootError::NoVersion { .. } => Failure::new(error.to_string()),
                 error => explain_root(&error, ""),
@@ -82,7 +83,7 @@ fn open(text: &str) -> Outcome<Store> {
             Store::from_file(file, Storage::Memory).map_err(|error| explain(text, &error))?
         }
         // A table stands for the version that answers.
-        _ if Path::new(text).is_dir() => {
+        _ if Path::new(text).is_dir() || object_store::is_url(Path::new(text)) => {
             let at: TablePath = text.parse().map_err(Failure::new)?;
             let root = at.open()?;
             let state = root.current(&at.table).map_err(|error| explain_root(&error, ""))?;
@@ -91,7 +92,8 @@ fn open(text: &str) -> Outcome<Store> {
                     "{text}: no version answers; name one, as in {text}@VERSION"
                 )));
             };
-            let file = root.open(&at.table, current.version()).map_err(|error| explain_root(&error, ""))?;
+            let file = root.open_whole(&at.table, current.version(), &mut |_, _| true);
+            let file = file.map_err(|error| explain_root(&error, ""))?;
             Store::from_file(file, Storage::Memory).map_err(|error| explain(text, &error))?
         }
         _ => *open_carved(Path::new(text))?.map_err(|error| explain(text, &error))?.store,

@@ -18,6 +18,7 @@ use crate::console::warn;
 use crate::failure::{Failure, Outcome, reason};
 use crate::input;
 use crate::json_bytes;
+use crate::object_store;
 use crate::output::{self, STANDARD_OUTPUT, Stop};
 use crate::row_members::RowMembers;
 use crate::table::{self, OpenTable};
@@ -40,7 +41,8 @@ pub(crate) struct Arguments {
     trust: TrustFlags,
     /// A server as HOST:PORT (HTTP), `http://HOST:PORT/PATH/{key}`, `redis://HOST[:PORT]`,
     /// `memcached://HOST[:PORT]`, with TLS `https://`, `rediss://` or `memcacheds://`, or [redis+|memcached+]unix:PATH, or the path of a file; what
-    /// exists as a file is a file
+    /// exists as a file is a file. A table in a bucket is s3://BUCKET/PREFIX/TABLE, a carved file behind a web server
+    /// https://HOST/PATH.graven
     target: OsString,
     /// The keys; `-` alone reads them from standard input, one a line
     #[arg(value_name = "KEY", required = true)]
@@ -109,6 +111,8 @@ enum LookupSource {
     /// `HMGET` does not tell a number from a text.
     ServerRows(Box<Client>, Option<RowMembers>),
     Carved(OpenTable),
+    /// A carved file in an object store or behind a web server.
+    Object(Box<object_store::ObjectTable>),
     /// A carved file whose values have columns, of which these are asked for, if not all.
     Rows(OpenTable, Option<Projection>),
     /// Read once, for all keys.
@@ -162,6 +166,12 @@ impl LookupSource {
                 }
             });
         }
+        if object_store::names_table(&text) {
+            if !arguments.form.fields.is_empty() {
+                return Err(Failure::new(format!("{text}: --fields is for servers and files; leave it out")));
+            }
+            return object_store::ObjectTable::open(&text).map(|table| Self::Object(Box::new(table)));
+        }
         match text.parse::<Target>() {
             Ok(server) => {
                 let fields = &arguments.form.fields[..];
@@ -200,7 +210,10 @@ impl LookupSource {
 
     /// Whether values are rows.
     fn has_rows(&self) -> bool {
-        matches!(self, Self::Rows(..) | Self::ServerRows(..))
+        match self {
+            Self::Object(table) => table.has_rows(),
+            _ => matches!(self, Self::Rows(..) | Self::ServerRows(..)),
+        }
     }
 
     /// Hands the value of each of `keys` to `each`, in their order.
@@ -234,6 +247,14 @@ impl LookupSource {
                     value.clear();
                     let found = store.get(key.as_ref(), &mut value);
                     let found = found.map_err(|error| table::explain(name, &error))?;
+                    each(key.as_ref(), found.then_some(&value))
+                })
+            }
+            Self::Object(table) => {
+                let mut value = Vec::new();
+                keys.iter().try_for_each(|key| {
+                    value.clear();
+                    let found = table.get(key.as_ref(), &mut value)?;
                     each(key.as_ref(), found.then_some(&value))
                 })
             }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use graven_catalog::Root;
 use graven_catalog::root::{Publish, Retention, RootError, VersionName, publish, retain};
-use graven_catalog::{Directory, Root};
 use graven_format::Store;
 
 use crate::console::{count, say, warn};
@@ -31,7 +31,7 @@ use crate::signals::{outlive_file_limits, stop_on_signals};
 pub(crate) struct Arguments {
     /// The carved file
     file: PathBuf,
-    /// The table: a directory, and a name in it; both are made if they are not there
+    /// The table: a directory or bucket, as s3://BUCKET/PREFIX, and a name in it; made if it is not there
     #[arg(value_name = "ROOT/TABLE")]
     table: TablePath,
     /// The version's name [default: the time, as 20261126T020000Z]
@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         force: arguments.force,
         progress: &mut progress,
     };
-    let published = publish(&root, &at.table, file, options);
+    let published = publish(&*root, &at.table, file, options);
     bar.finish_and_clear();
     let published = match published {
         Ok(published) => published,
@@ -105,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         Some(Ok(current)) => say(answers(&at.table, &current))?,
         Some(Err(error)) => return at.refused(&error),
     }
-    match remove_old(&root, arguments) {
+    match remove_old(&*root, arguments) {
         Ok(0) => {}
         Ok(removed) => say(format_args!("removed {} that need not be kept", count(removed, "version")))?,
         // What was asked for first is done, and the next publish removes them.
@@ -115,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
 }
 
 /// Removes the versions that need not be kept, where that is asked for; how many.
-fn remove_old(root: &Directory, arguments: &Arguments) -> Result<u64, RootError> {
+fn remove_old(root: &dyn Root, arguments: &Arguments) -> Result<u64, RootError> {
     let table = &arguments.table.table;
     let keep = match arguments.keep {
         Some(keep) => Some(keep),

@@ -25,5 +25,5 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let Arguments { table, note } = arguments;
     let root = table.open()?;
-    table.report(resume(&root, &table.table, note))
+    table.report(resume(&*root, &table.table, note))
 }

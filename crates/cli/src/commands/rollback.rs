@@ -31,5 +31,5 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let Arguments { table, to, reason } = arguments;
     let root = table.open()?;
-    table.report(rollback(&root, &table.table, to.as_ref(), reason))
+    table.report(rollback(&*root, &table.table, to.as_ref(), reason))
 }

@@ -21,6 +21,7 @@ use crate::first_request;
 use crate::followers::{Followers, ServedTable, options_of};
 use crate::loaded::{Loaded, megabytes};
 use crate::log;
+use crate::object_store;
 use crate::options::serve::ServeFlags;
 use crate::service_manager::{self, HandedSockets};
 use crate::shell;
@@ -36,8 +37,8 @@ use crate::users::{self, ServedUsers};
 /// tables, read its configuration file, its users and its certificates again, and open its access log again.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A carved file, or text, tsv, csv or jsonl, where `-` is standard input; NAME=FILE names its table; a directory is a
-    /// root with all its tables
+    /// A carved file, or text, tsv, csv or jsonl, where `-` is standard input; NAME=FILE names its table; a directory or
+    /// s3://BUCKET/PREFIX is a root
     #[arg(value_name = "TABLE")]
     tables: Vec<PathBuf>,
     /// A configuration file with options and tables, or GRAVEN_CONFIG [default: none]
@@ -152,7 +153,10 @@ fn status_options(config: &Config) -> StatusOptions {
     let commands = match (config.sources.roots.as_slice(), config.sources.files.as_slice()) {
         ([root], []) => {
             // Names of tables are plain words, which a shell reads as part of the word before them.
-            let root = std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone());
+            let root = match object_store::is_url(&root.path) {
+                true => root.path.clone(),
+                false => std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone()),
+            };
             let root = shell::file(&root.to_string_lossy());
             let table = format!("{}/{{table}}", root.trim_end_matches('/'));
             ["versions {}", "switch {} {version}", "rollback {}", "resume {}"]

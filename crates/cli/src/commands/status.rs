@@ -47,6 +47,30 @@ struct ReportedTable {
     storage: Option<String>,
     age_seconds: Option<u64>,
     loading: Option<ReportedLoad>,
+    source: Option<ReportedSource>,
+}
+
+/// How it stands with the object store that a table's versions come from.
+#[derive(Deserialize)]
+struct ReportedSource {
+    state: String,
+    reason: Option<String>,
+    version: Option<String>,
+    done_bytes: Option<u64>,
+    total_bytes: Option<u64>,
+}
+
+impl ReportedSource {
+    fn text(self) -> String {
+        match (self.reason, self.version, self.done_bytes, self.total_bytes) {
+            (None, Some(version), Some(done), Some(total)) => {
+                let percent = (u128::from(done) * 100).checked_div(total.into()).unwrap_or(100);
+                format!("{version} is being fetched, {percent} %")
+            }
+            (Some(reason), ..) => reason,
+            _ => self.state,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -146,7 +170,7 @@ impl StatusLine {
             bytes: is_there.then_some(table.bytes),
             storage: table.storage,
             state: table.state,
-            reason: table.reason.or(loading),
+            reason: table.reason.or(loading).or(table.source.map(ReportedSource::text)),
         }
     }
 }

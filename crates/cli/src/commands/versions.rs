@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::console::say;
 use crate::failure::{Failure, Outcome};
+use crate::object_store;
 use crate::root::{TablePath, explain};
 
 /// List the versions of tables, and which of them answer
@@ -49,7 +50,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
 }
 
 /// The root and its tables that a path means: a directory with versions or a `CURRENT` in it is a table.
-fn tables(path: &Path) -> Outcome<(Directory, Vec<TableName>)> {
+fn tables(path: &Path) -> Outcome<(Box<dyn Root>, Vec<TableName>)> {
+    if object_store::is_url(path) {
+        return tables_of_url(path);
+    }
     let has_versions = || {
         let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
         entries.map(|entry| entry.file_name()).any(|name| {
@@ -64,6 +68,21 @@ fn tables(path: &Path) -> Outcome<(Directory, Vec<TableName>)> {
     }
     let root = Directory::open(path).map_err(|error| explain(&error, ""))?;
     let tables = root.tables().map_err(|error| explain(&error, ""))?;
+    Ok((Box::new(root), tables))
+}
+
+/// As [`tables`] of a URL: what has versions or a `CURRENT` is a table.
+fn tables_of_url(path: &Path) -> Outcome<(Box<dyn Root>, Vec<TableName>)> {
+    let cannot = |error| explain(&error, "");
+    if let Ok(at) = path.display().to_string().parse::<TablePath>() {
+        let root = at.open()?;
+        let has_versions = !root.versions(&at.table).map_err(cannot)?.is_empty();
+        if has_versions || root.current(&at.table).map_err(cannot)?.current.is_some() {
+            return Ok((root, vec![at.table]));
+        }
+    }
+    let root = object_store::open(path)?;
+    let tables = root.tables().map_err(cannot)?;
     Ok((root, tables))
 }
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use graven_catalog::TableName;
 
 use crate::failure::{Failure, Outcome};
+use crate::object_store;
 use crate::options::Written;
 use crate::options::serve::{DECLARED, ServeOptions};
 use crate::table_source::{FileSource, RootSource, Sources};
@@ -100,6 +101,11 @@ impl Given {
         if let (Some(users), Some(ValueOrigin::File(_))) = (&mut options.users, origins.get("users")) {
             *users = folder.join(&*users);
         }
+        if let (Some(directory), Some(ValueOrigin::File(_))) =
+            (&mut options.data_dir, origins.get("data-dir"))
+        {
+            *directory = folder.join(&*directory);
+        }
         for entry in file.tables {
             add(&mut sources, entry, folder);
         }
@@ -125,7 +131,8 @@ fn add(sources: &mut Sources, entry: TableEntry, folder: &Path) {
             sources.files.push(FileSource { name, path, storage, watch, origin });
         }
         (TablePlace::Root(path), only) => {
-            let root = RootSource { path: folder.join(path), only, storage, origin };
+            let path = if object_store::is_url(&path) { path } else { folder.join(path) };
+            let root = RootSource { path, only, storage, origin };
             if !sources.roots.iter().any(|other| other.is_same(&root)) {
                 sources.roots.push(root);
             }
@@ -207,6 +214,8 @@ impl Config {
         options.watch = next.options.watch;
         options.poll = next.options.poll;
         options.load_rate = next.options.load_rate;
+        options.download_rate = next.options.download_rate;
+        options.data_max = next.options.data_max;
         options.log = next.options.log;
         let differs =
             DECLARED.iter().filter(|declared| declared.show(&options) != declared.show(&next.options));

@@ -292,7 +292,10 @@ fn an_option_changes_while_a_server_runs_or_is_named_as_one_that_needs_a_restart
             assert_eq!((restart, config.options), (vec![declared.name], before.options.clone()));
         }
     }
-    assert_eq!(changing, ["default", "watch", "hold", "poll", "load-rate", "log"]);
+    assert_eq!(
+        changing,
+        ["default", "watch", "hold", "poll", "load-rate", "data-max", "download-rate", "log"]
+    );
 }
 
 #[test]

@@ -46,6 +46,12 @@ pub(crate) struct ServeOptions {
     pub(crate) poll: Duration,
     /// Bytes a second that a version is checked with before it answers; 0 for as fast as it goes.
     pub(crate) load_rate: u64,
+    /// Where versions of roots in object stores are kept.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Bytes that may be there; 0 for as many as there is room for.
+    pub(crate) data_max: u64,
+    /// Bytes a second that are fetched of them; 0 for as fast as it goes.
+    pub(crate) download_rate: u64,
     /// Where a carved file is kept; `None` chooses by the memory that there is.
     pub(crate) storage: Option<graven_format::Storage>,
     pub(crate) log: LevelFilter,
@@ -113,6 +119,9 @@ impl Default for ServeOptions {
             watch: false,
             poll: keeper.poll,
             load_rate: keeper.load_rate.unwrap_or(0),
+            data_dir: None,
+            data_max: 0,
+            download_rate: 0,
             storage: None,
             log: LevelFilter::INFO,
             log_format: LogFormat::Text,
@@ -278,6 +287,34 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         "load-rate",
         "Bytes a second that a new version is checked with while another answers",
         ServeValue::Size(|options| &mut options.load_rate, ANY),
+    )
+    .more("0 is as fast as it goes"),
+    rare(
+        Table,
+        "data-dir",
+        "The directory for versions of a root in an object store",
+        ServeValue::Text {
+            value_name: "DIR",
+            read: |options, text| {
+                options.data_dir = Some(text.into());
+                Ok(())
+            },
+            show: |options| show_path(options.data_dir.as_ref()),
+        },
+    )
+    .more("They are fetched into it, and served from it where the store cannot be reached. One process a directory; needs a graven built with the feature `object-store`"),
+    rare(
+        Table,
+        "data-max",
+        "Bytes of versions in that directory",
+        ServeValue::Size(|options| &mut options.data_max, ANY),
+    )
+    .more("0 is as many as there is room for. The oldest go first, and those that answer or that a rollback goes back to never"),
+    rare(
+        Table,
+        "download-rate",
+        "Bytes a second that are fetched from an object store",
+        ServeValue::Size(|options| &mut options.download_rate, ANY),
     )
     .more("0 is as fast as it goes"),
     common(

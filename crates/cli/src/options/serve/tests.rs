@@ -23,7 +23,7 @@ fn line(arguments: &[&str]) -> Result<ServeOptions, String> {
 }
 
 /// A value of each option that is not its default.
-pub(crate) const OTHERS: [(&str, &str); 64] = [
+pub(crate) const OTHERS: [(&str, &str); 67] = [
     ("default", "prices"),
     ("watch", "true"),
     ("no-status", "true"),
@@ -31,6 +31,9 @@ pub(crate) const OTHERS: [(&str, &str); 64] = [
     ("database", "3=prices"),
     ("poll", "7s"),
     ("load-rate", "7KiB"),
+    ("data-dir", "/data"),
+    ("data-max", "7GiB"),
+    ("download-rate", "7MiB"),
     ("duplicates", "first"),
     ("trim", "true"),
     ("key", "id,\"a,b\""),

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use graven_catalog::{Condition, Snapshot, TableId, TableState, TableVersion};
+use graven_catalog::{Condition, Snapshot, SourceCondition, TableId, TableState, TableVersion, VersionName};
 use serde::Serialize;
 
 use crate::answer::access::Asker;
@@ -28,6 +28,11 @@ pub(super) struct Description<'a> {
     age_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     loading: Option<Loading<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<SourceReport<'a>>,
+    /// Versions that were fetched from an object store and are here, whichever answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetched: Option<Vec<&'a str>>,
     /// Every version that may be named.
     versions: Vec<&'a str>,
 }
@@ -38,6 +43,26 @@ struct Loading<'a> {
     version: &'a str,
     done_bytes: u64,
     total_bytes: u64,
+}
+
+/// How it stands with the object store that versions are fetched from.
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+enum SourceReport<'a> {
+    Fetching { version: &'a str, done_bytes: u64, total_bytes: u64 },
+    Failing { reason: &'a str },
+}
+
+impl<'a> SourceReport<'a> {
+    fn of(source: &'a SourceCondition) -> Option<Self> {
+        match source {
+            SourceCondition::Fine => None,
+            SourceCondition::Fetching { version, done, total } => {
+                Some(Self::Fetching { version: version.as_str(), done_bytes: *done, total_bytes: *total })
+            }
+            SourceCondition::Failing { reason } => Some(Self::Failing { reason }),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -75,7 +100,14 @@ fn missing(table: &TableState) -> String {
             format!("{name}: {version} is loading, {} %", done * 100 / total)
         }
         Condition::Refused { version, reason } => format!("{name}: {version} is refused: {reason}"),
-        _ => format!("{name}: no version answers yet"),
+        _ => match table.source() {
+            SourceCondition::Fetching { version, done, total } => {
+                let percent = (u128::from(*done) * 100).checked_div((*total).into()).unwrap_or(100);
+                format!("{name}: {version} is being fetched, {percent} %")
+            }
+            SourceCondition::Failing { reason } => format!("{name}: no version is here: {reason}"),
+            SourceCondition::Fine => format!("{name}: no version answers yet"),
+        },
     }
 }
 
@@ -108,6 +140,8 @@ pub(super) fn describe<'a>(snapshot: &Snapshot, table: &'a TableState) -> Descri
         since: version.map(|version| unix_seconds(version.since())),
         age_seconds: made.map(|made| made.elapsed().unwrap_or_default().as_secs()),
         loading,
+        source: SourceReport::of(table.source()),
+        fetched: table.fetched().map(|fetched| fetched.iter().map(VersionName::as_str).collect()),
         versions: table.versions().map(|version| version.name().as_str()).collect(),
     }
 }

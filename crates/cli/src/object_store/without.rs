@@ -1,0 +1,66 @@
+//! What is said where this graven was built without object stores.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::Arc;
+
+use graven_catalog::{Catalog, Directory, Root, RootError};
+
+use crate::failure::{Failure, Outcome, not_built_in};
+use crate::options::serve::ServeOptions;
+use crate::output::Stop;
+use crate::table_source::RootSource;
+
+fn without(url: &str) -> Failure {
+    not_built_in(&format!("{url} is in an object store"), "object-store")
+}
+
+pub(crate) fn open(url: &Path) -> Outcome<Box<dyn Root>> {
+    Err(without(&url.display().to_string()))
+}
+
+pub(crate) fn directory(url: &Path, _: &ServeOptions) -> Outcome<Directory> {
+    Err(without(&url.display().to_string()))
+}
+
+/// Fetches nothing, and there is none.
+pub(crate) struct NoPuller(Infallible);
+
+impl NoPuller {
+    pub(crate) fn look(&self) {
+        match self.0 {}
+    }
+
+    pub(crate) fn set_options(&self, (): ()) {
+        match self.0 {}
+    }
+}
+
+pub(crate) fn pull_options(_: &RootSource, _: &ServeOptions) {}
+
+pub(crate) fn pull(
+    source: &RootSource,
+    _: &Directory,
+    _: &ServeOptions,
+    _: &Arc<Catalog>,
+) -> Result<NoPuller, RootError> {
+    let path = source.path.clone();
+    Err(RootError::Io { doing: "fetch from", path, source: std::io::ErrorKind::Unsupported.into() })
+}
+
+/// A table that cannot be opened.
+pub(crate) struct NoObjectTable(Infallible);
+
+impl NoObjectTable {
+    pub(crate) fn open(url: &str) -> Outcome<Self> {
+        Err(without(url))
+    }
+
+    pub(crate) fn has_rows(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn get(&self, _: &[u8], _: &mut Vec<u8>) -> Result<bool, Stop> {
+        match self.0 {}
+    }
+}

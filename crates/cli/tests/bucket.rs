@@ -1,0 +1,302 @@
+//! Roots in an object store, as people type them; without the feature, what has it.
+
+mod support;
+
+use support::run;
+
+#[cfg(not(feature = "object-store"))]
+#[test]
+fn a_build_without_the_feature_says_which_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t.graven");
+    std::fs::write(folder.path().join("t.data"), "k v\n").unwrap();
+    let text = folder.path().join("t.data");
+    let built = run(&["build", text.to_str().unwrap(), "-o", file.to_str().unwrap()]);
+    assert_eq!(built.status, Some(0), "{}", built.err);
+    for arguments in [
+        &["publish", file.to_str().unwrap(), "s3://shop/root/prices"][..],
+        &["versions", "s3://shop/root"],
+        &["switch", "s3://shop/root/prices", "latest"],
+        &["rollback", "s3://shop/root/prices"],
+        &["resume", "gs://shop/root/prices"],
+        &["diff", "s3://shop/root/prices", file.to_str().unwrap()],
+        &[
+            "serve",
+            "s3://shop/root",
+            "--data-dir",
+            folder.path().to_str().unwrap(),
+            "--listen",
+            "127.0.0.1:0",
+        ],
+        &["get", "s3://shop/root/prices", "k"],
+        &["get", "https://example.org/t.graven", "k"],
+    ] {
+        let ended = run(arguments);
+        assert_eq!((ended.status, ended.out.as_str()), (Some(2), ""), "{arguments:?}: {}", ended.err);
+        assert!(ended.err.contains("--features object-store"), "{arguments:?}: {}", ended.err);
+    }
+}
+
+#[test]
+fn a_bucket_alone_is_no_table() {
+    for arguments in [&["switch", "s3://shop", "latest"], &["switch", "s3://shop/", "latest"]] {
+        let ended = run(arguments);
+        assert_eq!(ended.status, Some(2));
+        assert!(ended.err.contains("expected ROOT/TABLE"), "{}", ended.err);
+    }
+}
+
+#[cfg(feature = "object-store")]
+#[path = "../../objects/tests/stores/fake_s3.rs"]
+mod fake_s3;
+
+#[cfg(feature = "object-store")]
+mod with_the_feature {
+    use std::io::{BufRead, BufReader};
+    use std::path::Path;
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use super::fake_s3::{FakeS3, Fault};
+    use super::support::{Ended, graven};
+
+    /// Nothing here takes this long.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    struct Shop {
+        store: FakeS3,
+        folder: tempfile::TempDir,
+    }
+
+    impl Shop {
+        fn new() -> Self {
+            Self { store: FakeS3::start(), folder: tempfile::tempdir().unwrap() }
+        }
+
+        fn command(&self, arguments: &[&str]) -> Command {
+            let mut command = graven();
+            command.args(arguments).envs(self.store.environment()).current_dir(self.folder.path());
+            command
+        }
+
+        #[track_caller]
+        fn run(&self, arguments: &[&str], status: i32) -> Ended {
+            let ended: Ended = self.command(arguments).stdin(Stdio::null()).output().unwrap().into();
+            assert_eq!(ended.status, Some(status), "{arguments:?}: {}{}", ended.out, ended.err);
+            ended
+        }
+
+        /// A carved file in which `apple` has this price.
+        fn file(&self, price: &str) -> String {
+            let text = format!("{price}.data");
+            std::fs::write(self.folder.path().join(&text), format!("apple {price}\nplum 0.30\n")).unwrap();
+            let file = format!("{price}.graven");
+            self.run(&["build", &text, "-o", &file], 0);
+            file
+        }
+
+        fn publish(&self, price: &str) {
+            self.run(
+                &["publish", &self.file(price), "s3://shop/root/prices", "--as", &format!("v{price}")],
+                0,
+            );
+        }
+    }
+
+    struct Node {
+        child: Child,
+        address: String,
+    }
+
+    impl Node {
+        fn start(shop: &Shop, data: &Path) -> Self {
+            let data = data.to_str().unwrap();
+            let arguments =
+                ["serve", "s3://shop/root", "--data-dir", data, "--poll", "20ms", "--listen", "127.0.0.1:0"];
+            let mut command = shop.command(&arguments);
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let address =
+                lines.find_map(|line| Some(line.unwrap().strip_prefix("listening on ")?.to_owned()));
+            Self { child, address: address.expect("the server says where it listens") }
+        }
+
+        /// The price of an apple.
+        fn price(&self, shop: &Shop) -> String {
+            let ended: Ended = shop.command(&["get", &self.address, "apple"]).output().unwrap().into();
+            ended.out.trim().to_owned()
+        }
+
+        fn until_price(&self, shop: &Shop, price: &str) {
+            let began = Instant::now();
+            while self.price(shop) != price {
+                assert!(began.elapsed() < PATIENCE, "it does not answer {price}");
+            }
+        }
+    }
+
+    impl Drop for Node {
+        fn drop(&mut self) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_published_to_and_listed_and_switched_as_a_directory() {
+        let shop = Shop::new();
+        shop.publish("1.20");
+        shop.publish("1.25");
+        let listed = shop.run(&["versions", "s3://shop/root"], 0).out;
+        assert!(listed.contains("* v1.25") && listed.contains("  v1.20"), "{listed}");
+        assert_eq!(shop.run(&["versions", "s3://shop/root/prices"], 0).out, listed);
+        let differs = shop.run(&["diff", "s3://shop/root/prices@v1.20", "s3://shop/root/prices"], 1).out;
+        assert!(differs.starts_with("0 added, 0 removed, 1 changed"), "{differs}");
+        let back = shop.run(&["rollback", "s3://shop/root/prices", "--reason", "wrong"], 0).out;
+        assert!(back.starts_with("prices@v1.20 answers, frozen"), "{back}");
+        let frozen = shop.run(&["switch", "s3://shop/root/prices", "latest"], 3).err;
+        assert!(frozen.contains("`graven resume s3://shop/root/prices` ends that"), "{frozen}");
+        shop.run(&["resume", "s3://shop/root/prices"], 0);
+        let missing = shop.run(&["switch", "s3://shop/root/prices", "v9"], 1).err;
+        assert!(missing.contains("v1.25, v1.20"), "{missing}");
+    }
+
+    #[test]
+    fn a_key_of_a_table_in_a_bucket_or_behind_a_web_server_takes_a_few_small_reads() {
+        let shop = Shop::new();
+        shop.publish("1.20");
+        for target in [
+            "s3://shop/root/prices".to_owned(),
+            format!("{}/shop/root/prices/v1.20.graven", shop.store.endpoint()),
+        ] {
+            shop.store.take_log();
+            assert_eq!(shop.run(&["get", &target, "apple"], 0).out, "1.20\n");
+            let log = shop.store.take_log();
+            assert!(log.len() <= 6, "{} requests", log.len());
+            let ranges =
+                log.iter().filter(|request| request.key.ends_with(".graven") && request.method == "GET");
+            assert!(
+                ranges.clone().count() > 0 && ranges.clone().all(|request| request.header("range").is_some())
+            );
+            shop.run(&["get", &target, "pear"], 1);
+        }
+        assert!(shop.run(&["get", "s3://shop/root/nothing", "k"], 2).err.contains("no version"));
+    }
+
+    #[test]
+    fn a_node_follows_a_bucket_and_answers_from_what_it_has_when_that_is_gone() {
+        let shop = Shop::new();
+        shop.publish("1.20");
+        let data = shop.folder.path().join("data");
+        let node = Node::start(&shop, &data);
+        node.until_price(&shop, "1.20");
+        shop.run(&["ready", &node.address, "--wait", "30s"], 0);
+        shop.publish("1.25");
+        node.until_price(&shop, "1.25");
+        shop.run(&["rollback", "s3://shop/root/prices"], 0);
+        node.until_price(&shop, "1.20");
+        // Killed, and started again while the store is down.
+        drop(node);
+        shop.store.fail(|_| Some(Fault::Status(403, "AccessDenied")));
+        let node = Node::start(&shop, &data);
+        assert_eq!(node.price(&shop), "1.20");
+        let status = shop.run(&["status", &node.address], 0).out;
+        assert!(status.contains("403 AccessDenied"), "{status}");
+        shop.store.mend();
+        // A disk that is empty.
+        drop(node);
+        std::fs::remove_dir_all(&data).unwrap();
+        let node = Node::start(&shop, &data);
+        node.until_price(&shop, "1.20");
+    }
+
+    #[test]
+    fn a_node_that_is_killed_at_any_request_goes_on_when_it_is_started_again() {
+        let shop = Shop::new();
+        shop.publish("1.20");
+        shop.store.put("root/prices/table.toml", b"min-pairs = 1\n");
+        let data = shop.folder.path().join("data");
+        for kept in [true, false] {
+            for killed_at in 1..16 {
+                if !kept {
+                    let _ = std::fs::remove_dir_all(&data);
+                }
+                shop.store.take_log();
+                let data = data.to_str().unwrap();
+                let arguments = [
+                    "serve",
+                    "s3://shop/root",
+                    "--data-dir",
+                    data,
+                    "--poll",
+                    "10ms",
+                    "--listen",
+                    "127.0.0.1:0",
+                ];
+                let mut command = shop.command(&arguments);
+                let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+                let (began, mut requests) = (Instant::now(), 0);
+                while requests < killed_at {
+                    requests += shop.store.take_log().len();
+                    assert!(began.elapsed() < PATIENCE, "{requests} requests");
+                    assert_eq!(child.try_wait().unwrap(), None);
+                }
+                child.kill().unwrap();
+                child.wait().unwrap();
+                if killed_at % 5 == 0 {
+                    let price = format!("{}.{killed_at:02}", if kept { 2 } else { 3 });
+                    shop.publish(&price);
+                    Node::start(&shop, Path::new(data)).until_price(&shop, &price);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_switch_waits_until_every_node_holds_the_version() {
+        let shop = Shop::new();
+        shop.publish("1.20");
+        let data = |name: &str| shop.folder.path().join(name);
+        let (one, two) = (Node::start(&shop, &data("one")), Node::start(&shop, &data("two")));
+        [&one, &two].iter().for_each(|node| node.until_price(&shop, "1.20"));
+        let nodes = format!("{},{}", one.address, two.address);
+        let file = shop.file("1.25");
+        shop.run(&["publish", &file, "s3://shop/root/prices", "--as", "v1.25", "--no-switch"], 0);
+        let switch = ["switch", "s3://shop/root/prices", "latest", "--when-held", &nodes];
+        assert_eq!(shop.run(&switch, 0).out, "prices@v1.25 answers\n");
+        [&one, &two].iter().for_each(|node| node.until_price(&shop, "1.25"));
+        // One that is gone holds nothing, and then nothing is switched.
+        let file = shop.file("1.30");
+        shop.run(&["publish", &file, "s3://shop/root/prices", "--as", "v1.30", "--no-switch"], 0);
+        drop(two);
+        let refused = shop.run(&[&switch[..], &["--timeout", "1s"]].concat(), 3).err;
+        assert!(refused.contains("prices@v1.30 is not switched to"), "{refused}");
+        assert_eq!(one.price(&shop), "1.25");
+    }
+
+    #[test]
+    fn a_server_of_a_bucket_needs_a_directory_and_says_so() {
+        let shop = Shop::new();
+        let refused = shop.run(&["serve", "s3://shop/root", "--listen", "127.0.0.1:0"], 2).err;
+        assert!(refused.contains("`graven serve s3://shop/root --data-dir"), "{refused}");
+    }
+
+    #[test]
+    fn a_store_that_refuses_is_named_with_what_to_look_at() {
+        let shop = Shop::new();
+        shop.publish("1.20");
+        shop.store.fail(|_| Some(Fault::Status(403, "RequestTimeTooSkewed")));
+        let file = shop.file("1.25");
+        for arguments in [
+            &["publish", &file, "s3://shop/root/prices"][..],
+            &["versions", "s3://shop/root"],
+            &["get", "s3://shop/root/prices", "apple"],
+            &["serve", "s3://shop/root", "--data-dir", "data", "--listen", "127.0.0.1:0"],
+        ] {
+            let error = shop.run(arguments, 2).err;
+            for part in ["s3://shop/root", "403", "clock"] {
+                assert!(error.contains(part), "{part}: {error}");
+            }
+        }
+    }
+}

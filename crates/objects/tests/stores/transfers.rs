@@ -1,0 +1,181 @@
+//! Large objects, up and down, while the store fails.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use graven_objects::{Download, ObjectError, ObjectProblem, Objects};
+
+use crate::fake_s3::Fault;
+use crate::{bytes, first, folder};
+
+/// Three ranges and a bit.
+const LEN: usize = (48 << 20) + 7;
+
+fn download(objects: &Objects, partial: &Path) -> Result<Vec<u8>, ObjectError> {
+    let info = objects.info_of("t/v.graven").unwrap().unwrap();
+    let options = Download { rate: None, progress: &mut |_, _| true };
+    let mut file = objects.download(&info, partial, options)?;
+    let mut found = Vec::new();
+    file.read_to_end(&mut found).unwrap();
+    Ok(found)
+}
+
+fn is_range(request: &crate::FakeRequest) -> bool {
+    request.header("range").is_some()
+}
+
+#[test]
+fn a_file_goes_up_in_parts_and_comes_down_in_ranges() {
+    let (fake, objects) = folder();
+    let folder = tempfile::tempdir().unwrap();
+    for len in [0, 1, 16 << 20, LEN] {
+        let (path, content) = (folder.path().join("file"), bytes(len));
+        std::fs::write(&path, &content).unwrap();
+        let mut told = 0;
+        let mut progress = |done, of| {
+            told = done;
+            of == len as u64
+        };
+        let info = objects.upload("t/v.graven", &File::open(&path).unwrap(), &mut progress).unwrap();
+        assert_eq!((info.bytes, told), (len as u64, len as u64));
+        assert_eq!(fake.get("root/t/v.graven").unwrap(), content);
+        assert!(download(&objects, &folder.path().join(len.to_string())).unwrap() == content, "{len}");
+    }
+}
+
+#[test]
+fn an_upload_that_fails_or_is_stopped_leaves_what_was() {
+    let (fake, objects) = folder();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    std::fs::write(&path, bytes(LEN)).unwrap();
+    fake.put("root/t/v.graven", b"before");
+    let file = File::open(&path).unwrap();
+    fake.fail(|request| request.query.contains("partNumber=2").then_some(Fault::Status(403, "AccessDenied")));
+    let error = objects.upload("t/v.graven", &file, &mut |_, _| true).unwrap_err();
+    assert!(error.to_string().contains("AccessDenied"), "{error}");
+    fake.mend();
+    let error = objects.upload("t/v.graven", &file, &mut |_, _| false).unwrap_err();
+    assert!(matches!(error.problem, ObjectProblem::Stopped), "{error}");
+    assert_eq!(fake.get("root/t/v.graven").unwrap(), b"before");
+    let aborted = fake.take_log().into_iter().filter(|request| request.method == "DELETE").count();
+    assert_eq!(aborted, 2);
+}
+
+#[test]
+fn a_download_is_right_whatever_goes_wrong_twice() {
+    let (fake, objects) = folder();
+    let content = bytes(LEN);
+    fake.put("root/t/v.graven", &content);
+    let faults = [
+        Fault::Status(500, "InternalError"),
+        Fault::Status(503, "SlowDown"),
+        Fault::Truncated,
+        Fault::Silence,
+        Fault::Slow(Duration::from_millis(300)),
+    ];
+    for fault in faults {
+        let folder = tempfile::tempdir().unwrap();
+        fake.fail(first(2, fault, is_range));
+        assert!(download(&objects, &folder.path().join("x")).unwrap() == content, "{fault:?}");
+    }
+}
+
+#[test]
+fn another_range_than_was_asked_for_is_never_taken_for_it() {
+    let (fake, objects) = folder();
+    let content = bytes(LEN);
+    fake.put("root/t/v.graven", &content);
+    for fault in [Fault::OtherRange, Fault::Whole] {
+        let folder = tempfile::tempdir().unwrap();
+        fake.fail(first(1, fault, |request| {
+            is_range(request) && request.header("range") != Some("bytes=0-16777215")
+        }));
+        let found = download(&objects, &folder.path().join("x"));
+        assert!(found.as_ref().map_or(true, |found| *found == content), "{fault:?}");
+        fake.mend();
+        assert!(download(&objects, &folder.path().join("x")).unwrap() == content, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_download_that_was_broken_off_goes_on_with_the_ranges_that_are_missing() {
+    let (fake, objects) = folder();
+    let content = bytes(LEN);
+    fake.put("root/t/v.graven", &content);
+    let folder = tempfile::tempdir().unwrap();
+    let (partial, notes) = (folder.path().join("x"), folder.path().join("x.notes"));
+    download(&objects, &partial).unwrap();
+    // As a process leaves them that is killed before the second range and in the line about the
+    // third.
+    let text = std::fs::read_to_string(&notes).unwrap();
+    let head = text.lines().next().unwrap();
+    std::fs::write(&notes, format!("{head}\n0\n3\n2")).unwrap();
+    let file = File::options().write(true).open(&partial).unwrap();
+    file.write_all_at(&vec![0; 16 << 20], 16 << 20).unwrap();
+    fake.take_log();
+    assert!(download(&objects, &partial).unwrap() == content);
+    let log = fake.take_log();
+    let mut asked: Vec<&str> = log.iter().filter_map(|request| request.header("range")).collect();
+    asked.sort_unstable();
+    assert_eq!(asked, ["bytes=16777216-33554431", "bytes=33554432-50331647"]);
+    // Notes about another object say nothing about this one.
+    fake.put("root/t/v.graven", &content[1..]);
+    assert!(download(&objects, &partial).unwrap() == content[1..]);
+}
+
+#[test]
+fn an_object_that_is_another_by_now_is_not_mixed_with_what_it_was() {
+    let (fake, objects) = folder();
+    let (one, other) = (vec![1; LEN], vec![2; LEN]);
+    fake.put("root/t/v.graven", &one);
+    let info = objects.info_of("t/v.graven").unwrap().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let partial = folder.path().join("x");
+    let (swapping, swapped) = (fake.clone(), other.clone());
+    let mut is_swapped = false;
+    let mut progress = |_, _| {
+        if !is_swapped {
+            is_swapped = true;
+            swapping.put("root/t/v.graven", &swapped);
+        }
+        true
+    };
+    // With eight requests under way, all of it may have been asked for before.
+    let options = Download { rate: Some(40 << 20), progress: &mut progress };
+    match objects.download(&info, &partial, options) {
+        Ok(mut file) => {
+            let mut found = Vec::new();
+            file.read_to_end(&mut found).unwrap();
+            assert!(found == one);
+        }
+        Err(error) => assert!(matches!(error.problem, ObjectProblem::Changed), "{error}"),
+    }
+    assert!(download(&objects, &partial).unwrap() == other);
+}
+
+#[test]
+fn a_download_is_no_faster_than_it_may_be() {
+    let (fake, objects) = folder();
+    fake.put("root/t/v.graven", &bytes(8 << 20));
+    let info = objects.info_of("t/v.graven").unwrap().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let began = Instant::now();
+    let options = Download { rate: Some(4 << 20), progress: &mut |_, _| true };
+    objects.download(&info, &folder.path().join("x"), options).unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(1900), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_download_that_is_told_to_stop_stops() {
+    let (fake, objects) = folder();
+    fake.put("root/t/v.graven", &bytes(1 << 20));
+    let info = objects.info_of("t/v.graven").unwrap().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let options = Download { rate: Some(1), progress: &mut |_, _| false };
+    let error = objects.download(&info, &folder.path().join("x"), options).unwrap_err();
+    assert!(matches!(error.problem, ObjectProblem::Stopped), "{error}");
+}
