@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// Which crates of the workspace a crate may name, its tests included. `docs/ARCHITECTURE.md` says why.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("graven-access", &[]),
     ("graven-format", &[]),
     ("graven-ingest", &["graven-format"]),
