@@ -85,7 +85,14 @@ impl Turns {
                 recorder.begin_connection(*token, connection.client());
             }
             let session = connection.session();
-            let next = shared.responder.respond(session, i, bytes.bytes(), &mut pending, slots, recorder.as_deref_mut());
+            let next = shared.responder.respond(
+                session,
+                i,
+                bytes.bytes(),
+                &mut pending,
+                slots,
+                recorder.as_deref_mut(),
+            );
             nexts.push(next);
             if shared.responder.looks_up_apart() {
                 shared.responder.look_up(&mut pending, slots, recorder.as_deref_mut());
