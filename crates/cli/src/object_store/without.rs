@@ -31,12 +31,17 @@ impl NoPuller {
         match self.0 {}
     }
 
-    pub(crate) fn set_options(&self, (): ()) {
+    pub(crate) fn set_options(&self, _: NoPullOptions) {
         match self.0 {}
     }
 }
 
-pub(crate) fn pull_options(_: &RootSource, _: &ServeOptions) {}
+/// What there is to say to [`NoPuller`].
+pub(crate) struct NoPullOptions;
+
+pub(crate) fn pull_options(_: &RootSource, _: &ServeOptions) -> NoPullOptions {
+    NoPullOptions
+}
 
 pub(crate) fn pull(
     source: &RootSource,
