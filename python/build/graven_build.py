@@ -21,8 +21,19 @@ NAME = "graven.exe" if os.name == "nt" else "graven"
 
 get_requires_for_build_wheel = maturin.get_requires_for_build_wheel
 get_requires_for_build_sdist = maturin.get_requires_for_build_sdist
-prepare_metadata_for_build_wheel = maturin.prepare_metadata_for_build_wheel
-build_sdist = maturin.build_sdist
+
+
+def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Any = None) -> str:
+    # maturin asks for the folder before there is anything in it.
+    SCRIPTS.mkdir(parents=True, exist_ok=True)
+    prepared: str = maturin.prepare_metadata_for_build_wheel(metadata_directory, config_settings)
+    return prepared
+
+
+def build_sdist(sdist_directory: str, config_settings: Any = None) -> str:
+    SCRIPTS.mkdir(parents=True, exist_ok=True)
+    built: str = maturin.build_sdist(sdist_directory, config_settings)
+    return built
 
 
 def build_wheel(wheel_directory: str, config_settings: Any = None, metadata_directory: Any = None) -> str:
