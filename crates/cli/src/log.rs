@@ -2,7 +2,8 @@
 
 use std::io;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
@@ -25,11 +26,15 @@ pub(crate) fn start(level: LevelFilter, format: LogFormat) -> LogLevel {
     let (filter, handle) = reload::Layer::new(level);
     // A log that cannot be written is no reason to end.
     let lines = fmt::layer().log_internal_errors(false).with_writer(io::stderr).with_target(false);
+    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(is_for_operators));
     match format {
-        LogFormat::Text => tracing_subscriber::registry().with(filter).with(lines).init(),
-        LogFormat::Json => {
-            tracing_subscriber::registry().with(filter).with(lines.json().flatten_event(true)).init();
-        }
+        LogFormat::Text => registry.with(lines).init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
     }
     LogLevel(handle)
+}
+
+/// Whether it is graven that says it, or a library that warns. Libraries tell of each request that they try again, too.
+fn is_for_operators(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::WARN || metadata.target().starts_with("graven")
 }

@@ -52,6 +52,7 @@ mod fake_s3;
 
 #[cfg(feature = "object-store")]
 mod with_the_feature {
+    use std::fs::{self, File};
     use std::io::{BufRead, BufReader};
     use std::path::Path;
     use std::process::{Child, Command, Stdio};
@@ -89,7 +90,7 @@ mod with_the_feature {
         /// A carved file in which `apple` has this price.
         fn file(&self, price: &str) -> String {
             let text = format!("{price}.data");
-            std::fs::write(self.folder.path().join(&text), format!("apple {price}\nplum 0.30\n")).unwrap();
+            fs::write(self.folder.path().join(&text), format!("apple {price}\nplum 0.30\n")).unwrap();
             let file = format!("{price}.graven");
             self.run(&["build", &text, "-o", &file], 0);
             file
@@ -114,7 +115,8 @@ mod with_the_feature {
             let arguments =
                 ["serve", "s3://shop/root", "--data-dir", data, "--poll", "20ms", "--listen", "127.0.0.1:0"];
             let mut command = shop.command(&arguments);
-            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+            let log = File::create(Path::new(data).with_extension("log")).unwrap();
+            let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
             let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
             let address =
                 lines.find_map(|line| Some(line.unwrap().strip_prefix("listening on ")?.to_owned()));
@@ -205,7 +207,7 @@ mod with_the_feature {
         shop.store.mend();
         // A disk that is empty.
         drop(node);
-        std::fs::remove_dir_all(&data).unwrap();
+        fs::remove_dir_all(&data).unwrap();
         let node = Node::start(&shop, &data);
         node.until_price(&shop, "1.20");
     }
@@ -219,7 +221,7 @@ mod with_the_feature {
         for kept in [true, false] {
             for killed_at in 1..16 {
                 if !kept {
-                    let _ = std::fs::remove_dir_all(&data);
+                    let _ = fs::remove_dir_all(&data);
                 }
                 shop.store.take_log();
                 let data = data.to_str().unwrap();
@@ -272,6 +274,22 @@ mod with_the_feature {
         let refused = shop.run(&[&switch[..], &["--timeout", "1s"]].concat(), 3).err;
         assert!(refused.contains("prices@v1.30 is not switched to"), "{refused}");
         assert_eq!(one.price(&shop), "1.25");
+    }
+
+    #[test]
+    fn requests_that_are_tried_again_are_not_logged_one_by_one() {
+        let shop = Shop::new();
+        shop.publish("1.20");
+        let mut refusals = 3;
+        shop.store.fail(move |_| {
+            refusals -= i32::from(refusals > 0);
+            (refusals > 0).then_some(Fault::Status(503, "SlowDown"))
+        });
+        let data = shop.folder.path().join("data");
+        let node = Node::start(&shop, &data);
+        node.until_price(&shop, "1.20");
+        let log = fs::read_to_string(data.with_extension("log")).unwrap();
+        assert!(log.contains("prices") && !log.contains("backing off"), "{log}");
     }
 
     #[test]
