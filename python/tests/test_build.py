@@ -118,6 +118,8 @@ def test_progress_is_told_and_may_stop_the_build(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("stage", ["read", "carve"])
 def test_an_interrupt_ends_a_build_and_leaves_no_file(tmp_path: Path, stage: str) -> None:
+    # A shell has what it starts in the background ignore interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     sent = False
 
     def told(now: str, done: int, total: int | None) -> None:
@@ -127,8 +129,11 @@ def test_an_interrupt_ends_a_build_and_leaves_no_file(tmp_path: Path, stage: str
             sent = True
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        graven.build(((f"{i}", "x" * 50) for i in range(200_000)), tmp_path / "a.graven", progress=told)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            graven.build(((f"{i}", "x" * 50) for i in range(200_000)), tmp_path / "a.graven", progress=told)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert sent and not list(tmp_path.iterdir())
 
 

@@ -233,7 +233,7 @@ assert client.slowlog_len() == 4, client.slowlog_len()
 
 #[test]
 fn redis_py_and_redis_cli_read_the_slow_log_as_that_of_a_redis() {
-    let serving = Serving::start(&[example_data().as_os_str(), "--slow=0".as_ref(), "--log=error".as_ref()]);
+    let serving = Serving::start(&[example_data().as_os_str(), "--slow=0".as_ref()]);
     let python = client(&crate::programs::python(), "python3-redis", &["-c", SLOW_LOG, serving.address()]);
     assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
     let port = serving.address().split_once(':').unwrap().1;
