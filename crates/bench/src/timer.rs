@@ -34,7 +34,8 @@ impl Timer {
 
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let descriptor = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        let mut source = mio::unix::SourceFd(&descriptor.as_raw_fd());
+        let number = descriptor.as_raw_fd();
+        let mut source = mio::unix::SourceFd(&number);
         registry.register(&mut source, TIMER, mio::Interest::READABLE)?;
         Ok(Self { descriptor, at: 0 })
     }
