@@ -40,7 +40,7 @@ impl Scope {
     fn bytes_max(self) -> u64 {
         match self {
             Self::Core => 6 << 20,
-            Self::Full => 14 << 20,
+            Self::Full => 16 << 20,
         }
     }
 }
