@@ -39,7 +39,7 @@ impl Scope {
 
     fn bytes_max(self) -> u64 {
         match self {
-            Self::Core => 6 << 20,
+            Self::Core => 8 << 20,
             Self::Full => 16 << 20,
         }
     }
