@@ -11,9 +11,6 @@ use pyo3::types::{PyBool, PyByteArray, PyBytes, PyInt, PyList, PyMemoryView, PyS
 /// Characters of a UUID in its canonical form.
 const UUID_CHARS: usize = 36;
 
-/// Digits of the longest whole number that fits into 64 bits, with its sign.
-const INT_CHARS: usize = 20;
-
 static UUID: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
 pub(crate) fn uuid_class<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyType>> {
@@ -90,7 +87,9 @@ fn whole_number<'k>(key: &Bound<'_, PyAny>) -> Option<PyResult<KeyForm<'k>>> {
     Some(number.str().and_then(|text| Ok(KeyForm::Long(text.to_str()?.as_bytes().to_vec()))))
 }
 
-const _: () = assert!(INT_CHARS <= UUID_CHARS);
+// There is room for whole numbers of 64 bits.
+const _: () =
+    assert!("-9223372036854775808".len() <= UUID_CHARS && "18446744073709551615".len() <= UUID_CHARS);
 
 /// A UUID in lower case and with dashes.
 pub(crate) fn uuid_text(number: u128) -> [u8; UUID_CHARS] {

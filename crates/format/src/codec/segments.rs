@@ -190,9 +190,8 @@ impl<E: WindowEntry, const ENTRIES: usize> Windows<E, ENTRIES> {
         let mut ahead = step_ends.iter().peekable();
         loop {
             while ahead.next_if(|end| end.at < *at).is_some() {}
-            if let end = ahead.peek()?
-                && end.at == *at
-            {
+            let end = ahead.peek()?;
+            if end.at == *at {
                 return Some(end.given);
             }
             let entry = self.entry(load(bytes, *at / 8) >> (*at % 8));
