@@ -1,9 +1,10 @@
 //! Stanzas of fields, as Debian's package indexes have (deb822): a field is a name, a colon and a
 //! text, lines that begin with a blank go on with the text, and an empty line ends a stanza.
 //!
-//! What a field holds is what stands between its colon and its end without the blanks around it;
-//! further lines keep their first blank, as apt and python-debian give them.
+//! What a field holds is what stands behind its colon, without the blanks before it on that line and those at its
+//! end; further lines keep their first blank, as apt and python-debian give them. Case does not count in names.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::io::Read;
 use std::ops::Range;
@@ -18,6 +19,9 @@ use crate::options::{ReadOptions, ValueColumns};
 use crate::row::{Cell, CellKind, CellSpan, InputRow, Rows};
 use crate::table_rows::{ColumnOptions, is_whole_number};
 use crate::tsv::LINE_BYTES_MAX;
+
+/// Memory that the places of a field count for, since those of lines of three bytes take more than they do.
+const FIELD_BYTES: usize = 64;
 
 /// A field of a stanza: where in its text the name and the value are.
 #[derive(Clone, Debug)]
@@ -58,7 +62,8 @@ impl<R: Read> StanzaReader<R> {
                 break;
             }
             let fail = |cause| Fault::new(Position::line(number), cause);
-            if self.text.len() + line.len() >= LINE_BYTES_MAX {
+            let held = self.text.len() + self.fields.len() * FIELD_BYTES;
+            if held + line.len() >= LINE_BYTES_MAX {
                 return Err(fail(Cause::RowTooLong { most: LINE_BYTES_MAX }));
             }
             if !self.fields.is_empty() {
@@ -94,8 +99,8 @@ impl<R: Read> StanzaReader<R> {
         by_name.clear();
         by_name.extend(0..fields.len());
         let name = |&field: &usize| &text[fields[field].name.clone()];
-        by_name.sort_by(|a, b| name(a).cmp(name(b)));
-        match by_name.windows(2).find(|two| name(&two[0]) == name(&two[1])) {
+        by_name.sort_by(|a, b| compare_names(name(a), name(b)));
+        match by_name.windows(2).find(|two| name(&two[0]).eq_ignore_ascii_case(name(&two[1]))) {
             None => Ok(()),
             Some(two) => {
                 let wanted = String::from_utf8_lossy(name(&two[1])).into_owned();
@@ -110,7 +115,8 @@ impl<R: Read> StanzaReader<R> {
 
     /// The value of the field of this name.
     fn find(&self, name: &str) -> Option<Range<usize>> {
-        let found = self.by_name.binary_search_by(|&at| self.name(&self.fields[at]).cmp(name.as_bytes()));
+        let compare = |&at: &usize| compare_names(self.name(&self.fields[at]), name.as_bytes());
+        let found = self.by_name.binary_search_by(compare);
         found.ok().map(|at| self.fields[self.by_name[at]].value.clone())
     }
 
@@ -136,10 +142,16 @@ impl<R: Read> StanzaReader<R> {
     }
 }
 
-/// How long the name is that a line begins with, if it does.
+/// Names in an order in which case does not count.
+fn compare_names(one: &[u8], other: &[u8]) -> Ordering {
+    one.iter().map(u8::to_ascii_lowercase).cmp(other.iter().map(u8::to_ascii_lowercase))
+}
+
+/// How long the name is that a line begins with, if it does. None begins as comments and signatures do.
 fn name_length(line: &[u8]) -> Option<usize> {
     let length = memchr::memchr(b':', line)?;
-    let is_name = length > 0 && line[..length].iter().all(u8::is_ascii_graphic);
+    let is_name =
+        length > 0 && !matches!(line[0], b'#' | b'-') && line[..length].iter().all(u8::is_ascii_graphic);
     is_name.then_some(length)
 }
 
@@ -178,7 +190,8 @@ impl<R: Read> StanzaRows<R> {
         };
         for field in &self.stanzas.fields {
             let name = self.stanzas.name(field);
-            let is_known = |names: &[String]| names.iter().any(|known| known.as_bytes() == name);
+            let is_known =
+                |names: &[String]| names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
             if self.ignored.len() < IGNORED_MAX
                 && ![&self.keys, wanted, &self.ignored].into_iter().any(is_known)
             {
@@ -216,7 +229,7 @@ impl<R: Read + Send> Rows for StanzaRows<R> {
                 let mut object = b"{".to_vec();
                 for field in &stanzas.fields {
                     let name = String::from_utf8_lossy(stanzas.name(field));
-                    if !keys.iter().any(|key| *key == name) {
+                    if !keys.iter().any(|key| key.eq_ignore_ascii_case(&name)) {
                         let text = &stanzas.text[field.value.clone()];
                         write_member(&name, Some(Cell::Bytes(text)), &mut object);
                     }
@@ -249,7 +262,7 @@ pub(crate) struct StanzaColumns {
     stanzas: StanzaReader<Box<dyn Read + Send>>,
     keys: Vec<String>,
     separator: Vec<u8>,
-    /// The column of each field.
+    /// The column of each field, by its name in lower case.
     columns: HashMap<Vec<u8>, usize>,
     /// Whether a field that has none gets one.
     takes_all: bool,
@@ -294,7 +307,7 @@ impl StanzaColumns {
         builder: &mut RowBuilder,
         are_numbers: &mut bool,
     ) -> Result<(), Fault> {
-        self.columns = named.iter().map(|name| name.as_bytes().to_owned()).zip(0..).collect();
+        self.columns = named.iter().map(|name| name.as_bytes().to_ascii_lowercase()).zip(0..).collect();
         let mut key = Vec::new();
         while std::mem::take(&mut self.has_first) || self.stanzas.advance()? {
             let position = Position::line(self.stanzas.line);
@@ -304,24 +317,25 @@ impl StanzaColumns {
             let mut fields = vec![FieldInput::Missing; builder.columns()];
             for field in &self.stanzas.fields {
                 let name = self.stanzas.name(field);
-                if self.keys.iter().any(|key| key.as_bytes() == name) {
+                if self.keys.iter().any(|key| key.as_bytes().eq_ignore_ascii_case(name)) {
                     continue;
                 }
-                let column = match self.columns.get(name) {
+                let lower_case = name.to_ascii_lowercase();
+                let column = match self.columns.get(&lower_case) {
                     Some(&column) => column,
                     None if self.takes_all => {
                         let text = String::from_utf8_lossy(name);
-                        let said = self.types.iter().rev().find(|(said, _)| *said == text);
+                        let said = self.types.iter().rev().find(|(said, _)| said.eq_ignore_ascii_case(&text));
                         let column = builder
                             .column(&text, said.map(|&(_, column_type)| column_type))
                             .map_err(|error| fail(Cause::Table(error.into())))?;
-                        self.columns.insert(name.to_owned(), column);
+                        self.columns.insert(lower_case, column);
                         column
                     }
                     None => {
                         let text = String::from_utf8_lossy(name);
                         if self.ignored.len() < IGNORED_MAX
-                            && !self.ignored.iter().any(|other| *other == text)
+                            && !self.ignored.iter().any(|other| other.eq_ignore_ascii_case(&text))
                         {
                             self.ignored.push(text.into_owned());
                         }
@@ -334,6 +348,16 @@ impl StanzaColumns {
                 fields[column] = FieldInput::Cell(&self.stanzas.text[field.value.clone()]);
             }
             builder.add(&key, &fields).map_err(|error| fail(Cause::Table(error.into())))?;
+        }
+        let is_column = |name: &str| self.columns.contains_key(&name.as_bytes().to_ascii_lowercase());
+        if let Some((wanted, _)) = self.types.iter().find(|(name, _)| !is_column(name)) {
+            let mut columns: Vec<String> =
+                self.columns.keys().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+            columns.sort();
+            return Err(Fault::new(
+                Position::WHOLE,
+                Cause::UntypedColumn { wanted: wanted.clone(), columns },
+            ));
         }
         Ok(())
     }

@@ -114,8 +114,12 @@ impl TableRows {
         let (format, reader, chosen) = opened
             .map_err(|fault| stopped_or(fault, &meter).behind(skipped).of_compressed(&name, compression))?;
         let ChosenColumns { key, key_position, names, ignored, declared, .. } = chosen;
+        let is_same = |one: &str, other: &str| match format {
+            Format::Deb822 => one.eq_ignore_ascii_case(other),
+            _ => one == other,
+        };
         let said = |(column, name): (usize, &String)| {
-            let said = columns.types.iter().rev().find(|(said, _)| said == name);
+            let said = columns.types.iter().rev().find(|(said, _)| is_same(said, name));
             let declared = || declared.as_ref()?.columns.get(column).copied().flatten();
             (name.clone(), said.map(|&(_, column_type)| column_type).or_else(declared))
         };

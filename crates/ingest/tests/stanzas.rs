@@ -60,6 +60,38 @@ fn a_field_goes_on_to_the_next_one_and_keeps_the_blanks_inside() {
     let folded = "Package: a\nDescription:\n first\n# a comment\n second\n";
     let with_comments = ReadOptions { comment: Some(b"#".to_vec()), ..description };
     assert_pairs(folded, &with_comments, &[("a", "\n first\n second")]);
+    // A comment that looks like a field takes over no line of the one before it.
+    let old = "Package: a\nDescription: first\n#Old: b\n second\n";
+    assert_pairs(old, &with_comments, &[("a", "first\n second")]);
+    let error = read(old, &stanzas()).unwrap_err().to_string();
+    assert!(error.starts_with("Packages:3: expected the name of a field"), "{error}");
+}
+
+#[test]
+fn case_does_not_count_in_the_names_of_fields() {
+    let version = ReadOptions { key: Some("PACKAGE".into()), value: Some("version".into()), ..stanzas() };
+    assert_pairs("Package: a\nVersion: 1\n\npackage: b\nVERSION: 2\n", &version, &[("a", "1"), ("b", "2")]);
+    let error = read("Package: a\nSize: 1\nsize: 2\n", &stanzas()).unwrap_err().to_string();
+    assert!(error.starts_with("Packages:3: there is more than one field `size`"), "{error}");
+    let columns = ColumnOptions {
+        columns: Some(vec!["size".into(), "VERSION".into()]),
+        types: vec![("Version".into(), ColumnType::Text)],
+    };
+    let some = table(&columns, &stanzas()).unwrap();
+    assert_eq!(json(&some, "a"), r#"{"size":12,"VERSION":"1.50"}"#);
+    let all = ColumnOptions { types: vec![("VERSION".into(), ColumnType::Text)], ..ColumnOptions::default() };
+    assert!(json(&table(&all, &stanzas()).unwrap(), "a").starts_with(r#"{"Version":"1.50","Size":12,"#));
+}
+
+#[test]
+fn a_type_of_a_field_that_no_stanza_has_is_refused() {
+    let columns =
+        ColumnOptions { types: vec![("Versoin".into(), ColumnType::Text)], ..ColumnOptions::default() };
+    let error = table(&columns, &stanzas()).unwrap_err().to_string();
+    assert!(
+        error.contains("a type is said of column Versoin; the columns are description, homepage"),
+        "{error}"
+    );
 }
 
 #[test]
