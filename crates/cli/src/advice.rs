@@ -8,7 +8,7 @@ use graven_ingest::{
     Cause, Compression, Content, Error, LikelyFields, ParquetProblem, RdbFault, RedisProblem, Role,
 };
 
-use crate::column_list;
+use crate::column_list::{self, ColumnList};
 use crate::failure::{Failure, reason};
 use crate::input::{STANDARD_INPUT, default_output};
 use crate::shell;
@@ -210,13 +210,10 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
             words("if the rows are meant, write them anew with less compression, or as csv")
         }
         Cause::NotForFormat { .. } => words("leave that flag out, or say another form with `--format`"),
-        Cause::ValueUndecided { columns, likely } => {
-            let column = |i: usize| columns.get(i).map_or("2", String::as_str);
-            let flags = format!(
-                "--key {} --value {}",
-                column_list::word(column(likely.key)),
-                column_list::word(column(likely.value))
-            );
+        Cause::ValueUndecided { columns, keys, value } => {
+            let keys = shell::word(&ColumnList(keys.to_vec()).to_string());
+            let value = columns.get(*value).map_or("2", String::as_str);
+            let flags = format!("--key {keys} --value {}", column_list::word(value));
             let sentence =
                 format!("say which they are, as with `{flags}`, or keep all columns with `--columns '*'`");
             Some((sentence, flags))
@@ -282,6 +279,11 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
         Cause::OpenQuote | Cause::AfterQuote { .. } => words("a quote inside of quotes is written twice"),
         Cause::Redis(problems) => words(&redis_advice(problems)),
         Cause::Rdb(damage) => rdb_advice(&damage.fault).and_then(words),
+        Cause::TooManyColumns { .. } => words(
+            "the widest of the first 200 rows in the first 64 KiB says how many columns there are; put a row that has all of \
+             them first, such as their names",
+        ),
+        Cause::NoFieldName => flags("--comment '#'", "if lines that begin with # are comments, say so with"),
         Cause::ColumnCount { expected, found } if found < expected => {
             flags("--short-rows", "if rows may lack columns at their end, say so with")
         }

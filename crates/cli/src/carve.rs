@@ -29,8 +29,8 @@ pub(crate) struct InMemoryTable {
     pub(crate) duplicates: u64,
 }
 
-/// Carves an input in memory, as rows where it is to have columns. Where nothing is said of duplicates the last value of a key
-/// counts, unless they are more than half of all.
+/// Carves an input in memory, as rows where it is to have columns. Where nothing is said of
+/// duplicates the last value of a key counts, unless they are more than half of all.
 pub(crate) fn in_memory(
     input: Input,
     read: &ReadOptions,

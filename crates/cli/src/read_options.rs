@@ -60,7 +60,7 @@ pub(crate) struct ReadFlags {
     rows_in_quotes: bool,
     /// Rows of a csv or tsv may have fewer columns than others; what they lack is empty
     ///
-    /// The widest of the first 200 rows says how many there are.
+    /// The widest of the first 200 rows, as far as they are in the first 64 KiB, says how many there are.
     #[arg(long, help_heading = INPUT, hide_short_help = true)]
     short_rows: bool,
     /// Drop spaces and tabs around keys and values

@@ -513,3 +513,21 @@ fn a_json_object_whose_pairs_may_be_elsewhere_is_refused_with_the_way_to_them() 
     assert_refused(&["get", path, "a"], &build);
     assert!(!Path::new(&output).exists());
 }
+
+#[test]
+fn all_columns_that_were_said_to_be_the_key_are_in_the_advice() {
+    let text = b"day,sku,price\nmonday,A,1\nmonday,B,2\n";
+    let said = built("prices.csv", text, &["--header", "--key", "day,sku"]).unwrap_err();
+    assert!(said.contains("`--key day,sku --value price`"), "{said}");
+    let pairs = ["monday:A=1", "monday:B=2"];
+    assert_built("prices.csv", text, &["--header", "--key", "day,sku", "--value", "price"], &pairs);
+}
+
+#[test]
+fn keys_that_come_again_are_no_harm_to_who_only_counts_them() {
+    let (_directory, path) = file("cities.tsv", b"no\tOslo\tA\nno\tBergen\tB\nse\tUmea\tC\n");
+    let path = path.to_str().unwrap();
+    assert_eq!(run(&["build", path]).status, Some(2));
+    let info = run(&["info", path]);
+    assert_eq!(info.status, Some(0), "{}", info.err);
+}

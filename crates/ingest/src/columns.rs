@@ -73,15 +73,15 @@ impl ReadOptions {
             }
             None if first.width() > 2 => {
                 let by_name = first.is_header || first.may_be_header && self.header.is_none();
-                let columns = (0..first.width()).map(|column| first.label(column, by_name)).collect();
-                let likely = match self.key_names() {
-                    [] => first.likely,
-                    _ => LikelyColumns {
-                        key: keys[0],
-                        value: (0..first.width()).find(|column| !keys.contains(column)).unwrap_or_default(),
-                    },
+                let columns: Vec<_> = (0..first.width()).map(|column| first.label(column, by_name)).collect();
+                let (keys, value) = match self.key_names() {
+                    [] => (columns.get(first.likely.key).cloned().into_iter().collect(), first.likely.value),
+                    names => {
+                        let value = (0..first.width()).find(|column| !keys.contains(column));
+                        (names.into(), value.unwrap_or_default())
+                    }
                 };
-                return Err(fail(Cause::ValueUndecided { columns, likely }));
+                return Err(fail(Cause::ValueUndecided { columns, keys, value }));
             }
             None if keys.contains(&1) => {
                 return Err(fail(Cause::KeyIsValue { column: first.label(1, first.is_header) }));

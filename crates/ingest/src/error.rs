@@ -236,8 +236,10 @@ pub enum Cause {
     ValueUndecided {
         /// What the columns can be asked for by: their names, or their numbers.
         columns: Vec<String>,
-        /// Which of them may be key and value.
-        likely: LikelyColumns,
+        /// Those of the key: as they were said, or the one that may be it by what the first rows hold.
+        keys: Box<[String]>,
+        /// Which of `columns` may be the value, counted from 0.
+        value: usize,
     },
     /// The first column, which is the key where nothing is said, has a cell more than once in the
     /// first rows, and another column has none.

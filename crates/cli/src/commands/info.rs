@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use bytesize::ByteSize;
 use graven_format::{Column, Info, KeyKind, Store};
-use graven_ingest::Format;
+use graven_ingest::{Format, ReadOptions};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::columns_page::{bytes_a_row, columns_page};
@@ -53,7 +53,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
                 return Err(Failure::new(format!("{name} is empty; there is nothing to tell of it")));
             }
             let mut lengths = PairLengths::default();
-            let format = input::for_each_pair(input, &arguments.read.to_options(), |pair| {
+            // It counts what there is: keys that come again are no harm.
+            let options = ReadOptions { repeated_keys: true, ..arguments.read.to_options() };
+            let format = input::for_each_pair(input, &options, |pair| {
                 lengths.see(pair.key, pair.value);
             })?;
             if arguments.json {

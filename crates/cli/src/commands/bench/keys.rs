@@ -106,7 +106,7 @@ fn read(path: &Path, target: &Target, keeps_values: bool, stop: &AtomicBool) -> 
         Table::Text(text) => {
             // A list of keys is text, whatever else its lines look like.
             let format = Format::of(path).unwrap_or(Format::Data);
-            let options = ReadOptions { format: Some(format), ..ReadOptions::default() };
+            let options = ReadOptions { format: Some(format), repeated_keys: true, ..ReadOptions::default() };
             let mut added = Ok(());
             input::for_each_pair(text, &options, |pair| {
                 if added.is_ok() {
