@@ -4,7 +4,6 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 /// The least length of a token that somebody chose, in bytes. Tokens are not slow to hash, so they
@@ -81,7 +80,7 @@ pub struct TokenDigest([u8; 32]);
 impl TokenDigest {
     /// That of a token as a client sends it.
     pub fn of(token: &[u8]) -> Self {
-        Self(Sha256::digest(token).into())
+        Self(hmac_sha256::Hash::hash(token))
     }
 }
 

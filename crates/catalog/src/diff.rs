@@ -51,6 +51,14 @@ pub fn diff(
     second: &Store,
     mut each: impl FnMut(&[u8], KeyChange),
 ) -> Result<Difference, (&'static str, Error)> {
+    compare(first, second, &mut each)
+}
+
+fn compare(
+    first: &Store,
+    second: &Store,
+    each: &mut dyn FnMut(&[u8], KeyChange),
+) -> Result<Difference, (&'static str, Error)> {
     let in_first = |error| ("the first", error);
     let in_second = |error| ("the second", error);
     let mut difference = Difference::default();

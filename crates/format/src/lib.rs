@@ -117,4 +117,4 @@ pub use row::{
     BASE64_SUFFIX, Column, ColumnType, Field, FieldValue, KeyColumn, Projection, Row, Schema, UnknownType,
 };
 pub use store::{Storage, Store};
-pub use walk::Entry;
+pub use walk::{Entry, StorePairs};

@@ -1,5 +1,7 @@
 //! Going through a whole table, bucket by bucket: checking it, and listing its pairs.
 
+use std::ops::Range;
+
 use crate::bucket::{Bucket, ValuePlace};
 use crate::checksum::{crc32c, pair};
 use crate::cpu::{Cpu, Portable};
@@ -39,6 +41,52 @@ pub struct Entry<'a> {
     pub key: &'a [u8],
     /// The value.
     pub value: &'a [u8],
+}
+
+/// All pairs of a table, in file order: what [`Store::iter`] gives.
+pub struct StorePairs<'s> {
+    store: &'s Store,
+    walk: Walk,
+    /// Those that are not read yet.
+    buckets: Range<u64>,
+    of_bucket: std::vec::IntoIter<Result<OwnedPair, Error>>,
+}
+
+/// A key and its value.
+type OwnedPair = (Vec<u8>, Vec<u8>);
+
+impl StorePairs<'_> {
+    /// The pairs of the next buckets until there is one; `false` behind the last.
+    fn fill(&mut self) -> bool {
+        for bucket in self.buckets.by_ref() {
+            let mut pairs = Vec::new();
+            let result = self.store.walk_bucket(bucket, &mut self.walk, |entry, _, _| {
+                pairs.push(Ok((entry.key.to_vec(), entry.value.to_vec())));
+                Ok(())
+            });
+            pairs.extend(result.err().map(Err));
+            if !pairs.is_empty() {
+                self.of_bucket = pairs.into_iter();
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Iterator for StorePairs<'_> {
+    type Item = Result<OwnedPair, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(pair) = self.of_bucket.next() {
+                return Some(pair);
+            }
+            if !self.fill() {
+                return None;
+            }
+        }
+    }
 }
 
 impl Store {
@@ -110,17 +158,9 @@ impl Store {
     /// assert_eq!(pairs, [(b"a".to_vec(), b"1".to_vec())]);
     /// # Ok::<(), graven_format::Error>(())
     /// ```
-    pub fn iter(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), Error>> + '_ {
-        let mut walk = Walk { ahead: STEP_BYTES, ..Walk::default() };
-        (0..self.buckets()).flat_map(move |bucket| {
-            let mut pairs = Vec::new();
-            let result = self.walk_bucket(bucket, &mut walk, |entry, _, _| {
-                pairs.push(Ok((entry.key.to_vec(), entry.value.to_vec())));
-                Ok(())
-            });
-            pairs.extend(result.err().map(Err));
-            pairs
-        })
+    pub fn iter(&self) -> StorePairs<'_> {
+        let walk = Walk { ahead: STEP_BYTES, ..Walk::default() };
+        StorePairs { store: self, walk, buckets: 0..self.buckets(), of_bucket: Vec::new().into_iter() }
     }
 
     /// Checks every byte: all checksums, that every key lies once and where a lookup would find
@@ -140,6 +180,10 @@ impl Store {
     /// # Errors
     /// As [`Self::verify`].
     pub fn verify_with(&self, mut told: impl FnMut(u64, u64)) -> Result<(), Error> {
+        self.verify_all(&mut told)
+    }
+
+    fn verify_all(&self, told: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
         let (index, records) = (self.header.section(Section::Index), self.header.section(Section::Records));
         let total = index.len + 2 * records.len;
         let whole = self.check_section(Section::Index, |done| told(done, total));
@@ -236,11 +280,7 @@ impl Store {
     }
 
     /// Bytes of the file.
-    fn read<'s>(
-        &'s self,
-        range: std::ops::Range<usize>,
-        scratch: &'s mut Vec<u8>,
-    ) -> Result<&'s [u8], Error> {
+    fn read<'s>(&'s self, range: Range<usize>, scratch: &'s mut Vec<u8>) -> Result<&'s [u8], Error> {
         self.home.read(range, scratch)
     }
 

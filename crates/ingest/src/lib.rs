@@ -40,6 +40,9 @@
 //! and ends when it is told to, through its [`Meter`]. A further form with columns is a further
 //! [`Rows`].
 //!
+//! What was built is written again by a [`PairWriter`], and [`sample`] makes up tables to try things
+//! with.
+//!
 //! A [`RedisDump`] is read into a [`RedisTable`], as is what a running Redis answers.
 //!
 //! `.data` text is read by [`graven_format::text`] and
@@ -70,9 +73,11 @@ mod placed_bytes;
 mod rdb;
 mod redis;
 mod row;
+pub mod sample;
 mod stanzas;
 mod table_rows;
 mod tsv;
+mod write;
 
 pub use compressed::Compression;
 pub use content::Content;
@@ -93,3 +98,4 @@ pub use redis::{
 };
 pub use row::{Cell, InputRow, Rows};
 pub use table_rows::{ColumnOptions, TableRows};
+pub use write::{PairWriter, Unwritable, json_field};

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use clap::ValueEnum;
 use graven_format::Store;
-use graven_ingest::Format;
+use graven_ingest::{Format, PairWriter, Unwritable};
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Destination, OutputWriter, Stop, same_file};
-use crate::pair_writer::{DumpFormat, PairWriter};
 use crate::progress::{bar, scale};
 use crate::signals::{STOPPED, outlive_file_limits, stop_on_signals};
 use crate::table::{explain, open_carved};
@@ -36,6 +36,27 @@ pub(crate) struct Arguments {
     no_header: bool,
 }
 
+/// The forms that can be written.
+#[derive(Clone, Copy, ValueEnum)]
+enum DumpFormat {
+    /// A line is a key, a space and a value; keys and values must fit that
+    Data,
+    /// A line is a JSON object; what is not UTF-8 is base64
+    Jsonl,
+    /// Rows of a table with columns, below their names
+    Csv,
+}
+
+impl From<DumpFormat> for Format {
+    fn from(format: DumpFormat) -> Self {
+        match format {
+            DumpFormat::Data => Self::Data,
+            DumpFormat::Jsonl => Self::Jsonl,
+            DumpFormat::Csv => Self::Csv,
+        }
+    }
+}
+
 /// Bytes handed to the system at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
 
@@ -45,13 +66,14 @@ const LOOK_PAIRS: u64 = 4096;
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let name = arguments.file.display().to_string();
     let table = open_carved(&arguments.file)?.map_err(|error| explain(&name, &error))?;
-    let form = arguments.format.unwrap_or(match Format::of(&arguments.output) {
-        Some(Format::Jsonl) => DumpFormat::Jsonl,
-        Some(Format::Csv) if table.store.schema().is_some() => DumpFormat::Csv,
-        Some(Format::Data) => DumpFormat::Data,
-        _ if table.store.schema().is_some() || table.store.values_are_json() => DumpFormat::Jsonl,
-        _ => DumpFormat::Data,
-    });
+    let has_columns = table.store.schema().is_some();
+    let form = match (arguments.format, Format::of(&arguments.output)) {
+        (Some(chosen), _) => chosen.into(),
+        (None, Some(format @ (Format::Jsonl | Format::Data))) => format,
+        (None, Some(Format::Csv)) if has_columns => Format::Csv,
+        _ if has_columns || table.store.values_are_json() => Format::Jsonl,
+        _ => Format::Data,
+    };
     let writer = PairWriter::new(&table.store, form, !arguments.no_header);
     let Some(writer) = writer else {
         return Err(Failure::new(format!(
@@ -70,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let stopped = Arc::default();
     stop_on_signals(&stopped)?;
     let mut out = BufWriter::with_capacity(CHUNK_BYTES, OutputWriter::create(&arguments.output)?);
-    let written = write_pairs(&table.store, &writer, &name, &stopped, &mut out);
+    let written = write_pairs(&table.store, writer, &name, &stopped, &mut out);
     let finished = written.and_then(|()| {
         let output = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         Ok(output.finish()?)
@@ -81,7 +103,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
 
 fn write_pairs(
     store: &Store,
-    writer: &PairWriter<'_>,
+    mut writer: PairWriter<'_>,
     name: &str,
     stopped: &AtomicBool,
     out: &mut impl Write,
@@ -94,8 +116,7 @@ fn write_pairs(
     for (number, pair) in (0_u64..).zip(store.iter()) {
         let (key, value) = pair.map_err(|error| Stop::Failure(explain(name, &error)))?;
         line.clear();
-        let written = writer.write(&key, &value, number == 0, &mut line);
-        written.map_err(|refused| Stop::Failure(refused.explain(name)))?;
+        writer.write(&key, &value, &mut line).map_err(|error| Stop::Failure(unwritable(name, &error)))?;
         out.write_all(&line)?;
         if number % LOOK_PAIRS == 0 {
             if stopped.load(Ordering::Relaxed) {
@@ -105,4 +126,11 @@ fn write_pairs(
         }
     }
     Ok(())
+}
+
+fn unwritable(name: &str, error: &Unwritable) -> Failure {
+    match error {
+        Unwritable::Row(error) => explain(name, error),
+        error => Failure::new(format!("{name}: {error}; use `--format jsonl`")),
+    }
 }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use graven_ingest::Format;
+use graven_ingest::sample::{
+    LINE_BYTES_MAX, ROW_BYTES_MAX, RowForm, RowGenerator, SampleGenerator, SampleValues,
+};
 
 use crate::failure::Outcome;
 use crate::output::{self, OutputWriter, Stop};
 use crate::quantity;
-use crate::sample::{LINE_BYTES_MAX, SampleGenerator, SampleValues};
-use crate::sample_rows::{ROW_BYTES_MAX, RowForm, RowGenerator};
 use crate::signals::{STOPPED, outlive_file_limits, stop_on_signals};
 
 /// Write a sample table of random pairs, the same for the same seed
@@ -29,11 +30,20 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = quantity::any_count)]
     seed: u64,
     /// What the values look like
-    #[arg(long, value_enum, default_value_t = SampleValues::Letters)]
-    values: SampleValues,
+    #[arg(long, value_enum, default_value_t = ValueStyle::Letters)]
+    values: ValueStyle,
     /// Write rows of 20 features below a UUID as csv; as JSON lines where the output ends in .jsonl
     #[arg(long, conflicts_with = "values")]
     columns: bool,
+}
+
+/// What the values look like.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ValueStyle {
+    /// 10 to 50 letters, a-z and A-Z
+    Letters,
+    /// 1 to 10 words of 1 to 10 letters, a-z
+    Words,
 }
 
 /// Bytes handed to the system at a time.
@@ -62,7 +72,11 @@ fn write_lines(arguments: &Arguments, stopped: &AtomicBool, output: &mut OutputW
         rows.append_header(&mut chunk);
         Box::new(move |chunk| rows.append_row(chunk))
     } else {
-        let mut sample = SampleGenerator::new(arguments.seed, arguments.values);
+        let values = match arguments.values {
+            ValueStyle::Letters => SampleValues::Letters,
+            ValueStyle::Words => SampleValues::Words,
+        };
+        let mut sample = SampleGenerator::new(arguments.seed, values);
         Box::new(move |chunk| sample.append_line(chunk))
     };
     for _ in 0..arguments.lines {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use graven_client::{Client, Target, Timeouts};
 use graven_format::{Column, KEY_BYTES_MAX, Projection};
-use graven_ingest::{Input, ReadOptions};
+use graven_ingest::{Input, ReadOptions, json_field};
 use graven_wire::address::Protocol;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
@@ -17,7 +17,6 @@ use serde_json::value::RawValue;
 use crate::console::warn;
 use crate::failure::{Failure, Outcome, reason};
 use crate::input;
-use crate::json_bytes;
 use crate::object_store;
 use crate::output::{self, STANDARD_OUTPUT, Stop};
 use crate::row_members::RowMembers;
@@ -80,10 +79,10 @@ impl AnswerForm {
         if self.json {
             let mut json = serde_json::Serializer::new(&mut *out);
             let mut object = json.serialize_map(None)?;
-            let (name, text) = json_bytes::field("key", key);
+            let (name, text) = json_field("key", key);
             object.serialize_entry(&name, &text)?;
             let row = value.filter(|_| is_row).and_then(|row| serde_json::from_slice::<&RawValue>(row).ok());
-            match value.map(|value| json_bytes::field("value", value)) {
+            match value.map(|value| json_field("value", value)) {
                 _ if row.is_some() => object.serialize_entry("value", &row)?,
                 Some((name, text)) => object.serialize_entry(&name, &text)?,
                 None => object.serialize_entry("value", &())?,

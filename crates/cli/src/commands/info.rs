@@ -6,14 +6,13 @@ use std::process::ExitCode;
 
 use bytesize::ByteSize;
 use graven_format::{Column, Info, KeyKind, Store};
-use graven_ingest::{Format, ReadOptions};
+use graven_ingest::{Format, ReadOptions, json_field};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::columns_page::{bytes_a_row, columns_page};
 use crate::console::say;
 use crate::failure::{Failure, Outcome};
 use crate::input;
-use crate::json_bytes;
 use crate::lengths::{self, Lengths};
 use crate::progress::bar;
 use crate::read_options::ReadFlags;
@@ -226,7 +225,7 @@ impl Serialize for InfoJson<'_> {
         map.serialize_entry("pairs", &info.pairs)?;
         map.serialize_entry("bytes_per_pair", &info.bytes_per_pair())?;
         map.serialize_entry("key_kind", info.key_kind.name())?;
-        let (name, prefix) = json_bytes::field("key_prefix", &info.key_prefix);
+        let (name, prefix) = json_field("key_prefix", &info.key_prefix);
         map.serialize_entry(&name, &prefix)?;
         map.serialize_entry("key_bits", &(info.key_kind != KeyKind::Bytes).then_some(info.key_bits))?;
         map.serialize_entry("key_codec", info.key_codec.name())?;

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use graven_wire::http::Request;
-use sha2::{Digest as _, Sha256};
+use hmac_sha256::Hash;
 
 pub(super) use document::document;
 
@@ -61,7 +61,7 @@ impl StatusPage {
 
 /// How a policy names what stands within a page.
 fn hash(text: &str) -> String {
-    format!("sha256-{}", STANDARD.encode(Sha256::digest(text.as_bytes())))
+    format!("sha256-{}", STANDARD.encode(Hash::hash(text.as_bytes())))
 }
 
 /// Whether a page is what is wanted rather than a text: browsers say `text/html` first, and other clients `*/*`.

@@ -3,21 +3,33 @@
 //! The same seed gives the same bytes in every release and on every machine. The generator is xoshiro256++, its state
 //! filled from the seed by SplitMix64; what is drawn from it is decided here and pinned by a test. Never change either:
 //! recorded measurements name a seed and mean these bytes.
+//!
+//! ```
+//! use graven_ingest::sample::{SampleGenerator, SampleValues};
+//!
+//! let mut text = Vec::new();
+//! SampleGenerator::new(0, SampleValues::Letters).append_line(&mut text);
+//! assert!(text.starts_with(b"53175d61-490b-43df-a1da-6f3dc"));
+//! ```
+
+mod rows;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
+pub use rows::{ROW_BYTES_MAX, RowForm, RowGenerator};
+
 /// What the values look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum SampleValues {
-    /// 10 to 50 letters, a-z and A-Z
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleValues {
+    /// 10 to 50 letters, a-z and A-Z.
     Letters,
-    /// 1 to 10 words of 1 to 10 letters, a-z
+    /// 1 to 10 words of 1 to 10 letters, a-z.
     Words,
 }
 
 /// The longest line: a key, a space, ten words of ten letters with their spaces, and `\n`.
-pub(crate) const LINE_BYTES_MAX: usize = UUID_BYTES + 1 + 10 * 11;
+pub const LINE_BYTES_MAX: usize = UUID_BYTES + 1 + 10 * 11;
 
 const UUID_BYTES: usize = 36;
 
@@ -38,18 +50,20 @@ const fn two_of<const N: usize, const N2: usize>(symbols: [u8; N]) -> [[u8; 2]; 
 }
 
 /// Draws one line after the other, each a random version 4 UUID and a value.
-pub(crate) struct SampleGenerator {
+#[derive(Debug)]
+pub struct SampleGenerator {
     random: Xoshiro256PlusPlus,
     values: SampleValues,
 }
 
 impl SampleGenerator {
-    pub(crate) fn new(seed: u64, values: SampleValues) -> Self {
+    /// A generator whose lines follow from `seed`.
+    pub fn new(seed: u64, values: SampleValues) -> Self {
         Self { random: Xoshiro256PlusPlus::seed_from_u64(seed), values }
     }
 
-    /// Appends the next line to `text`.
-    pub(crate) fn append_line(&mut self, text: &mut Vec<u8>) {
+    /// Appends the next line to `text`, of at most [`LINE_BYTES_MAX`] bytes.
+    pub fn append_line(&mut self, text: &mut Vec<u8>) {
         self.append_key(text);
         text.push(b' ');
         match self.values {
@@ -59,7 +73,7 @@ impl SampleGenerator {
         text.push(b'\n');
     }
 
-    pub(crate) fn append_key(&mut self, text: &mut Vec<u8>) {
+    fn append_key(&mut self, text: &mut Vec<u8>) {
         let mut key = [b'-'; UUID_BYTES];
         let version = 0x0000_0000_0000_4000;
         let variant = 0x8000_0000_0000_0000;
@@ -74,7 +88,7 @@ impl SampleGenerator {
     }
 
     /// A number to draw digits from.
-    pub(crate) fn draw(&mut self) -> Draw {
+    fn draw(&mut self) -> Draw {
         Draw(self.random.next_u64())
     }
 
@@ -108,12 +122,12 @@ impl SampleGenerator {
 }
 
 /// A random number of 64 bits read as a fraction below one: each digit taken from it uses up the digit's bits.
-pub(crate) struct Draw(u64);
+struct Draw(u64);
 
 impl Draw {
     /// The next digit in base `base`. Ten letters and their number use 50 of the 64 bits, so that the last two letters are
     /// uniform to one part in ten thousand, all others to better.
-    pub(crate) fn below(&mut self, base: usize) -> usize {
+    fn below(&mut self, base: usize) -> usize {
         let wide = u128::from(self.0) * base as u128;
         self.0 = wide as u64;
         (wide >> 64) as usize
@@ -123,7 +137,7 @@ impl Draw {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sha2::{Digest, Sha256};
+    use hmac_sha256::Hash;
 
     fn text(lines: usize, seed: u64, values: SampleValues) -> Vec<u8> {
         let mut sample = SampleGenerator::new(seed, values);
@@ -135,7 +149,7 @@ mod tests {
     }
 
     fn sha256(bytes: &[u8]) -> String {
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        Hash::hash(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     #[test]

@@ -1,72 +1,104 @@
-//! Pairs and rows as text that `graven build` reads again: `.data`, JSON lines or csv.
+//! Pairs and rows as text that the readers of this crate read again: `.data`, JSON lines or csv.
 
+mod json_bytes;
+
+use std::fmt;
 use std::io::Write;
 
-use clap::ValueEnum;
 use graven_format::{Error, Field, KeyColumn, Schema, Store};
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::failure::Failure;
-use crate::json_bytes;
-use crate::table;
+use crate::format::Format;
 
-/// The forms that can be written.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DumpFormat {
-    /// A line is a key, a space and a value; keys and values must fit that
-    Data,
-    /// A line is a JSON object; what is not UTF-8 is base64
-    Jsonl,
-    /// Rows of a table with columns, below their names
-    Csv,
-}
+pub use json_bytes::json_field;
 
 /// What a reader of text drops at its beginning.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Writes the pairs of one table.
-pub(crate) enum PairWriter<'s> {
+/// Writes the pairs of one table as text.
+///
+/// ```
+/// use graven_format::{Builder, Options};
+/// use graven_ingest::{Format, PairWriter};
+///
+/// let mut builder = Builder::new(Options::default());
+/// builder.add(b"9", b"Grace")?;
+/// let (table, _) = builder.finish()?;
+///
+/// let mut writer = PairWriter::new(&table, Format::Jsonl, true).expect("a form that has a writer");
+/// let mut text = Vec::new();
+/// writer.write_header(&mut text);
+/// for pair in table.iter() {
+///     let (key, value) = pair?;
+///     writer.write(&key, &value, &mut text)?;
+/// }
+/// assert_eq!(text, br#"{"key":"9","value":"Grace"}"#.iter().chain(b"\n").copied().collect::<Vec<u8>>());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct PairWriter<'s> {
+    form: Form<'s>,
+    has_header: bool,
+    is_first: bool,
+}
+
+#[derive(Debug)]
+enum Form<'s> {
     Data(Option<&'s Schema>),
     Jsonl(Option<&'s Schema>),
     /// JSON lines whose values are JSON.
     JsonlOfJson,
-    Csv(&'s Schema, bool),
+    Csv(&'s Schema),
 }
 
 /// Why a pair cannot be written.
-pub(crate) enum Refused {
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Unwritable {
     /// What of it a line of `.data` text cannot hold.
     Data(String),
     /// The row is damaged.
     Row(Error),
 }
 
-impl Refused {
-    pub(crate) fn explain(&self, name: &str) -> Failure {
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Data(objection) => Failure::new(format!(
-                "{name}: {objection}, which the .data text cannot hold; use `--format jsonl`"
-            )),
-            Self::Row(error) => table::explain(name, error),
+            Self::Data(objection) => write!(f, "{objection}, which the .data text cannot hold"),
+            Self::Row(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Unwritable {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Data(_) => None,
+            Self::Row(error) => Some(error),
         }
     }
 }
 
 impl<'s> PairWriter<'s> {
-    /// A writer of a form; none for a csv where values have no columns.
-    pub(crate) fn new(store: &'s Store, form: DumpFormat, has_header: bool) -> Option<Self> {
+    /// A writer of a form. None for those that are only read, and for a csv where values have no
+    /// columns. `has_header` says whether a csv begins with the names of the columns.
+    pub fn new(store: &'s Store, format: Format, has_header: bool) -> Option<Self> {
         let schema = store.schema();
-        Some(match form {
-            DumpFormat::Data => Self::Data(schema),
-            DumpFormat::Jsonl if store.values_are_json() => Self::JsonlOfJson,
-            DumpFormat::Jsonl => Self::Jsonl(schema),
-            DumpFormat::Csv => Self::Csv(schema?, has_header),
-        })
+        let form = match format {
+            Format::Data => Form::Data(schema),
+            Format::Jsonl if store.values_are_json() => Form::JsonlOfJson,
+            Format::Jsonl => Form::Jsonl(schema),
+            Format::Csv => Form::Csv(schema?),
+            _ => return None,
+        };
+        Some(Self { form, has_header, is_first: true })
     }
 
     /// Appends what stands before the first pair.
-    pub(crate) fn write_header(&self, out: &mut Vec<u8>) {
-        if let Self::Csv(schema, true) = self {
+    pub fn write_header(&self, out: &mut Vec<u8>) {
+        if let Form::Csv(schema) = self.form
+            && self.has_header
+        {
             let names = schema.columns().iter().map(|column| column.name().as_bytes());
             let KeyColumn { name, position, .. } = schema.key();
             let before = names.clone().take(*position);
@@ -75,43 +107,42 @@ impl<'s> PairWriter<'s> {
         }
     }
 
-    /// Appends a pair, the first or another.
-    pub(crate) fn write(
-        &self,
-        key: &[u8],
-        value: &[u8],
-        is_first: bool,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Refused> {
-        match self {
-            Self::Data(schema) => {
+    /// Appends a pair as a line; the first call is for the first line.
+    ///
+    /// # Errors
+    /// When the form cannot hold the pair, or its row is damaged.
+    pub fn write(&mut self, key: &[u8], value: &[u8], out: &mut Vec<u8>) -> Result<(), Unwritable> {
+        let is_first = std::mem::take(&mut self.is_first);
+        match self.form {
+            Form::Data(schema) => {
                 let mut json = Vec::new();
                 let value = match schema {
                     Some(schema) => {
-                        schema.row(value).and_then(|row| row.write_json(&mut json)).map_err(Refused::Row)?;
+                        let row = schema.row(value).and_then(|row| row.write_json(&mut json));
+                        row.map_err(Unwritable::Row)?;
                         &json
                     }
                     None => value,
                 };
                 if let Some(objection) = objection(is_first, key, value) {
-                    return Err(Refused::Data(objection));
+                    return Err(Unwritable::Data(objection));
                 }
                 for piece in [key, b" ", value, b"\n"] {
                     out.extend_from_slice(piece);
                 }
                 Ok(())
             }
-            Self::Jsonl(None) => {
+            Form::Jsonl(None) => {
                 // A vector takes all that is written.
                 let _ = write_pair(key, value, out);
                 Ok(())
             }
-            Self::JsonlOfJson => {
+            Form::JsonlOfJson => {
                 write_json_pair(key, value, out);
                 Ok(())
             }
-            Self::Jsonl(Some(schema)) => write_object(schema, key, value, out).map_err(Refused::Row),
-            Self::Csv(schema, _) => write_row(schema, key, value, out).map_err(Refused::Row),
+            Form::Jsonl(Some(schema)) => write_object(schema, key, value, out).map_err(Unwritable::Row),
+            Form::Csv(schema) => write_row(schema, key, value, out).map_err(Unwritable::Row),
         }
     }
 }
@@ -139,7 +170,7 @@ fn write_pair(key: &[u8], value: &[u8], out: &mut Vec<u8>) -> std::io::Result<()
     let mut json = serde_json::Serializer::new(&mut *out);
     let mut object = json.serialize_map(None)?;
     for (name, bytes) in [("key", key), ("value", value)] {
-        let (name, text) = json_bytes::field(name, bytes);
+        let (name, text) = json_field(name, bytes);
         object.serialize_entry(&name, &text)?;
     }
     object.end()?;
@@ -149,7 +180,7 @@ fn write_pair(key: &[u8], value: &[u8], out: &mut Vec<u8>) -> std::io::Result<()
 /// A pair whose value is JSON, as it is but for line ends: outside of strings, which hold none, these
 /// are blanks like others.
 fn write_json_pair(key: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    let (name, text) = json_bytes::field("key", key);
+    let (name, text) = json_field("key", key);
     // A vector takes all that is written.
     let _ = write!(out, "{{\"{name}\":");
     let _ = serde_json::Serializer::new(&mut *out).serialize_str(&text);
@@ -171,7 +202,7 @@ fn write_object(schema: &Schema, key: &[u8], value: &[u8], out: &mut Vec<u8>) ->
     if out.last() != Some(&b'{') {
         out.push(b',');
     }
-    let (name, text) = json_bytes::field(name, key);
+    let (name, text) = json_field(name, key);
     let mut json = serde_json::Serializer::new(&mut *out);
     let _ = json.serialize_str(&name);
     out.push(b':');

@@ -1,0 +1,93 @@
+//! What the binary `graven` does, one file a subcommand: [`run`] reads the command line, hands over to the subcommand,
+//! and turns what came of it into an exit status.
+//!
+//! A library, because the compiler starts on one while what it depends on is still being translated: the first build is
+//! a tenth shorter than with everything in the binary, which would wait for all of it.
+
+mod access_log;
+mod advice;
+mod carve;
+mod column_flags;
+mod column_list;
+mod columns_page;
+mod command_line;
+mod commands;
+mod config;
+mod console;
+mod descriptors;
+mod duplicates;
+mod failure;
+mod first_request;
+mod followers;
+mod input;
+mod input_files;
+mod lengths;
+mod load_progress;
+mod loaded;
+mod log;
+mod memory;
+mod object_store;
+mod options;
+mod output;
+mod progress;
+mod quantity;
+mod read_options;
+mod redis;
+mod resident;
+mod root;
+mod row_members;
+mod server_pages;
+mod service_manager;
+mod shell;
+mod signals;
+mod startup_pages;
+mod storage;
+mod table;
+mod table_source;
+mod target;
+mod tls;
+mod users;
+mod when_held;
+
+use std::process::ExitCode;
+
+use crate::command_line::Chosen;
+use crate::commands::{
+    bench, build, completions, diff, dump, generate, get, info, man, publish, ready, resume, rollback, serve,
+    status, switch, token, verify, versions,
+};
+use crate::console::warn;
+
+/// Does what the command line says. The status is 0 when it was done, 2 when it was not; a subcommand's help lists
+/// what else it uses.
+#[must_use]
+pub fn run() -> ExitCode {
+    let chosen = command_line::read().subcommand;
+    // A server goes on where it can.
+    memory::end_without(!matches!(chosen, Chosen::Serve(_)));
+    let done = match chosen {
+        Chosen::Serve(arguments) => serve::run(&arguments),
+        Chosen::Get(arguments) => get::run(&arguments),
+        Chosen::Build(arguments) => build::run(&arguments),
+        Chosen::Info(arguments) => info::run(&arguments),
+        Chosen::Verify(arguments) => verify::run(&arguments),
+        Chosen::Dump(arguments) => dump::run(&arguments),
+        Chosen::Diff(arguments) => diff::run(&arguments),
+        Chosen::Publish(arguments) => publish::run(&arguments),
+        Chosen::Versions(arguments) => versions::run(&arguments),
+        Chosen::Switch(arguments) => switch::run(&arguments),
+        Chosen::Rollback(arguments) => rollback::run(&arguments),
+        Chosen::Resume(arguments) => resume::run(&arguments),
+        Chosen::Status(arguments) => status::run(&arguments),
+        Chosen::Token(arguments) => token::run(&arguments),
+        Chosen::Ready(arguments) => ready::run(&arguments),
+        Chosen::Bench(arguments) => bench::run(&arguments),
+        Chosen::Gen(arguments) => generate::run(&arguments),
+        Chosen::Completions(arguments) => completions::run(&arguments),
+        Chosen::Man(arguments) => man::run(&arguments),
+    };
+    done.unwrap_or_else(|failure| {
+        warn(failure);
+        signals::status().unwrap_or(ExitCode::from(2))
+    })
+}
