@@ -37,13 +37,13 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// ```
 #[derive(Debug)]
 pub struct PairWriter<'s> {
-    form: Form<'s>,
+    form: PairForm<'s>,
     has_header: bool,
     is_first: bool,
 }
 
 #[derive(Debug)]
-enum Form<'s> {
+enum PairForm<'s> {
     Data(Option<&'s Schema>),
     Jsonl(Option<&'s Schema>),
     /// JSON lines whose values are JSON.
@@ -85,10 +85,10 @@ impl<'s> PairWriter<'s> {
     pub fn new(store: &'s Store, format: Format, has_header: bool) -> Option<Self> {
         let schema = store.schema();
         let form = match format {
-            Format::Data => Form::Data(schema),
-            Format::Jsonl if store.values_are_json() => Form::JsonlOfJson,
-            Format::Jsonl => Form::Jsonl(schema),
-            Format::Csv => Form::Csv(schema?),
+            Format::Data => PairForm::Data(schema),
+            Format::Jsonl if store.values_are_json() => PairForm::JsonlOfJson,
+            Format::Jsonl => PairForm::Jsonl(schema),
+            Format::Csv => PairForm::Csv(schema?),
             _ => return None,
         };
         Some(Self { form, has_header, is_first: true })
@@ -96,7 +96,7 @@ impl<'s> PairWriter<'s> {
 
     /// Appends what stands before the first pair.
     pub fn write_header(&self, out: &mut Vec<u8>) {
-        if let Form::Csv(schema) = self.form
+        if let PairForm::Csv(schema) = self.form
             && self.has_header
         {
             let names = schema.columns().iter().map(|column| column.name().as_bytes());
@@ -114,7 +114,7 @@ impl<'s> PairWriter<'s> {
     pub fn write(&mut self, key: &[u8], value: &[u8], out: &mut Vec<u8>) -> Result<(), Unwritable> {
         let is_first = std::mem::take(&mut self.is_first);
         match self.form {
-            Form::Data(schema) => {
+            PairForm::Data(schema) => {
                 let mut json = Vec::new();
                 let value = match schema {
                     Some(schema) => {
@@ -132,17 +132,17 @@ impl<'s> PairWriter<'s> {
                 }
                 Ok(())
             }
-            Form::Jsonl(None) => {
+            PairForm::Jsonl(None) => {
                 // A vector takes all that is written.
                 let _ = write_pair(key, value, out);
                 Ok(())
             }
-            Form::JsonlOfJson => {
+            PairForm::JsonlOfJson => {
                 write_json_pair(key, value, out);
                 Ok(())
             }
-            Form::Jsonl(Some(schema)) => write_object(schema, key, value, out).map_err(Unwritable::Row),
-            Form::Csv(schema) => write_row(schema, key, value, out).map_err(Unwritable::Row),
+            PairForm::Jsonl(Some(schema)) => write_object(schema, key, value, out).map_err(Unwritable::Row),
+            PairForm::Csv(schema) => write_row(schema, key, value, out).map_err(Unwritable::Row),
         }
     }
 }
