@@ -337,3 +337,16 @@ def test_a_part_of_an_array_is_checked_as_that_part(make: Make) -> None:
     assert table.get_many(whole[1:]) == [b"one", b"two"]
     with pytest.raises(ValueError, match="UTF8"):
         table.get_many(whole)
+
+
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+@pytest.mark.parametrize("kind", ["M8", "m8"])
+def test_times_of_numpy_are_no_keys(make: Make, kind: str, unit: str) -> None:
+    table = make({i: "x" for i in range(10)})
+    times = numpy.array([5], f"{kind}[{unit}]")
+    wrong: list[Any] = [times, list(times), pandas.Series(times), pandas.Index(times)]
+    for keys in wrong:
+        for ask in (table.get_many, table.get_many_arrow):
+            with pytest.raises(TypeError, match="found"):
+                ask(keys)
+    assert table.get_many(times.astype("i8")) == [b"x"]
