@@ -96,20 +96,31 @@ fn check(scope: Scope, binary: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Builds the binary here and from a copy of the sources elsewhere, and compares the bytes.
+/// Builds each binary here and from a copy of the sources elsewhere, and compares the bytes.
 pub(crate) fn build_twice() -> Outcome<()> {
     let copy = env::temp_dir().join(format!("graven-reproducible-{}", std::process::id()));
     let removed = RemovedAtEnd(copy.clone());
     run(Command::new("git").current_dir(root()).args(["clone", "--quiet", "."]).arg(&copy))?;
-    let first = build(Scope::Core, &root(), &root().join("target/static"))?;
-    let second = build(Scope::Core, &copy, &copy.join("target/static"))?;
-    let (first, second) = (fs::read(first)?, fs::read(second)?);
-    drop(removed);
-    if first != second {
-        let at = first.iter().zip(&second).position(|(a, b)| a != b);
-        return Err(format!("two builds of the same commit differ, first at byte {at:?}").into());
+    for scope in Scope::ALL {
+        let first = build(scope, &root(), &root().join("target/static"))?;
+        let first = fs::read(first)?;
+        let second = build(scope, &copy, &copy.join("target/static"))?;
+        compare(scope, &first, &fs::read(second)?)?;
     }
-    println!("two builds in two places have the same {} bytes", first.len());
+    drop(removed);
+    Ok(())
+}
+
+fn compare(scope: Scope, first: &[u8], second: &[u8]) -> Outcome<()> {
+    let name = scope.file_name();
+    if first.len() != second.len() {
+        let (first, second) = (first.len(), second.len());
+        return Err(format!("two builds of {name} have {first} and {second} bytes").into());
+    }
+    if let Some(at) = first.iter().zip(second).position(|(a, b)| a != b) {
+        return Err(format!("two builds of {name} differ, first at byte {at}").into());
+    }
+    println!("two builds of {name} in two places have the same {} bytes", first.len());
     Ok(())
 }
 
@@ -120,5 +131,20 @@ impl Drop for RemovedAtEnd {
     fn drop(&mut self) {
         // What is left lies in the folder for temporary files.
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_builds_that_differ_are_named_with_where() {
+        let said = |first: &[u8], second: &[u8]| {
+            compare(Scope::Full, first, second).err().map_or_else(String::new, |failure| failure.to_string())
+        };
+        assert_eq!(said(b"abc", b"abc"), "");
+        assert_eq!(said(b"abc", b"abd"), "two builds of graven-x86_64-linux differ, first at byte 2");
+        assert_eq!(said(b"abc", b"abcd"), "two builds of graven-x86_64-linux have 3 and 4 bytes");
     }
 }
