@@ -79,9 +79,13 @@ pub(crate) fn check(seed: u32, head: &[u8], bytes: &[u8]) -> u32 {
     portable::check(seed, head, bytes)
 }
 
-/// As [`check`], with the processor's own step from a lane and a word to the lane. Each caller is compiled with the instructions
-/// that its step needs, and this and the step into it: a call for each check, and none for a word.
-#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon", target_endian = "little")))]
+/// As [`check`], with the processor's own step from a lane and a word to the lane. Each caller is
+/// compiled with the instructions that its step needs, and this and the step into it: a call for
+/// each check, and none for a word.
+#[cfg(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon", target_endian = "little")
+))]
 #[inline(always)]
 fn check_by(seed: u32, head: &[u8], bytes: &[u8], step: impl Fn(u32, u64) -> u32) -> u32 {
     let mut lanes = [!seed, !0, !0, !0];
