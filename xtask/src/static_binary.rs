@@ -39,8 +39,8 @@ impl Scope {
 
     fn bytes_max(self) -> u64 {
         match self {
-            Self::Core => 8 << 20,
-            Self::Full => 16 << 20,
+            Self::Core => 6 << 20,
+            Self::Full => 14 << 20,
         }
     }
 }
@@ -70,7 +70,11 @@ pub(crate) fn build(scope: Scope, sources: &Path, target: &Path) -> Outcome<Path
         .current_dir(&sources)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
         .env("CARGO_INCREMENTAL", "0")
-        .env("CFLAGS_x86_64_unknown_linux_musl", format!("-ffile-prefix-map={home}=/cargo"))
+        // No panic goes through C.
+        .env(
+            "CFLAGS_x86_64_unknown_linux_musl",
+            format!("-ffile-prefix-map={home}=/cargo -fno-asynchronous-unwind-tables -fno-unwind-tables"),
+        )
         .env("GRAVEN_COMMIT", commit)
         .env("SOURCE_DATE_EPOCH", time)
         .args(["build", "--locked", "--package", "graven", "--profile", "dist", "--target", TARGET])
