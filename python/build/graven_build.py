@@ -1,7 +1,7 @@
 """The build of the wheel: maturin, and before it the command ``graven``, so that the wheel brings both.
 
-The command is built with what packages ship (``--features full``). ``GRAVEN_COMMAND`` names one that is built already. In a
-source distribution, which has not the command's source, the wheel is built without it.
+The command is built with what packages ship (``--features full``). ``GRAVEN_COMMAND`` names one that is built already. There is
+no source distribution: package and command are built of crates that lie beside this folder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ SCRIPTS = HERE / "target" / "wheel-data" / "scripts"
 NAME = "graven.exe" if os.name == "nt" else "graven"
 
 get_requires_for_build_wheel = maturin.get_requires_for_build_wheel
-get_requires_for_build_sdist = maturin.get_requires_for_build_sdist
+
+
+class UnsupportedOperation(Exception):
+    """What a build backend raises, by that name, for a distribution that it does not make."""
 
 
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Any = None) -> str:
@@ -31,9 +34,9 @@ def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: A
 
 
 def build_sdist(sdist_directory: str, config_settings: Any = None) -> str:
-    SCRIPTS.mkdir(parents=True, exist_ok=True)
-    built: str = maturin.build_sdist(sdist_directory, config_settings)
-    return built
+    raise UnsupportedOperation(
+        "graven has no source distribution: its wheel is built in a copy of the whole repository, by `pip wheel ./python`"
+    )
 
 
 def build_wheel(wheel_directory: str, config_settings: Any = None, metadata_directory: Any = None) -> str:
@@ -48,14 +51,11 @@ def _place_command() -> None:
     given = os.environ.get("GRAVEN_COMMAND")
     if given is not None:
         built = Path(given)
-    elif (HERE.parent / "crates" / "cli").is_dir():
+    else:
         cargo = ["cargo", "build", "--release", "--locked", "--package", "graven", "--features", "full"]
         subprocess.run([*cargo, "--manifest-path", str(MAIN)], check=True)
         target = os.environ.get("CARGO_TARGET_DIR") or str(HERE.parent / "target")
         built = Path(target) / "release" / NAME
-    else:
-        print("the command graven is left out: its source is not here")
-        return
     shutil.copy2(built, SCRIPTS / NAME)
     # Names and line numbers are more than half of it, and nobody debugs what an installer put there.
     if shutil.which("strip"):

@@ -395,7 +395,7 @@ pub(crate) fn build_arrow(
         }
     };
     let mut count = 0;
-    while let Some(piece) = arrays.next()? {
+    while let Some(piece) = arrays.next(py).map_err(|error| build.wrong(py, error.to_string()))? {
         let piece = piece.as_struct();
         let column = |place: usize| -> PyResult<_> {
             unpacked(piece.column(place)).map_err(|error| arrow_error(&error))

@@ -141,6 +141,16 @@ impl<'py> HeldKeys<'py> {
         if is_one {
             return Err(PyTypeError::new_err("expected many keys, found one"));
         }
+        // As a list some of their units become whole numbers, which are the keys of something else.
+        if let Some(dtype) = keys.getattr_opt("dtype")?
+            && let Some(kind) = dtype.getattr_opt("kind")?
+            && kind.extract::<&str>().is_ok_and(|kind| matches!(kind, "m" | "M"))
+        {
+            return Err(PyTypeError::new_err(format!(
+                "expected keys of type bytes, str, uuid.UUID or int, found an array of {}",
+                dtype.str()?
+            )));
+        }
         // Objects that Python has, and not a wrapper each.
         let list = match keys.getattr_opt("tolist")? {
             Some(tolist) => tolist.call0()?,

@@ -16,7 +16,8 @@ mod view;
 use pyo3::pymodule;
 
 /// Compiled parts of the package; use `graven` itself.
-#[pymodule(gil_used = false)]
+// Without the lock of the interpreter no test of it has run.
+#[pymodule(gil_used = true)]
 mod _graven {
     use pyo3::prelude::*;
 

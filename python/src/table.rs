@@ -127,7 +127,8 @@ impl Table {
         Columns::some(py, schema, &names).map(Some).map_err(|error| self.error(py, &error))
     }
 
-    /// The value of one key.
+    /// The value of one key. Nothing of Python that could wait is run while the store is held: whoever wants to close the table
+    /// may be what it waits for.
     #[inline]
     fn find<'py>(
         &self,
@@ -136,16 +137,17 @@ impl Table {
         columns: Option<&Columns>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let Some(columns) = columns else {
-            return with_key(key, |key| {
+            let found = with_key(key, |key| {
                 let store = self.store.read();
                 let Some(store) = store.as_ref().ok().and_then(|store| store.as_deref()) else {
                     return Err(is_closed());
                 };
-                with_room(|room| {
-                    let found = store.find(key, room).map_err(|error| self.error(py, &error))?;
+                Ok(with_room(|room| {
+                    let found = store.find(key, room)?;
                     Ok(found.value(room, store).map(|value| PyBytes::new(py, value).into_any()))
-                })
+                }))
             });
+            return found?.map_err(|error| self.error(py, &error));
         };
         let store = self.store()?;
         with_key(key, |key| {
@@ -436,19 +438,21 @@ impl Table {
     }
 
     /// Gives the table's memory back, when nothing uses it any more. A closed table answers nothing.
-    fn close(&self) {
-        if let Ok(mut store) = self.store.write() {
-            *store = None;
-        }
+    fn close(&self, py: Python<'_>) {
+        // Without the interpreter's lock: a thread that looks a key up may hold the store and wait for that one.
+        py.detach(|| {
+            let store = self.store.write().ok().and_then(|mut store| store.take());
+            drop(store);
+        });
     }
 
     fn __enter__<'py>(slf: Bound<'py, Self>) -> Bound<'py, Self> {
         slf
     }
 
-    #[pyo3(signature = (*_exception))]
-    fn __exit__(&self, _exception: &Bound<'_, PyTuple>) {
-        self.close();
+    #[pyo3(signature = (*exception))]
+    fn __exit__(&self, exception: &Bound<'_, PyTuple>) {
+        self.close(exception.py());
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {

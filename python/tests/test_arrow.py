@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import array
 import datetime
 import decimal
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -264,3 +267,86 @@ def test_what_no_column_holds_is_an_error(make: Make, tmp_path: Path) -> None:
     with pytest.raises(graven.BuildError, match="expected a table of Arrow"):
         make(pyarrow.array([1, 2]))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stream_may_wait_for_threads_that_run_python(tmp_path: Path) -> None:
+    # Arrow's own threads read the batches of a scanner, here from a generator. In a process of its own, since a thread that
+    # waits with the interpreter's lock cannot be interrupted.
+    code = """
+import sys
+import pyarrow
+import pyarrow.dataset
+import graven
+
+schema = pyarrow.schema([("k", pyarrow.string()), ("v", pyarrow.string())])
+batches = (pyarrow.record_batch([[f"{i}"], [f"value {i}"]], schema=schema) for i in range(20))
+reader = pyarrow.dataset.Scanner.from_batches(batches, schema=schema).to_reader()
+graven.build(reader, sys.argv[1], key="k", value="v")
+assert graven.open(sys.argv[1])["19"] == b"value 19"
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.graven")], check=True, timeout=60)
+
+
+def offsets(*numbers: int, of: str = "i") -> pyarrow.Buffer:
+    return pyarrow.py_buffer(array.array(of, numbers))
+
+
+def invalid_arrays() -> dict[str, pyarrow.Array]:
+    """Arrays that pyarrow makes unchecked and hands over, none of which may be read."""
+    abc = pyarrow.py_buffer(b"abc")
+    words = pyarrow.array(["a", "b"])
+    numbers = pyarrow.array([0, 7], pyarrow.int8())
+    return {
+        "offsets that go back": pyarrow.StringArray.from_buffers(2, offsets(0, 1000, 3), abc),
+        "a negative offset": pyarrow.Array.from_buffers(pyarrow.binary(), 2, [None, offsets(0, -5, 3), abc]),
+        "large offsets that go back": pyarrow.Array.from_buffers(
+            pyarrow.large_binary(), 2, [None, offsets(0, 1000, 3, of="q"), abc]
+        ),
+        "text that is no UTF-8": pyarrow.array([b"a", b"\xff"]).cast(pyarrow.string(), safe=False),
+        "half a character": pyarrow.StringArray.from_buffers(2, offsets(0, 1, 2), pyarrow.py_buffer("æ".encode())),
+        "a view behind its end": pyarrow.Array.from_buffers(
+            pyarrow.binary_view(), 1, [None, offsets(20, 0, 0, 1_000_000), pyarrow.py_buffer(bytes(20))]
+        ),
+        "a number behind the dictionary": pyarrow.DictionaryArray.from_arrays(numbers, words, safe=False),
+        "a negative number of a dictionary": pyarrow.DictionaryArray.from_arrays(
+            pyarrow.array([0, -1], pyarrow.int8()), words, safe=False
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(invalid_arrays()))
+def test_an_array_that_is_not_valid_is_an_error(make: Make, name: str) -> None:
+    invalid = invalid_arrays()[name]
+    table = make({"a": "b"})
+    for keys in (invalid, pyarrow.chunked_array([invalid])):
+        for ask in (table.get_many, table.get_many_arrow):
+            with pytest.raises(ValueError, match="Invalid argument error"):
+                ask(keys)
+    whole = pyarrow.array([f"{i}" for i in range(len(invalid))])
+    for columns in ({"k": invalid, "v": whole}, {"k": whole, "v": invalid}):
+        batch = pyarrow.record_batch(columns)
+        nested = pyarrow.record_batch({"k": whole, "n": pyarrow.StructArray.from_arrays([invalid], ["x"])})
+        for source in (batch, pyarrow.Table.from_batches([batch]), nested):
+            with pytest.raises(graven.BuildError, match="Invalid argument error"):
+                make(source)
+
+
+def test_a_part_of_an_array_is_checked_as_that_part(make: Make) -> None:
+    table = make({"1": "one", "2": "two"})
+    whole = pyarrow.array([b"\xff", b"1", b"2"]).cast(pyarrow.string(), safe=False)
+    assert table.get_many(whole[1:]) == [b"one", b"two"]
+    with pytest.raises(ValueError, match="UTF8"):
+        table.get_many(whole)
+
+
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+@pytest.mark.parametrize("kind", ["M8", "m8"])
+def test_times_of_numpy_are_no_keys(make: Make, kind: str, unit: str) -> None:
+    table = make({i: "x" for i in range(10)})
+    times = numpy.array([5], f"{kind}[{unit}]")
+    wrong: list[Any] = [times, list(times), pandas.Series(times), pandas.Index(times)]
+    for keys in wrong:
+        for ask in (table.get_many, table.get_many_arrow):
+            with pytest.raises(TypeError, match="found"):
+                ask(keys)
+    assert table.get_many(times.astype("i8")) == [b"x"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import doctest
 import importlib.metadata
+import importlib.util
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +60,17 @@ def test_every_public_function_has_documentation() -> None:
     members = [getattr(graven, name) for name in graven.__all__ if name != "__version__"]
     members += [value for name, value in vars(graven.Table).items() if not name.startswith("_")]
     assert [member for member in members if not member.__doc__] == []
+
+
+def test_a_source_distribution_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maturin = types.ModuleType("maturin")
+    maturin.get_requires_for_build_wheel = list  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "maturin", maturin)
+    path = Path(__file__).parent.parent / "build" / "graven_build.py"
+    spec = importlib.util.spec_from_file_location("graven_build", path)
+    assert spec is not None and spec.loader is not None
+    backend = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(backend)
+    with pytest.raises(backend.UnsupportedOperation, match="has no source distribution: .* `pip wheel ./python`"):
+        backend.build_sdist(str(tmp_path))
+    assert not list(tmp_path.iterdir())

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import graven
+import graven._serve
 
 
 def get(server: graven.Server, path: str) -> bytes:
@@ -52,3 +56,50 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path, colours: Path) ->
         graven.serve(tmp_path / "absent.graven")
     with graven.serve(colours) as server, pytest.raises(graven.ServeError, match=str(server.port)):
         graven.serve(colours, listen=server.address)
+
+
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def refuse(*_: Any) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize(
+    ("of", "name", "fails", "raised"),
+    [
+        (graven._serve._Output, "address", interrupt, KeyboardInterrupt),
+        (threading.Thread, "start", refuse, RuntimeError),
+    ],
+)
+def test_a_server_that_is_interrupted_while_it_starts_is_ended(
+    colours: Path, monkeypatch: pytest.MonkeyPatch, of: type, name: str, fails: Callable[..., None], raised: type[BaseException]
+) -> None:
+    started: list[subprocess.Popen[str]] = []
+
+    class Popen(subprocess.Popen[str]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    with monkeypatch.context() as broken, pytest.raises(raised):
+        broken.setattr(of, name, fails)
+        graven.serve(colours)
+    [process] = started
+    assert process.returncode is not None
+    assert process.stdout is not None and process.stdout.closed
+    assert process.stderr is not None and process.stderr.closed
+
+
+def test_a_server_ends_with_the_program_and_with_its_last_name(colours: Path) -> None:
+    code = "import sys, graven; server = graven.serve(sys.argv[1]); print(server.pid)"
+    ended = subprocess.run([sys.executable, "-c", code, str(colours)], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
+    server = graven.serve(colours)
+    pid = server.pid
+    del server
+    for pid in (int(ended.stdout), pid):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)

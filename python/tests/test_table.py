@@ -10,6 +10,7 @@ import gc
 import os
 import pickle
 import random
+import subprocess
 import sys
 import threading
 import uuid
@@ -387,3 +388,38 @@ def test_memory_does_not_grow_with_lookups(make: Make) -> None:
     for _ in range(20):
         ask()
     assert resident_kb() - before < 4096
+
+
+@pytest.mark.parametrize("storage", ["mmap", "disk"])
+@pytest.mark.parametrize("ask", ["table[key]", "table.get_many([key])", "table.get_many_arrow([key])", "list(table)"])
+def test_a_table_may_be_closed_while_an_error_is_made(make: Make, storage: str, ask: str) -> None:
+    path = Path(os.fspath(make({f"{i}": f"value {i}" for i in range(2000)}).path))
+    damaged = bytearray(path.read_bytes())
+    half = len(damaged) // 2
+    damaged[half : half + 64] = bytes(byte ^ 0xFF for byte in damaged[half : half + 64])
+    path.write_bytes(damaged)
+    # In a process of its own, since a thread that waits with the interpreter's lock cannot be interrupted.
+    code = f"""
+import sys, threading
+import graven, graven._errors
+
+class ClosingError(graven.DamagedError):
+    def __init__(self, *arguments, **details):
+        closing = threading.Thread(target=table.close)
+        closing.start()
+        closing.join()
+        super().__init__(*arguments, **details)
+
+graven._errors.DamagedError = ClosingError
+raised = 0
+for key in map(str, range(2000)):
+    table = graven.open(sys.argv[1], storage={storage!r})
+    try:
+        {ask}
+    except ClosingError:
+        assert table.closed
+        raised += 1
+        break
+assert raised
+"""
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, timeout=60)

@@ -14,7 +14,7 @@ usage: cargo xtask COMMAND
 
   dist              everything that is shipped, into dist/
   binaries          the static binaries alone, into dist/
-  reproducible      build the static binary in two places, and compare
+  reproducible      build the static binaries in two places, and compare
   release-check     .ci/run, and what takes longer: before a release
 ";
 

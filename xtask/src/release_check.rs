@@ -1,5 +1,6 @@
 //! What is checked before a release, beside `.ci/run`, and takes too long for every change.
 
+use std::fs;
 use std::process::Command;
 
 use crate::process::{Outcome, cargo, root, run};
@@ -11,10 +12,49 @@ const CRASHES: &str = "200";
 /// How long each fuzzer runs, in seconds.
 const FUZZ_SECONDS: &str = "120";
 
+/// Where the package says who maintains it.
+const PACKAGE: &str = "crates/cli/Cargo.toml";
+
 pub(crate) fn run_all() -> Outcome<()> {
+    check_maintainer(&fs::read_to_string(root().join(PACKAGE))?)?;
     run(Command::new(root().join(".ci/run")).env("GRAVEN_FUZZ_SECONDS", FUZZ_SECONDS).current_dir(root()))?;
     run(cargo()
         .args(["test", "--locked", "--package", "graven", "--test", "crashes"])
         .env("GRAVEN_TEST_CRASHES", CRASHES))?;
     static_binary::build_twice()
+}
+
+/// That whoever has the Debian package can write to its maintainer, by the text of [`PACKAGE`].
+fn check_maintainer(package: &str) -> Outcome<()> {
+    let Some(maintainer) = package.lines().find_map(|line| line.strip_prefix("maintainer = ")) else {
+        return Err(format!("{PACKAGE} names no maintainer of the Debian package").into());
+    };
+    // Names that lead nowhere: RFC 2606 and 6761.
+    if [".invalid", "localhost"].iter().any(|nowhere| maintainer.contains(nowhere)) {
+        return Err(format!(
+            "the maintainer of the Debian package is {maintainer}, to whom nobody can write; set `maintainer` in {PACKAGE} to a \
+             name and an address"
+        )
+        .into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_maintainer_to_whom_nobody_can_write_is_refused() {
+        for nowhere in ["graven <maintainer@graven.invalid>", "The developers <graven@localhost>"] {
+            let failure = check_maintainer(&format!("[package.metadata.deb]\nmaintainer = \"{nowhere}\"\n"));
+            let said = failure.expect_err("a placeholder").to_string();
+            assert!(
+                said.contains(nowhere) && said.contains("set `maintainer` in crates/cli/Cargo.toml"),
+                "{said}"
+            );
+        }
+        assert!(check_maintainer("[package.metadata.deb]\n").is_err());
+        assert!(check_maintainer("maintainer = \"Ola <ola@example.org>\"\n").is_ok());
+    }
 }

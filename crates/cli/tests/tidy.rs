@@ -416,6 +416,31 @@ fn crates_name_only_the_crates_below_them() {
     assert_eq!(seen, EDGES.len(), "every crate with walls exists");
 }
 
+/// What crates.io shows of a crate; it takes at most five keywords.
+#[test]
+fn every_crate_says_what_it_is_and_brings_its_licences() {
+    for folder in fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path()) {
+        let manifest: Table = fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap();
+        let package = &manifest["package"];
+        let name = package["name"].as_str().unwrap();
+        assert!(package["description"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");
+        for (list, max) in [("keywords", 5), ("categories", 5)] {
+            let words = package.get(list).and_then(|words| words.as_array()).map_or(0, Vec::len);
+            assert!((1..=max).contains(&words), "{name} has {words} {list}");
+        }
+        assert_eq!(package.get("readme").and_then(|path| path.as_str()), Some("README.md"), "{name}");
+        let page = fs::read_to_string(folder.join("README.md")).unwrap();
+        assert!(page.starts_with(&format!("# {name}\n\n")), "{name}");
+        for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
+            assert_eq!(fs::read_to_string(folder.join(licence)).unwrap(), read(licence), "{name}");
+        }
+        let is_library = folder.join("src/lib.rs").exists();
+        let on_docs_rs = package.get("metadata").and_then(|metadata| metadata.get("docs"));
+        let all = on_docs_rs.map(|docs| docs["rs"]["all-features"].as_bool());
+        assert_eq!(all, is_library.then_some(Some(true)), "{name}");
+    }
+}
+
 #[test]
 fn the_load_tester_prints_and_reads_nothing_by_itself() {
     let files = rust_files("crates/bench/src");

@@ -7,6 +7,7 @@ import queue
 import re
 import subprocess
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
@@ -27,12 +28,15 @@ class Server:
     """A server that runs, as :func:`serve` started it.
 
     ``address`` is where it listens, as ``127.0.0.1:41234``; HTTP, Redis' and memcached's protocols are spoken there. It
-    stops at the end of a ``with`` block, by :meth:`stop`, or with the program.
+    stops at the end of a ``with`` block, by :meth:`stop`, when nothing uses it any more, or when the program ends; a program
+    that is killed leaves it running.
     """
 
     def __init__(self, process: subprocess.Popen[str], address: str, output: _Output) -> None:
         self._process = process
         self._output = output
+        # Also called when Python ends, and then before it takes the readers of the output away.
+        self._end = weakref.finalize(self, _end, process, output)
         self.address = address
         """Host and port."""
 
@@ -58,14 +62,8 @@ class Server:
 
     def stop(self, timeout: float = 10.0) -> None:
         """Answers what has arrived, and stops; after ``timeout`` seconds it is ended."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(timeout)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        self._output.close()
+        if self._end.detach() is not None:
+            _end(self._process, self._output, timeout)
 
     def __enter__(self) -> Server:
         return self
@@ -77,10 +75,6 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-    def __del__(self) -> None:
-        if self._process.poll() is None:
-            self.stop()
 
     def __repr__(self) -> str:
         state = "running" if self._process.poll() is None else "stopped"
@@ -121,13 +115,33 @@ def serve(
         start_new_session=True,
     )
     output = _Output(process)
-    address = output.address(timeout)
+    address, said = None, ""
+    try:
+        output.start()
+        address = output.address(timeout)
+    finally:
+        # Nobody has it to stop it: it does not answer, or something was raised, as by Ctrl-C.
+        if address is None:
+            process.kill()
+            process.wait()
+            said = output.close()
     if address is None:
-        process.kill()
-        process.wait()
-        said = output.close()
         raise ServeError(said or "the server did not start", path=sources[0])
     return Server(process, address, output)
+
+
+def _end(process: subprocess.Popen[str], output: _Output, timeout: float = 10.0) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            # Without effect on one that has ended.
+            process.kill()
+            process.wait()
+    output.close()
 
 
 def _path(source: Source) -> str:
@@ -141,9 +155,13 @@ class _Output:
         self.process = process
         self.endpoints: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.errors: list[str] = []
-        self.threads = [threading.Thread(target=read, daemon=True) for read in (self._stdout, self._stderr)]
-        for thread in self.threads:
+        self.threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        for read in (self._stdout, self._stderr):
+            thread = threading.Thread(target=read, daemon=True)
             thread.start()
+            self.threads.append(thread)
 
     def _stdout(self) -> None:
         assert self.process.stdout is not None

@@ -228,5 +228,6 @@ def _json(value: Any) -> Any:
     if isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
+        # One without a zone is in UTC, as it is for Feast, and not of the place of this machine.
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
     raise TypeError(f"a join key of type {type(value).__name__} makes no key with others")

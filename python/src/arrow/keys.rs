@@ -13,7 +13,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
-use super::{arrays, unexpected};
+use super::{arrays, arrow_error, unexpected};
 use crate::keys::uuid_text;
 
 /// What an extension type of Arrow is called, and that of UUIDs.
@@ -40,9 +40,10 @@ pub(crate) fn keys(object: &Bound<'_, PyAny>) -> PyResult<Option<ArrowKeys>> {
         return Ok(None);
     }
     let Some(mut arrays) = arrays(object)? else { return Ok(None) };
+    let py = object.py();
     let is_uuid = is_uuid(arrays.field());
     let (mut keys, mut before) = (ArrowKeys { arrays: Vec::new() }, 0);
-    while let Some(array) = arrays.next()? {
+    while let Some(array) = arrays.next(py).map_err(|error| arrow_error(&error))? {
         // Of a dictionary an entry may be null as well as its number.
         let nulls = array.logical_nulls();
         if let Some(at) = nulls.and_then(|nulls| (0..array.len()).find(|&i| nulls.is_null(i))) {

@@ -13,6 +13,7 @@ use std::path::Path;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::ffi_stream::{ArrayStreamReader, FFI_ArrowArrayStream};
 use arrow_array::{Array, ArrayReader, ArrayRef, make_array};
+use arrow_data::ArrayData;
 use arrow_schema::{ArrowError, Field};
 use graven_format::Error;
 use pyo3::exceptions::{PyImportError, PyOverflowError, PyTypeError, PyValueError};
@@ -66,7 +67,7 @@ pub(crate) fn arrow_error(error: &ArrowError) -> PyErr {
 
 /// Arrays that an object gives, with what it says of them; they are read as they are needed.
 pub(crate) enum Arrays {
-    One(Field, Option<ArrayRef>),
+    One(Field, Option<ArrayData>),
     Many(ArrayStreamReader),
 }
 
@@ -78,10 +79,22 @@ impl Arrays {
         }
     }
 
-    pub(crate) fn next(&mut self) -> PyResult<Option<ArrayRef>> {
+    /// The next array, checked: offsets that rise and stay inside, text that is UTF-8, numbers that a dictionary has. Arrow
+    /// believes all that of what it imports, and reads it unchecked.
+    ///
+    /// The interpreter's lock is not held meanwhile: other threads of Python may be what makes the arrays of a stream.
+    pub(crate) fn next(&mut self, py: Python<'_>) -> Result<Option<ArrayRef>, ArrowError> {
         match self {
-            Self::One(_, array) => Ok(array.take()),
-            Self::Many(reader) => reader.next().transpose().map_err(|error| arrow_error(&error)),
+            Self::One(_, data) => {
+                let Some(data) = data.take() else { return Ok(None) };
+                py.detach(|| data.validate_full())?;
+                Ok(Some(make_array(data)))
+            }
+            Self::Many(reader) => {
+                let Some(array) = py.detach(|| reader.next()).transpose()? else { return Ok(None) };
+                py.detach(|| array.to_data().validate_full())?;
+                Ok(Some(array))
+            }
         }
     }
 }
@@ -101,21 +114,25 @@ pub(crate) fn arrays(object: &Bound<'_, PyAny>) -> PyResult<Option<Arrays>> {
         let (schema, array) = (schema.cast::<PyCapsule>()?, array.cast::<PyCapsule>()?);
         let schema = schema.pointer_checked(Some(SCHEMA))?.cast::<FFI_ArrowSchema>();
         let array = array.pointer_checked(Some(ARRAY))?.cast::<FFI_ArrowArray>();
-        // SAFETY: capsules of these names have these structures, which are moved out of them and marked as released.
-        let (field, array) = unsafe {
+        // SAFETY: capsules of these names have these structures, which are moved out of them and marked as released. That their
+        // buffers are there and as long as lengths and last offsets say is a matter of trust, as the interface has it; what the
+        // buffers contain is not: `Arrays::next` checks it.
+        let (field, data) = unsafe {
             let schema = FFI_ArrowSchema::from_raw(schema.as_ptr());
             let field = Field::try_from(&schema).map_err(|error| arrow_error(&error))?;
             (field, from_ffi(FFI_ArrowArray::from_raw(array.as_ptr()), &schema))
         };
-        let array = make_array(array.map_err(|error| arrow_error(&error))?);
-        return Ok(Some(Arrays::One(field, Some(array))));
+        return Ok(Some(Arrays::One(field, Some(data.map_err(|error| arrow_error(&error))?))));
     }
     if let Some(method) = object.getattr_opt("__arrow_c_stream__")? {
         let Some(capsule) = called(&method)? else { return Ok(None) };
         let capsule = capsule.bind(py).cast::<PyCapsule>()?.clone();
         let stream = capsule.pointer_checked(Some(STREAM))?.cast::<FFI_ArrowArrayStream>();
-        // SAFETY: a capsule of this name has this structure, which is moved out of it and marked as released.
-        let reader = unsafe { ArrayStreamReader::from_raw(stream.as_ptr()) };
+        // SAFETY: a capsule of this name has this structure, which is moved out of it and marked as released. Of its arrays the
+        // same is a matter of trust as above.
+        let stream = unsafe { FFI_ArrowArrayStream::from_raw(stream.as_ptr()) };
+        // It may have to begin its work to know its schema.
+        let reader = py.detach(|| ArrayStreamReader::try_new(stream));
         return Ok(Some(Arrays::Many(reader.map_err(|error| arrow_error(&error))?)));
     }
     Ok(None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +122,20 @@ def test_several_join_keys_make_one_key(store: FeatureStore) -> None:
 def test_writing_row_by_row_is_refused_with_advice(store: FeatureStore) -> None:
     with pytest.raises(graven.Error, match=r"read-only; graven.feast.publish\(store, view\)"):
         store.materialize(NOON - timedelta(days=2), NOON + timedelta(days=1))
+
+
+@pytest.fixture
+def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        assert time.timezone == -9 * 3600
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_tokyo")
+def test_a_time_in_a_key_is_the_same_wherever_it_is_made() -> None:
+    times = [NOON, NOON.replace(tzinfo=None), NOON.astimezone(timezone(timedelta(hours=-5)))]
+    keys = {graven.feast._key({"driver": 1, "since": at}) for at in times}
+    assert keys == {b'[1,"2026-11-27T12:00:00+00:00"]'}

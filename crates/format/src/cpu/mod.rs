@@ -79,6 +79,31 @@ pub(crate) fn check(seed: u32, head: &[u8], bytes: &[u8]) -> u32 {
     portable::check(seed, head, bytes)
 }
 
+/// As [`check`], with the processor's own step from a lane and a word to the lane. Each caller is
+/// compiled with the instructions that its step needs, and this and the step into it: a call for
+/// each check, and none for a word.
+#[cfg(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_feature = "neon", target_endian = "little")
+))]
+#[inline(always)]
+fn check_by(seed: u32, head: &[u8], bytes: &[u8], step: impl Fn(u32, u64) -> u32) -> u32 {
+    let mut lanes = [!seed, !0, !0, !0];
+    let (blocks, rest) = bytes.as_chunks::<{ 8 * CHECK_LANES }>();
+    // A loop for each, where `for` would have one that asks each time which it is in.
+    head.as_chunks().0.iter().chain(blocks).for_each(|block| {
+        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+            *lane = step(*lane, u64::from_le_bytes(*word));
+        }
+    });
+    for (lane, word) in lanes.iter_mut().zip(rest.chunks(8)) {
+        let mut padded = [0; 8];
+        padded[..word.len()].copy_from_slice(word);
+        *lane = step(*lane, u64::from_le_bytes(padded));
+    }
+    check_of_lanes(lanes.map(|lane| !lane))
+}
+
 /// The check that has these lanes.
 #[inline(always)]
 fn check_of_lanes(lanes: [u32; CHECK_LANES]) -> u32 {

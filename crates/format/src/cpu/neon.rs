@@ -8,7 +8,7 @@
 use std::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
 
-use super::{CHECK_LANES, Cpu, LANES, Portable};
+use super::{Cpu, LANES, Portable};
 use crate::codec::{Alphabet, UNPACKED};
 
 /// Any processor that this program is compiled for.
@@ -30,24 +30,9 @@ pub(super) fn checked(seed: u32, head: &[u8], bytes: &[u8]) -> Option<u32> {
     is_aarch64_feature_detected!("crc").then(|| unsafe { check(seed, head, bytes) })
 }
 
-/// Compiled for the processor as a whole: a call for each check, and none for a word.
 #[target_feature(enable = "crc")]
 fn check(seed: u32, head: &[u8], bytes: &[u8]) -> u32 {
-    let mut lanes = [!seed, !0, !0, !0];
-    let step = |lanes: &mut [u32; CHECK_LANES], block: &[u8; 8 * CHECK_LANES]| {
-        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
-            *lane = __crc32cd(*lane, u64::from_le_bytes(*word));
-        }
-    };
-    head.as_chunks().0.iter().for_each(|block| step(&mut lanes, block));
-    let (blocks, rest) = bytes.as_chunks();
-    blocks.iter().for_each(|block| step(&mut lanes, block));
-    for (lane, word) in lanes.iter_mut().zip(rest.chunks(8)) {
-        let mut padded = [0; 8];
-        padded[..word.len()].copy_from_slice(word);
-        *lane = __crc32cd(*lane, u64::from_le_bytes(padded));
-    }
-    super::check_of_lanes(lanes.map(|lane| !lane))
+    super::check_by(seed, head, bytes, |lane, word| __crc32cd(lane, word))
 }
 
 #[inline]

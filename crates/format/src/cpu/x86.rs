@@ -8,7 +8,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{CHECK_LANES, Cpu, LANES};
+use super::{Cpu, LANES};
 use crate::codec::{Alphabet, UNPACKED};
 
 /// A processor that was seen to have the instructions: only [`X86::detect`] makes one.
@@ -40,24 +40,9 @@ pub(super) fn checked(seed: u32, head: &[u8], bytes: &[u8]) -> Option<u32> {
     is_x86_feature_detected!("sse4.2").then(|| unsafe { check(seed, head, bytes) })
 }
 
-/// Compiled for the processor as a whole: a call for each check, and none for a word.
 #[target_feature(enable = "sse4.2")]
 fn check(seed: u32, head: &[u8], bytes: &[u8]) -> u32 {
-    let mut lanes = [!seed, !0, !0, !0].map(u64::from);
-    let step = |lanes: &mut [u64; CHECK_LANES], block: &[u8; 8 * CHECK_LANES]| {
-        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
-            *lane = _mm_crc32_u64(*lane, u64::from_le_bytes(*word));
-        }
-    };
-    head.as_chunks().0.iter().for_each(|block| step(&mut lanes, block));
-    let (blocks, rest) = bytes.as_chunks();
-    blocks.iter().for_each(|block| step(&mut lanes, block));
-    for (lane, word) in lanes.iter_mut().zip(rest.chunks(8)) {
-        let mut padded = [0; 8];
-        padded[..word.len()].copy_from_slice(word);
-        *lane = _mm_crc32_u64(*lane, u64::from_le_bytes(padded));
-    }
-    super::check_of_lanes(lanes.map(|lane| !(lane as u32)))
+    super::check_by(seed, head, bytes, |lane, word| _mm_crc32_u64(u64::from(lane), word) as u32)
 }
 
 impl Cpu for X86 {
