@@ -129,7 +129,7 @@ impl Pulling {
             versions.remove(&wanted.version);
         }
         let bytes = wanted.object.bytes;
-        let evicted = plan::evicted(&state.remote, &local, &answers, bytes, bytes_max);
+        let evicted = plan::evicted(&state.remote, &local, &answers, wanted, bytes_max);
         let Some(evicted) = evicted else {
             let here = local.values().flat_map(|versions| versions.values()).sum();
             return Err(RootError::NoRoom { version: wanted.version.clone(), bytes, here, bytes_max });

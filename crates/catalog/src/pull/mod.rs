@@ -22,7 +22,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::catalog::{Catalog, SourceCondition};
 use crate::keeper::start_thread;
 use crate::pull::look::ReadObjects;
-use crate::pull::plan::{LocalVersions, RemoteTable, WantedVersion};
+use crate::pull::plan::{AnsweringVersions, LocalVersions, RemoteTable, WantedVersion};
 use crate::retry::Retry;
 use crate::root::{BucketRoot, Directory, Root, RootError, TableName, VersionName};
 
@@ -203,13 +203,17 @@ impl Pulling {
         Ok(local)
     }
 
-    /// The versions that `CURRENT` names here.
-    fn answers(&self, local: &LocalVersions) -> BTreeMap<TableName, VersionName> {
-        let current = |table: &TableName| {
-            let state = self.directory.current(table).ok()?;
-            Some((table.clone(), state.known()?.version().clone()))
+    /// The versions that `CURRENT` names here, and those that are served: these are others where
+    /// a gate keeps the former out, or they are not loaded yet.
+    fn answers(&self, local: &LocalVersions) -> AnsweringVersions {
+        let snapshot = self.catalog.snapshot();
+        let answers = |table: &TableName| {
+            let state = self.directory.current(table).ok();
+            let named = state.and_then(|state| Some(state.known()?.version().clone()));
+            let served = snapshot.named(table.as_str()).and_then(|known| Some(known.current()?.name().clone()));
+            (table.clone(), named.into_iter().chain(served).collect())
         };
-        local.keys().filter_map(current).collect()
+        local.keys().map(answers).collect()
     }
 
     fn set_source(&self, table: &TableName, source: SourceCondition) {
