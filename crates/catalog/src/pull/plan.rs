@@ -13,14 +13,14 @@ const AHEAD_MAX: usize = 3;
 /// A table as the store has it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RemoteTable {
-    /// The bytes of its `CURRENT`, and what they say where they can be understood.
-    pub(crate) current: Option<(Vec<u8>, Option<Current>)>,
+    /// The bytes of its `CURRENT`, and what they say.
+    pub(crate) current: Option<(Vec<u8>, Current)>,
     pub(crate) versions: BTreeMap<VersionName, ObjectInfo>,
 }
 
 impl RemoteTable {
     fn known(&self) -> Option<&Current> {
-        self.current.as_ref().and_then(|(_, current)| current.as_ref())
+        self.current.as_ref().map(|(_, current)| current)
     }
 
     /// The version that a rollback would go back to.
@@ -136,8 +136,7 @@ pub(crate) fn evicted(
         let kept = kept(listed, answers.get(table));
         for (version, bytes) in versions.iter().filter(|(version, _)| !kept.contains(*version)) {
             // What may be switched to goes after what has answered.
-            let is_ahead =
-                listed.is_some_and(|listed| listed.is_ahead(version));
+            let is_ahead = listed.is_some_and(|listed| listed.is_ahead(version));
             // It would be fetched again, and what is fetched now be removed for it, and so on. An
             // older one of the same table gives way to a newer one, which does not give way to it.
             let comes_back = wanted.urgency == Urgency::Ahead
@@ -198,7 +197,7 @@ mod tests {
             current = Some(Current::after(current.as_ref(), entry));
         }
         let versions = versions.iter().map(object).collect();
-        let current = current.map(|current| (current.to_bytes(), Some(current)));
+        let current = current.map(|current| (current.to_bytes(), current));
         BTreeMap::from([("t".parse().unwrap(), RemoteTable { current, versions })])
     }
 
