@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use object_store::{GetOptions, GetRange};
@@ -164,6 +164,11 @@ impl Transfer<'_> {
         let options = GetOptions {
             range: Some(GetRange::Bounded(range.clone())),
             if_match: self.info.tag.clone(),
+            // A web server may have no tags, and a time.
+            if_unmodified_since: match &self.info.tag {
+                None if self.info.modified > UNIX_EPOCH => Some(self.info.modified.into()),
+                _ => None,
+            },
             ..GetOptions::default()
         };
         let path = self.objects.url().path(&self.info.key);
@@ -246,7 +251,7 @@ impl Notes {
 fn head(info: &ObjectInfo) -> String {
     let tag = info.tag.as_ref().map_or_else(
         || {
-            let since = info.modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let since = info.modified.duration_since(UNIX_EPOCH).unwrap_or_default();
             format!("of {}", since.as_millis())
         },
         |tag| tag.chars().filter(|found| !found.is_control()).collect(),

@@ -151,7 +151,7 @@ impl Objects {
     fn info(&self, about: ObjectMeta) -> Option<ObjectInfo> {
         let key = self.url.key_of(&about.location)?.to_owned();
         let modified = about.last_modified.into();
-        Some(ObjectInfo { key, bytes: about.size, tag: about.e_tag, modified })
+        Some(ObjectInfo { key, bytes: about.size, tag: strong(about.e_tag), modified })
     }
 
     /// Ends what is under way, and what is begun later, with [`ObjectProblem::Stopped`].
@@ -212,7 +212,8 @@ impl Objects {
         match self.wait(self.head(key)) {
             Ok(about) => {
                 let modified = about.last_modified.into();
-                Ok(Some(ObjectInfo { key: key.to_owned(), bytes: about.size, tag: about.e_tag, modified }))
+                let tag = strong(about.e_tag);
+                Ok(Some(ObjectInfo { key: key.to_owned(), bytes: about.size, tag, modified }))
             }
             Err(problem) if is_absent(&problem) => Ok(None),
             Err(problem) => Err(self.failed("look at", key)(problem)),
@@ -254,7 +255,7 @@ impl Objects {
 
     async fn fetch_small(&self, key: &str, bytes_max: u64) -> Result<SmallObject, ObjectProblem> {
         let got = self.store.get(&self.url.path(key)).await?;
-        let (tag, size) = (got.meta.e_tag.clone(), got.meta.size);
+        let (tag, size) = (strong(got.meta.e_tag.clone()), got.meta.size);
         if size > bytes_max {
             return Err(ObjectProblem::TooLarge { bytes_max });
         }
@@ -387,6 +388,11 @@ async fn again<T>(what: impl AsyncFn() -> Result<T, ObjectProblem>) -> Result<T,
         wait *= 2;
     }
     what().await
+}
+
+/// A tag that a request can be made conditional on: for a weak one, no such condition holds.
+fn strong(tag: Option<String>) -> Option<String> {
+    tag.filter(|tag| !tag.starts_with("W/"))
 }
 
 /// Whether there is a bucket, and nothing of that name in it.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use graven_catalog::root::{resume, rollback};
@@ -162,37 +163,61 @@ fn a_version_that_is_damaged_in_the_store_never_answers_and_is_said_and_a_mended
 }
 
 #[test]
-fn whatever_the_store_does_no_answer_is_wrong_and_it_goes_on_without_a_restart() {
+fn whatever_the_store_does_under_load_no_answer_is_wrong_and_it_goes_on_without_a_restart() {
     let shop = Shop::new();
     shop.publish("v00");
     let folder = tempfile::tempdir().unwrap();
     let node = Node::start(&shop, folder.path(), None).unwrap();
     node.until_answers("v00");
-    let faults = [
-        Fault::Status(500, "InternalError"),
-        Fault::Status(503, "SlowDown"),
-        Fault::Status(403, "RequestTimeTooSkewed"),
-        Fault::Truncated,
-        Fault::Silence,
-        Fault::OtherRange,
-        Fault::Whole,
-        Fault::Flipped,
-        Fault::Slow(Duration::from_millis(200)),
-    ];
-    for (i, fault) in faults.into_iter().enumerate() {
-        let version = format!("v{:02}", i + 1);
-        shop.publish(&version);
-        let mut count = 0;
-        // A while of nothing but this, in the middle of which the next version is looked for.
-        shop.store.fail(move |_| {
-            count += 1;
-            (count <= 8).then_some(fault)
-        });
-        until(&format!("{version} does not answer after {fault:?}"), || {
-            node.answers().as_deref() == Some(version.as_str())
-        });
-        shop.store.mend();
+    let (is_over, asked) = (AtomicBool::new(false), AtomicU64::new(0));
+    /// Ends those who ask, however the test ends.
+    struct AtTheEnd<'a>(&'a AtomicBool);
+    impl Drop for AtTheEnd<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
     }
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    assert!(node.answers().is_some(), "nothing answers");
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let _end = AtTheEnd(&is_over);
+        let faults = [
+            (Fault::Status(500, "InternalError"), 8),
+            (Fault::Status(503, "SlowDown"), 8),
+            (Fault::Status(403, "AccessDenied"), 8),
+            (Fault::Status(403, "RequestTimeTooSkewed"), 8),
+            (Fault::Truncated, 8),
+            // As of a store that is killed.
+            (Fault::Silence, 8),
+            (Fault::OtherRange, 8),
+            (Fault::Whole, 8),
+            (Fault::Flipped, 8),
+            (Fault::Swapped, 8),
+            (Fault::Slow(Duration::from_millis(200)), 8),
+            (Fault::Slow(Duration::from_secs(5)), 1),
+        ];
+        for (i, (fault, times)) in faults.into_iter().enumerate() {
+            let version = format!("v{:02}", i + 1);
+            shop.publish(&version);
+            let mut count = 0;
+            // A while of nothing but this, in the middle of which the next version is looked for.
+            shop.store.fail(move |_| {
+                count += 1;
+                (count <= times).then_some(fault)
+            });
+            until(&format!("{version} does not answer after {fault:?}"), || {
+                node.answers().as_deref() == Some(version.as_str())
+            });
+            shop.store.mend();
+        }
+    });
+    assert!(asked.into_inner() > 100);
 }
 
 #[test]

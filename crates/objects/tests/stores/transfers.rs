@@ -10,7 +10,7 @@ use graven_objects::{
     Download, NOTES_SUFFIX, ObjectError, ObjectProblem, Objects, RETRIES_MAX, remove_partial,
 };
 
-use crate::fake_s3::Fault;
+use crate::fake_s3::{Fault, Tags};
 use crate::{bytes, first, folder};
 
 /// Three ranges and a bit.
@@ -160,6 +160,30 @@ fn an_object_that_is_another_by_now_is_not_mixed_with_what_it_was() {
         Err(error) => assert!(matches!(error.problem, ObjectProblem::Changed), "{error}"),
     }
     assert!(download(&objects, &partial).unwrap() == other);
+}
+
+#[test]
+fn a_file_behind_a_web_server_is_not_mixed_with_another_whatever_tells_them_apart() {
+    let (fake, _) = folder();
+    let one = bytes(LEN);
+    fake.put("root/t/v.graven", &one);
+    let web = Objects::open_with(&format!("{}/shop/root/t/v.graven", fake.endpoint()), []).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for tags in [Tags::Strong, Tags::Weak, Tags::None] {
+        fake.set_tags(tags);
+        let partial = folder.path().join(format!("{tags:?}"));
+        let info = web.info_of("").unwrap().unwrap();
+        assert_eq!(info.tag.is_some(), tags == Tags::Strong);
+        let download = || web.download(&info, &partial, Download { rate: None, progress: &mut |_, _| true });
+        let mut found = Vec::new();
+        download().unwrap().read_to_end(&mut found).unwrap();
+        assert!(found == one, "{tags:?}");
+        remove_partial(&partial).unwrap();
+        // Another of the same length.
+        fake.put("root/t/v.graven", &one);
+        let error = download().unwrap_err();
+        assert!(matches!(error.problem, ObjectProblem::Changed), "{tags:?}: {error}");
+    }
 }
 
 #[test]
