@@ -72,10 +72,11 @@ impl Objects {
         let file = file.map_err(cannot("open", partial))?;
         let path = notes_of(partial);
         // Notes may have outlived the file that they are about.
-        let is_there = file.metadata().map_err(cannot("look at", partial))?.len() == info.bytes;
-        let mut notes = Notes::open(&path, info, is_there).map_err(cannot("open", &path))?;
-        // What is there of another object does not count.
-        if notes.done.is_empty() {
+        let bytes_there = file.metadata().map_err(cannot("look at", partial))?.len();
+        let mut notes = Notes::open(&path, info, bytes_there == info.bytes).map_err(cannot("open", &path))?;
+        // What is there of another object does not count. An empty file is not emptied: ext4 writes
+        // one that was to disk when it is closed.
+        if notes.done.is_empty() && bytes_there > 0 {
             file.set_len(0).map_err(cannot("write", partial))?;
         }
         file.set_len(info.bytes).map_err(cannot("write", partial))?;
