@@ -33,7 +33,7 @@ struct ListedObjects {
 pub(super) type ReadObjects = BTreeMap<String, (Option<String>, Vec<u8>)>;
 
 /// What failed of single tables.
-pub(super) type Failures = BTreeMap<TableName, RootError>;
+pub(super) type TableFailures = BTreeMap<TableName, RootError>;
 
 impl Pulling {
     pub(super) fn keep_looking(&self, mut small: ReadObjects) {
@@ -133,13 +133,13 @@ impl Pulling {
 
     /// Looks once, and gives what failed of single tables: of these, what was known goes on to
     /// count, and the others are followed all the same.
-    fn try_look(&self, small: &mut ReadObjects) -> Result<Failures, RootError> {
+    fn try_look(&self, small: &mut ReadObjects) -> Result<TableFailures, RootError> {
         let only = self.state().options.only.clone();
         let listed = group(self.bucket.objects().list("")?, only.as_ref());
         let no_current = self.read_changed(small, &listed, CURRENT, CURRENT_BYTES_MAX as u64);
         let no_settings = self.read_changed(small, &listed, SETTINGS, SETTINGS_BYTES_MAX as u64);
         let mut remote = BTreeMap::new();
-        let mut failures = Failures::new();
+        let mut failures = TableFailures::new();
         for (table, objects) in &listed {
             let made = self.directory.make_table(table);
             let mirrored = match no_settings.contains_key(table) {
@@ -192,7 +192,7 @@ impl Pulling {
         listed: &BTreeMap<TableName, ListedObjects>,
         name: &str,
         bytes_max: u64,
-    ) -> Failures {
+    ) -> TableFailures {
         let changed = listed.iter().filter_map(|(table, objects)| {
             let object = objects.others.get(name)?;
             let key = format!("{table}/{name}");
@@ -200,7 +200,7 @@ impl Pulling {
             (!is_known).then_some((table, key))
         });
         let (tables, keys): (Vec<&TableName>, Vec<String>) = changed.unzip();
-        let mut failures = Failures::new();
+        let mut failures = TableFailures::new();
         let read = self.bucket.objects().read_many(&keys, bytes_max);
         for ((table, key), read) in tables.into_iter().zip(keys).zip(read) {
             match read {
@@ -278,8 +278,8 @@ impl Pulling {
 
     /// Has `CURRENT` here as it is there where its version is here, decides what is to be
     /// fetched, and removes what the store has no longer. Gives what failed of single tables.
-    pub(super) fn follow(&self, state: &mut PullState) -> Result<Failures, RootError> {
-        let mut failures = Failures::new();
+    pub(super) fn follow(&self, state: &mut PullState) -> Result<TableFailures, RootError> {
+        let mut failures = TableFailures::new();
         let mut local = self.local()?;
         for (table, listed) in &state.remote {
             let Some((bytes, current)) = &listed.current else { continue };

@@ -43,7 +43,9 @@ pub(crate) struct Arguments {
     /// whose names begin with _ or a point; a folder named as dt=2026-11-27 is a column.
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
-    /// Where to write, also `s3://BUCKET/KEY.graven` [default: INPUT with the extension .graven]
+    /// Where to write [default: INPUT with the extension .graven]
+    ///
+    /// Also an object, as `s3://BUCKET/KEY.graven`, which is replaced when all of the table is there.
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Refuse a folder that has no file of this name, as _SUCCESS
@@ -133,13 +135,13 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     outlive_file_limits()?;
     let named = BuildPaths { inputs: &arguments.inputs, output: arguments.output.as_deref() };
     let Some(staging) = Staging::begin(named.inputs, named.output)? else {
-        let Carved { output, report } = build(arguments, &named)?;
+        let BuildOutcome { output, report } = build(arguments, &named)?;
         report.and_then(say).map_err(|failure| unsaid(&output, &failure))?;
         return Ok(ExitCode::SUCCESS);
     };
     let unstaged = |failure: Failure| Failure::new(staging.unstaged(&failure.to_string()));
     let staged = BuildPaths { inputs: staging.inputs(), output: staging.output().or(named.output) };
-    let Carved { output, report } = build(arguments, &staged).map_err(unstaged)?;
+    let BuildOutcome { output, report } = build(arguments, &staged).map_err(unstaged)?;
     let report = report.map_err(unstaged)?;
     staging.finish()?;
     say(staging.unstaged(&report)).map_err(|failure| unstaged(unsaid(&output, &failure)))?;
@@ -158,12 +160,12 @@ struct BuildPaths<'a> {
 }
 
 /// What was carved, and what there is to say of it.
-struct Carved {
+struct BuildOutcome {
     output: PathBuf,
     report: Outcome<String>,
 }
 
-fn build(arguments: &Arguments, paths: &BuildPaths<'_>) -> Outcome<Carved> {
+fn build(arguments: &Arguments, paths: &BuildPaths<'_>) -> Outcome<BuildOutcome> {
     let threads = arguments.threads.map_or(0, NonZeroUsize::get);
     let read = ReadOptions {
         memory_bytes: Some(arguments.memory / READING_SHARE),
@@ -214,7 +216,7 @@ fn build(arguments: &Arguments, paths: &BuildPaths<'_>) -> Outcome<Carved> {
         }
     };
     let report = report(&name, &output, &done, replaced);
-    Ok(Carved { output, report })
+    Ok(BuildOutcome { output, report })
 }
 
 /// What a table is built from.
