@@ -16,6 +16,8 @@ table=s3://shop/root/prices
 work=$(mktemp -d)
 pids=()
 finish() {
+    # The clients look at it; without it, what is waited for here would not end.
+    touch "$work/stop"
     for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
     wait 2>/dev/null || true
     rm -rf "$work"

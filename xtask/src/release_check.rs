@@ -12,12 +12,20 @@ const CRASHES: &str = "200";
 /// How long each fuzzer runs, in seconds.
 const FUZZ_SECONDS: &str = "120";
 
+/// How often publishers to a bucket and the nodes that follow it are killed, and how often several publish at once.
+const BUCKET_KILLS: &str = "200";
+const BUCKET_RACES: &str = "100";
+
 /// Where the package says who maintains it.
 const PACKAGE: &str = "crates/cli/Cargo.toml";
 
 pub(crate) fn run_all() -> Outcome<()> {
     check_maintainer(&fs::read_to_string(root().join(PACKAGE))?)?;
-    run(Command::new(root().join(".ci/run")).env("GRAVEN_FUZZ_SECONDS", FUZZ_SECONDS).current_dir(root()))?;
+    run(Command::new(root().join(".ci/run"))
+        .env("GRAVEN_FUZZ_SECONDS", FUZZ_SECONDS)
+        .env("GRAVEN_TEST_KILLS", BUCKET_KILLS)
+        .env("GRAVEN_TEST_RACES", BUCKET_RACES)
+        .current_dir(root()))?;
     run(cargo()
         .args(["test", "--locked", "--package", "graven", "--test", "crashes"])
         .env("GRAVEN_TEST_CRASHES", CRASHES))?;

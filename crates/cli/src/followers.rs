@@ -240,7 +240,7 @@ impl ServedTable {
 fn open_root(source: &RootSource, config: &Config) -> Outcome<Arc<Directory>> {
     let failed = |failure| config.at(source.origin, failure);
     if object_store::is_url(&source.path) {
-        return object_store::directory(&source.path, &config.options).map(Arc::new).map_err(failed);
+        return object_store::directory(source, &config.options).map(Arc::new).map_err(failed);
     }
     let root = Directory::open(&source.path).map_err(|error| failed(explain(&error, "")))?;
     let has_tables = root.tables().is_ok_and(|tables| !tables.is_empty());

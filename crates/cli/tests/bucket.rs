@@ -30,6 +30,8 @@ fn a_build_without_the_feature_says_which_has_it() {
         ],
         &["get", "s3://shop/root/prices", "k"],
         &["get", "https://example.org/t.graven", "k"],
+        &["build", "s3://shop/in/prices.csv", "-o", "prices.graven"],
+        &["build", text.to_str().unwrap(), "-o", "s3://shop/out/prices.graven"],
     ] {
         let ended = run(arguments);
         assert_eq!((ended.status, ended.out.as_str()), (Some(2), ""), "{arguments:?}: {}", ended.err);
@@ -111,16 +113,20 @@ mod with_the_feature {
 
     impl Node {
         fn start(shop: &Shop, data: &Path) -> Self {
+            Self::serve(shop, data, &["s3://shop/root", "--poll", "20ms", "--listen", "127.0.0.1:0"])
+        }
+
+        fn serve(shop: &Shop, data: &Path, arguments: &[&str]) -> Self {
             let data = data.to_str().unwrap();
-            let arguments =
-                ["serve", "s3://shop/root", "--data-dir", data, "--poll", "20ms", "--listen", "127.0.0.1:0"];
-            let mut command = shop.command(&arguments);
+            let mut command = shop.command(&["serve", "--data-dir", data]);
+            command.args(arguments);
             let log = File::create(Path::new(data).with_extension("log")).unwrap();
             let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
             let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
             let address =
                 lines.find_map(|line| Some(line.unwrap().strip_prefix("listening on ")?.to_owned()));
-            Self { child, address: address.expect("the server says where it listens") }
+            let says = || fs::read_to_string(Path::new(data).with_extension("log"));
+            Self { child, address: address.unwrap_or_else(|| panic!("it does not listen: {:?}", says())) }
         }
 
         /// The price of an apple.
@@ -290,6 +296,174 @@ mod with_the_feature {
         node.until_price(&shop, "1.20");
         let log = fs::read_to_string(data.with_extension("log")).unwrap();
         assert!(log.contains("prices") && !log.contains("backing off"), "{log}");
+    }
+
+    #[test]
+    fn two_tables_of_one_bucket_are_served_each_from_a_directory_of_its_own() {
+        let shop = Shop::new();
+        let file = shop.file("1.20");
+        for table in ["prices", "stock"] {
+            shop.run(&["publish", &file, &format!("s3://shop/root/{table}"), "--as", "v1"], 0);
+        }
+        let data = shop.folder.path().join("data");
+        let config = shop.folder.path().join("graven.toml");
+        let table = |name: &str| format!("[[tables]]\nname = {name:?}\nroot = \"s3://shop/root\"\n");
+        fs::write(&config, [table("prices"), table("stock")].concat()).unwrap();
+        let config = config.to_str().unwrap();
+        let node =
+            Node::serve(&shop, &data, &["--config", config, "--poll", "20ms", "--listen", "127.0.0.1:0"]);
+        for table in ["prices", "stock"] {
+            let began = Instant::now();
+            let url = format!("http://{}/v1/tables/{table}/kv/{{key}}", node.address);
+            let price = || Ended::from(shop.command(&["get", &url, "apple"]).output().unwrap()).out;
+            while price() != "1.20\n" {
+                assert!(began.elapsed() < PATIENCE, "{table} does not answer");
+            }
+            assert!(data.join(format!("s3+shop+root+@{table}/{table}/v1.graven")).is_file());
+        }
+    }
+
+    /// What is left in the folder but what is named.
+    fn left(shop: &Shop, but: &[&str]) -> Vec<String> {
+        let entries = fs::read_dir(shop.folder.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| !but.contains(&name.as_str())).collect()
+    }
+
+    /// A csv of two prices, compressed with gzip.
+    const COMPRESSED: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\x4b\xcc\x4d\xd5\x29\x28\xca\x4c\x4e\xe5\x4a\
+        \x2c\x28\xc8\x49\xd5\x31\xd4\x33\x32\xe0\x2a\xc8\x29\xcd\xd5\x31\xd0\x33\x36\xe0\x02\x00\xc2\xe8\x63\x4d\
+        \x20\x00\x00\x00";
+
+    #[test]
+    fn a_table_is_built_of_an_object_or_of_a_file_behind_a_web_server() {
+        let shop = Shop::new();
+        shop.store.put("in/prices.csv", b"name,price\napple,1.20\nplum,0.30\n");
+        shop.store.put("in/prices.csv.gz", COMPRESSED);
+        shop.store.put("in/prices.jsonl", br#"{"name":"apple","price":"1.20"}"#);
+        let mut faults = vec![Fault::Truncated, Fault::Silence, Fault::Status(503, "SlowDown")];
+        shop.store.fail(move |_| faults.pop());
+        for url in [
+            "s3://shop/in/prices.csv".to_owned(),
+            "s3://shop/in/prices.csv.gz".to_owned(),
+            "s3://shop/in/prices.jsonl".to_owned(),
+            format!("{}/shop/in/prices.csv", shop.store.endpoint()),
+        ] {
+            let built = shop.run(&["build", &url, "--key", "name", "--value", "price", "-o", "t.graven"], 0);
+            assert!(built.out.starts_with(&format!("carved {url} into t.graven: ")), "{}", built.out);
+            assert_eq!(shop.run(&["get", "t.graven", "apple"], 0).out, "1.20\n");
+            assert_eq!(left(&shop, &["t.graven"]), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_table_is_built_into_a_bucket_and_replaces_what_was_there() {
+        let shop = Shop::new();
+        let files = ["1.20.data", "1.20.graven", "1.25.data", "1.25.graven"];
+        for price in ["1.20", "1.25"] {
+            shop.file(price);
+            let built =
+                shop.run(&["build", &format!("{price}.data"), "-o", "s3://shop/out/prices.graven"], 0);
+            let said = format!("carved {price}.data into s3://shop/out/prices.graven: 2 pairs");
+            assert!(built.out.starts_with(&said), "{}", built.out);
+            assert_eq!(
+                shop.run(&["get", "s3://shop/out/prices.graven", "apple"], 0).out,
+                format!("{price}\n")
+            );
+            let local = fs::read(shop.folder.path().join(format!("{price}.graven"))).unwrap();
+            assert!(shop.store.get("out/prices.graven").unwrap() == local);
+        }
+        // From a bucket to a bucket.
+        shop.store.put("in/prices.csv", b"apple,1.30\n");
+        shop.run(&["build", "s3://shop/in/prices.csv", "-o", "s3://shop/out/prices.graven"], 0);
+        assert_eq!(shop.run(&["get", "s3://shop/out/prices.graven", "apple"], 0).out, "1.30\n");
+        assert_eq!(left(&shop, &files), [""; 0]);
+        // What cannot be written leaves what was there, and nothing else.
+        shop.store.fail(|request| (request.method == "PUT").then_some(Fault::Status(403, "AccessDenied")));
+        let error = shop.run(&["build", "1.20.data", "-o", "s3://shop/out/prices.graven"], 2).err;
+        for part in ["s3://shop/out/prices.graven", "403 AccessDenied", "check the credentials"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        assert_eq!(shop.run(&["get", "s3://shop/out/prices.graven", "apple"], 0).out, "1.30\n");
+        assert_eq!(left(&shop, &files), [""; 0]);
+    }
+
+    #[test]
+    fn what_cannot_be_built_of_or_into_a_url_is_said_with_what_to_type() {
+        let shop = Shop::new();
+        shop.store.put("in/prices.csv", b"apple,1.20\nplum\n");
+        shop.store.put("in/prices.graven", &fs::read(shop.folder.path().join(shop.file("1.20"))).unwrap());
+        let web = format!("{}/shop/out/t.graven", shop.store.endpoint());
+        for (arguments, parts) in [
+            (
+                &["s3://shop/in/nothing.csv", "-o", "t.graven"][..],
+                &["s3://shop/in/nothing.csv", "ends with a slash"][..],
+            ),
+            (&["s3://shop/nothing/", "-o", "t.graven"], &["no objects below s3://shop/nothing/"]),
+            (&["s3://shop/in/prices.csv"], &["-o FILE"]),
+            // What is wrong in the object is said of the object.
+            (
+                &["s3://shop/in/prices.csv", "-o", "t.graven"],
+                &["s3://shop/in/prices.csv:2: expected 2 columns"],
+            ),
+            (
+                &["s3://shop/in/prices.graven", "-o", "t.graven"],
+                &["s3://shop/in/prices.graven is a carved file already"],
+            ),
+            (&["1.20.data", "-o", &web], &["read only"]),
+            (
+                &["1.20.data", "-o", "s3://shop/root/prices"],
+                &["s3://shop/root/prices/table.graven", "`graven publish FILE s3://shop/root/prices`"],
+            ),
+            (&["1.20.data", "-o", "s3://table.graven"], &["the name of a file in a bucket"]),
+            (&["s3://id:geheim@shop/in/prices.csv", "-o", "t.graven"], &["no user"]),
+            (&["s3://shop/in/prices.csv", "-o", "nowhere/t.graven"], &["nowhere", "make"]),
+        ] {
+            let error = shop.run(&[&["build"], arguments].concat(), 2).err;
+            for part in parts {
+                assert!(error.contains(part), "{arguments:?}: {part}: {error}");
+            }
+            assert!(!error.contains(".graven-") && !error.contains("geheim"), "{error}");
+        }
+        assert_eq!(left(&shop, &["1.20.data", "1.20.graven"]), [""; 0]);
+    }
+
+    #[cfg(feature = "parquet")]
+    #[test]
+    fn parquet_below_a_url_is_one_table_whose_folders_are_columns() {
+        let shop = Shop::new();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ingest/tests/parquet/duckdb-zstd.parquet");
+        let bytes = fs::read(&file).unwrap();
+        let local = shop.run(&["build", file.to_str().unwrap(), "-o", "local.graven"], 0).out;
+        let pairs = |said: &str| said.split(": ").nth(1).unwrap().split(", ").next().unwrap().to_owned();
+        shop.store.put("in/dt=2026-11-27/part-0.parquet", &bytes);
+        shop.store.put("in/dt=2026-11-27/_temporary", b"x");
+        shop.store.put("in/_SUCCESS", b"");
+        for url in ["s3://shop/in/dt=2026-11-27/part-0.parquet", "s3://shop/in/"] {
+            let built = shop.run(&["build", url, "-o", "t.graven"], 0).out;
+            assert_eq!(pairs(&built), pairs(&local), "{built}");
+            assert!(!built.contains(".graven-"), "{built}");
+        }
+        shop.run(&["build", "s3://shop/in/", "--require-marker", "_SUCCESS", "-o", "t.graven"], 0);
+        let error =
+            shop.run(&["build", "s3://shop/in/", "--require-marker", "_DONE", "-o", "t.graven"], 2).err;
+        assert!(error.contains("s3://shop/in") && error.contains("_DONE"), "{error}");
+    }
+
+    #[test]
+    fn credentials_in_a_url_are_refused_and_not_repeated() {
+        let shop = Shop::new();
+        let data = shop.folder.path().join("data");
+        for url in ["s3://id:ge/heim@shop/root/prices", "https://u:geheim@h/prices.graven"] {
+            let error = shop.run(&["get", url, "k"], 2).err;
+            assert!(error.contains("expected no user in it") && !error.contains("heim"), "{error}");
+        }
+        let serve = ["serve", "s3://id:geheim@shop/root", "--data-dir", data.to_str().unwrap()];
+        for arguments in [&serve[..], &["versions", "s3://geheim@shop/root"]] {
+            let error = shop.run(arguments, 2).err;
+            assert!(error.contains("expected no user in it") && !error.contains("geheim"), "{error}");
+        }
+        assert!(!data.exists());
     }
 
     #[test]

@@ -3,12 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use object_store::{GetOptions, GetRange};
@@ -48,7 +48,8 @@ impl Objects {
     /// Downloads the object that `info` is of into the file `partial`, and gives it back, open
     /// for reading. Beside it are notes of which ranges are there, so that another call goes on
     /// where this one was broken off; both files are the caller's to remove or rename. What an
-    /// earlier process has left is taken as it is: the caller checks the whole.
+    /// earlier process has left is taken as it is: the caller checks the whole, and where that is
+    /// damaged, removes both with [`remove_partial`] and downloads again, for it may be this copy.
     ///
     /// # Errors
     /// When it cannot be read or written, and [`ObjectProblem::Changed`] when another object is
@@ -70,9 +71,12 @@ impl Objects {
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(partial);
         let file = file.map_err(cannot("open", partial))?;
         let path = notes_of(partial);
-        let mut notes = Notes::open(&path, info).map_err(cannot("open", &path))?;
-        // What is there of another object does not count.
-        if notes.done.is_empty() {
+        // Notes may have outlived the file that they are about.
+        let bytes_there = file.metadata().map_err(cannot("look at", partial))?.len();
+        let mut notes = Notes::open(&path, info, bytes_there == info.bytes).map_err(cannot("open", &path))?;
+        // What is there of another object does not count. An empty file is not emptied: ext4 writes
+        // one that was to disk when it is closed.
+        if notes.done.is_empty() && bytes_there > 0 {
             file.set_len(0).map_err(cannot("write", partial))?;
         }
         file.set_len(info.bytes).map_err(cannot("write", partial))?;
@@ -97,16 +101,34 @@ impl Objects {
             }
             Ok(())
         };
-        self.runtime.block_on(reading).map_err(self.failed("read", &info.key))?;
+        self.wait(reading).map_err(self.failed("read", &info.key))?;
         Ok(file)
     }
 }
 
+/// What the name of the notes about a download ends with, behind the name of its file.
+pub const NOTES_SUFFIX: &str = ".notes";
+
 /// Where the notes about a download are.
 fn notes_of(partial: &Path) -> PathBuf {
     let mut name = partial.as_os_str().to_owned();
-    name.push(".notes");
+    name.push(NOTES_SUFFIX);
     name.into()
+}
+
+/// Removes the notes about a download; those that cannot be removed count for nothing without its
+/// file.
+pub fn remove_notes(partial: &Path) {
+    let _ = fs::remove_file(notes_of(partial));
+}
+
+/// Removes what was downloaded, and the notes about it first: they say what is there.
+///
+/// # Errors
+/// When the file cannot be removed.
+pub fn remove_partial(partial: &Path) -> io::Result<()> {
+    remove_notes(partial);
+    fs::remove_file(partial)
 }
 
 /// Ranges of an object of so many bytes.
@@ -143,6 +165,11 @@ impl Transfer<'_> {
         let options = GetOptions {
             range: Some(GetRange::Bounded(range.clone())),
             if_match: self.info.tag.clone(),
+            // A web server may have no tags, and a time.
+            if_unmodified_since: match &self.info.tag {
+                None if self.info.modified > UNIX_EPOCH => Some(self.info.modified.into()),
+                _ => None,
+            },
             ..GetOptions::default()
         };
         let path = self.objects.url().path(&self.info.key);
@@ -198,13 +225,15 @@ struct Notes {
 }
 
 impl Notes {
-    /// The notes at `path`, which are begun anew where they are about another object.
-    fn open(path: &Path, info: &ObjectInfo) -> io::Result<Self> {
+    /// The notes at `path`, which are begun anew where they are about another object, or where a
+    /// file of that length is not there.
+    fn open(path: &Path, info: &ObjectInfo, is_there: bool) -> io::Result<Self> {
         let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
         let mut text = Vec::new();
         (&mut file).take(NOTES_BYTES_MAX).read_to_end(&mut text)?;
         let head = head(info);
-        let done = read_notes(&text, &head, parts(info.bytes));
+        let parts = if is_there { parts(info.bytes) } else { 0 };
+        let done = read_notes(&text, &head, parts);
         // Written anew, so that nothing is left of a line that was broken off.
         let mut lines = head;
         done.iter().for_each(|part| lines.push_str(&format!("{part}\n")));
@@ -223,7 +252,7 @@ impl Notes {
 fn head(info: &ObjectInfo) -> String {
     let tag = info.tag.as_ref().map_or_else(
         || {
-            let since = info.modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let since = info.modified.duration_since(UNIX_EPOCH).unwrap_or_default();
             format!("of {}", since.as_millis())
         },
         |tag| tag.chars().filter(|found| !found.is_control()).collect(),

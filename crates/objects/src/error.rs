@@ -48,6 +48,8 @@ pub enum ObjectProblem {
     Unreachable {
         /// What happened instead.
         reason: String,
+        /// It was asked for as often, or for as long, as it may be.
+        was_repeated: bool,
     },
     /// Another object is there by now.
     Changed,
@@ -159,12 +161,15 @@ impl fmt::Display for ObjectProblem {
                 }
                 write!(f, "; {}", check(*status, code.as_deref()))
             }
-            Self::Unreachable { reason } => {
+            Self::Unreachable { reason, .. } => {
                 write!(f, "the store cannot be reached: {reason}; check the network and AWS_ENDPOINT_URL")
             }
             Self::Changed => f.write_str("another object is there by now"),
             Self::TooLarge { bytes_max } => write!(f, "expected at most {bytes_max} bytes, found more"),
-            Self::TooMany { objects_max } => write!(f, "expected at most {objects_max} objects, found more"),
+            Self::TooMany { objects_max } => write!(
+                f,
+                "expected at most {objects_max} objects, found more; keep fewer versions, and nothing else there"
+            ),
             Self::Length { expected, found } => write!(f, "expected {expected} bytes, found {found}"),
             Self::ReadBack => f.write_str("what was written is not what is read back"),
             Self::Unsupported { what } => write!(f, "the store does not know {what}"),
@@ -214,7 +219,10 @@ impl From<object_store::Error> for ObjectProblem {
                     Self::Unsupported { what: found.code.unwrap_or_else(|| "that request".to_owned()) }
                 }
                 Some(status) => Self::Status { status, code: found.code, message: found.message },
-                None => Self::Unreachable { reason: found.transport.unwrap_or_else(|| last_of(&error)) },
+                None => Self::Unreachable {
+                    reason: found.transport.unwrap_or_else(|| last_of(&error)),
+                    was_repeated: found.was_repeated,
+                },
             },
         }
     }
@@ -237,6 +245,8 @@ struct StoreAnswer {
     message: Option<String>,
     /// What happened where there was no answer.
     transport: Option<String>,
+    /// The library has made the request again.
+    was_repeated: bool,
 }
 
 impl StoreAnswer {
@@ -266,6 +276,8 @@ impl StoreAnswer {
             let rest = behind(open)?;
             Some(one_line(&rest[..rest.find(close)?]))
         };
+        // It says so once it has given up.
+        self.was_repeated |= text.contains(" retries, max_retries: ");
         let named = |value: &String| !value.is_empty() && value.len() <= 64;
         self.code = self.code.take().or_else(|| between("<Code>", "</Code>").filter(named));
         self.message = self.message.take().or_else(|| between("<Message>", "</Message>"));

@@ -41,11 +41,11 @@ mod upload;
 mod url;
 
 #[cfg(feature = "client")]
-pub use download::{Download, PARALLEL_READS};
+pub use download::{Download, NOTES_SUFFIX, PARALLEL_READS, remove_notes, remove_partial};
 #[cfg(feature = "client")]
 pub use error::{ObjectError, ObjectProblem};
 #[cfg(feature = "client")]
 pub use objects::{LISTED_MAX, ObjectInfo, Objects, PutCondition, PutOutcome, RETRIES_MAX, SmallObject};
-pub use scheme::{ObjectScheme, is_object_url};
+pub use scheme::{ObjectScheme, is_object_url, without_secrets};
 #[cfg(feature = "client")]
 pub use url::ObjectUrl;

@@ -1,20 +1,23 @@
 //! A place in an object store, and what can be done there at once.
 
 use std::ffi::OsString;
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use futures_util::future::{Either, select};
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
 use object_store::{
-    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
-    PutOptions, RetryConfig, UpdateVersion,
+    BackoffConfig, ClientOptions, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMode, PutOptions, RetryConfig, UpdateVersion,
 };
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 use crate::download::PARALLEL_READS;
 use crate::error::{ObjectError, ObjectProblem};
@@ -95,7 +98,8 @@ pub type SmallObject = (Vec<u8>, Option<String>);
 pub struct Objects {
     url: ObjectUrl,
     pub(crate) store: Arc<dyn ObjectStore>,
-    pub(crate) runtime: Runtime,
+    runtime: Runtime,
+    is_stopped: watch::Sender<bool>,
 }
 
 impl Objects {
@@ -131,7 +135,7 @@ impl Objects {
             .enable_all()
             .build()
             .map_err(|error| cannot(ObjectProblem::File(error)))?;
-        Ok(Self { url, store, runtime })
+        Ok(Self { url, store, runtime, is_stopped: watch::Sender::new(false) })
     }
 
     /// Where it is.
@@ -147,11 +151,35 @@ impl Objects {
     fn info(&self, about: ObjectMeta) -> Option<ObjectInfo> {
         let key = self.url.key_of(&about.location)?.to_owned();
         let modified = about.last_modified.into();
-        Some(ObjectInfo { key, bytes: about.size, tag: about.e_tag, modified })
+        Some(ObjectInfo { key, bytes: about.size, tag: strong(about.e_tag), modified })
+    }
+
+    /// Ends what is under way, and what is begun later, with [`ObjectProblem::Stopped`].
+    pub fn stop(&self) {
+        self.is_stopped.send_replace(true);
+    }
+
+    /// Waits for what is done with the store, until it is stopped.
+    pub(crate) fn wait<T>(
+        &self,
+        what: impl Future<Output = Result<T, ObjectProblem>>,
+    ) -> Result<T, ObjectProblem> {
+        let mut is_stopped = self.is_stopped.subscribe();
+        self.runtime.block_on(async {
+            let stopped = pin!(is_stopped.wait_for(|is_stopped| *is_stopped));
+            match select(stopped, pin!(what)).await {
+                Either::Left(_) => Err(ObjectProblem::Stopped),
+                Either::Right((done, _)) => done,
+            }
+        })
+    }
+
+    async fn head(&self, key: &str) -> Result<ObjectMeta, ObjectProblem> {
+        Ok(self.store.head(&self.url.path(key)).await?)
     }
 
     fn again<T>(&self, what: impl AsyncFn() -> Result<T, ObjectProblem>) -> Result<T, ObjectProblem> {
-        self.runtime.block_on(again(what))
+        self.wait(again(what))
     }
 
     /// All objects below the folder `under`, or below the whole place where that is empty. One
@@ -181,12 +209,11 @@ impl Objects {
     /// # Errors
     /// When the store cannot say that.
     pub fn info_of(&self, key: &str) -> Result<Option<ObjectInfo>, ObjectError> {
-        let path = self.url.path(key);
-        let about = self.runtime.block_on(async { self.store.head(&path).await });
-        match about.map_err(ObjectProblem::from) {
+        match self.wait(self.head(key)) {
             Ok(about) => {
                 let modified = about.last_modified.into();
-                Ok(Some(ObjectInfo { key: key.to_owned(), bytes: about.size, tag: about.e_tag, modified }))
+                let tag = strong(about.e_tag);
+                Ok(Some(ObjectInfo { key: key.to_owned(), bytes: about.size, tag, modified }))
             }
             Err(problem) if is_absent(&problem) => Ok(None),
             Err(problem) => Err(self.failed("look at", key)(problem)),
@@ -212,8 +239,10 @@ impl Objects {
             .iter()
             .map(|key| async move { (key, again(async || self.fetch_small(key, bytes_max).await).await) });
         let reads = futures_util::stream::iter(reads).buffered(PARALLEL_READS);
-        let read: Vec<_> = self.runtime.block_on(reads.collect());
-        read.into_iter().map(|(key, read)| self.unless_absent(key, read)).collect()
+        match self.wait(async { Ok(reads.collect::<Vec<_>>().await) }) {
+            Ok(read) => read.into_iter().map(|(key, read)| self.unless_absent(key, read)).collect(),
+            Err(_) => keys.iter().map(|key| self.unless_absent(key, Err(ObjectProblem::Stopped))).collect(),
+        }
     }
 
     fn unless_absent<T>(&self, key: &str, read: Result<T, ObjectProblem>) -> Result<Option<T>, ObjectError> {
@@ -226,21 +255,11 @@ impl Objects {
 
     async fn fetch_small(&self, key: &str, bytes_max: u64) -> Result<SmallObject, ObjectProblem> {
         let got = self.store.get(&self.url.path(key)).await?;
-        let (tag, size) = (got.meta.e_tag.clone(), got.meta.size);
+        let (tag, size) = (strong(got.meta.e_tag.clone()), got.meta.size);
         if size > bytes_max {
             return Err(ObjectProblem::TooLarge { bytes_max });
         }
-        let mut bytes = Vec::new();
-        let mut chunks = got.into_stream();
-        while let Some(chunk) = chunks.try_next().await? {
-            if (bytes.len() + chunk.len()) as u64 > size {
-                let found = (bytes.len() + chunk.len()) as u64;
-                return Err(ObjectProblem::Length { expected: size, found });
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        check_length(size, bytes.len() as u64)?;
-        Ok((bytes, tag))
+        Ok((whole(got, size).await?, tag))
     }
 
     /// The bytes of `range` of an object, if it is still the one with this tag. The range is
@@ -264,9 +283,7 @@ impl Objects {
         let reading = async || {
             let got = self.store.get_opts(&path, options.clone()).await?;
             check_length(expected, got.range.end - got.range.start)?;
-            let bytes = got.bytes().await?;
-            check_length(expected, bytes.len() as u64)?;
-            Ok(bytes.to_vec())
+            whole(got, expected).await
         };
         self.again(reading).map_err(self.failed("read", key))
     }
@@ -293,7 +310,7 @@ impl Objects {
         };
         let options = PutOptions { mode, ..PutOptions::default() };
         let writing = self.store.put_opts(&path, bytes.to_vec().into(), options);
-        match self.runtime.block_on(writing).map_err(ObjectProblem::from) {
+        match self.wait(async { Ok(writing.await?) }) {
             Ok(put) => Ok(PutOutcome::Written { tag: put.e_tag }),
             // It may have been written by a request whose answer was lost, and that was made
             // again.
@@ -318,8 +335,7 @@ impl Objects {
         if self.url.scheme() != ObjectScheme::Google {
             return Ok(Some(None));
         }
-        let path = self.url.path(key);
-        match self.runtime.block_on(async { self.store.head(&path).await }).map_err(ObjectProblem::from) {
+        match self.wait(self.head(key)) {
             Ok(about) => Ok((about.e_tag.as_deref() == Some(tag)).then_some(about.version)),
             Err(problem) if is_absent(&problem) => Ok(None),
             Err(problem) => Err(self.failed("look at", key)(problem)),
@@ -332,26 +348,51 @@ impl Objects {
     /// When the store refuses.
     pub fn remove(&self, key: &str) -> Result<(), ObjectError> {
         let path = self.url.path(key);
-        match self.runtime.block_on(async { self.store.delete(&path).await }).map_err(ObjectProblem::from) {
+        match self.wait(async { Ok(self.store.delete(&path).await?) }) {
             Err(problem) if !is_absent(&problem) => Err(self.failed("remove", key)(problem)),
             _ => Ok(()),
         }
     }
 }
 
-/// Does again what was broken off in the middle of an answer: the library makes requests again,
-/// and these were answered.
+/// The bytes of an answer, of which there are to be so many: no more are kept.
+async fn whole(got: GetResult, expected: u64) -> Result<Vec<u8>, ObjectProblem> {
+    let mut bytes = Vec::new();
+    let mut chunks = got.into_stream();
+    while let Some(chunk) = chunks.try_next().await? {
+        let found = (bytes.len() + chunk.len()) as u64;
+        if found > expected {
+            return Err(ObjectProblem::Length { expected, found });
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    check_length(expected, bytes.len() as u64)?;
+    Ok(bytes)
+}
+
+/// Does again what was broken off in the middle of an answer. Requests that were not answered the
+/// library has made again; when it has given up, so does this.
 async fn again<T>(what: impl AsyncFn() -> Result<T, ObjectProblem>) -> Result<T, ObjectProblem> {
+    let began = Instant::now();
     let mut wait = BACKOFF.init_backoff;
     for _ in 0..BROKEN_OFF_MAX {
-        match what().await {
-            Err(ObjectProblem::Unreachable { .. } | ObjectProblem::Length { .. }) => {}
-            done => return done,
+        let done = what().await;
+        let was_broken_off = matches!(
+            done,
+            Err(ObjectProblem::Unreachable { was_repeated: false, .. } | ObjectProblem::Length { .. })
+        );
+        if !was_broken_off || began.elapsed() > RETRY_TIME_MAX {
+            return done;
         }
         tokio::time::sleep(wait).await;
         wait *= 2;
     }
     what().await
+}
+
+/// A tag that a request can be made conditional on: for a weak one, no such condition holds.
+fn strong(tag: Option<String>) -> Option<String> {
+    tag.filter(|tag| !tag.starts_with("W/"))
 }
 
 /// Whether there is a bucket, and nothing of that name in it.

@@ -45,7 +45,7 @@ impl Objects {
                 self.upload_parts(key, file, bytes, progress).await
             }
         };
-        self.runtime.block_on(writing).map_err(self.failed("write", key))?;
+        self.wait(writing).map_err(self.failed("write", key))?;
         let info = self.info_of(key)?.ok_or(ObjectProblem::Missing { code: None });
         let info = info.map_err(self.failed("look at", key))?;
         check_length(bytes, info.bytes).map_err(self.failed("write", key))?;
@@ -93,7 +93,7 @@ impl Objects {
             }
             check_length(info.bytes, at)
         };
-        self.runtime.block_on(reading).map_err(self.failed("read back", key))
+        self.wait(reading).map_err(self.failed("read back", key))
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use object_store::path::Path;
 
 use crate::error::{ObjectError, ObjectProblem};
-use crate::scheme::{ObjectScheme, SCHEMES};
+use crate::scheme::{ObjectScheme, SCHEMES, has_user, without_secrets};
 
 /// A place in an object store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,8 @@ impl ObjectUrl {
     /// Reads a URL.
     ///
     /// # Errors
-    /// [`ObjectProblem::Url`] when it is none, or one that cannot be asked for.
+    /// [`ObjectProblem::Url`] when it is none, or one that cannot be asked for. The error has no
+    /// more of it than is no secret: neither users nor what comes behind `?`.
     ///
     /// ```
     /// use graven_objects::ObjectUrl;
@@ -32,7 +33,7 @@ impl ObjectUrl {
     pub fn parse(text: &str) -> Result<Self, ObjectError> {
         let wrong = |reason: &str| ObjectError {
             doing: "read the URL",
-            url: text.to_owned(),
+            url: without_secrets(text),
             problem: ObjectProblem::Url { reason: reason.to_owned() },
         };
         let found = SCHEMES.iter().find(|(scheme, _)| text.starts_with(scheme));
@@ -49,7 +50,7 @@ impl ObjectUrl {
                 _ => "expected the name of a bucket behind //, found none",
             }));
         }
-        if container.contains('@') {
+        if has_user(rest, scheme) {
             return Err(wrong("expected no user in it; credentials are taken from the environment"));
         }
         if rest.contains(['?', '#']) {
@@ -135,11 +136,33 @@ mod tests {
             ("https:///x", "found none"),
             ("s3://a/b//c", "empty"),
             ("s3://a/../c", ".."),
-            ("https://u:p@h/x", "user"),
-            ("https://h/x?y=z", "?"),
         ] {
             let error = ObjectUrl::parse(text).unwrap_err().to_string();
             assert!(error.contains(reason) && error.contains(text), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_repeated() {
+        for (text, reason, shown) in [
+            ("https://u:geheim@h/x", "user", "https://h/x:"),
+            ("https://geheim@h/x", "user", "https://h/x:"),
+            ("s3://id:ge/heim+geheim@b/root", "user", "s3://b/root:"),
+            ("s3://id:ge?geheim@b/root", "user", "s3://b/root:"),
+            ("gs://geheim@b/a@b", "user", "gs://b:"),
+            ("https://h/x?sig=geheim", "?", "https://h/x:"),
+            ("https://h/x?sig=geheim@geheim", "?", "https://h/x:"),
+            ("https://h/x#geheim", "#", "https://h/x:"),
+            ("s3://b/x?versionId=geheim", "?", "s3://b/x:"),
+            ("ftp://u:geheim@h/x?geheim", "expected s3://", "ftp://h/x:"),
+        ] {
+            let error = ObjectUrl::parse(text).unwrap_err().to_string();
+            assert!(!error.contains("geheim") && !error.contains("heim"), "{text}: {error}");
+            assert!(error.contains(reason) && error.contains(shown), "{text}: {error}");
+        }
+        // What is no user is none.
+        for text in ["s3://b/a@b", "https://h:8443/a@b:c", "https://[::1]:80/x", "https://[::1]/x"] {
+            assert_eq!(ObjectUrl::parse(text).unwrap().to_string(), text);
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod bench_servers;
 mod browser;
+mod bucket_kills;
 mod client_page;
 mod clients;
 mod csv_reader;

@@ -1,12 +1,11 @@
 //! Fetches versions, one at a time: downloaded, verified, on disk, and only then under their
 //! names.
 
-use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
 use graven_format::{Storage, Store};
-use graven_objects::Download;
+use graven_objects::{Download, remove_notes, remove_partial};
 
 use super::look::FETCH_SUFFIX;
 use super::{FailedFetch, Pulling};
@@ -14,6 +13,7 @@ use crate::catalog::SourceCondition;
 use crate::keeper::lower_priority;
 use crate::pull::plan::{self, Urgency, WantedVersion};
 use crate::retry::Retry;
+use crate::root::operations::verify;
 use crate::root::{Root, RootError};
 
 /// How often a fetch says how far it is, and looks whether something else is more urgent.
@@ -82,10 +82,11 @@ impl Pulling {
         let WantedVersion { table, version, object, .. } = wanted;
         self.make_room(wanted, None)?;
         let partial = self.directory.table(table).join(format!(".{version}{FETCH_SUFFIX}"));
-        let mut notes = partial.clone().into_os_string();
-        notes.push(".notes");
         let mut told = None;
         let mut progress = |done, total| {
+            if self.is_over() {
+                return false;
+            }
             if told.is_some_and(|told: Instant| told.elapsed() < REPORT_EVERY) {
                 return true;
             }
@@ -101,20 +102,25 @@ impl Pulling {
             let of_file =
                 |source| RootError::File { path: self.bucket.objects().url().of(&object.key).into(), source };
             let store = Store::from_file(file, Storage::Memory).map_err(of_file)?;
-            store.verify_with(|_, _| {}).map_err(of_file)
+            verify(&store, &mut |_, _| !self.is_over(), &of_file)
         });
-        if let Err(error) = whole {
-            // It is fetched anew, from its beginning.
-            let _ = fs::remove_file(&partial).and_then(|()| fs::remove_file(&notes));
-            return Err(error);
+        match whole {
+            Ok(()) => {}
+            Err(RootError::Stopped) => return Err(RootError::Stopped),
+            Err(error) => {
+                // It is fetched anew, from its beginning.
+                let _ = remove_partial(&partial);
+                return Err(error);
+            }
         }
         file.sync_all().map_err(RootError::io("write to disk", &partial))?;
         self.directory.name_version(table, version, &partial)?;
         // Where it cannot be removed, the next look does.
-        let _ = fs::remove_file(&notes);
+        remove_notes(&partial);
         let mut state = self.state();
         state.failed.remove(&(table.clone(), version.clone()));
-        self.follow(&mut state)
+        // What fails of another table, the next look says.
+        self.follow(&mut state)?.remove(table).map_or(Ok(()), Err)
     }
 
     /// Removes old versions so that there is room for this one: within what may be here, or of so
@@ -129,11 +135,16 @@ impl Pulling {
             versions.remove(&wanted.version);
         }
         let bytes = wanted.object.bytes;
-        let evicted = plan::evicted(&state.remote, &local, &answers, bytes, bytes_max);
+        let evicted = plan::evicted(&state.remote, &local, &answers, wanted, bytes_max);
         let Some(evicted) = evicted else {
             let here = local.values().flat_map(|versions| versions.values()).sum();
             return Err(RootError::NoRoom { version: wanted.version.clone(), bytes, here, bytes_max });
         };
+        // Nobody counts on them any longer before they go.
+        for (table, version) in &evicted {
+            local.get_mut(table).and_then(|versions| versions.remove(version));
+        }
+        self.set_fetched(&local);
         for (table, version) in evicted {
             self.directory.remove(&table, &version)?;
             tracing::info!(table = table.as_str(), version = version.as_str(), "removed to make room");
@@ -156,14 +167,19 @@ impl Pulling {
         let poll = state.options.poll;
         let before = state.failed.get(&key);
         let is_known = before.is_some_and(|before| before.reason == reason);
+        let was_damaged = before.is_some_and(|before| before.object == wanted.object && before.is_damaged);
         let before = before.and_then(|before| before.retry);
-        // What is damaged stays so until another object is there.
-        let retry = may_pass(error).then(|| Retry::after(before, poll, Duration::ZERO, Instant::now()));
+        // Once it may be the copy here that is damaged; then it is the object, until another is
+        // there.
+        let is_damaged = !may_pass(error);
+        let retry =
+            (!is_damaged || !was_damaged).then(|| Retry::after(before, poll, Duration::ZERO, Instant::now()));
         if !is_known {
             let (table, version) = (wanted.table.as_str(), wanted.version.as_str());
             tracing::warn!(table, version, "it cannot be fetched: {reason}; what is here goes on answering");
         }
-        state.failed.insert(key, FailedFetch { object: wanted.object.clone(), reason, retry });
+        let is_damaged = is_damaged || was_damaged;
+        state.failed.insert(key, FailedFetch { object: wanted.object.clone(), reason, is_damaged, retry });
     }
 }
 

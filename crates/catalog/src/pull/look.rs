@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::{Duration, Instant};
 
-use graven_objects::ObjectInfo;
+use graven_objects::{NOTES_SUFFIX, ObjectInfo};
 
 use super::{PullState, Pulling};
 use crate::catalog::SourceCondition;
-use crate::pull::plan::{self, RemoteTable};
+use crate::pull::plan::{self, LocalVersions, RemoteTable};
 use crate::root::bucket::{random, version_of_name};
 use crate::root::current::CURRENT_BYTES_MAX;
 use crate::root::directory::{BESIDE_BYTES_MAX, CURRENT, SETTINGS, SETTINGS_BYTES_MAX};
+use crate::root::is_beside_name;
 use crate::root::{Current, Root, RootError, TableName, TableSettings, VersionName};
 
 /// Looks without a table after which it is removed.
@@ -19,9 +20,6 @@ const MISSING_MAX: u32 = 2;
 
 /// What the names of files that are being fetched end with; they begin with a dot.
 pub(super) const FETCH_SUFFIX: &str = ".fetch";
-
-/// What the notes about them end with.
-const NOTES_SUFFIX: &str = ".fetch.notes";
 
 /// The objects of a table.
 #[derive(Debug, Default)]
@@ -33,6 +31,9 @@ struct ListedObjects {
 
 /// Small objects that were read, by their keys: what they were when that was.
 pub(super) type ReadObjects = BTreeMap<String, (Option<String>, Vec<u8>)>;
+
+/// What failed of single tables.
+pub(super) type TableFailures = BTreeMap<TableName, RootError>;
 
 impl Pulling {
     pub(super) fn keep_looking(&self, mut small: ReadObjects) {
@@ -62,12 +63,25 @@ impl Pulling {
         }
     }
 
-    /// Looks once; what fails is logged.
+    /// Looks once; what fails is logged. An error where nothing could be read of any table.
     pub(super) fn look_with(&self, small: &mut ReadObjects) -> Result<(), RootError> {
         let looked = self.try_look(small);
+        if self.is_over() {
+            return Err(RootError::Stopped);
+        }
         let reason = looked.as_ref().err().map(ToString::to_string);
         let (before, tables) = {
             let mut state = self.state();
+            if let Ok(failures) = &looked {
+                for (table, failure) in failures {
+                    let reason = failure.to_string();
+                    if state.failing.get(table) != Some(&reason) {
+                        tracing::warn!(table = table.as_str(), "{reason}; what is here goes on answering");
+                    }
+                }
+                state.failing =
+                    failures.iter().map(|(table, error)| (table.clone(), error.to_string())).collect();
+            }
             let before = std::mem::replace(&mut state.unreachable, reason.clone());
             (before, state.remote.keys().cloned().collect::<BTreeSet<_>>())
         };
@@ -84,10 +98,13 @@ impl Pulling {
             _ => {}
         }
         let here = self.directory.tables().unwrap_or_default();
-        for table in here.into_iter().chain(tables).collect::<BTreeSet<_>>() {
+        for table in here.into_iter().chain(tables.iter().cloned()).collect::<BTreeSet<_>>() {
             self.report(&table);
         }
-        looked
+        let failures = looked?;
+        let is_none_read = failures.len() == tables.len();
+        let mut unread = failures.into_values().filter(|failure| matches!(failure, RootError::Io { .. }));
+        unread.next().filter(|_| is_none_read).map_or(Ok(()), Err)
     }
 
     /// Says how it stands with where a table comes from, but for a version that is being fetched,
@@ -100,7 +117,7 @@ impl Pulling {
                     && state.wanted.iter().any(|wanted| wanted.table == *table && wanted.version == *version)
             });
             let failed = failed.map(|((_, version), failed)| format!("{version}: {}", failed.reason));
-            state.unreachable.clone().or(failed)
+            state.unreachable.as_ref().or(state.failing.get(table)).cloned().or(failed)
         };
         match reason {
             Some(reason) => self.set_source(table, SourceCondition::Failing { reason }),
@@ -114,55 +131,90 @@ impl Pulling {
         }
     }
 
-    fn try_look(&self, small: &mut ReadObjects) -> Result<(), RootError> {
+    /// Looks once, and gives what failed of single tables: of these, what was known goes on to
+    /// count, and the others are followed all the same.
+    fn try_look(&self, small: &mut ReadObjects) -> Result<TableFailures, RootError> {
         let only = self.state().options.only.clone();
         let listed = group(self.bucket.objects().list("")?, only.as_ref());
-        self.read_changed(small, &listed, CURRENT, CURRENT_BYTES_MAX as u64)?;
-        self.read_changed(small, &listed, SETTINGS, SETTINGS_BYTES_MAX as u64)?;
+        let no_current = self.read_changed(small, &listed, CURRENT, CURRENT_BYTES_MAX as u64);
+        let no_settings = self.read_changed(small, &listed, SETTINGS, SETTINGS_BYTES_MAX as u64);
         let mut remote = BTreeMap::new();
+        let mut failures = TableFailures::new();
         for (table, objects) in &listed {
-            self.directory.make_table(table)?;
-            self.mirror_settings(small, table, objects)?;
+            let made = self.directory.make_table(table);
+            let mirrored = match no_settings.contains_key(table) {
+                true => made,
+                false => made.and_then(|()| self.mirror_settings(small, table, objects)),
+            };
             let current = small.get(&format!("{table}/{CURRENT}"));
-            let current = current.map(|(_, bytes)| (bytes.clone(), Current::read(bytes).ok()));
+            let mut current = current.map(|(_, bytes)| (bytes.clone(), Current::read(bytes)));
+            // No version gets by a gate that is not known.
+            let is_held = no_settings.contains_key(table)
+                && !self.directory.table(table).join(SETTINGS).exists()
+                && current
+                    .as_ref()
+                    .is_some_and(|(_, current)| current.as_ref().is_ok_and(Current::asks_gates));
+            let failure = mirrored.err().or_else(|| match &current {
+                Some((_, Err(reason))) => {
+                    Some(RootError::Current { table: table.clone(), reason: reason.clone() })
+                }
+                _ => None,
+            });
+            failures.extend(failure.map(|failure| (table.clone(), failure)));
+            let is_known = matches!(current, Some((_, Ok(_)))) || !objects.others.contains_key(CURRENT);
+            if is_held || !is_known {
+                let here = self.directory.beside(table, CURRENT).ok().flatten();
+                current = here.map(|bytes| (bytes.clone(), Current::read(&bytes)));
+            }
+            let current = current.and_then(|(bytes, current)| Some((bytes, current.ok()?)));
             remote.insert(table.clone(), RemoteTable { current, versions: objects.versions.clone() });
         }
+        no_current.into_iter().chain(no_settings).for_each(|(table, failure)| {
+            failures.entry(table).or_insert(failure);
+        });
         let mut state = self.state();
         state.remote = remote;
-        self.follow(&mut state)?;
-        self.remove_missing(&mut state)?;
+        for (table, failure) in self.follow(&mut state)? {
+            failures.entry(table).or_insert(failure);
+        }
+        if failures.is_empty() {
+            self.remove_missing(&mut state)?;
+        }
         drop(state);
         self.changed.notify_all();
-        Ok(())
+        Ok(failures)
     }
 
-    /// Reads the objects of this name that are others than when they were read last.
+    /// Reads the objects of this name that are others than when they were read last; what failed.
     fn read_changed(
         &self,
         small: &mut ReadObjects,
         listed: &BTreeMap<TableName, ListedObjects>,
         name: &str,
         bytes_max: u64,
-    ) -> Result<(), RootError> {
-        let keys = listed.iter().filter_map(|(table, objects)| {
+    ) -> TableFailures {
+        let changed = listed.iter().filter_map(|(table, objects)| {
             let object = objects.others.get(name)?;
             let key = format!("{table}/{name}");
             let is_known = small.get(&key).is_some_and(|(tag, _)| tag.is_some() && *tag == object.tag);
-            (!is_known).then_some(key)
+            (!is_known).then_some((table, key))
         });
-        let keys: Vec<String> = keys.collect();
-        for (key, read) in keys.iter().zip(self.bucket.objects().read_many(&keys, bytes_max)) {
-            match read? {
-                Some((bytes, tag)) => small.insert(key.clone(), (tag, bytes)),
-                None => small.remove(key),
-            };
+        let (tables, keys): (Vec<&TableName>, Vec<String>) = changed.unzip();
+        let mut failures = TableFailures::new();
+        let read = self.bucket.objects().read_many(&keys, bytes_max);
+        for ((table, key), read) in tables.into_iter().zip(keys).zip(read) {
+            match read {
+                Ok(Some((bytes, tag))) => drop(small.insert(key, (tag, bytes))),
+                Ok(None) => drop(small.remove(&key)),
+                Err(error) => drop(failures.insert(table.clone(), error.into())),
+            }
         }
         let is_listed = |key: &String| {
             let Some((table, found)) = key.split_once('/') else { return false };
             found != name || listed.get(table).is_some_and(|objects| objects.others.contains_key(name))
         };
         small.retain(|key, _| is_listed(key));
-        Ok(())
+        failures
     }
 
     /// Has the settings of a table here, and the files that they name.
@@ -179,22 +231,37 @@ impl Pulling {
         let marker = |version: &VersionName| Some(format!("{version}.{}", settings.require_marker.as_ref()?));
         let names: BTreeSet<String> =
             settings.probe.iter().cloned().chain(objects.versions.keys().filter_map(marker)).collect();
-        for name in names.into_iter().filter(|name| name != CURRENT && name != SETTINGS) {
-            let key = format!("{table}/{name}");
-            let Some(object) = objects.others.get(&name) else {
-                small.remove(&key);
-                self.mirror(table, &name, None)?;
-                continue;
-            };
-            // Of these, what they are is kept, and not what they say.
-            if small.get(&key).is_some_and(|(tag, _)| tag.is_some() && *tag == object.tag) {
-                continue;
+        let mut failed = None;
+        for name in names.into_iter().filter(|name| is_beside_name(name)) {
+            if let Err(error) = self.mirror_beside(small, table, &name, objects.others.get(&name)) {
+                failed.get_or_insert(error);
             }
-            let read = self.bucket.objects().read(&key, BESIDE_BYTES_MAX as u64)?;
-            self.mirror(table, &name, read.as_ref().map(|(bytes, _)| bytes.as_slice()))?;
-            if let Some((_, tag)) = read {
-                small.insert(key, (tag, Vec::new()));
-            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Has a file here that settings name, or none where there is no such object.
+    fn mirror_beside(
+        &self,
+        small: &mut ReadObjects,
+        table: &TableName,
+        name: &str,
+        object: Option<&ObjectInfo>,
+    ) -> Result<(), RootError> {
+        let key = format!("{table}/{name}");
+        let Some(object) = object else {
+            small.remove(&key);
+            return self.mirror(table, name, None);
+        };
+        // Of these, what they are is kept, and not what they say.
+        let is_known = small.get(&key).is_some_and(|(tag, _)| tag.is_some() && *tag == object.tag);
+        if is_known && self.directory.table(table).join(name).is_file() {
+            return Ok(());
+        }
+        let read = self.bucket.objects().read(&key, BESIDE_BYTES_MAX as u64)?;
+        self.mirror(table, name, read.as_ref().map(|(bytes, _)| bytes.as_slice()))?;
+        if let Some((_, tag)) = read {
+            small.insert(key, (tag, Vec::new()));
         }
         Ok(())
     }
@@ -210,19 +277,43 @@ impl Pulling {
     }
 
     /// Has `CURRENT` here as it is there where its version is here, decides what is to be
-    /// fetched, and removes what the store has no longer.
-    pub(super) fn follow(&self, state: &mut PullState) -> Result<(), RootError> {
-        let local = self.local()?;
+    /// fetched, and removes what the store has no longer. Gives what failed of single tables.
+    pub(super) fn follow(&self, state: &mut PullState) -> Result<TableFailures, RootError> {
+        let mut failures = TableFailures::new();
+        let mut local = self.local()?;
         for (table, listed) in &state.remote {
             let Some((bytes, current)) = &listed.current else { continue };
-            let object = current.as_ref().and_then(|current| listed.versions.get(current.version()));
-            let here = |object: &ObjectInfo| {
-                let version = current.as_ref().map(Current::version)?;
-                Some(local.get(table)?.get(version)? == &object.bytes)
+            let version = current.version();
+            let here = local.get(table).and_then(|versions| versions.get(version));
+            let is_whole = match (listed.versions.get(version), here) {
+                (Some(object), Some(here)) => object.bytes == *here,
+                (None, Some(_)) => true,
+                (Some(_), None) => false,
+                (None, None) => {
+                    let found = listed.versions.keys().cloned().collect();
+                    let (table, version) = (table.clone(), version.clone());
+                    failures.insert(table.clone(), RootError::CurrentMissing { table, version, found });
+                    false
+                }
             };
-            // What is nowhere is said by whoever follows the directory.
-            if object.is_none_or(|object| here(object) == Some(true)) {
-                self.mirror(table, CURRENT, Some(bytes))?;
+            // It is on disk before `CURRENT` names it: whoever starts from here has it.
+            if is_whole && let Err(error) = self.mirror(table, CURRENT, Some(bytes)) {
+                failures.insert(table.clone(), error);
+            }
+        }
+        for (table, version) in plan::gone(&state.remote, &local, &self.answers(&local)) {
+            match self.directory.remove(&table, &version) {
+                Ok(()) => {
+                    if let Some(versions) = local.get_mut(&table) {
+                        versions.remove(&version);
+                    }
+                    tracing::info!(
+                        table = table.as_str(),
+                        version = version.as_str(),
+                        "removed, as in the store"
+                    );
+                }
+                Err(error) => drop(failures.insert(table, error)),
             }
         }
         state.wanted = plan::wanted(&state.remote, &local);
@@ -231,12 +322,14 @@ impl Pulling {
             let again = wanted.iter().find(|wanted| wanted.table == *table && wanted.version == *version);
             again.is_some_and(|wanted| wanted.object == failed.object)
         });
-        for (table, version) in plan::gone(&state.remote, &local, &self.answers(&local)) {
-            self.directory.remove(&table, &version)?;
-            tracing::info!(table = table.as_str(), version = version.as_str(), "removed, as in the store");
-        }
-        for (table, versions) in &local {
-            self.remove_unwanted_fetches(table, state);
+        local.keys().for_each(|table| self.remove_unwanted_fetches(table, state));
+        self.set_fetched(&local);
+        Ok(failures)
+    }
+
+    /// Has the catalog say which versions are here.
+    pub(super) fn set_fetched(&self, local: &LocalVersions) {
+        for (table, versions) in local {
             let known = self.catalog.snapshot();
             let known = known.named(table.as_str()).and_then(|known| known.fetched());
             if !known.is_some_and(|known| known.iter().eq(versions.keys())) {
@@ -244,7 +337,6 @@ impl Pulling {
                 self.catalog.set_fetched(id, versions.keys().cloned().collect());
             }
         }
-        Ok(())
     }
 
     /// Removes what was fetched in part and is not to be here any longer. What cannot be removed
@@ -253,8 +345,8 @@ impl Pulling {
         for entry in fs::read_dir(self.directory.table(table)).into_iter().flatten().flatten() {
             let file_name = entry.file_name();
             let Some(name) = file_name.to_str().and_then(|name| name.strip_prefix('.')) else { continue };
-            let name = name.strip_suffix(NOTES_SUFFIX).or_else(|| name.strip_suffix(FETCH_SUFFIX));
-            let Some(name) = name else { continue };
+            let name = name.strip_suffix(NOTES_SUFFIX).unwrap_or(name);
+            let Some(name) = name.strip_suffix(FETCH_SUFFIX) else { continue };
             let is_wanted =
                 |wanted: &plan::WantedVersion| wanted.table == *table && wanted.version.as_str() == name;
             if !state.wanted.iter().any(is_wanted) {

@@ -15,6 +15,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -22,7 +23,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::catalog::{Catalog, SourceCondition};
 use crate::keeper::start_thread;
 use crate::pull::look::ReadObjects;
-use crate::pull::plan::{LocalVersions, RemoteTable, WantedVersion};
+use crate::pull::plan::{AnsweringVersions, LocalVersions, RemoteTable, WantedVersion};
 use crate::retry::Retry;
 use crate::root::{BucketRoot, Directory, Root, RootError, TableName, VersionName};
 
@@ -49,10 +50,12 @@ impl Default for PullOptions {
     }
 }
 
-/// Threads that fetch the versions of a root, until it is dropped.
+/// Threads that fetch the versions of a root, until it is dropped: then they have ended, and
+/// another may fetch into the directory.
 #[derive(Debug)]
 pub struct Puller {
     pulling: Arc<Pulling>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Puller {
@@ -101,9 +104,10 @@ impl Puller {
         };
         tables.into_iter().for_each(|table| pulling.catalog.require(pulling.catalog.add(table)));
         let (looking, fetching) = (Arc::clone(&pulling), Arc::clone(&pulling));
-        start_thread("look", move || looking.keep_looking(small))?;
-        start_thread("fetch", move || fetching.keep_fetching())?;
-        Ok(Self { pulling })
+        let mut puller = Self { pulling, threads: Vec::new() };
+        puller.threads.push(start_thread("look", move || looking.keep_looking(small))?);
+        puller.threads.push(start_thread("fetch", move || fetching.keep_fetching())?);
+        Ok(puller)
     }
 
     /// Looks at the store now.
@@ -125,6 +129,12 @@ impl Drop for Puller {
         // So that nobody begins to wait who has not seen it.
         drop(self.pulling.state());
         self.pulling.changed.notify_all();
+        // What they wait for of the store.
+        self.pulling.bucket.objects().stop();
+        for thread in self.threads.drain(..) {
+            // One that has panicked has ended too.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -168,6 +178,8 @@ struct PullState {
     wanted: Vec<WantedVersion>,
     /// What could not be fetched, and when that is tried again.
     failed: BTreeMap<VersionKey, FailedFetch>,
+    /// What failed of single tables at the last look that came to an end.
+    failing: BTreeMap<TableName, String>,
     /// Why the last look failed.
     unreachable: Option<String>,
     /// The store is to be looked at now.
@@ -179,6 +191,8 @@ struct FailedFetch {
     /// The object, as it was listed then: another is tried at once.
     object: graven_objects::ObjectInfo,
     reason: String,
+    /// It was fetched and is not what it is to be.
+    is_damaged: bool,
     /// `None` where it stays wrong until another object is there.
     retry: Option<Retry>,
 }
@@ -203,13 +217,18 @@ impl Pulling {
         Ok(local)
     }
 
-    /// The versions that `CURRENT` names here.
-    fn answers(&self, local: &LocalVersions) -> BTreeMap<TableName, VersionName> {
-        let current = |table: &TableName| {
-            let state = self.directory.current(table).ok()?;
-            Some((table.clone(), state.known()?.version().clone()))
+    /// The versions that `CURRENT` names here, and those that are served: these are others where
+    /// a gate keeps the former out, or they are not loaded yet.
+    fn answers(&self, local: &LocalVersions) -> AnsweringVersions {
+        let snapshot = self.catalog.snapshot();
+        let answers = |table: &TableName| {
+            let state = self.directory.current(table).ok();
+            let named = state.and_then(|state| Some(state.known()?.version().clone()));
+            let served =
+                snapshot.named(table.as_str()).and_then(|known| Some(known.current()?.name().clone()));
+            (table.clone(), named.into_iter().chain(served).collect())
         };
-        local.keys().filter_map(current).collect()
+        local.keys().map(answers).collect()
     }
 
     fn set_source(&self, table: &TableName, source: SourceCondition) {

@@ -7,11 +7,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs::File;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use graven_format::Front;
 use graven_objects::{Download, ObjectError, ObjectInfo, ObjectProblem, Objects, PutCondition, PutOutcome};
 
 use crate::root::current::{CURRENT_BYTES_MAX, Current};
@@ -19,6 +18,7 @@ use crate::root::directory::{
     BESIDE_BYTES_MAX, CURRENT, SAME_NAME_MAX, SETTINGS, SETTINGS_BYTES_MAX, VERSION_SUFFIX,
 };
 use crate::root::error::RootError;
+use crate::root::front_copy::copy_front;
 use crate::root::gates::TableSettings;
 use crate::root::name::{TableName, VersionName};
 use crate::root::{CurrentState, Root, VersionFile};
@@ -293,23 +293,7 @@ impl Root for BucketRoot {
             return whole;
         }
         let info = self.info_of(table, version)?;
-        let url = self.objects.url().of(&key);
-        let read = |range| self.objects.read_range(&key, range, info.tag.as_deref());
-        let head = read(0..info.bytes.min(Front::HEAD_BYTES as u64))?;
-        let front = Front::read(&head, info.bytes)
-            .map_err(|source| RootError::File { path: url.clone().into(), source })?;
-        let rest = match head.len() as u64 {
-            read_already if read_already < front.opening_bytes => read(read_already..front.opening_bytes)?,
-            _ => Vec::new(),
-        };
-        let copied = || {
-            let file = tempfile::tempfile()?;
-            file.set_len(info.bytes)?;
-            file.write_all_at(&head, 0)?;
-            file.write_all_at(&rest, head.len() as u64)?;
-            Ok(file)
-        };
-        copied().map_err(RootError::io("copy the beginning of", url))
+        copy_front(&self.objects, &info)
     }
 
     fn open_whole(

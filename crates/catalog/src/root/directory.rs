@@ -25,7 +25,7 @@ const PARTIAL_PREFIX: &str = ".graven-";
 const PARTIAL_SUFFIX: &str = ".partial";
 
 /// What the names of versions end with.
-pub(crate) const VERSION_SUFFIX: &str = ".graven";
+pub const VERSION_SUFFIX: &str = ".graven";
 
 /// Bytes of a file beside the versions, at most.
 pub(crate) const BESIDE_BYTES_MAX: usize = 64 << 20;

@@ -69,6 +69,15 @@ pub enum RootError {
         /// Bytes that may be there.
         bytes_max: u64,
     },
+    /// `CURRENT` names a version that is not there.
+    CurrentMissing {
+        /// The table.
+        table: TableName,
+        /// The version that it names.
+        version: VersionName,
+        /// Those that there are, the newest last.
+        found: Vec<VersionName>,
+    },
     /// `CURRENT` does not say which version answers.
     Current {
         /// The table.
@@ -159,6 +168,12 @@ impl fmt::Display for RootError {
         match self {
             Self::Io { doing, path, source } => write!(f, "cannot {doing} {}: {source}", path.display()),
             Self::NoTable { root, table } => write!(f, "{root} has no table {table}"),
+            Self::CurrentMissing { table, version, found } => {
+                write!(f, "CURRENT of {table} names a version that is not there: ")?;
+                let (table, version, found) = (table.clone(), version.clone(), found.clone());
+                Self::NoVersion { table, version, found }.fmt(f)?;
+                f.write_str("; switch to one that is there")
+            }
             Self::NoVersion { table, version, found } if found.is_empty() => {
                 write!(f, "{table} has no version {version}, nor any other")
             }
@@ -178,10 +193,13 @@ impl fmt::Display for RootError {
                 f,
                 "{table}@{version} is being put there by another publisher; if that was killed, remove {claim}"
             ),
-            Self::NoTables { root } => write!(f, "{root} has no tables any longer"),
+            Self::NoTables { root } => write!(
+                f,
+                "{root} has no tables any longer; publish to it anew, or look whether this is the root that is meant"
+            ),
             Self::NoRoom { version, bytes, here, bytes_max } => write!(
                 f,
-                "{version} has {bytes} bytes, which have no room beside {here} within {bytes_max}: the others are needed"
+                "{version} has {bytes} bytes, which have no room beside {here} within {bytes_max}: the others are needed; allow more bytes of versions"
             ),
             Self::Current { table, reason } => write!(f, "CURRENT of {table}: {reason}"),
             Self::Settings { path, reason } => write!(f, "{}: {reason}", path.display()),

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use graven_format::Store;
 use serde::Deserialize;
 
+use crate::root::directory::{CURRENT, SETTINGS, VERSION_SUFFIX};
+use crate::root::name::NAME_BYTES_MAX;
+
 /// What publishers and servers hold to for one table; an absent file says nothing.
 ///
 /// ```
@@ -84,14 +87,39 @@ impl TableSettings {
     /// What is wrong with it and in which line; an unknown key is wrong.
     pub fn read(text: &str) -> Result<Self, String> {
         let settings: Self = toml::from_str(text).map_err(|error| error.to_string().trim().to_owned())?;
-        for (key, name) in [("probe", &settings.probe), ("require-marker", &settings.require_marker)] {
-            let is_plain = |name: &String| !name.is_empty() && !name.contains(['/', '\0']) && name != "..";
-            if let Some(name) = name.as_ref().filter(|name| !is_plain(name)) {
-                return Err(format!("expected {key} to name a file beside it, found {name:?}"));
-            }
+        let wrong = |key, name: &str| {
+            Err(format!(
+                "expected {key} to name a file beside it, not hidden and no version, found {:?}",
+                name.chars().take(80).collect::<String>()
+            ))
+        };
+        if let Some(probe) = settings.probe.as_ref().filter(|probe| !is_beside_name(probe)) {
+            return wrong("probe", probe);
+        }
+        // It comes behind the name of a version and a dot.
+        let is_marker = |marker: &&String| {
+            !marker.is_empty() && is_beside_name(&format!("{}.{marker}", "v".repeat(NAME_BYTES_MAX)))
+        };
+        if let Some(marker) = settings.require_marker.as_ref().filter(|marker| !is_marker(marker)) {
+            return wrong("require-marker", marker);
         }
         Ok(settings)
     }
+}
+
+/// Bytes of a file's name, at most.
+const FILE_NAME_BYTES_MAX: usize = 255;
+
+/// Whether a file beside `table.toml` may be named so: what is hidden, `CURRENT`, the settings and
+/// versions are other things than probes and markers.
+pub(crate) fn is_beside_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && !name.contains(['/', '\0'])
+        && !name.ends_with(VERSION_SUFFIX)
+        && name != CURRENT
+        && name != SETTINGS
+        && name.len() <= FILE_NAME_BYTES_MAX
 }
 
 /// Why a gate keeps a version out.
@@ -301,6 +329,17 @@ mod tests {
             ("min-pair = 3\n", "unknown field"),
             ("a = 1\nmax-change = 20\n", "unknown field"),
             ("max-change = \"many\"\n", "expected a share"),
+            ("probe = \".\"\n", "a file beside it"),
+            ("probe = \".v1.fetch\"\n", "a file beside it"),
+            ("probe = \"CURRENT\"\n", "a file beside it"),
+            ("probe = \"table.toml\"\n", "a file beside it"),
+            ("probe = \"v1.graven\"\n", "a file beside it"),
+            ("require-marker = \"\"\n", "a file beside it"),
+            ("require-marker = \"a/b\"\n", "a file beside it"),
+            ("require-marker = \"graven\"\n", "no version"),
+            ("require-marker = \"x.graven\"\n", "no version"),
+            (&format!("probe = \"{}\"\n", "x".repeat(256)), "a file beside it"),
+            (&format!("require-marker = \"{}\"\n", "x".repeat(191)), "a file beside it"),
             ("probe = \"../x\"\n", "a file beside it"),
             ("storage = \"tape\"\n", "tape"),
         ] {

@@ -15,9 +15,11 @@ pub(crate) mod bucket;
 pub(crate) mod current;
 pub(crate) mod directory;
 mod error;
+#[cfg(feature = "objects")]
+mod front_copy;
 mod gates;
 mod name;
-mod operations;
+pub(crate) mod operations;
 mod publish;
 mod retention;
 mod watch;
@@ -30,8 +32,12 @@ use std::time::SystemTime;
 #[cfg(feature = "objects")]
 pub use bucket::BucketRoot;
 pub use current::{Current, HISTORY_MAX, HistoryEntry, NOTE_BYTES_MAX, NotCurrent, Verb};
-pub use directory::Directory;
+pub use directory::{Directory, VERSION_SUFFIX};
 pub use error::RootError;
+#[cfg(feature = "objects")]
+pub use front_copy::copy_front;
+#[cfg(feature = "objects")]
+pub(crate) use gates::is_beside_name;
 pub use gates::{GateContext, GateRefusal, Share, TableSettings, TableStorage, refusals};
 pub use name::{NAME_BYTES_MAX, NotAName, TableName, VersionName};
 pub use operations::{SwitchTarget, resume, rollback, switch};

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use graven_format::{Storage, Store};
 
 use crate::root::current::{Current, HistoryEntry, Verb, one_line};
+use crate::root::directory::VERSION_SUFFIX;
 use crate::root::error::RootError;
 use crate::root::gates::{GateContext, refusals};
 use crate::root::name::{TableName, VersionName};
@@ -231,7 +232,7 @@ fn file_error(
     version: &VersionName,
     source: graven_format::Error,
 ) -> RootError {
-    RootError::File { path: format!("{}/{table}/{version}.graven", root.name()).into(), source }
+    RootError::File { path: format!("{}/{table}/{version}{VERSION_SUFFIX}", root.name()).into(), source }
 }
 
 /// Asks the gates of a table about one of its versions.

@@ -18,6 +18,7 @@ use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome};
 use crate::input;
 use crate::input_files;
+use crate::object_store::Staging;
 use crate::output::{Destination, directory_of, same_file};
 use crate::quantity::{self, Misread};
 use crate::read_options::ReadFlags;
@@ -35,11 +36,16 @@ use crate::tls::TrustFlags;
 pub(crate) struct Arguments {
     /// The pairs: a file, `redis://HOST[:PORT][/DATABASE]`, or `-` for standard input
     ///
+    /// Also an object as `s3://BUCKET/KEY`, `gs://`, `az://` or `https://`, or all below a URL that ends with a slash; these are
+    /// downloaded first.
+    ///
     /// Of Parquet also several files, patterns such as 'part-*.parquet', and folders: all files in them but those
     /// whose names begin with _ or a point; a folder named as dt=2026-11-27 is a column.
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     /// Where to write [default: INPUT with the extension .graven]
+    ///
+    /// Also an object, as `s3://BUCKET/KEY.graven`, which is replaced when all of the table is there.
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Refuse a folder that has no file of this name, as _SUCCESS
@@ -126,16 +132,49 @@ fn bucket(text: &str) -> Result<u16, Misread> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
+    outlive_file_limits()?;
+    let named = BuildPaths { inputs: &arguments.inputs, output: arguments.output.as_deref() };
+    let Some(staging) = Staging::begin(named.inputs, named.output)? else {
+        let BuildOutcome { output, report } = build(arguments, &named)?;
+        report.and_then(say).map_err(|failure| unsaid(&output, &failure))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let unstaged = |failure: Failure| Failure::new(staging.unstaged(&failure.to_string()));
+    let staged = BuildPaths { inputs: staging.inputs(), output: staging.output().or(named.output) };
+    let BuildOutcome { output, report } = build(arguments, &staged).map_err(unstaged)?;
+    let report = report.map_err(unstaged)?;
+    staging.finish()?;
+    say(staging.unstaged(&report)).map_err(|failure| unstaged(unsaid(&output, &failure)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The output is there, and people cannot be told so.
+fn unsaid(output: &Path, failure: &Failure) -> Failure {
+    Failure::new(format!("{} is in its place, but what it is cannot be said: {failure}", output.display()))
+}
+
+/// What is read and written, as files: those that were named, or those that stand for objects.
+struct BuildPaths<'a> {
+    inputs: &'a [PathBuf],
+    output: Option<&'a Path>,
+}
+
+/// What was carved, and what there is to say of it.
+struct BuildOutcome {
+    output: PathBuf,
+    report: Outcome<String>,
+}
+
+fn build(arguments: &Arguments, paths: &BuildPaths<'_>) -> Outcome<BuildOutcome> {
     let threads = arguments.threads.map_or(0, NonZeroUsize::get);
     let read = ReadOptions {
         memory_bytes: Some(arguments.memory / READING_SHARE),
         threads,
         ..arguments.read.to_options()
     };
-    outlive_file_limits()?;
-    let source = BuildSource::open(arguments)?;
+    let source = BuildSource::open(arguments, paths)?;
     let name = source.name().to_owned();
-    let output = Destination::find(&arguments.output()?, "table.graven")?.into_file()?;
+    let output = Destination::find(&paths.output()?, "table.graven")?.into_file()?;
     if source.paths().any(|path| same_file(path, &output)) {
         return Err(Failure::new(format!("{} is the input; name another file with -o", output.display())));
     }
@@ -154,7 +193,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
              with --value instead of --columns",
         ));
     }
-    let replaced = if arguments.output.is_none() { replaced(&output)? } else { None };
+    let replaced = if paths.output.is_none() { replaced(&output)? } else { None };
     let columns = arguments.columns.to_options();
     let done = match source {
         BuildSource::Text(input) => {
@@ -177,13 +216,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         }
     };
     let report = report(&name, &output, &done, replaced);
-    report.and_then(say).map_err(|failure| {
-        Failure::new(format!(
-            "{} is in its place, but what it is cannot be said: {failure}",
-            output.display()
-        ))
-    })?;
-    Ok(ExitCode::SUCCESS)
+    Ok(BuildOutcome { output, report })
 }
 
 /// What a table is built from.
@@ -193,15 +226,15 @@ enum BuildSource {
 }
 
 impl BuildSource {
-    fn open(arguments: &Arguments) -> Outcome<Self> {
-        if let [input] = &arguments.inputs[..]
+    fn open(arguments: &Arguments, paths: &BuildPaths<'_>) -> Outcome<Self> {
+        if let [input] = paths.inputs
             && let Some(target) = redis::target(input)
         {
             // Whoever has named no output is not to wait for a server.
-            arguments.output()?;
+            paths.output()?;
             return Ok(Self::Redis(RedisSource::connect(&target?, &arguments.trust.trust())?));
         }
-        let input = input_files::open(&arguments.inputs, arguments.require_marker.as_deref())?;
+        let input = input_files::open(paths.inputs, arguments.require_marker.as_deref())?;
         if is_carved(&input) {
             return Err(Failure::new(format!(
                 "{} is a carved file already; to build it anew, turn it into text with `graven dump` first",
@@ -312,10 +345,10 @@ fn shown(bytes: &[u8]) -> String {
     }
 }
 
-impl Arguments {
+impl BuildPaths<'_> {
     fn output(&self) -> Outcome<PathBuf> {
-        match (&self.output, &self.inputs[..]) {
-            (Some(output), _) => Ok(output.clone()),
+        match (self.output, self.inputs) {
+            (Some(output), _) => Ok(output.to_owned()),
             (None, [input]) if redis::target(input).is_some() => {
                 Err(Failure::new("a server has no name to go by; name the output with -o FILE"))
             }

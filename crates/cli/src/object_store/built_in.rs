@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use graven_catalog::{BucketRoot, Catalog, Directory, PullOptions, Puller, Root, RootError};
+use graven_catalog::{BucketRoot, Catalog, Directory, PullOptions, Puller, Root, RootError, TableName};
+use graven_objects::ObjectUrl;
 
 use crate::failure::{Failure, Outcome};
 use crate::options::serve::ServeOptions;
@@ -16,23 +17,27 @@ pub(crate) fn open(url: &Path) -> Outcome<Box<dyn Root>> {
     Ok(Box::new(bucket))
 }
 
-/// The directory that the root at a URL is fetched into, below the one that the options name.
-pub(crate) fn directory(url: &Path, options: &ServeOptions) -> Outcome<Directory> {
-    let url = url.display().to_string();
+/// The directory that a root is fetched into, below the one that the options name.
+pub(crate) fn directory(source: &RootSource, options: &ServeOptions) -> Outcome<Directory> {
+    let url = ObjectUrl::parse(&source.path.display().to_string())
+        .map_err(|error| explain(&RootError::from(error), ""))?;
     let Some(directory) = &options.data_dir else {
         return Err(Failure::new(format!(
             "{url} is in an object store, and its versions are fetched into a directory; name one, as in `graven serve {url} \
              --data-dir /var/lib/graven`"
         )));
     };
-    Directory::create(&directory.join(directory_name(&url))).map_err(|error| explain(&error, ""))
+    Directory::create(&directory.join(directory_name(&url, source.only.as_ref())))
+        .map_err(|error| explain(&error, ""))
 }
 
-/// A name that no other URL has: `s3+bucket+root`.
-fn directory_name(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+/// A name that no other URL has: `s3+bucket+root`. Where one table of it is served alone, it has a
+/// directory of its own, `s3+bucket+root+@prices`: each is fetched into by itself.
+fn directory_name(url: &ObjectUrl, only: Option<&TableName>) -> String {
+    let url = url.to_string();
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", &url));
     let mut name = scheme.to_owned();
-    for part in rest.trim_end_matches('/').split('/') {
+    for part in rest.split('/') {
         name.push('+');
         for byte in part.bytes() {
             match byte {
@@ -40,6 +45,9 @@ fn directory_name(url: &str) -> String {
                 other => name.push_str(&format!("%{other:02X}")),
             }
         }
+    }
+    if let Some(only) = only {
+        name.push_str(&format!("+@{only}"));
     }
     name
 }
@@ -71,14 +79,17 @@ mod tests {
 
     #[test]
     fn each_url_has_a_directory_of_its_own() {
-        for (url, name) in [
-            ("s3://bucket/root", "s3+bucket+root"),
-            ("s3://bucket/root/", "s3+bucket+root"),
-            ("s3://bucket", "s3+bucket"),
-            ("gs://bucket/a+b/c", "gs+bucket+a%2Bb+c"),
-            ("s3://bucket/a%2Bb", "s3+bucket+a%252Bb"),
+        for (url, only, name) in [
+            ("s3://bucket/root", None, "s3+bucket+root"),
+            ("s3://bucket/root/", None, "s3+bucket+root"),
+            ("s3://bucket/root", Some("prices"), "s3+bucket+root+@prices"),
+            ("s3://bucket/root/@prices", None, "s3+bucket+root+%40prices"),
+            ("s3://bucket", None, "s3+bucket"),
+            ("gs://bucket/a+b/c", None, "gs+bucket+a%2Bb+c"),
+            ("s3://bucket/a%2Bb", None, "s3+bucket+a%252Bb"),
         ] {
-            assert_eq!(directory_name(url), name);
+            let only = only.map(|only: &str| only.parse().unwrap());
+            assert_eq!(directory_name(&ObjectUrl::parse(url).unwrap(), only.as_ref()), name);
         }
     }
 }

@@ -4,12 +4,15 @@
 #[cfg(feature = "object-store")]
 mod built_in;
 #[cfg(feature = "object-store")]
+mod staging;
+#[cfg(feature = "object-store")]
 mod table;
 #[cfg(not(feature = "object-store"))]
 mod without;
 
 use std::path::Path;
 
+use graven_catalog::root::VERSION_SUFFIX;
 use graven_objects::is_object_url;
 
 #[cfg(feature = "object-store")]
@@ -17,10 +20,13 @@ pub(crate) use built_in::{directory, open, pull, pull_options};
 #[cfg(feature = "object-store")]
 pub(crate) use graven_catalog::Puller;
 #[cfg(feature = "object-store")]
+pub(crate) use staging::Staging;
+#[cfg(feature = "object-store")]
 pub(crate) use table::ObjectTable;
 #[cfg(not(feature = "object-store"))]
 pub(crate) use without::{
-    NoObjectTable as ObjectTable, NoPuller as Puller, directory, open, pull, pull_options,
+    NoObjectTable as ObjectTable, NoPuller as Puller, NoStaging as Staging, directory, open, pull,
+    pull_options,
 };
 
 /// Whether a path is the URL of a root or a table in an object store.
@@ -28,10 +34,16 @@ pub(crate) fn is_url(path: &Path) -> bool {
     path.to_str().is_some_and(|text| is_object_url(text) && !is_web(text))
 }
 
+/// Whether a path is the URL of an object, or of a file behind a web server, and no file is called
+/// so.
+fn stands_for_object(path: &Path) -> bool {
+    path.to_str().is_some_and(is_object_url) && !path.exists()
+}
+
 /// Whether a text names a table that is read range by range: one in an object store, or a carved
 /// file behind a web server.
 pub(crate) fn names_table(text: &str) -> bool {
-    is_object_url(text) && (!is_web(text) || text.ends_with(".graven"))
+    is_object_url(text) && (!is_web(text) || text.ends_with(VERSION_SUFFIX))
 }
 
 fn is_web(text: &str) -> bool {

@@ -8,17 +8,15 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
+use graven_catalog::root::{VERSION_SUFFIX, copy_front};
 use graven_catalog::{BucketRoot, Root, RootError};
-use graven_format::{Front, Looked, Storage, Store};
-use graven_objects::{ObjectError, Objects};
+use graven_format::{Looked, Storage, Store};
+use graven_objects::{ObjectError, ObjectUrl, Objects};
 
 use crate::failure::{Failure, Outcome};
 use crate::output::Stop;
 use crate::root::{TablePath, explain};
 use crate::table;
-
-/// The end of a carved file's name.
-const CARVED: &str = ".graven";
 
 /// A carved file elsewhere.
 pub(crate) struct ObjectTable {
@@ -36,31 +34,19 @@ impl ObjectTable {
     /// Opens what a URL names: a carved file, or a table of a root, of which the version that
     /// answers is taken.
     pub(crate) fn open(url: &str) -> Outcome<Self> {
-        let url = match url.ends_with(CARVED) {
+        let failed = |error: ObjectError| explain(&RootError::from(error), "");
+        ObjectUrl::parse(url).map_err(failed)?;
+        let url = match url.ends_with(VERSION_SUFFIX) {
             true => url.to_owned(),
             false => current_version(url)?,
         };
-        let failed = |error: ObjectError| explain(&RootError::from(error), "");
         let objects = Objects::open(&url).map_err(failed)?;
         let info = objects.info_of("").map_err(failed)?;
         let info = info.ok_or_else(|| Failure::new(format!("{url}: there is no such object")))?;
-        let read = |range: Range<u64>| objects.read_range("", range, info.tag.as_deref()).map_err(failed);
-        let head = read(0..info.bytes.min(Front::HEAD_BYTES as u64))?;
-        let not_carved = |error| table::explain(&url, &error);
-        let front = Front::read(&head, info.bytes).map_err(not_carved)?;
-        let rest = match head.len() as u64 {
-            there if there < front.opening_bytes => read(there..front.opening_bytes)?,
-            _ => Vec::new(),
-        };
-        let copied = || -> io::Result<(File, File)> {
-            let copy = tempfile::tempfile()?;
-            copy.set_len(info.bytes)?;
-            copy.write_all_at(&head, 0)?;
-            copy.write_all_at(&rest, head.len() as u64)?;
-            Ok((copy.try_clone()?, copy))
-        };
-        let (opened, copy) = copied().map_err(|error| cannot_copy(&error))?;
-        let store = Store::from_file(opened, Storage::Memory).map_err(not_carved)?;
+        let copy = copy_front(&objects, &info).map_err(|error| explain(&error, ""))?;
+        let opened = copy.try_clone().map_err(|error| cannot_copy(&error))?;
+        let store =
+            Store::from_file(opened, Storage::Memory).map_err(|error| table::explain(&url, &error))?;
         Ok(Self { url, objects, tag: info.tag, copy, store, lines: RefCell::default() })
     }
 
@@ -117,7 +103,7 @@ fn current_version(url: &str) -> Outcome<String> {
     let bucket = BucketRoot::open(&root).map_err(|error| explain(&error, ""))?;
     let state = bucket.current(&at.table).map_err(|error| explain(&error, ""))?;
     match &state.current {
-        Some(Ok(current)) => Ok(format!("{root}/{}/{}{CARVED}", at.table, current.version())),
+        Some(Ok(current)) => Ok(format!("{root}/{}/{}{VERSION_SUFFIX}", at.table, current.version())),
         Some(Err(reason)) => Err(Failure::new(format!("CURRENT of {url}: {reason}"))),
         None => Err(Failure::new(format!(
             "no version of {url} answers; name a carved file, or look with `graven versions {url}`"

@@ -1,10 +1,11 @@
 //! What is said where this graven was built without object stores.
 
 use std::convert::Infallible;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use graven_catalog::{Catalog, Directory, Root, RootError};
+use graven_objects::without_secrets;
 
 use crate::failure::{Failure, Outcome, not_built_in};
 use crate::options::serve::ServeOptions;
@@ -12,15 +13,15 @@ use crate::output::Stop;
 use crate::table_source::RootSource;
 
 fn without(url: &str) -> Failure {
-    not_built_in(&format!("{url} is in an object store"), "object-store")
+    not_built_in(&format!("{} is in an object store", without_secrets(url)), "object-store")
 }
 
 pub(crate) fn open(url: &Path) -> Outcome<Box<dyn Root>> {
     Err(without(&url.display().to_string()))
 }
 
-pub(crate) fn directory(url: &Path, _: &ServeOptions) -> Outcome<Directory> {
-    Err(without(&url.display().to_string()))
+pub(crate) fn directory(source: &RootSource, _: &ServeOptions) -> Outcome<Directory> {
+    Err(without(&source.path.display().to_string()))
 }
 
 /// Fetches nothing, and there is none.
@@ -66,6 +67,35 @@ impl NoObjectTable {
     }
 
     pub(crate) fn get(&self, _: &[u8], _: &mut Vec<u8>) -> Result<bool, Stop> {
+        match self.0 {}
+    }
+}
+
+/// Files that stand for objects, of which there are none.
+pub(crate) struct NoStaging(Infallible);
+
+impl NoStaging {
+    pub(crate) fn begin(inputs: &[PathBuf], output: Option<&Path>) -> Outcome<Option<Self>> {
+        let mut paths = inputs.iter().map(PathBuf::as_path).chain(output);
+        match paths.find(|path| super::stands_for_object(path)) {
+            Some(path) => Err(without(&path.display().to_string())),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn inputs(&self) -> &[PathBuf] {
+        match self.0 {}
+    }
+
+    pub(crate) fn output(&self) -> Option<&Path> {
+        match self.0 {}
+    }
+
+    pub(crate) fn unstaged(&self, _: &str) -> String {
+        match self.0 {}
+    }
+
+    pub(crate) fn finish(&self) -> Outcome<()> {
         match self.0 {}
     }
 }

@@ -30,6 +30,8 @@ pub(crate) enum Fault {
     Slow(Duration),
     /// The request is done, and its answer is lost.
     AnswerLost,
+    /// Another object of that name and content is there by now.
+    Swapped,
 }
 
 /// A request as a fault may be chosen by it.
@@ -65,6 +67,17 @@ struct Inner {
     faults: Option<Faults>,
     /// Whether conditions of writes are kept to, refused with 501, or passed over.
     conditions: Conditions,
+    tags: Tags,
+}
+
+/// By what readers are told that an object is another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tags {
+    #[default]
+    Strong,
+    /// Tags that no condition holds for, as of a web server that may send other bytes of the same meaning.
+    Weak,
+    None,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,6 +148,10 @@ impl FakeS3 {
 
     pub(crate) fn set_conditions(&self, conditions: Conditions) {
         self.inner().conditions = conditions;
+    }
+
+    pub(crate) fn set_tags(&self, tags: Tags) {
+        self.inner().tags = tags;
     }
 
     /// Has requests fail by what `faults` says, until [`Self::mend`].
@@ -343,17 +360,30 @@ impl Inner {
         (!holds).then(|| error(412, "PreconditionFailed"))
     }
 
-    fn read(&self, request: &FakeRequest, fault: Option<Fault>) -> FakeAnswer {
+    fn read(&mut self, request: &FakeRequest, fault: Option<Fault>) -> FakeAnswer {
+        if let (Some(Fault::Swapped), Some((bytes, _))) = (fault, self.objects.get(&request.key)) {
+            let bytes = bytes.clone();
+            self.put(&request.key, bytes);
+        }
         let Some((bytes, written)) = self.objects.get(&request.key) else { return error(404, "NoSuchKey") };
         let tag = tag(*written);
-        if request.header("if-match").is_some_and(|expected| expected != tag) {
+        let modified = format!("Fri, 27 Nov 2026 10:{:02}:{:02} GMT", written / 60 % 60, written % 60);
+        let is_met = match self.tags {
+            Tags::Strong => request.header("if-match").is_none_or(|expected| expected == tag),
+            _ => {
+                request.header("if-match").is_none()
+                    && request.header("if-unmodified-since").is_none_or(|expected| expected == modified)
+            }
+        };
+        if !is_met {
             return error(412, "PreconditionFailed");
         }
-        let mut headers = vec![
-            ("ETag", tag),
-            ("Last-Modified", "Fri, 27 Nov 2026 10:00:00 GMT".to_owned()),
-            ("Accept-Ranges", "bytes".to_owned()),
-        ];
+        let mut headers = vec![("Last-Modified", modified), ("Accept-Ranges", "bytes".to_owned())];
+        match self.tags {
+            Tags::Strong => headers.push(("ETag", tag)),
+            Tags::Weak => headers.push(("ETag", format!("W/{tag}"))),
+            Tags::None => {}
+        }
         let range = request.header("range").and_then(|range| {
             let (start, end) = range.strip_prefix("bytes=")?.split_once('-')?;
             let (start, end) = (start.parse::<usize>().ok()?, end.parse::<usize>().ok()?);

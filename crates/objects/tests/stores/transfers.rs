@@ -6,13 +6,18 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use graven_objects::{Download, ObjectError, ObjectProblem, Objects};
+use graven_objects::{
+    Download, NOTES_SUFFIX, ObjectError, ObjectProblem, Objects, RETRIES_MAX, remove_partial,
+};
 
-use crate::fake_s3::Fault;
+use crate::fake_s3::{Fault, Tags};
 use crate::{bytes, first, folder};
 
 /// Three ranges and a bit.
 const LEN: usize = (48 << 20) + 7;
+
+/// Nothing here takes this long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn download(objects: &Objects, partial: &Path) -> Result<Vec<u8>, ObjectError> {
     let info = objects.info_of("t/v.graven").unwrap().unwrap();
@@ -158,6 +163,30 @@ fn an_object_that_is_another_by_now_is_not_mixed_with_what_it_was() {
 }
 
 #[test]
+fn a_file_behind_a_web_server_is_not_mixed_with_another_whatever_tells_them_apart() {
+    let (fake, _) = folder();
+    let one = bytes(LEN);
+    fake.put("root/t/v.graven", &one);
+    let web = Objects::open_with(&format!("{}/shop/root/t/v.graven", fake.endpoint()), []).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for tags in [Tags::Strong, Tags::Weak, Tags::None] {
+        fake.set_tags(tags);
+        let partial = folder.path().join(format!("{tags:?}"));
+        let info = web.info_of("").unwrap().unwrap();
+        assert_eq!(info.tag.is_some(), tags == Tags::Strong);
+        let download = || web.download(&info, &partial, Download { rate: None, progress: &mut |_, _| true });
+        let mut found = Vec::new();
+        download().unwrap().read_to_end(&mut found).unwrap();
+        assert!(found == one, "{tags:?}");
+        remove_partial(&partial).unwrap();
+        // Another of the same length.
+        fake.put("root/t/v.graven", &one);
+        let error = download().unwrap_err();
+        assert!(matches!(error.problem, ObjectProblem::Changed), "{tags:?}: {error}");
+    }
+}
+
+#[test]
 fn a_download_is_no_faster_than_it_may_be() {
     let (fake, objects) = folder();
     fake.put("root/t/v.graven", &bytes(8 << 20));
@@ -178,4 +207,71 @@ fn a_download_that_is_told_to_stop_stops() {
     let options = Download { rate: Some(1), progress: &mut |_, _| false };
     let error = objects.download(&info, &folder.path().join("x"), options).unwrap_err();
     assert!(matches!(error.problem, ObjectProblem::Stopped), "{error}");
+}
+
+#[test]
+fn notes_without_their_file_count_for_nothing() {
+    let (fake, objects) = folder();
+    let content = bytes(LEN);
+    fake.put("root/t/v.graven", &content);
+    let folder = tempfile::tempdir().unwrap();
+    let (partial, notes) = (folder.path().join("x"), folder.path().join(format!("x{NOTES_SUFFIX}")));
+    for left in [None, Some(0), Some(LEN as u64 - 1)] {
+        assert!(download(&objects, &partial).unwrap() == content);
+        let lines = std::fs::read_to_string(&notes).unwrap();
+        assert_eq!(lines.lines().count(), 5, "the notes name all ranges");
+        match left {
+            None => std::fs::remove_file(&partial).unwrap(),
+            Some(len) => File::options().write(true).open(&partial).unwrap().set_len(len).unwrap(),
+        }
+        assert!(download(&objects, &partial).unwrap() == content, "{left:?}");
+    }
+    remove_partial(&partial).unwrap();
+    assert!(!partial.exists() && !notes.exists());
+}
+
+#[test]
+fn a_request_that_is_never_answered_is_made_so_many_times_and_no_more() {
+    let (fake, objects) = folder();
+    fake.put("root/t/CURRENT", b"v\n");
+    for fault in [Fault::Silence, Fault::Status(503, "SlowDown")] {
+        fake.fail(move |_| Some(fault));
+        fake.take_log();
+        objects.read("t/CURRENT", 100).unwrap_err();
+        assert_eq!(fake.take_log().len(), 1 + RETRIES_MAX, "{fault:?}");
+        objects.list("").unwrap_err();
+        assert_eq!(fake.take_log().len(), 1 + RETRIES_MAX, "{fault:?}");
+    }
+}
+
+#[test]
+fn what_waits_for_a_store_that_says_nothing_ends_when_it_is_stopped() {
+    let (fake, objects) = folder();
+    fake.put("root/t/v.graven", &bytes(LEN));
+    let folder = tempfile::tempdir().unwrap();
+    let info = objects.info_of("t/v.graven").unwrap().unwrap();
+    fake.fail(|_| Some(Fault::Slow(PATIENCE)));
+    fake.take_log();
+    let began = Instant::now();
+    let problems = std::thread::scope(|scope| {
+        let read = || {
+            let options = Download { rate: None, progress: &mut |_, _| true };
+            objects.download(&info, &folder.path().join("x"), options).unwrap_err().problem
+        };
+        let waiting = [
+            scope.spawn(|| objects.list("").unwrap_err().problem),
+            scope.spawn(|| objects.read_many(&["a".to_owned()], 1).remove(0).unwrap_err().problem),
+            scope.spawn(read),
+        ];
+        let mut asked = 0;
+        while asked < waiting.len() {
+            asked += fake.take_log().len();
+            std::thread::yield_now();
+        }
+        objects.stop();
+        waiting.map(|waiting| waiting.join().unwrap())
+    });
+    assert!(problems.iter().all(|problem| matches!(problem, ObjectProblem::Stopped)), "{problems:?}");
+    assert!(matches!(objects.read("t/CURRENT", 1).unwrap_err().problem, ObjectProblem::Stopped));
+    assert!(began.elapsed() < PATIENCE);
 }
