@@ -11,6 +11,7 @@ mod encode;
 mod input;
 mod options;
 mod output;
+mod pair_streams;
 mod partitions;
 mod plan;
 mod progress;
@@ -18,7 +19,9 @@ mod record;
 mod rows;
 mod sample;
 mod share;
+mod spool;
 mod survey;
+mod temporary;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -40,7 +43,7 @@ use crate::text::{self, Block};
 use carve::Carved;
 use encode::Encoded;
 pub use input::Source;
-use input::{Chunk, FRAMED_BYTES, FirstPass, Kept, SecondPass};
+use input::{Chunk, FRAMED_BYTES, FirstPass, Keeping, Kept, SecondPass, keep_in};
 pub use options::{BUCKET_RECORDS_MAX, Built, CodecChoice, Duplicates, Options, Purpose};
 use output::Output;
 use partitions::Partitions;
@@ -144,14 +147,16 @@ impl Builder {
                     progress.set(pass.bytes());
                     pass.next(&mut block)?
                 };
-                let Some((number, keep)) = next.filter(|_| !failed()) else { return Ok(survey) };
+                let Some((number, keeping)) = next.filter(|_| !failed()) else { return Ok(survey) };
                 survey.begin_block(number);
                 for pair in block.lines() {
                     let pair = pair?;
                     survey.see(pair.key, pair.value);
                 }
-                if keep {
-                    lock(&pass).give_back(number, std::mem::take(&mut block));
+                match keeping {
+                    Keeping::Memory => lock(&pass).give_back(number, std::mem::take(&mut block)),
+                    Keeping::Spool(spool) => keep_in(&spool, number, &mut block)?,
+                    Keeping::File => {}
                 }
             }
         })?;
@@ -408,7 +413,9 @@ fn carve_kept(
             if number >= partitions.len() || failed() {
                 return Ok(());
             }
-            let carved = plan.carve(number, &partitions.take(number)?)?;
+            let taken = partitions.take(number)?;
+            let carved = plan.carve(number, &taken.blocks())?;
+            drop(taken);
             lock(&ordered).add(number, carved)?;
             progress.set(number as u64 + 1);
         }
