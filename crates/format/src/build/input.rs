@@ -84,7 +84,7 @@ impl Chunk {
 
     /// Writes the block, which is number `number` of the input, to `spool`: packed, unless it is
     /// long. The block stays as it is.
-    fn write_to(&mut self, spool: &Spool, number: u64) -> Result<(), Error> {
+    pub(crate) fn write_to(&mut self, spool: &Spool, number: u64) -> Result<(), Error> {
         let of = (self.block.first_line, self.block.bytes.len() as u64);
         if self.block.bytes.len() > PACKED_BYTES_MAX {
             return spool.write(number, &self.block.bytes, self.form, of);
@@ -160,19 +160,33 @@ impl Kept {
 
     /// Keeps a framed block.
     pub(crate) fn push(&mut self, mut chunk: Chunk) -> Result<(), Error> {
-        let (number, fits) = self.count(&chunk.block, self.memory_bytes);
-        if fits {
-            self.chunks.push((number, chunk));
-            return Ok(());
+        match self.reserve(chunk.block.bytes.len() as u64)? {
+            (number, None) => self.chunks.push((number, chunk)),
+            (number, Some(spool)) => chunk.write_to(&spool, number)?,
         }
-        let spool = self.spool()?;
-        chunk.write_to(&spool, number)
+        Ok(())
     }
 
-    /// Counts a block, and says its number and whether it may stay in memory, beside which there
-    /// may be so many bytes at most.
-    fn count(&mut self, block: &Block, most: u64) -> (u64, bool) {
-        let bytes = block.bytes.len() as u64;
+    /// Counts a block of so many bytes, and says its number and where it is to be written; to
+    /// nowhere, where it may stay in memory.
+    pub(crate) fn reserve(&mut self, bytes: u64) -> Result<(u64, Option<Arc<Spool>>), Error> {
+        let (number, fits) = self.count(bytes, self.memory_bytes);
+        Ok((number, if fits { None } else { Some(self.spool()?) }))
+    }
+
+    /// Says that a block has `bytes`, for which so many were [reserved](Self::reserve), and keeps
+    /// it unless it was written.
+    pub(crate) fn settle(&mut self, number: u64, bytes: u64, reserved: u64, unwritten: Option<Chunk>) {
+        self.bytes = self.bytes - reserved + bytes;
+        if let Some(chunk) = unwritten {
+            self.chunk_bytes = self.chunk_bytes - reserved + bytes;
+            self.chunks.push((number, chunk));
+        }
+    }
+
+    /// Counts a block, and says its number and whether it may stay in memory, where there may be so
+    /// many bytes at most.
+    fn count(&mut self, bytes: u64, most: u64) -> (u64, bool) {
         let fits = self.rests.is_empty() && self.chunk_bytes + bytes <= most;
         self.chunk_bytes += if fits { bytes } else { 0 };
         self.bytes += bytes;
@@ -271,8 +285,8 @@ impl<'k, 'a> FirstPass<'k, 'a> {
         }
         let memory = self.kept.memory_bytes;
         let most = if self.again.is_some() { memory.min(FILE_KEPT_BYTES) } else { memory };
-        let (number, fits) = self.kept.count(block, most);
         let len = block.bytes.len() as u64;
+        let (number, fits) = self.kept.count(len, most);
         let mut keeping = if fits { Keeping::Memory } else { Keeping::File };
         if !fits {
             match (self.again.take(), self.kept.rests.last_mut()) {

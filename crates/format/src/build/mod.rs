@@ -112,13 +112,7 @@ impl Builder {
     /// [`Error::TooLarge`] when key or value exceed [`KEY_BYTES_MAX`] or [`VALUE_BYTES_MAX`],
     /// [`Error::Io`] when a temporary file cannot be written.
     pub fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        let limits = [
-            ("a key's length", key.len(), KEY_BYTES_MAX),
-            ("a value's length", value.len(), VALUE_BYTES_MAX),
-        ];
-        if let Some(&(what, found, most)) = limits.iter().find(|(_, len, most)| len > most) {
-            return Err(Error::TooLarge { what, most: most as u64, found: found as u64 });
-        }
+        check_lengths(key, value)?;
         if self.chunk.block.bytes.is_empty() {
             self.survey.begin_block(self.kept.blocks());
         }
@@ -162,6 +156,58 @@ impl Builder {
         })?;
         surveys.into_iter().for_each(|survey| self.survey.merge(survey));
         Ok(())
+    }
+
+    /// Adds pairs that were kept, with other values: what `encode` makes of them, on all threads,
+    /// each with what `encoder` gives it. Gives that back.
+    fn add_kept<E: Send>(
+        &mut self,
+        kept: Kept,
+        encoder: impl Fn() -> E + Sync,
+        encode: impl Fn(&mut E, &[u8], &mut Vec<u8>) -> Result<(), Error> + Sync,
+    ) -> Result<Vec<E>, Error> {
+        self.flush()?;
+        let progress = self.options.progress.clone();
+        let threads = self.threads();
+        let duplicates = self.options.duplicates;
+        let blocks = Mutex::new((SecondPass::new(kept), &mut self.kept));
+        let done = on_threads(threads, |failed| {
+            let (mut survey, mut encoder) = (Survey::new(duplicates), encoder());
+            let (mut chunk, mut value) = (Chunk::default(), Vec::new());
+            loop {
+                progress.check()?;
+                let next = {
+                    let (pass, kept) = &mut *lock(&blocks);
+                    let before = pass.bytes();
+                    let is_one = pass.next(&mut chunk)?.is_some() && !failed();
+                    // In most tables it will not be longer than it was.
+                    let reserved = pass.bytes() - before;
+                    if is_one { Some((kept.reserve(reserved)?, reserved)) } else { None }
+                };
+                let Some(((number, spool), reserved)) = next else { return Ok((survey, encoder)) };
+                survey.begin_block(number);
+                let mut encoded = Chunk::framed();
+                chunk.for_each(|pair| {
+                    encode(&mut encoder, pair.value, &mut value)?;
+                    check_lengths(pair.key, &value)?;
+                    survey.see(pair.key, &value);
+                    encoded.push(pair.key, &value);
+                    Ok(())
+                })?;
+                let bytes = encoded.block.bytes.len() as u64;
+                let unwritten = match spool {
+                    Some(spool) => {
+                        encoded.write_to(&spool, number)?;
+                        None
+                    }
+                    None => Some(encoded),
+                };
+                lock(&blocks).1.settle(number, bytes, reserved, unwritten);
+            }
+        })?;
+        let (surveys, encoders): (Vec<Survey>, Vec<E>) = done.into_iter().unzip();
+        surveys.into_iter().for_each(|survey| self.survey.merge(survey));
+        Ok(encoders)
     }
 
     /// Carves the table in memory.
@@ -215,6 +261,15 @@ impl Builder {
             return Ok(());
         }
         self.kept.push(std::mem::replace(&mut self.chunk, Chunk::framed()))
+    }
+}
+
+fn check_lengths(key: &[u8], value: &[u8]) -> Result<(), Error> {
+    let limits =
+        [("a key's length", key.len(), KEY_BYTES_MAX), ("a value's length", value.len(), VALUE_BYTES_MAX)];
+    match limits.iter().find(|(_, len, most)| len > most) {
+        Some(&(what, found, most)) => Err(Error::TooLarge { what, most: most as u64, found: found as u64 }),
+        None => Ok(()),
     }
 }
 

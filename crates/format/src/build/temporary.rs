@@ -101,8 +101,7 @@ mod tests {
         let path = directory.path().join("file");
         std::fs::write(&path, [1; 3 * PAGE_BYTES as usize]).unwrap();
         // A file that may not be written has no room to give back.
-        let file =
-            TemporaryFile { file: File::open(&path).unwrap(), gives_back: AtomicBool::new(true) };
+        let file = TemporaryFile { file: File::open(&path).unwrap(), gives_back: AtomicBool::new(true) };
         file.give_back(0..2 * PAGE_BYTES);
         assert!(!file.gives_back.load(Ordering::Relaxed));
         let mut bytes = [0; 3 * PAGE_BYTES as usize];

@@ -153,7 +153,8 @@ mod tests {
     fn every_nibble_of_a_uuid_is_spelled_at_every_place() {
         for at in 0..32 {
             for nibble in 0..16_u128 {
-                let number = nibble << (4 * at) | 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210 & !(0xF << (4 * at));
+                let number =
+                    nibble << (4 * at) | 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210 & !(0xF << (4 * at));
                 let (mut text, mut digits) = (Vec::new(), Vec::new());
                 write_uuid(number, &mut text);
                 write_hex(number, 32, &mut digits);
