@@ -20,7 +20,7 @@ pub(crate) const FRAMED_BYTES: usize = 1 << 20;
 const FILE_KEPT_BYTES: u64 = 8 << 20;
 
 /// Longer blocks are not packed, which needs memory for as much again: they are long values.
-const PACKED_BYTES_MAX: usize = 8 << 20;
+const PACKED_BYTES_MAX: usize = 2 << 20;
 
 /// A block of pairs.
 #[derive(Clone, Debug, Default)]
@@ -81,23 +81,38 @@ impl Chunk {
         (self.form, self.block.first_line) = (block.form, block.first_line);
         spool.read(block, &mut self.block.bytes)
     }
+}
 
-    /// Writes the block, which is number `number` of the input, to `spool`: packed, unless it is
-    /// long. The block stays as it is.
-    pub(crate) fn write_to(&mut self, spool: &Spool, number: u64) -> Result<(), Error> {
-        let of = (self.block.first_line, self.block.bytes.len() as u64);
-        if self.block.bytes.len() > PACKED_BYTES_MAX {
-            return spool.write(number, &self.block.bytes, self.form, of);
+/// Room for packing blocks, which is used again for each.
+#[derive(Debug, Default)]
+pub(crate) struct Packer {
+    streams: PairStreams,
+    packed: Vec<u8>,
+}
+
+impl Packer {
+    /// Writes a block, which is number `number` of the input, to `spool`: packed, unless it is
+    /// long.
+    pub(crate) fn write(&mut self, chunk: &mut Chunk, spool: &Spool, number: u64) -> Result<(), Error> {
+        let of = (chunk.block.first_line, chunk.block.bytes.len() as u64);
+        if chunk.block.bytes.len() > PACKED_BYTES_MAX {
+            return spool.write(number, &chunk.block.bytes, chunk.form, of);
         }
-        let (mut streams, mut packed) = (std::mem::take(&mut self.streams), Vec::new());
-        streams.clear();
-        self.for_each(|pair| {
-            streams.push(pair.key, pair.value);
+        self.streams.clear();
+        chunk.for_each(|pair| {
+            self.streams.push(pair.key, pair.value);
             Ok(())
         })?;
-        streams.pack(&mut packed)?;
-        self.streams = streams;
-        spool.write(number, &packed, BlockForm::Packed, of)
+        let len = self.streams.pack(&mut self.packed)?;
+        spool.write(number, &self.packed[..len], BlockForm::Packed, of)
+    }
+
+    /// The same of a block of lines.
+    pub(crate) fn write_lines(&mut self, block: &mut Block, spool: &Spool, number: u64) -> Result<(), Error> {
+        let mut chunk = Chunk::of_lines(std::mem::take(block));
+        self.write(&mut chunk, spool, number)?;
+        *block = chunk.block;
+        Ok(())
     }
 }
 
@@ -124,16 +139,8 @@ pub(crate) enum Keeping {
     Memory,
     /// In a file, which is read again.
     File,
-    /// Here, where whoever has read it [writes](keep_in) it.
+    /// Here, where whoever has read it [writes](Packer::write_lines) it.
     Spool(Arc<Spool>),
-}
-
-/// Keeps block number `number` of the input in `spool`.
-pub(crate) fn keep_in(spool: &Spool, number: u64, block: &mut Block) -> Result<(), Error> {
-    let mut chunk = Chunk::of_lines(std::mem::take(block));
-    chunk.write_to(spool, number)?;
-    *block = chunk.block;
-    Ok(())
 }
 
 /// What is kept of the pairs between the two readings.
@@ -148,21 +155,30 @@ pub(crate) struct Kept {
     bytes: u64,
     memory_bytes: u64,
     beside: PathBuf,
+    packer: Packer,
 }
 
 impl Kept {
     /// Nothing yet, and at most `memory_bytes` of it in memory; what temporary files there must be
     /// are in `beside`.
     pub(crate) fn new(beside: &Path, memory_bytes: u64) -> Self {
-        let (chunks, rests) = (Vec::new(), Vec::new());
-        Self { chunks, chunk_bytes: 0, rests, blocks: 0, bytes: 0, memory_bytes, beside: beside.into() }
+        Self {
+            chunks: Vec::new(),
+            chunk_bytes: 0,
+            rests: Vec::new(),
+            blocks: 0,
+            bytes: 0,
+            memory_bytes,
+            beside: beside.into(),
+            packer: Packer::default(),
+        }
     }
 
     /// Keeps a framed block.
     pub(crate) fn push(&mut self, mut chunk: Chunk) -> Result<(), Error> {
         match self.reserve(chunk.block.bytes.len() as u64)? {
             (number, None) => self.chunks.push((number, chunk)),
-            (number, Some(spool)) => chunk.write_to(&spool, number)?,
+            (number, Some(spool)) => self.packer.write(&mut chunk, &spool, number)?,
         }
         Ok(())
     }

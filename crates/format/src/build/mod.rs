@@ -43,7 +43,7 @@ use crate::text::{self, Block};
 use carve::Carved;
 use encode::Encoded;
 pub use input::Source;
-use input::{Chunk, FRAMED_BYTES, FirstPass, Keeping, Kept, SecondPass, keep_in};
+use input::{Chunk, FRAMED_BYTES, FirstPass, Keeping, Kept, Packer, SecondPass};
 pub use options::{BUCKET_RECORDS_MAX, Built, CodecChoice, Duplicates, Options, Purpose};
 use output::Output;
 use partitions::Partitions;
@@ -134,6 +134,7 @@ impl Builder {
         let pass = Mutex::new(FirstPass::new(source, &mut self.kept)?);
         let surveys = on_threads(threads, |failed| {
             let (mut survey, mut block) = (Survey::new(duplicates), Block::default());
+            let mut packer = Packer::default();
             loop {
                 progress.check()?;
                 let next = {
@@ -149,7 +150,7 @@ impl Builder {
                 }
                 match keeping {
                     Keeping::Memory => lock(&pass).give_back(number, std::mem::take(&mut block)),
-                    Keeping::Spool(spool) => keep_in(&spool, number, &mut block)?,
+                    Keeping::Spool(spool) => packer.write_lines(&mut block, &spool, number)?,
                     Keeping::File => {}
                 }
             }
@@ -173,7 +174,7 @@ impl Builder {
         let blocks = Mutex::new((SecondPass::new(kept), &mut self.kept));
         let done = on_threads(threads, |failed| {
             let (mut survey, mut encoder) = (Survey::new(duplicates), encoder());
-            let (mut chunk, mut value) = (Chunk::default(), Vec::new());
+            let (mut chunk, mut value, mut packer) = (Chunk::default(), Vec::new(), Packer::default());
             loop {
                 progress.check()?;
                 let next = {
@@ -197,7 +198,7 @@ impl Builder {
                 let bytes = encoded.block.bytes.len() as u64;
                 let unwritten = match spool {
                     Some(spool) => {
-                        encoded.write_to(&spool, number)?;
+                        packer.write(&mut encoded, &spool, number)?;
                         None
                     }
                     None => Some(encoded),

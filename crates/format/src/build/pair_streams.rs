@@ -15,6 +15,13 @@ const LEVEL: i32 = 1;
 /// Bytes of the number of a UUID.
 const NUMBER_BYTES: usize = size_of::<u128>();
 
+/// What a packed block begins with: whether keys are texts `u8`, the number of pairs `u64`.
+const HEAD_BYTES: usize = 9;
+
+/// What stands before each part of it: how many bytes it has, and how many of them are there,
+/// `u64`.
+const LENGTHS_BYTES: usize = 16;
+
 /// The pairs of a block, their parts apart.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PairStreams {
@@ -88,31 +95,35 @@ impl PairStreams {
         [&mut self.keys, &mut self.key_lengths, &mut self.value_lengths, &mut self.values]
     }
 
-    /// Puts what [`Self::unpack`] makes the same pairs of in place of what is in `out`.
+    /// Puts what [`Self::unpack`] makes the same pairs of at the beginning of `room`, and says how
+    /// many bytes that is. What is behind them stays, so that room is used again as it is.
     ///
     /// # Errors
     /// [`Error::Io`] where there is no memory.
-    pub(crate) fn pack(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn pack(&mut self, room: &mut Vec<u8>) -> Result<usize, Error> {
         let mut context = CCtx::try_create().ok_or_else(no_memory)?;
         context.set_parameter(CParameter::CompressionLevel(LEVEL)).map_err(|_| no_memory())?;
-        out.clear();
-        out.push(self.are_texts.into());
-        out.extend_from_slice(&(self.pairs as u64).to_le_bytes());
-        for stream in self.streams() {
-            out.extend_from_slice(&(stream.len() as u64).to_le_bytes());
-            let at = out.len();
-            let start = at + size_of::<u64>();
-            out.resize(start + zstd_safe::compress_bound(stream.len()), 0);
-            let packed = context.compress2(&mut out[start..], stream);
-            out.truncate(start + packed.map_err(|_| no_memory())?);
-            if out.len() - start >= stream.len() {
-                out.truncate(start);
-                out.extend_from_slice(stream);
-            }
-            let len = (out.len() - start) as u64;
-            out[at..start].copy_from_slice(&len.to_le_bytes());
+        let bounds = self.streams().map(|stream| LENGTHS_BYTES + zstd_safe::compress_bound(stream.len()));
+        let most = HEAD_BYTES + bounds.into_iter().sum::<usize>();
+        if room.len() < most {
+            room.resize(most, 0);
         }
-        Ok(())
+        room[0] = self.are_texts.into();
+        room[1..HEAD_BYTES].copy_from_slice(&(self.pairs as u64).to_le_bytes());
+        let mut end = HEAD_BYTES;
+        for stream in self.streams() {
+            let (lengths, rest) = room[end..].split_at_mut(LENGTHS_BYTES);
+            let mut len = context.compress2(rest, stream).map_err(|_| no_memory())?;
+            if len >= stream.len() {
+                len = stream.len();
+                rest[..len].copy_from_slice(stream);
+            }
+            let (given, stored) = lengths.split_at_mut(LENGTHS_BYTES / 2);
+            given.copy_from_slice(&(stream.len() as u64).to_le_bytes());
+            stored.copy_from_slice(&(len as u64).to_le_bytes());
+            end += LENGTHS_BYTES + len;
+        }
+        Ok(end)
     }
 
     /// Puts the pairs of a packed block in place of what is there.
@@ -135,12 +146,11 @@ impl PairStreams {
             let (given, stored) = (length(&mut rest)?, length(&mut rest)?);
             let (bytes, behind) = rest.split_at_checked(stored).ok_or_else(changed)?;
             rest = behind;
-            stream.clear();
+            stream.resize(given, 0);
             if given == stored {
-                stream.extend_from_slice(bytes);
+                stream.copy_from_slice(bytes);
                 continue;
             }
-            stream.resize(given, 0);
             let unpacked = context.decompress(&mut stream[..], bytes);
             if unpacked != Ok(given) {
                 return Err(changed());
@@ -201,10 +211,10 @@ mod tests {
         streams.push(b"another", b"pair");
         streams.clear();
         pairs.iter().for_each(|(key, value)| streams.push(key, value));
-        streams.pack(&mut packed).unwrap();
+        let len = streams.pack(&mut packed).unwrap();
         let mut again = PairStreams::default();
         again.push(b"yet", b"another");
-        again.unpack(&packed).unwrap();
+        again.unpack(&packed[..len]).unwrap();
         let mut found = Vec::new();
         again
             .for_each(|key, value| {
@@ -213,7 +223,12 @@ mod tests {
             })
             .unwrap();
         assert!(found == pairs);
-        packed.len()
+        // Room that was used before holds the same.
+        packed.fill(0xAA);
+        assert_eq!(streams.pack(&mut packed).unwrap(), len);
+        again.unpack(&packed[..len]).unwrap();
+        assert!(again.values == streams.values && again.keys == streams.keys);
+        len
     }
 
     fn uuid(number: u128) -> Vec<u8> {
@@ -258,8 +273,8 @@ mod tests {
         let mut streams = PairStreams::default();
         (0..50).for_each(|i| streams.push(&uuid(i), b"value value value"));
         let mut packed = Vec::new();
-        streams.pack(&mut packed).unwrap();
-        for cut in 0..packed.len() {
+        let len = streams.pack(&mut packed).unwrap();
+        for cut in 0..len {
             assert!(streams.unpack(&packed[..cut]).is_err(), "{cut}");
         }
     }

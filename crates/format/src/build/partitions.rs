@@ -186,7 +186,7 @@ impl Partitions {
         self.bytes.fetch_sub(held as u64, Ordering::Relaxed);
         let mut spilled = Vec::new();
         if let Some(file) = self.file.get() {
-            spilled.resize(runs.iter().map(|run| run.end - run.start).sum::<u64>() as usize, 0);
+            spilled = vec![0; runs.iter().map(|run| run.end - run.start).sum::<u64>() as usize];
             let mut room = spilled.as_mut_slice();
             for run in &runs {
                 let (these, rest) = room.split_at_mut((run.end - run.start) as usize);
