@@ -24,7 +24,7 @@ const HEAD_BYTES: usize = 12;
 
 /// Memory of a partition, from its beginning as far as it is used.
 #[derive(Debug)]
-struct Piece {
+struct PartitionMemory {
     memory: MmapMut,
     used: usize,
 }
@@ -34,7 +34,7 @@ struct Piece {
 /// turn, and the last of them is freed at the very end.
 #[derive(Debug, Default)]
 struct Partition {
-    pieces: Vec<Piece>,
+    pieces: Vec<PartitionMemory>,
     /// Where in the temporary file the rest of it is.
     runs: Vec<Range<u64>>,
 }
@@ -43,9 +43,9 @@ impl Partition {
     fn add(&mut self, block: u64, records: &[u8]) -> io::Result<()> {
         let len = HEAD_BYTES + records.len();
         if self.pieces.last().is_none_or(|piece| piece.memory.len() - piece.used < len) {
-            self.pieces.push(Piece { memory: MmapMut::map_anon(PIECE_BYTES.max(len))?, used: 0 });
+            self.pieces.push(PartitionMemory { memory: MmapMut::map_anon(PIECE_BYTES.max(len))?, used: 0 });
         }
-        if let Some(Piece { memory, used }) = self.pieces.last_mut() {
+        if let Some(PartitionMemory { memory, used }) = self.pieces.last_mut() {
             let (head, room) = memory[*used..*used + len].split_at_mut(HEAD_BYTES);
             head[..8].copy_from_slice(&block.to_le_bytes());
             head[8..].copy_from_slice(&(records.len() as u32).to_le_bytes());
@@ -59,7 +59,7 @@ impl Partition {
 /// The records of a partition that was taken out.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    pieces: Vec<Piece>,
+    pieces: Vec<PartitionMemory>,
     spilled: Vec<u8>,
 }
 
@@ -83,7 +83,7 @@ impl Taken {
 
 /// Which partitions were read from the temporary file.
 #[derive(Debug, Default)]
-struct Read {
+struct ReadPartitions {
     /// All before this one.
     before: usize,
     /// Others, with where they were.
@@ -99,7 +99,7 @@ pub(crate) struct Partitions {
     file: OnceLock<TemporaryFile>,
     /// Where the temporary file ends.
     end: Mutex<u64>,
-    read: Mutex<Read>,
+    read: Mutex<ReadPartitions>,
     beside: PathBuf,
 }
 
