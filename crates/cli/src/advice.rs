@@ -200,6 +200,9 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
         )),
         Cause::Stream { .. } => words("name the path of a file"),
         Cause::SeveralInputs { .. } => words("join them into one, or make a table of each"),
+        Cause::KeyUndecided { likely: Some(likely), .. } => {
+            flags(&format!("--key {}", column_list::word(likely)), "say which it is, as with")
+        }
         Cause::KeyUndecided { .. } => flags("--key COLUMN", "say it with"),
         Cause::NoMarker { .. } => words("wait for it, or leave out `--require-marker`"),
         Cause::NoFiles => words("names that begin with `_` or a point are passed over; check the path"),

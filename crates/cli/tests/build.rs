@@ -389,6 +389,15 @@ fn a_disk_that_is_full_leaves_the_old_file_and_nothing_else() {
         assert_eq!(names(directory.path()), ["table.data", "table.graven"]);
         assert_eq!(fs::read(&output).unwrap(), b"old");
     }
+    let script = r#"cat "$1" | { ulimit -f 256 && exec "$0" build - -o "$2" --memory 4MiB; }"#;
+    let arguments = ["-c", script, env!("CARGO_BIN_EXE_graven")];
+    let ended = Command::new("sh").args(arguments).args([&big, &output]).output().unwrap();
+    let sentence =
+        "cannot keep the input in a temporary file beside the output: file too large; make room there";
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.starts_with(&format!("graven: {}: {sentence}", output.display())), "{said}");
+    assert_eq!(names(directory.path()), ["table.data", "table.graven"]);
+    assert_eq!(fs::read(&output).unwrap(), b"old");
 }
 
 #[test]

@@ -125,6 +125,16 @@ mod with_the_feature {
             &["serve", file, "--listen", "127.0.0.1:0"],
             &["expected two columns, a key and a value, found 16", "`graven build", "--key key --value flag"],
         );
+        let no_key = fixture("no-key.parquet");
+        let no_key = no_key.to_str().unwrap();
+        assert_refused(
+            &["build", no_key],
+            &[
+                "which column is the key? The columns are site, depth, tags, sensor id, seen; say which it is, as with \
+                 `--key 'sensor id'`",
+            ],
+        );
+        assert_refused(&["serve", no_key, "--listen", "127.0.0.1:0"], &["--key 'sensor id' --value seen"]);
         assert_refused(&["build", file, "--key", "keys"], &["no column for the key is named keys"]);
         assert_refused(
             &["build", file, "--header"],

@@ -102,6 +102,14 @@ impl ReadOptions {
     }
 }
 
+impl<'a> FirstRow<'a> {
+    /// The names of columns that stand in no row.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn of_names(names: &'a [String], likely: LikelyColumns) -> Self {
+        Self { cells: names, is_header: true, may_be_header: true, line: 0, likely }
+    }
+}
+
 impl FirstRow<'_> {
     fn width(self) -> usize {
         self.cells.len()

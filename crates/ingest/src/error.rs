@@ -163,6 +163,8 @@ pub enum Cause {
     KeyUndecided {
         /// The columns.
         columns: Vec<String>,
+        /// One that may be: of which no value comes twice in the first rows.
+        likely: Option<String>,
     },
     /// The reading was told to stop.
     Stopped,
@@ -501,7 +503,7 @@ impl fmt::Display for Cause {
             Self::NoMarker { marker } => {
                 write!(f, "it has no {marker}, so what writes it may not have ended")
             }
-            Self::KeyUndecided { columns } => {
+            Self::KeyUndecided { columns, .. } => {
                 write!(f, "which column is the key? The columns are {}", list(columns))
             }
             Self::Stopped => f.write_str("stopped before it was read"),

@@ -12,14 +12,14 @@ use crate::lines::BYTE_ORDER_MARK;
 /// Objects that are looked at.
 const OBJECTS_MAX: usize = 200;
 
+/// Rows of a Parquet file that are looked at.
+#[cfg(feature = "parquet")]
+pub(crate) const ROWS_MAX: usize = 200;
+
 /// The columns of these rows that may be key and value.
 pub(crate) fn columns<T: AsRef<str>>(rows: &[Vec<T>], width: usize) -> LikelyColumns {
-    let cells = |column: usize| rows.iter().map(move |row| row.get(column).map_or("", AsRef::as_ref));
-    let is_unique = |column: &usize| are_unique(cells(*column));
-    let is_measure = |column: &usize| cells(*column).all(is_measure);
-    let unique: Vec<usize> = (0..width).filter(is_unique).collect();
-    let key = unique.iter().copied().find(|column| !is_measure(column));
-    let key = key.or(unique.first().copied()).unwrap_or_default();
+    let cells = |column: usize| cells(rows, column);
+    let key = key(rows, width).unwrap_or_default();
     let others = || (key + 1..width).chain(0..key);
     let differs = |column: &usize| {
         let first = cells(*column).next();
@@ -27,6 +27,20 @@ pub(crate) fn columns<T: AsRef<str>>(rows: &[Vec<T>], width: usize) -> LikelyCol
     };
     let value = others().find(differs).or(others().next()).unwrap_or_default();
     LikelyColumns { key, value }
+}
+
+/// The column of these rows that may be the key; none where each has a cell that is empty or comes
+/// twice, or there is no row.
+pub(crate) fn key<T: AsRef<str>>(rows: &[Vec<T>], width: usize) -> Option<usize> {
+    let is_measure = |column: &usize| cells(rows, *column).all(is_measure);
+    let is_unique = |column: &usize| !rows.is_empty() && are_unique(cells(rows, *column));
+    let unique: Vec<usize> = (0..width).filter(is_unique).collect();
+    let key = unique.iter().copied().find(|column| !is_measure(column));
+    key.or(unique.first().copied())
+}
+
+fn cells<T: AsRef<str>>(rows: &[Vec<T>], column: usize) -> impl Iterator<Item = &str> {
+    rows.iter().map(move |row| row.get(column).map_or("", AsRef::as_ref))
 }
 
 /// Whether a cell is a price, a width or a place on Earth: those often differ too, and are no keys.

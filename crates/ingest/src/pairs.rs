@@ -385,13 +385,10 @@ fn csv(input: Input, options: &ReadOptions) -> Result<Box<dyn Rows>, Fault> {
 #[cfg(feature = "parquet")]
 fn parquet(input: Input, options: &ReadOptions) -> Result<Box<dyn Rows>, Fault> {
     let dataset = ParquetDataset::open(input)?;
-    let first = FirstRow {
-        cells: dataset.names(),
-        is_header: true,
-        may_be_header: true,
-        line: 0,
-        likely: LikelyColumns::default(),
-    };
+    // Where the value has to be said, what may be key and value is for the message.
+    let is_asked = options.value.is_none() && dataset.names().len() > 2;
+    let likely = if is_asked { dataset.likely(options) } else { LikelyColumns::default() };
+    let first = FirstRow::of_names(dataset.names(), likely);
     let chosen = options.choose(first).map_err(|fault| Fault::new(Position::WHOLE, fault.cause))?;
     let rows = dataset.rows(&chosen.wanted, chosen.ignored, options)?;
     Ok(chosen.composition.of(Box::new(rows)))

@@ -392,18 +392,15 @@ fn parquet(
     let dataset = ParquetDataset::open(input)?;
     let names = dataset.names();
     if read.key.is_none() && !names.iter().any(|name| name == "key") {
-        let cause = Cause::KeyUndecided { columns: names.to_vec() };
+        let likely = dataset
+            .likely_key(read)
+            .map(|column| FirstRow::of_names(names, LikelyColumns::default()).label(column, true));
+        let cause = Cause::KeyUndecided { columns: names.to_vec(), likely };
         return Err(Fault::new(Position::WHOLE, cause));
     }
     let by_default = read.key.clone().unwrap_or_else(|| "key".into());
     let read = &ReadOptions { key: Some(by_default), ..read.clone() };
-    let first = FirstRow {
-        cells: names,
-        is_header: true,
-        may_be_header: true,
-        line: 0,
-        likely: LikelyColumns::default(),
-    };
+    let first = FirstRow::of_names(names, LikelyColumns::default());
     let whole = |fault: Fault| Fault::new(Position::WHOLE, fault.cause);
     let keys = first.find_keys(read).map_err(whole)?;
     let wanted: Vec<usize> = match &columns.columns {

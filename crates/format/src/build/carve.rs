@@ -35,12 +35,15 @@ impl Plan {
         (index::line_of(self.keys.place(order).bucket).0 / self.partition_lines) as usize
     }
 
-    /// Sorts, removes duplicates, and makes buckets.
-    pub(crate) fn carve(&self, number: usize, bytes: &[u8]) -> Result<Carved, Error> {
+    /// Sorts, removes duplicates, and makes buckets of the records of these blocks, which are in the
+    /// order of the input.
+    pub(crate) fn carve(&self, number: usize, blocks: &[&[u8]]) -> Result<Carved, Error> {
         let mut records = Vec::new();
-        let mut at = 0;
-        while at < bytes.len() {
-            records.push(record::read(&self.keys, bytes, &mut at));
+        for bytes in blocks {
+            let mut at = 0;
+            while at < bytes.len() {
+                records.push(record::read(&self.keys, bytes, &mut at));
+            }
         }
         // Stable: records of one key stay in the order of the input.
         records.sort_by(|a, b| a.order.cmp(&b.order).then_with(|| a.key.cmp(b.key)));

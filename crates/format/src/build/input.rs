@@ -1,11 +1,14 @@
 //! The pairs that a table is built from, in blocks, read twice: once to learn what they have in
 //! common, once to carve them. What fits stays in memory in between; a file is read again; a
-//! stream is kept in an unnamed temporary file.
+//! stream is packed into an unnamed temporary file.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::pair_streams::PairStreams;
+use super::spool::{BlockForm, Spool, SpooledBlock};
 use crate::error::Error;
 use crate::text::{Block, Blocks, Pair};
 
@@ -16,18 +19,27 @@ pub(crate) const FRAMED_BYTES: usize = 1 << 20;
 /// in the time that new memory for it would take.
 const FILE_KEPT_BYTES: u64 = 8 << 20;
 
+/// Longer blocks are not packed, which needs memory for as much again: they are long values.
+const PACKED_BYTES_MAX: usize = 2 << 20;
+
 /// A block of pairs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Chunk {
     pub(crate) block: Block,
-    /// Whether the pairs are framed by their lengths rather than by separators and line ends.
-    framed: bool,
+    form: BlockForm,
+    /// Room for what was packed.
+    streams: PairStreams,
 }
 
 impl Chunk {
     /// An empty block to which pairs are pushed.
     pub(crate) fn framed() -> Self {
-        Self { block: Block::default(), framed: true }
+        Self { form: BlockForm::Framed, ..Self::default() }
+    }
+
+    /// A block of lines.
+    pub(crate) fn of_lines(block: Block) -> Self {
+        Self { block, ..Self::default() }
     }
 
     /// Adds a pair: key length `u32`, value length `u32`, key, value.
@@ -41,18 +53,65 @@ impl Chunk {
 
     /// Calls `each` with every pair, in order.
     #[inline]
-    pub(crate) fn for_each(&self, mut each: impl FnMut(Pair<'_>) -> Result<(), Error>) -> Result<(), Error> {
-        if !self.framed {
-            return self.block.lines().try_for_each(|pair| each(pair?));
+    pub(crate) fn for_each(
+        &mut self,
+        mut each: impl FnMut(Pair<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let line = self.block.first_line;
+        match self.form {
+            BlockForm::Lines => return self.block.lines().try_for_each(|pair| each(pair?)),
+            BlockForm::Packed => {
+                self.streams.unpack(&self.block.bytes)?;
+                return self.streams.for_each(|key, value| each(Pair { key, value, line }));
+            }
+            BlockForm::Framed => {}
         }
         let mut rest = self.block.bytes.as_slice();
         while let Some((lengths, tail)) = rest.split_first_chunk::<8>() {
             let [a, b, c, d, e, f, g, h] = *lengths;
             let (key, tail) = tail.split_at(u32::from_le_bytes([a, b, c, d]) as usize);
             let (value, tail) = tail.split_at(u32::from_le_bytes([e, f, g, h]) as usize);
-            each(Pair { key, value, line: self.block.first_line })?;
+            each(Pair { key, value, line })?;
             rest = tail;
         }
+        Ok(())
+    }
+
+    fn read_from(&mut self, spool: &Spool, block: &SpooledBlock) -> Result<(), Error> {
+        (self.form, self.block.first_line) = (block.form, block.first_line);
+        spool.read(block, &mut self.block.bytes)
+    }
+}
+
+/// Room for packing blocks, which is used again for each.
+#[derive(Debug, Default)]
+pub(crate) struct Packer {
+    streams: PairStreams,
+    packed: Vec<u8>,
+}
+
+impl Packer {
+    /// Writes a block, which is number `number` of the input, to `spool`: packed, unless it is
+    /// long.
+    pub(crate) fn write(&mut self, chunk: &mut Chunk, spool: &Spool, number: u64) -> Result<(), Error> {
+        let of = (chunk.block.first_line, chunk.block.bytes.len() as u64);
+        if chunk.block.bytes.len() > PACKED_BYTES_MAX {
+            return spool.write(number, &chunk.block.bytes, chunk.form, of);
+        }
+        self.streams.clear();
+        chunk.for_each(|pair| {
+            self.streams.push(pair.key, pair.value);
+            Ok(())
+        })?;
+        let len = self.streams.pack(&mut self.packed)?;
+        spool.write(number, &self.packed[..len], BlockForm::Packed, of)
+    }
+
+    /// The same of a block of lines.
+    pub(crate) fn write_lines(&mut self, block: &mut Block, spool: &Spool, number: u64) -> Result<(), Error> {
+        let mut chunk = Chunk::of_lines(std::mem::take(block));
+        self.write(&mut chunk, spool, number)?;
+        *block = chunk.block;
         Ok(())
     }
 }
@@ -70,8 +129,18 @@ pub enum Source<'a> {
 enum Rest {
     /// They are read again, from this byte, which begins this line.
     Again { file: File, offset: u64, line: u64, bytes: u64 },
-    /// They were written here, so many of them: framed `u8`, line `u64`, length `u64`, bytes.
-    Spool { file: BufWriter<File>, blocks: u64 },
+    /// They were written here.
+    Spool(Arc<Spool>),
+}
+
+/// Where a block of text stays until the second reading.
+pub(crate) enum Keeping {
+    /// In memory: it is [given back](FirstPass::give_back).
+    Memory,
+    /// In a file, which is read again.
+    File,
+    /// Here, where whoever has read it [writes](Packer::write_lines) it.
+    Spool(Arc<Spool>),
 }
 
 /// What is kept of the pairs between the two readings.
@@ -86,34 +155,54 @@ pub(crate) struct Kept {
     bytes: u64,
     memory_bytes: u64,
     beside: PathBuf,
-}
-
-fn spooling(source: io::Error) -> Error {
-    Error::Io { doing: "keep the input in a temporary file beside the output", source }
+    packer: Packer,
 }
 
 impl Kept {
     /// Nothing yet, and at most `memory_bytes` of it in memory; what temporary files there must be
     /// are in `beside`.
     pub(crate) fn new(beside: &Path, memory_bytes: u64) -> Self {
-        let (chunks, rests) = (Vec::new(), Vec::new());
-        Self { chunks, chunk_bytes: 0, rests, blocks: 0, bytes: 0, memory_bytes, beside: beside.into() }
+        Self {
+            chunks: Vec::new(),
+            chunk_bytes: 0,
+            rests: Vec::new(),
+            blocks: 0,
+            bytes: 0,
+            memory_bytes,
+            beside: beside.into(),
+            packer: Packer::default(),
+        }
     }
 
     /// Keeps a framed block.
-    pub(crate) fn push(&mut self, chunk: Chunk) -> Result<(), Error> {
-        let (number, fits) = self.count(&chunk.block, self.memory_bytes);
-        if fits {
-            self.chunks.push((number, chunk));
-            return Ok(());
+    pub(crate) fn push(&mut self, mut chunk: Chunk) -> Result<(), Error> {
+        match self.reserve(chunk.block.bytes.len() as u64)? {
+            (number, None) => self.chunks.push((number, chunk)),
+            (number, Some(spool)) => self.packer.write(&mut chunk, &spool, number)?,
         }
-        self.spool(&chunk.block, true)
+        Ok(())
     }
 
-    /// Counts a block, and says its number and whether it may stay in memory, beside which there
-    /// may be so many bytes at most.
-    fn count(&mut self, block: &Block, most: u64) -> (u64, bool) {
-        let bytes = block.bytes.len() as u64;
+    /// Counts a block of so many bytes, and says its number and where it is to be written; to
+    /// nowhere, where it may stay in memory.
+    pub(crate) fn reserve(&mut self, bytes: u64) -> Result<(u64, Option<Arc<Spool>>), Error> {
+        let (number, fits) = self.count(bytes, self.memory_bytes);
+        Ok((number, if fits { None } else { Some(self.spool()?) }))
+    }
+
+    /// Says that a block has `bytes`, for which so many were [reserved](Self::reserve), and keeps
+    /// it unless it was written.
+    pub(crate) fn settle(&mut self, number: u64, bytes: u64, reserved: u64, unwritten: Option<Chunk>) {
+        self.bytes = self.bytes - reserved + bytes;
+        if let Some(chunk) = unwritten {
+            self.chunk_bytes = self.chunk_bytes - reserved + bytes;
+            self.chunks.push((number, chunk));
+        }
+    }
+
+    /// Counts a block, and says its number and whether it may stay in memory, where there may be so
+    /// many bytes at most.
+    fn count(&mut self, bytes: u64, most: u64) -> (u64, bool) {
         let fits = self.rests.is_empty() && self.chunk_bytes + bytes <= most;
         self.chunk_bytes += if fits { bytes } else { 0 };
         self.bytes += bytes;
@@ -121,20 +210,14 @@ impl Kept {
         (self.blocks - 1, fits)
     }
 
-    fn spool(&mut self, block: &Block, framed: bool) -> Result<(), Error> {
-        if !matches!(self.rests.last(), Some(Rest::Spool { .. })) {
-            let file = tempfile::tempfile_in(&self.beside).map_err(spooling)?;
-            self.rests.push(Rest::Spool { file: BufWriter::with_capacity(1 << 20, file), blocks: 0 });
+    /// Where blocks go that are not kept in memory and cannot be read again.
+    fn spool(&mut self) -> Result<Arc<Spool>, Error> {
+        if let Some(Rest::Spool(spool)) = self.rests.last() {
+            return Ok(Arc::clone(spool));
         }
-        if let Some(Rest::Spool { file, blocks }) = self.rests.last_mut() {
-            *blocks += 1;
-            file.write_all(&[framed.into()])
-                .and_then(|()| file.write_all(&block.first_line.to_le_bytes()))
-                .and_then(|()| file.write_all(&(block.bytes.len() as u64).to_le_bytes()))
-                .and_then(|()| file.write_all(&block.bytes))
-                .map_err(spooling)?;
-        }
-        Ok(())
+        let spool = Arc::new(Spool::create(&self.beside)?);
+        self.rests.push(Rest::Spool(Arc::clone(&spool)));
+        Ok(spool)
     }
 
     /// Nothing but the pairs, in memory: for few enough of them.
@@ -154,21 +237,16 @@ impl Kept {
 
     /// Calls `each` with the value of every pair that was [pushed](Self::push), which all stay.
     pub(crate) fn for_each(&mut self, mut each: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
-        for (_, chunk) in &self.chunks {
+        for (_, chunk) in &mut self.chunks {
             chunk.for_each(|pair| each(pair.value))?;
         }
-        for rest in &mut self.rests {
-            let Rest::Spool { file, blocks } = rest else { continue };
-            file.flush().map_err(spooling)?;
-            let mut again = file.get_ref().try_clone().map_err(spooling)?;
-            again.rewind().map_err(spooling)?;
-            let mut reading = Reading::Spool(BufReader::with_capacity(1 << 20, again), *blocks);
-            let mut chunk = Chunk::default();
-            while reading.next(&mut chunk)? {
+        let mut chunk = Chunk::default();
+        for rest in &self.rests {
+            let Rest::Spool(spool) = rest else { continue };
+            for block in spool.blocks() {
+                chunk.read_from(spool, &block)?;
                 chunk.for_each(|pair| each(pair.value))?;
             }
-            // The place is that of all who have the file.
-            file.get_mut().seek(SeekFrom::End(0)).map_err(spooling)?;
         }
         Ok(())
     }
@@ -216,16 +294,16 @@ impl<'k, 'a> FirstPass<'k, 'a> {
         Ok(Self { blocks: Blocks::new(reader), again, reads_again: false, offset: 0, kept })
     }
 
-    /// Reads the next block and says which it is and whether it is to be given back with
-    /// [`Self::give_back`].
-    pub(crate) fn next(&mut self, block: &mut Block) -> Result<Option<(u64, bool)>, Error> {
+    /// Reads the next block and says which it is and where it stays.
+    pub(crate) fn next(&mut self, block: &mut Block) -> Result<Option<(u64, Keeping)>, Error> {
         if !self.blocks.next_into(block)? {
             return Ok(None);
         }
         let memory = self.kept.memory_bytes;
         let most = if self.again.is_some() { memory.min(FILE_KEPT_BYTES) } else { memory };
-        let (number, fits) = self.kept.count(block, most);
         let len = block.bytes.len() as u64;
+        let (number, fits) = self.kept.count(len, most);
+        let mut keeping = if fits { Keeping::Memory } else { Keeping::File };
         if !fits {
             match (self.again.take(), self.kept.rests.last_mut()) {
                 (Some(file), _) => {
@@ -234,16 +312,16 @@ impl<'k, 'a> FirstPass<'k, 'a> {
                     self.reads_again = true;
                 }
                 (None, Some(Rest::Again { bytes, .. })) if self.reads_again => *bytes += len,
-                _ => self.kept.spool(block, false)?,
+                _ => keeping = Keeping::Spool(self.kept.spool()?),
             }
         }
         self.offset += len;
-        Ok(Some((number, fits)))
+        Ok(Some((number, keeping)))
     }
 
     /// Keeps a block that was read.
     pub(crate) fn give_back(&mut self, number: u64, block: Block) {
-        self.kept.chunks.push((number, Chunk { block, framed: false }));
+        self.kept.chunks.push((number, Chunk::of_lines(block)));
     }
 
     /// Bytes that were read.
@@ -265,8 +343,8 @@ enum Reading {
     Nothing,
     /// Text with so many bytes to come.
     Text(Blocks<File>, u64),
-    /// So many blocks to come.
-    Spool(BufReader<File>, u64),
+    /// Blocks to come, which are read for the last time.
+    Spool(Arc<Spool>, std::vec::IntoIter<SpooledBlock>),
 }
 
 impl SecondPass {
@@ -283,15 +361,18 @@ impl SecondPass {
     pub(crate) fn next(&mut self, chunk: &mut Chunk) -> Result<Option<u64>, Error> {
         if let Some((_, kept)) = self.chunks.next() {
             *chunk = kept;
+            self.bytes += chunk.block.bytes.len() as u64;
         } else {
-            while !self.reading.next(chunk)? {
+            self.bytes += loop {
+                if let Some(bytes) = self.reading.next(chunk)? {
+                    break bytes;
+                }
                 match self.rests.next() {
                     Some(rest) => self.reading = Reading::new(rest)?,
                     None => return Ok(None),
                 }
-            }
+            };
         }
-        self.bytes += chunk.block.bytes.len() as u64;
         self.next += 1;
         Ok(Some(self.next - 1))
     }
@@ -310,40 +391,32 @@ impl Reading {
                 file.seek(SeekFrom::Start(offset)).map_err(io)?;
                 Ok(Self::Text(Blocks::from_line(file, line), bytes))
             }
-            Rest::Spool { file, blocks } => {
-                let mut file = file.into_inner().map_err(|error| spooling(error.into_error()))?;
-                file.rewind().map_err(spooling)?;
-                Ok(Self::Spool(BufReader::with_capacity(1 << 20, file), blocks))
+            Rest::Spool(spool) => {
+                let blocks = spool.blocks().into_iter();
+                Ok(Self::Spool(spool, blocks))
             }
         }
     }
 
-    fn next(&mut self, chunk: &mut Chunk) -> Result<bool, Error> {
+    /// Reads the next block into `chunk`, and says how many bytes of the input it had.
+    fn next(&mut self, chunk: &mut Chunk) -> Result<Option<u64>, Error> {
         match self {
-            Self::Nothing => Ok(false),
+            Self::Nothing => Ok(None),
             Self::Text(blocks, left) => {
-                chunk.framed = false;
+                chunk.form = BlockForm::Lines;
                 let more = blocks.next_into(&mut chunk.block)?;
-                match left.checked_sub(chunk.block.bytes.len() as u64) {
+                let len = chunk.block.bytes.len() as u64;
+                match left.checked_sub(len) {
                     Some(rest) if more || rest == 0 => *left = rest,
                     _ => return Err(Error::InputChanged),
                 }
-                Ok(more)
+                Ok(more.then_some(len))
             }
-            Self::Spool(file, left) => {
-                if *left == 0 {
-                    return Ok(false);
-                }
-                *left -= 1;
-                let (mut framed, mut number) = ([0], [0; 8]);
-                file.read_exact(&mut framed).map_err(spooling)?;
-                chunk.framed = framed == [1];
-                file.read_exact(&mut number).map_err(spooling)?;
-                chunk.block.first_line = u64::from_le_bytes(number);
-                file.read_exact(&mut number).map_err(spooling)?;
-                chunk.block.bytes.resize(u64::from_le_bytes(number) as usize, 0);
-                file.read_exact(&mut chunk.block.bytes).map_err(spooling)?;
-                Ok(true)
+            Self::Spool(spool, blocks) => {
+                let Some(block) = blocks.next() else { return Ok(None) };
+                chunk.read_from(spool, &block)?;
+                spool.give_back(&block);
+                Ok(Some(block.given_bytes))
             }
         }
     }

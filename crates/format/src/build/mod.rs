@@ -11,6 +11,7 @@ mod encode;
 mod input;
 mod options;
 mod output;
+mod pair_streams;
 mod partitions;
 mod plan;
 mod progress;
@@ -18,7 +19,9 @@ mod record;
 mod rows;
 mod sample;
 mod share;
+mod spool;
 mod survey;
+mod temporary;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -40,7 +43,7 @@ use crate::text::{self, Block};
 use carve::Carved;
 use encode::Encoded;
 pub use input::Source;
-use input::{Chunk, FRAMED_BYTES, FirstPass, Kept, SecondPass};
+use input::{Chunk, FRAMED_BYTES, FirstPass, Keeping, Kept, Packer, SecondPass};
 pub use options::{BUCKET_RECORDS_MAX, Built, CodecChoice, Duplicates, Options, Purpose};
 use output::Output;
 use partitions::Partitions;
@@ -109,13 +112,7 @@ impl Builder {
     /// [`Error::TooLarge`] when key or value exceed [`KEY_BYTES_MAX`] or [`VALUE_BYTES_MAX`],
     /// [`Error::Io`] when a temporary file cannot be written.
     pub fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        let limits = [
-            ("a key's length", key.len(), KEY_BYTES_MAX),
-            ("a value's length", value.len(), VALUE_BYTES_MAX),
-        ];
-        if let Some(&(what, found, most)) = limits.iter().find(|(_, len, most)| len > most) {
-            return Err(Error::TooLarge { what, most: most as u64, found: found as u64 });
-        }
+        check_lengths(key, value)?;
         if self.chunk.block.bytes.is_empty() {
             self.survey.begin_block(self.kept.blocks());
         }
@@ -137,6 +134,7 @@ impl Builder {
         let pass = Mutex::new(FirstPass::new(source, &mut self.kept)?);
         let surveys = on_threads(threads, |failed| {
             let (mut survey, mut block) = (Survey::new(duplicates), Block::default());
+            let mut packer = Packer::default();
             loop {
                 progress.check()?;
                 let next = {
@@ -144,19 +142,73 @@ impl Builder {
                     progress.set(pass.bytes());
                     pass.next(&mut block)?
                 };
-                let Some((number, keep)) = next.filter(|_| !failed()) else { return Ok(survey) };
+                let Some((number, keeping)) = next.filter(|_| !failed()) else { return Ok(survey) };
                 survey.begin_block(number);
                 for pair in block.lines() {
                     let pair = pair?;
                     survey.see(pair.key, pair.value);
                 }
-                if keep {
-                    lock(&pass).give_back(number, std::mem::take(&mut block));
+                match keeping {
+                    Keeping::Memory => lock(&pass).give_back(number, std::mem::take(&mut block)),
+                    Keeping::Spool(spool) => packer.write_lines(&mut block, &spool, number)?,
+                    Keeping::File => {}
                 }
             }
         })?;
         surveys.into_iter().for_each(|survey| self.survey.merge(survey));
         Ok(())
+    }
+
+    /// Adds pairs that were kept, with other values: what `encode` makes of them, on all threads,
+    /// each with what `encoder` gives it. Gives that back.
+    fn add_kept<E: Send>(
+        &mut self,
+        kept: Kept,
+        encoder: impl Fn() -> E + Sync,
+        encode: impl Fn(&mut E, &[u8], &mut Vec<u8>) -> Result<(), Error> + Sync,
+    ) -> Result<Vec<E>, Error> {
+        self.flush()?;
+        let progress = self.options.progress.clone();
+        let threads = self.threads();
+        let duplicates = self.options.duplicates;
+        let blocks = Mutex::new((SecondPass::new(kept), &mut self.kept));
+        let done = on_threads(threads, |failed| {
+            let (mut survey, mut encoder) = (Survey::new(duplicates), encoder());
+            let (mut chunk, mut value, mut packer) = (Chunk::default(), Vec::new(), Packer::default());
+            loop {
+                progress.check()?;
+                let next = {
+                    let (pass, kept) = &mut *lock(&blocks);
+                    let before = pass.bytes();
+                    let is_one = pass.next(&mut chunk)?.is_some() && !failed();
+                    // In most tables it will not be longer than it was.
+                    let reserved = pass.bytes() - before;
+                    if is_one { Some((kept.reserve(reserved)?, reserved)) } else { None }
+                };
+                let Some(((number, spool), reserved)) = next else { return Ok((survey, encoder)) };
+                survey.begin_block(number);
+                let mut encoded = Chunk::framed();
+                chunk.for_each(|pair| {
+                    encode(&mut encoder, pair.value, &mut value)?;
+                    check_lengths(pair.key, &value)?;
+                    survey.see(pair.key, &value);
+                    encoded.push(pair.key, &value);
+                    Ok(())
+                })?;
+                let bytes = encoded.block.bytes.len() as u64;
+                let unwritten = match spool {
+                    Some(spool) => {
+                        packer.write(&mut encoded, &spool, number)?;
+                        None
+                    }
+                    None => Some(encoded),
+                };
+                lock(&blocks).1.settle(number, bytes, reserved, unwritten);
+            }
+        })?;
+        let (surveys, encoders): (Vec<Survey>, Vec<E>) = done.into_iter().unzip();
+        surveys.into_iter().for_each(|survey| self.survey.merge(survey));
+        Ok(encoders)
     }
 
     /// Carves the table in memory.
@@ -210,6 +262,15 @@ impl Builder {
             return Ok(());
         }
         self.kept.push(std::mem::replace(&mut self.chunk, Chunk::framed()))
+    }
+}
+
+fn check_lengths(key: &[u8], value: &[u8]) -> Result<(), Error> {
+    let limits =
+        [("a key's length", key.len(), KEY_BYTES_MAX), ("a value's length", value.len(), VALUE_BYTES_MAX)];
+    match limits.iter().find(|(_, len, most)| len > most) {
+        Some(&(what, found, most)) => Err(Error::TooLarge { what, most: most as u64, found: found as u64 }),
+        None => Ok(()),
     }
 }
 
@@ -408,7 +469,9 @@ fn carve_kept(
             if number >= partitions.len() || failed() {
                 return Ok(());
             }
-            let carved = plan.carve(number, &partitions.take(number)?)?;
+            let taken = partitions.take(number)?;
+            let carved = plan.carve(number, &taken.blocks())?;
+            drop(taken);
             lock(&ordered).add(number, carved)?;
             progress.set(number as u64 + 1);
         }

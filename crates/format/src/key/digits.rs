@@ -60,14 +60,30 @@ pub(crate) fn parse_uuid(text: &[u8]) -> Option<u128> {
     Some(u128::from(pack(a) << 32 | pack(b)) << 64 | u128::from(pack(c) << 32 | pack(d)))
 }
 
+/// Eight lower-case hexadecimal digits, the first in the lowest byte: what [`nibbles`] and [`pack`]
+/// make a number of.
+#[inline(always)]
+fn spell(number: u32) -> [u8; 8] {
+    let quads = u64::from(number) << 32 | u64::from(number) >> 16;
+    let quads = (quads & 0xFFFF_0000_0000) | (quads & 0xFFFF);
+    let pairs = (quads >> 8 | quads << 16) & 0x00FF_00FF_00FF_00FF;
+    let nibbles = (pairs >> 4 | pairs << 8) & LOW;
+    let above_nine = ((nibbles + ONE * 6) >> 4) & ONE;
+    (nibbles + ONE * 0x30 + above_nine * 0x27).to_le_bytes()
+}
+
 /// Appends the canonical text of a UUID.
+#[inline]
 pub(crate) fn write_uuid(number: u128, text: &mut Vec<u8>) {
-    for (bits, digits) in [(96, 8), (80, 4), (64, 4), (48, 4), (0, 12)] {
-        if bits != 96 {
-            text.push(b'-');
-        }
-        write_hex(number >> bits, digits, text);
-    }
+    let [a, b, c, d] = [96, 64, 32, 0].map(|shift| spell((number >> shift) as u32));
+    let mut spelled = [b'-'; UUID_BYTES];
+    spelled[..8].copy_from_slice(&a);
+    spelled[9..13].copy_from_slice(&b[..4]);
+    spelled[14..18].copy_from_slice(&b[4..]);
+    spelled[19..23].copy_from_slice(&c[..4]);
+    spelled[24..28].copy_from_slice(&c[4..]);
+    spelled[28..].copy_from_slice(&d);
+    text.extend_from_slice(&spelled);
 }
 
 /// The number that `digits` lower-case hexadecimal digits, at most 32, stand for.
@@ -131,6 +147,21 @@ mod tests {
         let mut back = Vec::new();
         write_uuid(number, &mut back);
         assert_eq!(back, text);
+    }
+
+    #[test]
+    fn every_nibble_of_a_uuid_is_spelled_at_every_place() {
+        for at in 0..32 {
+            for nibble in 0..16_u128 {
+                let number =
+                    nibble << (4 * at) | 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210 & !(0xF << (4 * at));
+                let (mut text, mut digits) = (Vec::new(), Vec::new());
+                write_uuid(number, &mut text);
+                write_hex(number, 32, &mut digits);
+                text.retain(|&byte| byte != b'-');
+                assert_eq!(text, digits);
+            }
+        }
     }
 
     #[test]

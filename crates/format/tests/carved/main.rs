@@ -11,4 +11,5 @@ mod messages;
 mod model;
 mod overwrite;
 mod page;
+mod room;
 mod samples;

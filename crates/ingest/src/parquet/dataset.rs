@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use super::footer::{ParquetFile, SharedFile};
-use super::group::{ColumnSource, GroupTask};
+use super::group::{ColumnSource, GroupTask, RowBatch};
 use super::nested::{FileColumn, SharedColumns, columns_of};
-use super::rows::ParquetRows;
+use super::pages::PageMemory;
+use super::rows::{MEMORY_BYTES, ParquetRows};
 use super::{UnreadFile, guarded};
-use crate::error::Fault;
+use crate::error::{Fault, LikelyColumns};
 use crate::input::{Input, Meter};
+use crate::likely;
 use crate::options::ReadOptions;
 use crate::parquet_problem::{ParquetPlace, ParquetProblem};
 use crate::parts::PartFile;
+use crate::row::{CellKind, CellSpan};
 
 use graven_format::{ColumnType, Source};
 
@@ -116,6 +119,51 @@ impl ParquetDataset {
         self.types.get(column).copied().flatten()
     }
 
+    /// The column that may be the key, for a message.
+    pub(crate) fn likely_key(&self, options: &ReadOptions) -> Option<usize> {
+        likely::key(&self.first_rows(options), self.names.len())
+    }
+
+    /// The columns that may be key and value, for a message.
+    pub(crate) fn likely(&self, options: &ReadOptions) -> LikelyColumns {
+        likely::columns(&self.first_rows(options), self.names.len())
+    }
+
+    /// The texts of the first rows of the first row group that has any; what is null, a list or an
+    /// object is empty. No rows, where they cannot be read: that is for who reads them to say.
+    fn first_rows(&self, options: &ReadOptions) -> Vec<Vec<String>> {
+        let mut rows = Vec::new();
+        let groups = self
+            .files
+            .iter()
+            .flat_map(|file| (0..file.file.metadata.num_row_groups()).map(move |group| (file, group)));
+        let Some((file, group)) = groups.into_iter().find(|(file, group)| file.file.rows(*group) > 0) else {
+            return rows;
+        };
+        let columns: Arc<[ColumnSource]> = self.names.iter().filter_map(|name| file.source(name)).collect();
+        let width = columns.len();
+        let task = GroupTask {
+            file: Arc::clone(&file.file),
+            file_number: 0,
+            group,
+            first_row: 1,
+            columns,
+            trim: options.trim,
+        };
+        let memory = Arc::new(PageMemory::new(options.memory_bytes.unwrap_or(MEMORY_BYTES) / 2));
+        // Without a column that its first file has, its rows are not those of the table.
+        if width == self.names.len() {
+            let read = task.read(&memory, &self.meter, |batch| {
+                rows.extend(texts_of(&batch, width).take(likely::ROWS_MAX - rows.len()));
+                rows.len() < likely::ROWS_MAX
+            });
+            if read.is_err() {
+                rows.clear();
+            }
+        }
+        rows
+    }
+
     /// The rows, with the cells of these columns.
     pub(crate) fn rows(
         self,
@@ -150,4 +198,13 @@ impl ParquetDataset {
         }
         ParquetRows::new(tasks, columns.len(), ignored, &self.meter, options)
     }
+}
+
+/// The rows of a batch as texts that a key would have.
+fn texts_of(batch: &RowBatch, width: usize) -> impl Iterator<Item = Vec<String>> {
+    let text = |cell: &CellSpan| match (cell.kind, &batch.bytes[cell.start..cell.end]) {
+        (CellKind::Null | CellKind::Missing, _) | (CellKind::Json, [b'{' | b'[', ..]) => String::new(),
+        (_, bytes) => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    batch.cells.chunks_exact(width).map(move |row| row.iter().map(text).collect())
 }

@@ -12,7 +12,7 @@ use crate::options::ReadOptions;
 use crate::row::{InputRow, Rows};
 
 /// Memory for pages and decoded rows where nothing is said.
-const MEMORY_BYTES: u64 = 256 << 20;
+pub(super) const MEMORY_BYTES: u64 = 256 << 20;
 
 /// Threads that decode, at most.
 const THREADS_MAX: usize = 32;

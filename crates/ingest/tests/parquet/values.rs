@@ -1,9 +1,10 @@
 //! What values of every type become.
 
 use std::fs;
+use std::path::Path;
 
 use graven_format::ColumnType;
-use graven_ingest::{ColumnOptions, Nulls, PartFile, ReadOptions};
+use graven_ingest::{Cause, ColumnOptions, Nulls, PartFile, ReadOptions};
 
 use crate::support::{fixture, key, pairs, row, table, table_of, write};
 
@@ -117,6 +118,47 @@ fn a_column_that_is_not_there_is_named_with_those_that_are() {
     let path = write(folder.path(), "t.parquet", &[&[("a", Some(1))]]);
     let error = table_of(&path, &ReadOptions::default()).unwrap_err().to_string();
     assert!(error.ends_with("which column is the key? The columns are id, n"), "{error}");
+}
+
+#[test]
+fn a_column_that_may_be_the_key_is_one_of_which_no_value_comes_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let likely = |path: &Path| match table_of(path, &ReadOptions::default()).unwrap_err().cause {
+        Cause::KeyUndecided { likely, .. } => likely,
+        other => panic!("{other}"),
+    };
+    // Empty row groups say nothing.
+    let rows = [("a", Some(1)), ("b", Some(2)), ("c", None)];
+    assert_eq!(likely(&write(folder.path(), "1.parquet", &[&[], &rows])).as_deref(), Some("id"));
+    let rows = [("a", Some(1)), ("b", Some(2)), ("a", Some(3))];
+    assert_eq!(likely(&write(folder.path(), "2.parquet", &[&rows])).as_deref(), Some("n"));
+    let rows = [("a", Some(1)), ("a", None)];
+    assert_eq!(likely(&write(folder.path(), "3.parquet", &[&rows])), None);
+    assert_eq!(likely(&write(folder.path(), "4.parquet", &[])), None);
+    // What comes again behind the first rows does not count.
+    let ids: Vec<String> = (0..5000).map(|i| (i % 4999).to_string()).collect();
+    let rows: Vec<_> = ids.iter().map(|id| (id.as_str(), Some(1))).collect();
+    assert_eq!(likely(&write(folder.path(), "5.parquet", &[&rows])).as_deref(), Some("id"));
+    // Measures and lists are none where there is another.
+    assert_eq!(likely(&fixture("no-key.parquet")).as_deref(), Some("sensor id"));
+}
+
+#[test]
+fn rows_that_cannot_be_read_leave_the_question_which_column_is_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "t.parquet", &[&[("a", Some(1)), ("b", Some(2))]]);
+    let bytes = std::fs::read(&path).unwrap();
+    let mut found = std::collections::BTreeSet::new();
+    for at in 4..40 {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x55;
+        std::fs::write(&path, damaged).unwrap();
+        match table_of(&path, &ReadOptions::default()).unwrap_err().cause {
+            Cause::KeyUndecided { likely, .. } => found.insert(likely),
+            other => panic!("{other}"),
+        };
+    }
+    assert!(found.contains(&None), "{found:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod statistics;
 
 use std::path::Path;
 
-use super::input::{Chunk, FRAMED_BYTES, Kept, SecondPass};
+use super::input::{Chunk, FRAMED_BYTES, Kept};
 use super::options::{Built, Options};
 use super::output::Output;
 use super::plan::{LongChoice, Price};
@@ -469,7 +469,7 @@ fn end_last(columns: &mut [Column]) {
     }
 }
 
-/// Writes all rows into a builder of pairs, and counts the bytes of texts.
+/// Writes all rows into a builder of pairs, on all threads, and counts the bytes of texts.
 fn encode_rows(
     mut schema: Schema,
     sources: &[usize],
@@ -477,16 +477,14 @@ fn encode_rows(
     options: Options,
 ) -> Result<(Schema, Builder), Error> {
     let mut builder = Builder::new(options);
-    let mut encoder = RowEncoder::new(&schema, sources);
-    let (mut pass, mut chunk, mut row) = (SecondPass::new(kept), Chunk::default(), Vec::new());
-    while pass.next(&mut chunk)?.is_some() {
-        builder.options.progress.check()?;
-        chunk.for_each(|pair| {
-            encoder.encode(pair.value, &mut row).ok_or(Error::InputChanged)?;
-            builder.add(pair.key, &row)
-        })?;
+    let encoders = builder.add_kept(
+        kept,
+        || RowEncoder::new(&schema, sources),
+        |encoder, fields, row| encoder.encode(fields, row).ok_or(Error::InputChanged),
+    )?;
+    let counted: Vec<Vec<u64>> = encoders.into_iter().map(RowEncoder::into_bytes).collect();
+    for (place, column) in schema.columns.iter_mut().enumerate() {
+        column.counts.bytes = counted.iter().map(|bytes| bytes[place]).sum();
     }
-    let bytes = encoder.into_bytes();
-    schema.columns.iter_mut().zip(bytes).for_each(|(column, bytes)| column.counts.bytes = bytes);
     Ok((schema, builder))
 }
