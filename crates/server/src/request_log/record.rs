@@ -35,7 +35,7 @@ impl ShortBytes {
     }
 
     /// As Redis puts it, which says what is missing behind the bytes.
-    fn to_argument(&self) -> Box<[u8]> {
+    pub(super) fn to_argument(&self) -> Box<[u8]> {
         match self.left_out {
             0 => self.kept.as_slice().into(),
             more => [&self.kept, format!("... ({more} more bytes)").as_bytes()].concat().into(),

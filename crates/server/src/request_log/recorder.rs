@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 use graven_catalog::TableVersion;
 
 use super::access_log::{AccessLogFormat, AccessLogQueue};
-use super::record::{OpenRequest, RequestRecord, RequestTime, microseconds};
+use super::record::{OpenRequest, RequestRecord, RequestTime, ShortBytes, microseconds};
 use super::slow_log::{SlowEntry, SlowLog};
 use crate::answer::{After, KEYS_MAX};
 use crate::clients::ClientEntry;
@@ -33,7 +33,7 @@ pub(crate) enum WaitReason {
 /// Records requests, each when it is answered.
 #[derive(Debug)]
 pub(crate) struct RequestRecorder {
-    access: Option<AccessLines>,
+    access_log: Option<AccessLines>,
     slow: Option<(Duration, Arc<SlowLog>)>,
     /// When the loop learnt of the events that it works on, and when this turn and its writing began.
     woken: Instant,
@@ -119,7 +119,7 @@ impl RequestRecorder {
         if options.access_log.is_none() && options.slow.is_none() {
             return None;
         }
-        let access = options.access_log.as_ref().map(|log| AccessLines {
+        let access_log = options.access_log.as_ref().map(|log| AccessLines {
             queue: log.queue(),
             format: options.format,
             sample: options.sample.max(1).into(),
@@ -129,7 +129,7 @@ impl RequestRecorder {
             dropped_said: now,
         });
         Some(Box::new(Self {
-            access,
+            access_log,
             slow: options.slow.map(|least| (least, Arc::clone(slow_log))),
             woken: now,
             began: now,
@@ -261,8 +261,8 @@ impl RequestRecorder {
                 let slot = &self.slots[record.slot];
                 let before = slot.time_before(record.end);
                 let time = RequestTime { answer: before.answer + answer, write, ..before };
-                if let Some(access) = &mut self.access {
-                    access.log(&record, at, &slot.client, time.total());
+                if let Some(access_log) = &mut self.access_log {
+                    access_log.log(&record, at, &slot.client, time.total());
                 }
                 if let Some((least, slow_log)) = &self.slow
                     && time.total() >= *least
@@ -289,15 +289,15 @@ impl RequestRecorder {
 
     /// Has the lines of the turns so far be written, and says how many were dropped.
     pub(crate) fn hand_over(&mut self, now: Instant) {
-        let Some(access) = &mut self.access else { return };
-        access.queue.hand_over();
-        if access.dropped > 0 && now.duration_since(access.dropped_said) >= DROPPED_SAID_INTERVAL {
+        let Some(access_log) = &mut self.access_log else { return };
+        access_log.queue.hand_over();
+        if access_log.dropped > 0 && now.duration_since(access_log.dropped_said) >= DROPPED_SAID_INTERVAL {
             tracing::warn!(
                 event = "access_log_dropped",
-                lines = access.dropped,
+                lines = access_log.dropped,
                 "lines of the access log were dropped: the file takes them more slowly than requests come"
             );
-            (access.dropped, access.dropped_said) = (0, now);
+            (access_log.dropped, access_log.dropped_said) = (0, now);
         }
     }
 }
@@ -323,7 +323,7 @@ fn slow_entry(record: &RequestRecord, at: SystemTime, client: &ClientEntry, time
         microseconds: microseconds(time.total()),
         arguments: record.arguments(),
         peer: client.ends().peer(),
-        client_name: client.state().resp.name.clone(),
+        client_name: ShortBytes::of(&client.state().resp.name).to_argument(),
         client_id: client.id,
         user: record.user.clone(),
         table: record.version.as_ref().map(|version| version.table().as_str().into()),
