@@ -7,7 +7,9 @@ use std::process::Command;
 fn every_server_is_asked_with_tls_and_new_connections_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("few.data");
-    std::fs::write(&text, "first 1\nsecond 22\nthird 333\n").unwrap();
+    // More than a server takes in at once.
+    let pairs: String = (0..20_000).map(|i| format!("key-{i} {}\n", i * i)).collect();
+    std::fs::write(&text, pairs).unwrap();
     // With `tls` among its features.
     let graven = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/graven");
     for (kind, name) in [("ecdsa", "ECDSA P-256"), ("rsa", "RSA, 2048 bits")] {

@@ -13,6 +13,9 @@ use crate::transport::Endpoint;
 
 /// Bytes of commands that are written before their answers are read; far less than a connection holds in both directions.
 const BATCH_BYTES: usize = 1 << 16;
+/// With TLS all of it is in one record, and fits into memcached's buffer of 16 KB: of more it leaves a part in OpenSSL's, and waits for the
+/// socket to say that there is something.
+const TLS_BATCH_BYTES: usize = 1 << 13;
 /// Room for the reason of a refusal.
 const REASON_BYTES: usize = 256;
 /// No answer to a write takes as long.
@@ -22,11 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) fn fill(endpoint: &Endpoint, protocol: Protocol, pairs: &Pairs, stop: &Stop) -> Result<()> {
     let mut stream = endpoint.connect().context("cannot connect")?;
     stream.socket().set_read_timeout(Some(PATIENCE))?;
-    let (mut commands, mut count) = (Vec::with_capacity(2 * BATCH_BYTES), 0);
+    let batch_bytes = if endpoint.tls.is_some() { TLS_BATCH_BYTES } else { BATCH_BYTES };
+    let (mut commands, mut count) = (Vec::with_capacity(2 * batch_bytes), 0);
     for (i, (key, value)) in pairs.iter().enumerate() {
         write_set(protocol, key, value, &mut commands)?;
         count += 1;
-        if commands.len() >= BATCH_BYTES || i + 1 == pairs.len() {
+        if commands.len() >= batch_bytes || i + 1 == pairs.len() {
             stop.check()?;
             stream.write_all(&commands).and_then(|()| stream.flush()).context("cannot write pairs")?;
             read_stored(&mut stream, protocol, count)?;
