@@ -14,6 +14,7 @@ use crate::pairs::Pairs;
 use crate::pool::Pool;
 use crate::protocol::Protocol;
 use crate::stop::Stop;
+use crate::transport::Endpoint;
 
 /// Ask a server for random keys, check every answer, and print the rate
 #[derive(clap::Args)]
@@ -57,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         None => Answers::OfTheTable,
     };
-    let measured = load::run(arguments.address, &plan, &mut pool, answers, &stop)?;
+    let measured = load::run(&Endpoint::plain(arguments.address), &plan, &mut pool, answers, &stop)?;
     let micros = |part| measured.waits.percentile(part).as_secs_f64() * 1e6;
     println!(
         "{:.0} requests/s, p50 {:.0} µs, p99 {:.0} µs, p99.9 {:.0} µs",

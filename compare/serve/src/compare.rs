@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+use crate::certificate::{Certificate, KeyKind};
 use crate::machine::Ticks;
 use crate::pairs::Pairs;
 use crate::protocol::Protocol;
 use crate::servers::{self, Server, Setup, System};
 use crate::stop::Stop;
-use crate::{idle, machine, rates, starts};
+use crate::{handshakes, idle, machine, rates, starts};
 
 /// Serve the same pairs with graven and with other servers, and print what each does in Markdown
 #[derive(clap::Args)]
@@ -34,6 +35,10 @@ pub(crate) struct Arguments {
     /// Connections of the load [default: 50, or 20 from depth 64 on]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     connections: Option<usize>,
+    /// Have all but the bare loop speak TLS, with a certificate of this kind. New connections are measured then, and neither starts
+    /// nor idle connections
+    #[arg(long, value_name = "KIND")]
+    tls: Option<KeyKind>,
     /// Connections that say nothing, for the last table; 0 leaves it out
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     idle: usize,
@@ -95,12 +100,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     machine::allow_descriptors((arguments.idle + 2 * BESIDE_IDLE) as u64)?;
     machine::pin_to(arguments.load_core)?;
     let pairs = Pairs::read(&arguments.text)?;
+    let certificate = arguments.tls.map(Certificate::make).transpose()?;
     let setup = Setup {
         graven,
         text: &arguments.text,
         pairs: &pairs,
         core: arguments.server_core,
         connections: arguments.idle + BESIDE_IDLE,
+        certificate: certificate.as_ref(),
     };
     let mut servers = Vec::new();
     for system in systems {
@@ -117,12 +124,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     };
     let before = Ticks::now()?;
     let mut started = String::new();
-    if arguments.starts > 0 {
+    if arguments.starts > 0 && certificate.is_none() {
         let resident = servers.iter().map(Server::resident_bytes).collect::<Result<Vec<_>>>()?;
         started = starts::measure(arguments.starts, &servers, &resident, &setup, &stop)?;
     }
     let mut tables = rates::measure(&course, &servers, &pairs, &stop)?;
-    if arguments.idle > 0 {
+    if let Some(certificate) = &certificate {
+        let course = (arguments.rounds, length);
+        tables.text += &handshakes::measure(certificate, course, &servers, &pairs, &stop)?;
+    } else if arguments.idle > 0 {
         let course = idle::Course { idle: arguments.idle, rounds: arguments.idle_rounds, length };
         tables.text += &idle::measure(&course, &servers, &pairs, &stop)?;
     }

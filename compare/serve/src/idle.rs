@@ -105,14 +105,14 @@ fn measure_round(
     let fixed = pool.protocol().fixed_expected();
     let answers = server.answers(&fixed);
     let plan = Plan { connections: BESIDE, depth: DEPTH, length: course.length };
-    figures.without.push(load::run(address, &plan, pool, answers, stop)?.waits.percentile(0.99));
+    figures.without.push(load::run(&server.endpoint(), &plan, pool, answers, stop)?.waits.percentile(0.99));
     let before = server.resident_bytes()?;
     let mut idle = Vec::with_capacity(course.idle);
     for _ in 0..course.idle {
         stop.check()?;
         idle.push(asked_once(address, pool, answers)?);
     }
-    figures.beside.push(load::run(address, &plan, pool, answers, stop)?.waits.percentile(0.99));
+    figures.beside.push(load::run(&server.endpoint(), &plan, pool, answers, stop)?.waits.percentile(0.99));
     let after = server.resident_bytes()?;
     figures.resident.get_or_insert((before, after));
     drop(idle);

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use crate::answer::Verdict;
 use crate::histogram::Histogram;
 use crate::pool::Pool;
 use crate::stop::Stop;
+use crate::transport::{Endpoint, Transport};
 
 /// How much is asked, and how long.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ struct Asked {
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Transport,
     asked: VecDeque<Asked>,
     in_flight: usize,
     /// What came of an answer that is not whole yet.
@@ -83,9 +83,9 @@ struct Load<'a> {
     waits: Histogram,
 }
 
-/// Asks the server at `address` for so long, and then waits for the last answers.
+/// Asks the server at `endpoint` for so long, and then waits for the last answers.
 pub(crate) fn run(
-    address: SocketAddr,
+    endpoint: &Endpoint,
     plan: &Plan,
     pool: &mut Pool,
     answers: Answers<'_>,
@@ -103,7 +103,8 @@ pub(crate) fn run(
     };
     let mut connections = Vec::with_capacity(plan.connections);
     for i in 0..plan.connections {
-        connections.push(load.connect(address, i).with_context(|| format!("cannot connect to {address}"))?);
+        let connection = load.connect(endpoint, i);
+        connections.push(connection.with_context(|| format!("cannot connect to {}", endpoint.address))?);
     }
     let start = Instant::now();
     for connection in &mut connections {
@@ -125,12 +126,12 @@ pub(crate) fn run(
 }
 
 impl Load<'_> {
-    fn connect(&self, address: SocketAddr, number: usize) -> Result<Connection> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
+    fn connect(&self, endpoint: &Endpoint, number: usize) -> Result<Connection> {
+        let mut stream = endpoint.connect()?;
+        stream.shake_hands()?;
+        stream.socket().set_nonblocking(true)?;
         let data = epoll::EventData::new_u64(number as u64);
-        epoll::add(&self.epoll, &stream, data, epoll::EventFlags::IN)?;
+        epoll::add(&self.epoll, stream.socket(), data, epoll::EventFlags::IN)?;
         Ok(Connection {
             stream,
             asked: VecDeque::new(),
@@ -232,13 +233,21 @@ impl Load<'_> {
                 Err(error) => return Err(error).context("a connection was lost"),
             }
         }
-        let waits_for_room = !connection.unsent.is_empty();
+        if connection.stream.has_unsent() {
+            match connection.stream.flush() {
+                Err(error) if error.kind() != ErrorKind::WouldBlock => {
+                    return Err(error).context("a connection was lost");
+                }
+                _ => {}
+            }
+        }
+        let waits_for_room = !connection.unsent.is_empty() || connection.stream.has_unsent();
         if waits_for_room != connection.waits_for_room {
             connection.waits_for_room = waits_for_room;
             let mut flags = epoll::EventFlags::IN;
             flags.set(epoll::EventFlags::OUT, waits_for_room);
             let data = epoll::EventData::new_u64(number as u64);
-            epoll::modify(&self.epoll, &connection.stream, data, flags)?;
+            epoll::modify(&self.epoll, connection.stream.socket(), data, flags)?;
         }
         Ok(())
     }
@@ -270,6 +279,7 @@ mod tests {
     use crate::pool::Pool;
     use crate::protocol::{FIXED_VALUE, Protocol};
     use crate::stop::Stop;
+    use crate::transport::Endpoint;
 
     /// A bare loop that runs as long as the tests do.
     fn bare(protocol: Protocol) -> SocketAddr {
@@ -283,7 +293,13 @@ mod tests {
         let address = bare(protocol);
         let measure = |length| {
             let mut pool = Pool::draw(protocol, &Pairs::of(text), 0.0, &mut Rng::with_seed(1));
-            run(address, &Plan { connections: 5, depth, length }, &mut pool, answers, &Stop::default())
+            run(
+                &Endpoint::plain(address),
+                &Plan { connections: 5, depth, length },
+                &mut pool,
+                answers,
+                &Stop::default(),
+            )
         };
         // A machine that does much else may not come to an answer in so short a time.
         match measure(Duration::from_millis(50)) {
@@ -325,7 +341,7 @@ mod tests {
     fn error_at(address: SocketAddr, length: Duration, stop: &Stop) -> String {
         let mut pool = Pool::draw(Protocol::Mg, &Pairs::of("k v\n"), 0.0, &mut Rng::with_seed(1));
         let plan = Plan { connections: 2, depth: 1, length };
-        let Err(error) = run(address, &plan, &mut pool, Answers::OfTheTable, stop) else {
+        let Err(error) = run(&Endpoint::plain(address), &plan, &mut pool, Answers::OfTheTable, stop) else {
             panic!("nobody answered, and there is a figure")
         };
         error.to_string()

@@ -7,7 +7,9 @@
 mod alone;
 mod answer;
 mod ceiling;
+mod certificate;
 mod compare;
+mod handshakes;
 mod histogram;
 mod idle;
 mod load;
@@ -20,6 +22,7 @@ mod servers;
 mod starts;
 mod stop;
 mod table;
+mod transport;
 mod versions;
 
 use std::process::ExitCode;

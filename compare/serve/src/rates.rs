@@ -104,7 +104,7 @@ impl Entrant<'_> {
         let (server, protocol) = (self.server, pool.protocol());
         let fixed = protocol.fixed_expected();
         let answers = server.answers(&fixed);
-        let done = server.awake(|| load::run(server.address(), &self.plan, pool, answers, stop))?;
+        let done = server.awake(|| load::run(&server.endpoint(), &self.plan, pool, answers, stop))?;
         let waits = PERCENTILES.map(|part| done.waits.percentile(part));
         eprintln!(
             "{}, depth {}: {} {:.0}/s, p99.9 {} µs",

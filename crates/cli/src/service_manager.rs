@@ -1,6 +1,7 @@
 //! What a service manager, as systemd, and a server say to each other: the sockets that it hands over (`LISTEN_FDS`), and that
 //! the server is ready or about to end (`NOTIFY_SOCKET`). Started by anybody else, a server knows nothing of it.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -18,14 +19,21 @@ pub(crate) struct HandedSockets(Vec<ListeningSocket>);
 impl HandedSockets {
     /// Takes them from the process's environment, where nobody finds them again. To be called before there are threads.
     pub(crate) fn take() -> Outcome<Self> {
-        let mut descriptors = ListenFd::from_env();
+        // `ListenFd` takes descriptors for its own that are for no process by name, as those that a parent was given.
+        let is_named = std::env::var_os("LISTEN_PID").is_some_and(|process| !process.is_empty());
+        let mut descriptors = if is_named { ListenFd::from_env() } else { ListenFd::empty() };
         let sockets = (0..descriptors.len()).map(|i| {
-            if let Ok(Some(socket)) = descriptors.take_tcp_listener(i) {
-                return Ok(ListeningSocket::Tcp(socket));
-            }
-            match descriptors.take_unix_listener(i) {
-                Ok(Some(socket)) => Ok(ListeningSocket::Unix(socket)),
-                Ok(None) => Err(unusable(i, "it is not there")),
+            let socket = match descriptors.take_tcp_listener(i) {
+                Ok(Some(socket)) => ListeningSocket::Tcp(socket),
+                _ => match descriptors.take_unix_listener(i) {
+                    Ok(Some(socket)) => ListeningSocket::Unix(socket),
+                    Ok(None) => return Err(unusable(i, "it is not there")),
+                    Err(error) => return Err(unusable(i, &reason(&error))),
+                },
+            };
+            match listens(&socket) {
+                Ok(true) => Ok(socket),
+                Ok(false) => Err(unusable(i, "it does not listen")),
                 Err(error) => Err(unusable(i, &reason(&error))),
             }
         });
@@ -48,6 +56,20 @@ impl HandedSockets {
             ))),
         }
     }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn listens(socket: &ListeningSocket) -> io::Result<bool> {
+    Ok(match socket {
+        ListeningSocket::Tcp(socket) => rustix::net::sockopt::socket_acceptconn(socket),
+        ListeningSocket::Unix(socket) => rustix::net::sockopt::socket_acceptconn(socket),
+    }?)
+}
+
+/// These systems do not tell.
+#[cfg(target_vendor = "apple")]
+fn listens(_: &ListeningSocket) -> io::Result<bool> {
+    Ok(true)
 }
 
 fn unusable(i: usize, why: &str) -> Failure {

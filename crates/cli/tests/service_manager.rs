@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -66,7 +66,7 @@ fn a_unix_socket_that_was_handed_over_keeps_its_file() {
     let listener = UnixListener::bind(&path).unwrap();
     let endpoint = format!("unix:{}", path.display());
     for _ in 0..2 {
-        let early = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        let early = UnixStream::connect(&path).unwrap();
         early.set_read_timeout(Some(PATIENCE)).unwrap();
         let socket = listener.try_clone().unwrap().into();
         let mut server = serve_with_socket(socket, &["--listen", &endpoint, table.to_str().unwrap()]);
@@ -96,25 +96,42 @@ fn what_is_handed_over_and_is_no_listening_stream_is_refused() {
     let (directory, table) = carved(&example_data(), &[]);
     let no_socket = fs::File::open(directory.path()).unwrap();
     let datagrams = UnixDatagram::bind(directory.path().join("datagrams")).unwrap();
-    for wrong in [OwnedFd::from(no_socket), OwnedFd::from(datagrams)] {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (pair, _other) = UnixStream::pair().unwrap();
+    let wrong: [(OwnedFd, &str); 4] = [
+        (no_socket.into(), "is not a socket"),
+        (datagrams.into(), "is not a valid unix stream socket"),
+        (connected.into(), "it does not listen"),
+        (pair.into(), "it does not listen"),
+    ];
+    for (wrong, why) in wrong {
         let mut refused = serve_with_socket(wrong, &["--listen", "127.0.0.1:0", table.to_str().unwrap()]);
         let refused = refused.output().unwrap();
         assert_eq!(refused.status.code(), Some(2));
         let said = String::from_utf8(refused.stderr).unwrap();
         assert!(
-            said.contains("socket 1 of those that the service manager hands over cannot be used"),
+            said.contains("socket 1 of those that the service manager hands over cannot be used")
+                && said.contains(why),
             "{said}"
         );
     }
 }
 
 #[test]
-fn sockets_for_another_process_are_left_alone() {
+fn sockets_for_another_process_or_for_none_by_name_are_left_alone() {
     let (_directory, table) = carved(&example_data(), &[]);
-    let mut command = graven();
-    command.env("LISTEN_FDS", "1").env("LISTEN_PID", "1");
-    command.args(["serve", "--listen", "127.0.0.1:0"]).arg(&table).arg("--print-config");
-    assert_eq!(command.output().unwrap().status.code(), Some(0));
+    for process in [Some("1"), Some("no number"), Some(""), None] {
+        // A file is no socket, and would be refused.
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"exec "$@" 3</dev/null"#, "sh"]).arg(graven().get_program());
+        command.args(["serve", "--listen", "127.0.0.1:0"]).arg(&table).arg("--print-config");
+        command.env("LISTEN_FDS", "1").env_remove("LISTEN_PID");
+        command.envs(process.map(|process| ("LISTEN_PID", process)));
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{process:?}: {said}");
+    }
 }
 
 /// A server that says on a socket of this test what it says to a service manager.

@@ -2,8 +2,9 @@
 //! about connections of every loop.
 //!
 //! A record is made when a connection is admitted and dropped when it is closed. Between these, its
-//! loop writes to it when it looks for timeouts, once a second, and when a client gives itself a
-//! name: no request does, so what is told of another connection may be a second old.
+//! loop writes to it when it looks for timeouts, once a second, and when it becomes known what the
+//! client speaks, who it is or what it says of itself. Lookups do not, so what is told of another
+//! connection's requests may be a second old.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -78,15 +78,28 @@ impl<T: Stream> Secured<T> {
         }
     }
 
+    fn take_undecided(&mut self) -> (T, TlsRules) {
+        match std::mem::replace(self, Self::Changing) {
+            Self::Undecided(transport, rules) => (transport, rules),
+            _ => unreachable!("only what is undecided is decided"),
+        }
+    }
+
     /// Reads the first bytes, which say what it is.
     fn decide(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.transport().read(room)?;
+        let bytes = match self.transport().read(room) {
+            // What comes behind it is thrown away, and no handshake is begun with it.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                let (transport, _) = self.take_undecided();
+                *self = Self::Plain(transport);
+                return Err(error);
+            }
+            read => read?,
+        };
         if bytes == 0 {
             return Ok(0);
         }
-        let Self::Undecided(transport, rules) = std::mem::replace(self, Self::Changing) else {
-            unreachable!("only what is undecided is decided")
-        };
+        let (transport, rules) = self.take_undecided();
         if room[0] != HANDSHAKE {
             *self = Self::Plain(transport);
             return Ok(bytes);

@@ -82,7 +82,7 @@ impl Turns {
             };
             slots[i].begin(cost_max, *output_bytes_max);
             if let Some(recorder) = &mut recorder {
-                recorder.begin_connection(*token, connection.client());
+                recorder.begin_connection(*token, connection.client(), bytes.bytes().len());
             }
             let session = connection.session();
             let next = shared.responder.respond(
@@ -116,7 +116,7 @@ impl Turns {
             let finished = connection.finish(token, received, next, slot, shared);
             outcomes.push((token, connection.settle(finished, shared)));
             if let Some(recorder) = &mut recorder {
-                recorder.end_connection(i, connection.waits_with_requests());
+                recorder.end_connection(i, slot.consumed, connection.waits_with_requests());
             }
             slot.out.give_back(OUT_KEPT_BYTES);
         }

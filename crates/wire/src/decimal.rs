@@ -30,14 +30,31 @@ pub(crate) fn canonical(text: &[u8]) -> Option<i64> {
     }
 }
 
+/// The two digits of every number below 100.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut i = 0;
+    while i < pairs.len() {
+        pairs[i] = [b'0' + (i / 10) as u8, b'0' + (i % 10) as u8];
+        i += 1;
+    }
+    pairs
+};
+
 /// Appends a length as decimal text. Most have one digit or two.
 #[inline]
 pub(crate) fn push_len(out: &mut Vec<u8>, len: usize) {
     match len {
         0..10 => out.push(b'0' + len as u8),
-        10..100 => out.extend_from_slice(&[b'0' + (len / 10) as u8, b'0' + (len % 10) as u8]),
-        _ => push(out, len),
+        10..100 => out.extend_from_slice(&PAIRS[len]),
+        _ => push_long(out, len),
     }
+}
+
+/// Apart, so that its room is not made for short ones.
+#[inline(never)]
+fn push_long(out: &mut Vec<u8>, len: usize) {
+    push(out, len);
 }
 
 /// Appends `number` as decimal text.
@@ -59,6 +76,15 @@ mod tests {
         assert_eq!(signed(b"-9223372036854775808"), Some(i64::MIN));
         for text in [&b"-"[..], b"--1", b"+1", b"9223372036854775808", b""] {
             assert_eq!(signed(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_written_as_all_numbers_are() {
+        for len in (0..1_100).chain([99_999, usize::MAX]) {
+            let mut out = b"$".to_vec();
+            push_len(&mut out, len);
+            assert_eq!(out, format!("${len}").as_bytes());
         }
     }
 

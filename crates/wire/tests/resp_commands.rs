@@ -250,6 +250,14 @@ fn refusals_have_the_words_of_redis() {
     assert_eq!(refusal(&[b"hello", b"3", b"setname", b"a\n"]), special);
     let info = "-ERR lib-name cannot contain spaces, newlines or special characters.\r\n";
     assert_eq!(refusal(&[b"client", b"setinfo", b"LIB-NAME", b"a b"]), info);
+    // As long as it may be, with a character that it may not have; and a byte longer.
+    let (most, long) = ([b' '; 1024], [b'n'; 1025]);
+    let too_long = "-ERR what a client says of itself may have 1024 bytes, this has 1025\r\n";
+    assert_eq!(refusal(&[b"client", b"setname", &most]), special);
+    assert_eq!(refusal(&[b"client", b"setname", &long]), too_long);
+    assert_eq!(refusal(&[b"hello", b"3", b"setname", &long]), too_long);
+    assert_eq!(refusal(&[b"client", b"setinfo", b"lib-name", &long]), too_long);
+    assert_eq!(refusal(&[b"client", b"setinfo", b"LIB-VER", &long]), too_long);
 }
 
 #[test]

@@ -9,26 +9,30 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::pairs::Pairs;
 use crate::protocol::Protocol;
 use crate::stop::Stop;
+use crate::transport::Endpoint;
 
 /// Bytes of commands that are written before their answers are read; far less than a connection holds in both directions.
 const BATCH_BYTES: usize = 1 << 16;
+/// With TLS all of it is in one record, and fits into memcached's buffer of 16 KB: of more it leaves a part in OpenSSL's, and waits for the
+/// socket to say that there is something.
+const TLS_BATCH_BYTES: usize = 1 << 13;
 /// Room for the reason of a refusal.
 const REASON_BYTES: usize = 256;
 /// No answer to a write takes as long.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sets every pair and checks every answer.
-pub(crate) fn fill(address: SocketAddr, protocol: Protocol, pairs: &Pairs, stop: &Stop) -> Result<()> {
-    let mut stream = TcpStream::connect(address).context("cannot connect")?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let (mut commands, mut count) = (Vec::with_capacity(2 * BATCH_BYTES), 0);
+pub(crate) fn fill(endpoint: &Endpoint, protocol: Protocol, pairs: &Pairs, stop: &Stop) -> Result<()> {
+    let mut stream = endpoint.connect().context("cannot connect")?;
+    stream.socket().set_read_timeout(Some(PATIENCE))?;
+    let batch_bytes = if endpoint.tls.is_some() { TLS_BATCH_BYTES } else { BATCH_BYTES };
+    let (mut commands, mut count) = (Vec::with_capacity(2 * batch_bytes), 0);
     for (i, (key, value)) in pairs.iter().enumerate() {
         write_set(protocol, key, value, &mut commands)?;
         count += 1;
-        if commands.len() >= BATCH_BYTES || i + 1 == pairs.len() {
+        if commands.len() >= batch_bytes || i + 1 == pairs.len() {
             stop.check()?;
-            stream.write_all(&commands).context("cannot write pairs")?;
+            stream.write_all(&commands).and_then(|()| stream.flush()).context("cannot write pairs")?;
             read_stored(&mut stream, protocol, count)?;
             commands.clear();
             count = 0;
@@ -66,7 +70,7 @@ fn write_set(protocol: Protocol, key: &[u8], value: &[u8], out: &mut Vec<u8>) ->
     Ok(())
 }
 
-fn read_stored(stream: &mut TcpStream, protocol: Protocol, count: usize) -> Result<()> {
+fn read_stored(stream: &mut impl Read, protocol: Protocol, count: usize) -> Result<()> {
     let stored: &[u8] = if protocol == Protocol::Resp { b"+OK\r\n" } else { b"STORED\r\n" };
     let expected = stored.repeat(count);
     let mut came = 0;
@@ -100,6 +104,7 @@ mod tests {
     use crate::pairs::Pairs;
     use crate::protocol::Protocol;
     use crate::stop::Stop;
+    use crate::transport::Endpoint;
 
     /// Fills a server that expects these bytes and answers those, and returns what filling said.
     fn filled(protocol: Protocol, expected: &'static str, answer: &'static str) -> Result<(), String> {
@@ -112,7 +117,7 @@ mod tests {
             assert_eq!(String::from_utf8(asked).unwrap(), expected);
             stream.write_all(answer.as_bytes()).unwrap();
         });
-        let filled = fill(address, protocol, &Pairs::of("a 1\nb 22\n"), &Stop::default());
+        let filled = fill(&Endpoint::plain(address), protocol, &Pairs::of("a 1\nb 22\n"), &Stop::default());
         server.join().unwrap();
         filled.map_err(|error| error.to_string())
     }

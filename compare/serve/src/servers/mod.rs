@@ -7,16 +7,20 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{self, Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustls::ClientConfig;
 
+use crate::certificate::Certificate;
 use crate::load::Answers;
 use crate::pairs::Pairs;
 use crate::protocol::{FIXED_VALUE, Protocol};
 use crate::servers::process::Running;
 use crate::stop::Stop;
+use crate::transport::Endpoint;
 
 /// Nothing takes so long until its first answer.
 const START_PATIENCE: Duration = Duration::from_secs(120);
@@ -81,18 +85,37 @@ pub(crate) struct Setup<'a> {
     pub(crate) core: usize,
     /// Connections that every server must be able to hold.
     pub(crate) connections: usize,
+    /// What all but the bare loop speak TLS with, if they do.
+    pub(crate) certificate: Option<&'a Certificate>,
+}
+
+impl Setup<'_> {
+    fn certificate(&self, system: System) -> Option<&Certificate> {
+        self.certificate.filter(|_| system != System::Bare)
+    }
 }
 
 /// A server that has the pairs, where it keeps any.
 pub(crate) struct Server {
     pub(crate) system: System,
     pub(crate) protocols: Vec<Protocol>,
+    tls: Option<Arc<ClientConfig>>,
     running: Running,
 }
 
 impl Server {
     pub(crate) fn address(&self) -> SocketAddr {
         self.running.address()
+    }
+
+    /// How it is asked.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint { address: self.address(), tls: self.tls.clone() }
+    }
+
+    /// How long it has computed so far.
+    pub(crate) fn processor_time(&self) -> Result<Duration> {
+        self.running.processor_time()
     }
 
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
@@ -116,12 +139,17 @@ impl Server {
     ) -> Result<Duration> {
         let (folder, protocol) = (self.running.folder()?, self.protocols[0]);
         let program = program(self.system, setup.graven)?;
-        let arguments = |port| arguments(self.system, protocol, setup.connections, folder, port);
+        let arguments = |port| arguments(self.system, protocol, setup, folder, port);
         let began = Instant::now();
         let mut second = Running::spawn(&program, &setup.core.to_string(), folder, arguments)?;
         if self.system == System::Memcached {
             ensure!(second.takes_connections(stop)?, "it does not start");
-            fill::fill(second.address(), protocol, setup.pairs, stop)?;
+            fill::fill(
+                &Endpoint { address: second.address(), tls: self.tls.clone() },
+                protocol,
+                setup.pairs,
+                stop,
+            )?;
         }
         while !answers(second.address()) {
             stop.check()?;
@@ -170,14 +198,15 @@ fn start_one(system: System, protocols: Vec<Protocol>, setup: &Setup<'_>, stop: 
     if system == System::Graven {
         carve(&program, setup.text, &carved(folder.path()))?;
     }
-    let arguments = |port| arguments(system, protocols[0], setup.connections, folder.path(), port);
+    let arguments = |port| arguments(system, protocols[0], setup, folder.path(), port);
     let running = Running::start(&program, &setup.core.to_string(), folder.path(), arguments, stop)
         .with_context(|| system.name())?;
-    let server = Server { system, protocols, running: running.keeping(folder) };
+    let tls = setup.certificate(system).map(|certificate| Arc::clone(certificate.client()));
+    let server = Server { system, protocols, tls, running: running.keeping(folder) };
     eprintln!("{} listens on {}", system.name(), server.address());
     server.awake(|| {
         if matches!(system, System::Redis | System::Memcached) {
-            fill::fill(server.address(), server.protocols[0], setup.pairs, stop)?;
+            fill::fill(&server.endpoint(), server.protocols[0], setup.pairs, stop)?;
         }
         if system.has_the_table() { server.running.settle(stop) } else { Ok(()) }
     })?;
@@ -188,7 +217,10 @@ fn start_one(system: System, protocols: Vec<Protocol>, setup: &Setup<'_>, stop: 
 pub(crate) fn program(system: System, graven: Option<&Path>) -> Result<PathBuf> {
     let (name, advice) = match system {
         System::Bare => return env::current_exe().context("cannot find this program"),
-        System::Graven => ("graven", "`cargo build --release` at the root makes it, --graven names another"),
+        System::Graven => (
+            "graven",
+            "`cargo build --release` at the root makes it, with `--package graven --features tls` for --tls; --graven names another",
+        ),
         System::Redis => ("redis-server", "apt-get install redis-server"),
         System::Memcached => ("memcached", "apt-get install memcached"),
         System::Nginx => ("nginx", "apt-get install nginx"),
@@ -227,12 +259,14 @@ fn carve(graven: &Path, text: &Path, carved: &Path) -> Result<()> {
 fn arguments(
     system: System,
     protocol: Protocol,
-    connections: usize,
+    setup: &Setup<'_>,
     folder: &Path,
     port: u16,
 ) -> Result<Vec<OsString>> {
-    let connections = connections.to_string();
+    let connections = setup.connections.to_string();
     let number = port.to_string();
+    let certificate = setup.certificate(system);
+    let files = certificate.map(|certificate| (certificate.chain(), certificate.key()));
     let folder_text = folder.to_str().context("the temporary folder's name is not text")?;
     let words: Vec<&str> = match system {
         System::Bare => vec!["bare", protocol.name(), &number],
@@ -241,6 +275,9 @@ fn arguments(
             let mut words: Vec<OsString> =
                 ["serve", "--threads", "1", "--listen", &listen].map(Into::into).into();
             words.push(carved(folder).into());
+            if let Some((chain, key)) = files {
+                words.extend(["--tls-cert".into(), chain.into(), "--tls-key".into(), key.into()]);
+            }
             return Ok(words);
         }
         System::Redis => vec![
@@ -274,15 +311,39 @@ fn arguments(
             "root",
         ],
         System::Nginx => {
-            fs::write(folder.join("nginx.conf"), nginx_configuration(&connections, port))?;
+            fs::write(folder.join("nginx.conf"), nginx_configuration(&connections, port, files.as_ref()))?;
             vec!["-p", folder_text, "-c", "nginx.conf", "-e", "errors"]
         }
     };
-    Ok(words.into_iter().map(Into::into).collect())
+    let mut words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    match (system, files) {
+        (System::Redis, Some((chain, key))) => {
+            // The port before stands for plain text: the last that is said of it counts.
+            words.extend(["--port", "0", "--tls-port", &number, "--tls-auth-clients", "no"].map(Into::into));
+            words.extend(["--tls-cert-file".into(), chain.into(), "--tls-key-file".into(), key.into()]);
+        }
+        (System::Memcached, Some((chain, key))) => {
+            let options = format!("ssl_chain_cert={},ssl_key={}", chain.display(), key.display());
+            words.extend(["-Z".into(), "-o".into(), options.into()]);
+        }
+        _ => {}
+    }
+    Ok(words)
 }
 
 /// One process that keeps connections open and writes no log but of failures.
-fn nginx_configuration(connections: &str, port: u16) -> String {
+fn nginx_configuration(connections: &str, port: u16, files: Option<&(PathBuf, PathBuf)>) -> String {
+    let (ssl, tls) = match files {
+        None => ("", String::new()),
+        Some((chain, key)) => (
+            " ssl",
+            format!(
+                "ssl_certificate {}; ssl_certificate_key {}; ssl_protocols TLSv1.2 TLSv1.3;",
+                chain.display(),
+                key.display()
+            ),
+        ),
+    };
     format!(
         "daemon off; master_process off; worker_processes 1; pid pid; error_log errors crit;
 events {{ worker_connections {connections}; }}
@@ -290,7 +351,7 @@ http {{
     access_log off; keepalive_requests 1000000000; keepalive_timeout 1h; tcp_nodelay on;
     client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi;
     scgi_temp_path scgi; default_type text/plain;
-    server {{ listen 127.0.0.1:{port}; location / {{ return 200 \"{FIXED_VALUE}\"; }} }}
+    server {{ listen 127.0.0.1:{port}{ssl}; {tls} location / {{ return 200 \"{FIXED_VALUE}\"; }} }}
 }}
 "
     )

@@ -33,7 +33,7 @@ pub(super) enum Wanted {
     /// Anything else. Of the server everybody sees what they may ask, and which tables that are is the asker's [`TableRule`].
     Service,
     /// To close the connections of others, or to forget what is known of their requests.
-    OthersConnections,
+    Administration,
 }
 
 /// Why a login failed.
@@ -89,8 +89,8 @@ impl Asker {
         match (&self.identity, wanted) {
             (_, Wanted::Entry) => Ok(()),
             (Identity::Nobody, _) => Err(AccessRefusal::LoginFirst),
-            (_, Wanted::Service) | (Identity::Everybody, Wanted::OthersConnections) => Ok(()),
-            (_, Wanted::OthersConnections) => Err(AccessRefusal::NotPermitted),
+            (_, Wanted::Service) | (Identity::Everybody, Wanted::Administration) => Ok(()),
+            (_, Wanted::Administration) => Err(AccessRefusal::NotPermitted),
         }
     }
 
@@ -106,7 +106,7 @@ impl Asker {
     }
 
     /// Writes down for others who asks on a connection.
-    pub(super) fn record(&self, client: &ClientEntry) {
+    pub(super) fn note_user(&self, client: &ClientEntry) {
         client.state().user = self.name().cloned();
     }
 

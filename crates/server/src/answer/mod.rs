@@ -309,7 +309,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             let open = open.map(|open| begin_part::<L>(open, slot, self.loop_counters));
             let after = language.go_on(self, slot);
             if let (Some(recorder), Some(open)) = (recorder.as_deref_mut(), open) {
-                self.record::<L>(recorder, number, open, after, slot);
+                self.record::<L>(recorder, number, 0, open, after, slot);
             }
             match after {
                 After::Done => {}
@@ -375,7 +375,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                     if let (Some(recorder), Some(mut open)) = (recorder.as_deref_mut(), open) {
                         // Who asks may be known since just now.
                         open.set_user(language.asker().name());
-                        self.record::<L>(recorder, number, open, after, slot);
+                        self.record::<L>(recorder, number, at + bytes, open, after, slot);
                     }
                     if after == After::NotYet {
                         return Next::Reading;
@@ -400,7 +400,8 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                     });
                     let reason = language.refuse(invalid, self, slot);
                     if let (Some(recorder), Some(open)) = (recorder.as_deref_mut(), open) {
-                        self.record::<L>(recorder, number, open, After::Close, slot);
+                        // Where it ends is not known.
+                        self.record::<L>(recorder, number, at + 1, open, After::Close, slot);
                     }
                     return Next::Refused(reason);
                 }
@@ -491,10 +492,10 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                 }
             }
             if let (Some(recorder), Some(begin)) = (recorder.as_deref_mut(), begin) {
-                let (is_hit, version) = (Some(answer.is_hit()), version.as_ref().ok());
-                let recorded =
-                    RecordedLookup { i, slot: *number, key: keys[i], lookup, version, is_hit, begin };
-                recorded.record(recorder, &slot.out);
+                let (is_hit, version, out) = (Some(answer.is_hit()), version.as_ref().ok(), &slot.out);
+                let (slot, end, key) = (*number, *end, keys[i]);
+                let recorded = RecordedLookup { i, slot, end, key, lookup, version, is_hit, begin };
+                recorded.record(recorder, out);
             }
             slot.consumed = *end;
             if !slot.is_full() {
@@ -540,10 +541,12 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             };
             counts.requests.add(1);
             if let Some(recorder) = recorder.as_deref_mut() {
-                let (key, lookup, slot_number) = (pending.keys[i], &asked.lookup, asked.slot);
+                let (out, key) = (&slot.out, pending.keys[i]);
+                let PendingLookup { lookup, slot, end } = &asked;
+                let (slot, end) = (*slot, *end);
                 let recorded =
-                    RecordedLookup { i, slot: slot_number, key, lookup, version: None, is_hit: None, begin };
-                recorded.record(recorder, &slot.out);
+                    RecordedLookup { i, slot, end, key, lookup, version: None, is_hit: None, begin };
+                recorded.record(recorder, out);
             }
             slot.spend(LOOKUP_COST);
             slot.consumed = asked.end;

@@ -28,6 +28,8 @@ pub(super) struct RecordedLookup<'a> {
     /// Its place among those that were pending, and its connection's.
     pub(super) i: usize,
     pub(super) slot: usize,
+    /// Where it ends in the input of that.
+    pub(super) end: usize,
     pub(super) key: &'a [u8],
     pub(super) lookup: &'a Lookup<'a>,
     pub(super) version: Option<&'a Arc<TableVersion>>,
@@ -41,14 +43,14 @@ impl RecordedLookup<'_> {
     #[inline(never)]
     #[cold]
     pub(super) fn record(self, recorder: &mut RequestRecorder, out: &OutputBuffer) {
-        let Self { i, slot, key, lookup, version, is_hit, begin } = self;
+        let Self { i, slot, end, key, lookup, version, is_hit, begin } = self;
         let (protocol, command, route) = lookup.names();
         let mut summary = RequestSummary::of_key(command, route, key);
         lookup.keep_arguments(recorder.wants_arguments(), key, &mut summary);
         let mut open = OpenRequest::new(protocol, summary);
         open.set_user(recorder.pending_user(i));
         open.looked_up(is_hit, begin, out);
-        recorder.looked_up(slot, open, version);
+        recorder.looked_up(slot, end, open, version);
     }
 }
 
@@ -74,17 +76,18 @@ impl Lookup<'_> {
 }
 
 impl<R> Responder<'_, R> {
-    /// Has a request recorded of which a part was answered.
+    /// Has a request recorded of which a part was answered, and which ends at `end` of the input.
     #[inline(never)]
     pub(super) fn record<L: Language>(
         &self,
         recorder: &mut RequestRecorder,
         number: usize,
+        end: usize,
         mut open: Box<OpenRequest>,
         after: After,
         slot: &ConnectionSlot,
     ) {
         open.pause(&slot.out, L::counts(self.loop_counters));
-        recorder.answered(number, open, after, self.version.as_ref().ok());
+        recorder.answered(number, end, open, after, self.version.as_ref().ok());
     }
 }

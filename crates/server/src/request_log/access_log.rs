@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// Bytes of lines that one loop may have waiting to be written; further lines are dropped.
 const QUEUE_BYTES_MAX: usize = 1 << 20;
 
-/// Bytes that are written at once.
+/// Bytes that are handed over and written at once.
 const WRITE_BYTES: usize = 64 * 1024;
 
 /// How often a file that cannot be written is said to be one.
@@ -151,6 +151,10 @@ impl AccessLogQueue {
             return false;
         }
         write(&mut self.bytes);
+        // One round of the loop may have more lines than may wait.
+        if self.bytes.len() >= WRITE_BYTES {
+            self.hand_over();
+        }
         true
     }
 
@@ -344,6 +348,22 @@ mod tests {
         reader.read_to_string(&mut all).unwrap();
         assert_eq!(all.lines().count() as u64, added);
         assert!(all.lines().all(|line| line == text));
+    }
+
+    #[test]
+    fn lines_beyond_what_may_wait_are_handed_over_before_the_round_has_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let log = AccessLog::open(AccessLogTarget::File(path.clone())).unwrap();
+        let mut queue = log.queue();
+        let text = "x".repeat(1_023);
+        for _ in 0..3 * QUEUE_BYTES_MAX / WRITE_BYTES {
+            assert!((0..WRITE_BYTES / 1_024).all(|_| line(&mut queue, &text)));
+            // The file takes what it gets.
+            log.flush(Duration::from_secs(60));
+        }
+        assert_eq!(log.dropped(), 0);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 3 * QUEUE_BYTES_MAX as u64);
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl ShortBytes {
     }
 
     /// As Redis puts it, which says what is missing behind the bytes.
-    fn to_argument(&self) -> Box<[u8]> {
+    pub(super) fn to_argument(&self) -> Box<[u8]> {
         match self.left_out {
             0 => self.kept.as_slice().into(),
             more => [&self.kept, format!("... ({more} more bytes)").as_bytes()].concat().into(),
@@ -212,14 +212,14 @@ impl OpenRequest {
         }
     }
 
-    /// It is answered.
-    pub(super) fn end(self, slot: usize) -> RequestRecord {
+    /// It is answered, a request of this slot that ends at `end` of its input.
+    pub(super) fn end(self, slot: usize, end: usize) -> RequestRecord {
         let status = self.status.unwrap_or(match self.protocol {
             "http" => AnswerStatus::Error,
             _ => AnswerStatus::Ok,
         });
         let Self { summary, user, protocol, version, hits, misses, bytes, .. } = self;
-        RequestRecord { slot, protocol, summary, user, version, hits, misses, bytes, status }
+        RequestRecord { slot, end, protocol, summary, user, version, hits, misses, bytes, status }
     }
 }
 
@@ -228,6 +228,8 @@ impl OpenRequest {
 pub(super) struct RequestRecord {
     /// Its connection's.
     pub(super) slot: usize,
+    /// Where it ends in the input of that; 0 if it was read in an earlier turn.
+    pub(super) end: usize,
     protocol: &'static str,
     pub(super) summary: RequestSummary,
     pub(super) user: Option<Arc<str>>,

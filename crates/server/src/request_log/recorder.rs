@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 use graven_catalog::TableVersion;
 
 use super::access_log::{AccessLogFormat, AccessLogQueue};
-use super::record::{OpenRequest, RequestRecord, RequestTime, microseconds};
+use super::record::{OpenRequest, RequestRecord, RequestTime, ShortBytes, microseconds};
 use super::slow_log::{SlowEntry, SlowLog};
 use crate::answer::{After, KEYS_MAX};
 use crate::clients::ClientEntry;
@@ -33,7 +33,7 @@ pub(crate) enum WaitReason {
 /// Records requests, each when it is answered.
 #[derive(Debug)]
 pub(crate) struct RequestRecorder {
-    access: Option<AccessLines>,
+    access_log: Option<AccessLines>,
     slow: Option<(Duration, Arc<SlowLog>)>,
     /// When the loop learnt of the events that it works on, and when this turn and its writing began.
     woken: Instant,
@@ -66,9 +66,16 @@ struct AccessLines {
 struct RecordedSlot {
     token: usize,
     client: Arc<ClientEntry>,
+    /// The input: its bytes, those that waited for this turn, and those that were answered.
+    received: usize,
+    waited: usize,
+    consumed: usize,
+    /// The time so far of requests that waited, and of those that have come since.
     time: RequestTime,
+    fresh: RequestTime,
     /// A request of which a part is answered.
     open: Option<Box<OpenRequest>>,
+    open_is_fresh: bool,
     waits: Option<WaitReason>,
 }
 
@@ -77,8 +84,28 @@ struct RecordedSlot {
 struct WaitingRequests {
     since: Instant,
     reason: WaitReason,
+    /// The time so far of a request that is open and of those in the first `bytes` of the input. Of a connection that never runs
+    /// dry, later ones would otherwise have the time of all before them.
     time: RequestTime,
+    bytes: usize,
     open: Option<Box<OpenRequest>>,
+}
+
+impl RecordedSlot {
+    /// The time before this turn of a request that ends at `end` of the input.
+    fn time_before(&self, end: usize) -> RequestTime {
+        if end <= self.waited { self.time } else { self.fresh }
+    }
+
+    /// For how many bytes of what is left a time is kept, and what it was before this turn.
+    fn kept(&self) -> (usize, RequestTime) {
+        let is_older_open = self.open.is_some() && !self.open_is_fresh;
+        if is_older_open || (self.open.is_none() && self.waited > self.consumed) {
+            (self.waited.saturating_sub(self.consumed), self.time)
+        } else {
+            (self.received.saturating_sub(self.consumed), self.fresh)
+        }
+    }
 }
 
 impl RequestRecorder {
@@ -92,7 +119,7 @@ impl RequestRecorder {
         if options.access_log.is_none() && options.slow.is_none() {
             return None;
         }
-        let access = options.access_log.as_ref().map(|log| AccessLines {
+        let access_log = options.access_log.as_ref().map(|log| AccessLines {
             queue: log.queue(),
             format: options.format,
             sample: options.sample.max(1).into(),
@@ -102,7 +129,7 @@ impl RequestRecorder {
             dropped_said: now,
         });
         Some(Box::new(Self {
-            access,
+            access_log,
             slow: options.slow.map(|least| (least, Arc::clone(slow_log))),
             woken: now,
             began: now,
@@ -125,26 +152,35 @@ impl RequestRecorder {
         (self.began, self.writing, self.woken) = (now, now, woken);
     }
 
-    /// The connection that has the next slot of the turn.
-    pub(crate) fn begin_connection(&mut self, token: usize, client: &Arc<ClientEntry>) {
-        let waited = self.waiting.remove(&token);
-        let (mut time, open) = match waited {
-            None => {
-                let queue = self.began.saturating_duration_since(self.woken);
-                (RequestTime { queue, ..RequestTime::default() }, None)
-            }
-            Some(WaitingRequests { since, reason, mut time, open }) => {
+    /// The connection that has the next slot of the turn, with so many bytes of input.
+    pub(crate) fn begin_connection(&mut self, token: usize, client: &Arc<ClientEntry>, received: usize) {
+        let queue = self.began.saturating_duration_since(self.woken);
+        let fresh = RequestTime { queue, ..RequestTime::default() };
+        let (time, waited, open) = match self.waiting.remove(&token) {
+            None => (fresh, 0, None),
+            Some(WaitingRequests { since, reason, mut time, bytes, open }) => {
                 let waited = self.began.saturating_duration_since(since);
                 match reason {
                     WaitReason::Turn => time.queue += waited,
                     WaitReason::Disk => time.disk += waited,
                     WaitReason::Peer => {}
                 }
-                (time, open)
+                time.write = Duration::ZERO;
+                (time, bytes, open)
             }
         };
-        time.write = Duration::ZERO;
-        self.slots.push(RecordedSlot { token, client: Arc::clone(client), time, open, waits: None });
+        self.slots.push(RecordedSlot {
+            token,
+            client: Arc::clone(client),
+            received,
+            waited,
+            consumed: 0,
+            time,
+            fresh,
+            open,
+            open_is_fresh: false,
+            waits: None,
+        });
     }
 
     /// A lookup is pending that `user` has asked for.
@@ -169,29 +205,35 @@ impl RequestRecorder {
         self.slots[slot].open.take()
     }
 
-    /// A lookup was answered by `version`.
+    /// A lookup that ends at `end` of the input was answered by `version`.
     pub(crate) fn looked_up(
         &mut self,
         slot: usize,
+        end: usize,
         mut open: OpenRequest,
         version: Option<&Arc<TableVersion>>,
     ) {
         open.set_version(version);
-        self.answered.push(open.end(slot));
+        self.answered.push(open.end(slot, end));
     }
 
-    /// A request was answered, as far as `after` says, of `version` if it asked a table.
+    /// A request that ends at `end` of the input, 0 if it was read in an earlier turn, was answered, as far as `after` says, of
+    /// `version` if it asked a table.
     pub(crate) fn answered(
         &mut self,
         slot: usize,
+        end: usize,
         mut open: Box<OpenRequest>,
         after: After,
         version: Option<&Arc<TableVersion>>,
     ) {
         open.set_version(version);
         match after {
-            After::Done | After::Close => self.answered.push(open.end(slot)),
-            After::Unfinished(_) => self.slots[slot].open = Some(open),
+            After::Done | After::Close => self.answered.push(open.end(slot, end)),
+            After::Unfinished(_) => {
+                let slot = &mut self.slots[slot];
+                (slot.open, slot.open_is_fresh) = (Some(open), end > slot.waited);
+            }
             // It is decoded again.
             After::NotYet => {}
         }
@@ -202,9 +244,10 @@ impl RequestRecorder {
         self.writing = now;
     }
 
-    /// What the connection of a slot waits for behind this turn.
-    pub(crate) fn end_connection(&mut self, slot: usize, waits: Option<WaitReason>) {
-        self.slots[slot].waits = waits;
+    /// Of the input of a slot, the first `consumed` bytes are answered, and this is what its connection waits for.
+    pub(crate) fn end_connection(&mut self, slot: usize, consumed: usize, waits: Option<WaitReason>) {
+        let slot = &mut self.slots[slot];
+        (slot.consumed, slot.waits) = (consumed, waits);
     }
 
     /// The turn has ended at `now`.
@@ -216,9 +259,10 @@ impl RequestRecorder {
             let mut answered = std::mem::take(&mut self.answered);
             for record in answered.drain(..) {
                 let slot = &self.slots[record.slot];
-                let time = RequestTime { answer: slot.time.answer + answer, write, ..slot.time };
-                if let Some(access) = &mut self.access {
-                    access.log(&record, at, &slot.client, time.total());
+                let before = slot.time_before(record.end);
+                let time = RequestTime { answer: before.answer + answer, write, ..before };
+                if let Some(access_log) = &mut self.access_log {
+                    access_log.log(&record, at, &slot.client, time.total());
                 }
                 if let Some((least, slow_log)) = &self.slow
                     && time.total() >= *least
@@ -231,8 +275,10 @@ impl RequestRecorder {
         }
         for slot in self.slots.drain(..) {
             let Some(reason) = slot.waits else { continue };
-            let time = RequestTime { answer: slot.time.answer + answer + write, ..slot.time };
-            self.waiting.insert(slot.token, WaitingRequests { since: now, reason, time, open: slot.open });
+            let (bytes, before) = slot.kept();
+            let time = RequestTime { answer: before.answer + answer + write, ..before };
+            let waiting = WaitingRequests { since: now, reason, time, bytes, open: slot.open };
+            self.waiting.insert(slot.token, waiting);
         }
     }
 
@@ -243,15 +289,15 @@ impl RequestRecorder {
 
     /// Has the lines of the turns so far be written, and says how many were dropped.
     pub(crate) fn hand_over(&mut self, now: Instant) {
-        let Some(access) = &mut self.access else { return };
-        access.queue.hand_over();
-        if access.dropped > 0 && now.duration_since(access.dropped_said) >= DROPPED_SAID_INTERVAL {
+        let Some(access_log) = &mut self.access_log else { return };
+        access_log.queue.hand_over();
+        if access_log.dropped > 0 && now.duration_since(access_log.dropped_said) >= DROPPED_SAID_INTERVAL {
             tracing::warn!(
                 event = "access_log_dropped",
-                lines = access.dropped,
+                lines = access_log.dropped,
                 "lines of the access log were dropped: the file takes them more slowly than requests come"
             );
-            (access.dropped, access.dropped_said) = (0, now);
+            (access_log.dropped, access_log.dropped_said) = (0, now);
         }
     }
 }
@@ -277,7 +323,7 @@ fn slow_entry(record: &RequestRecord, at: SystemTime, client: &ClientEntry, time
         microseconds: microseconds(time.total()),
         arguments: record.arguments(),
         peer: client.ends().peer(),
-        client_name: client.state().resp.name.clone(),
+        client_name: ShortBytes::of(&client.state().resp.name).to_argument(),
         client_id: client.id,
         user: record.user.clone(),
         table: record.version.as_ref().map(|version| version.table().as_str().into()),
@@ -334,13 +380,17 @@ mod tests {
         let slow_log = Arc::<SlowLog>::default();
         let options = RequestLogOptions { slow: Some(ms(27)), ..RequestLogOptions::default() };
         let mut recorder = RequestRecorder::new(&options, &slow_log, 1, start).unwrap();
+        // Four requests of ten bytes come at once.
+        let mut left = 40;
         let mut turn = |from: u64, writing: u64, to: u64, waits: Option<WaitReason>, after: After| {
             recorder.begin_turn(start + ms(from), start);
-            recorder.begin_connection(7, &client);
+            recorder.begin_connection(7, &client, left);
             let time = recorder.slots[0].time;
-            recorder.answered(0, open(), after, None);
+            recorder.answered(0, 10, open(), after, None);
             recorder.begin_writing(start + ms(writing));
-            recorder.end_connection(0, waits);
+            let consumed = if after == After::Done { 10 } else { 0 };
+            recorder.end_connection(0, consumed, waits);
+            left -= consumed;
             recorder.end_turn(start + ms(to), || UNIX_EPOCH + ms(5_000));
             time
         };
@@ -363,14 +413,69 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_never_runs_dry_does_not_hand_its_waits_to_requests_that_come_later() {
+        for waits in [WaitReason::Disk, WaitReason::Turn] {
+            let start = Instant::now();
+            let client =
+                Clients::new([Arc::new(NobodyWakes) as Arc<dyn Wake>]).admit(0, Ends::Unix, -1, start);
+            let slow_log = Arc::<SlowLog>::default();
+            let options = RequestLogOptions { slow: Some(Duration::ZERO), ..RequestLogOptions::default() };
+            let mut recorder = RequestRecorder::new(&options, &slow_log, 1, start).unwrap();
+            for i in 0..1_000 {
+                // A turn takes 4 ms, and one is every 10 ms. Of two requests one is answered, and the next comes behind the other.
+                let began = start + ms(10 * i);
+                recorder.begin_turn(began, began);
+                recorder.begin_connection(7, &client, 20);
+                recorder.answered(0, 10, open(), After::Done, None);
+                recorder.begin_writing(began + ms(4));
+                recorder.end_connection(0, 10, Some(waits));
+                recorder.end_turn(began + ms(4), || UNIX_EPOCH);
+            }
+            let times: Vec<_> =
+                slow_log.latest(|_| true).iter().map(|(_, entry)| entry.microseconds).collect();
+            assert_eq!(times, [14_000; 128], "{waits:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_comes_behind_one_that_waited_has_its_own_time_while_parts_of_it_are_answered() {
+        let start = Instant::now();
+        let client = Clients::new([Arc::new(NobodyWakes) as Arc<dyn Wake>]).admit(0, Ends::Unix, -1, start);
+        let slow_log = Arc::<SlowLog>::default();
+        let options = RequestLogOptions { slow: Some(Duration::ZERO), ..RequestLogOptions::default() };
+        let mut recorder = RequestRecorder::new(&options, &slow_log, 1, start).unwrap();
+        let stop = crate::answer::StopReason::Full;
+        let mut turn = |from: u64, received: usize, requests: &[(usize, After)], consumed: usize| {
+            recorder.begin_turn(start + ms(from), start + ms(from));
+            recorder.begin_connection(7, &client, received);
+            for &(end, after) in requests {
+                let open = recorder.take_open(0).unwrap_or_else(open);
+                recorder.answered(0, end, open, after, None);
+            }
+            recorder.begin_writing(start + ms(from));
+            recorder.end_connection(0, consumed, Some(WaitReason::Turn));
+            recorder.end_turn(start + ms(from), || UNIX_EPOCH);
+        };
+        // The first waits a second. The second comes then, and is answered in two turns; the third waits behind it.
+        turn(0, 10, &[(10, After::NotYet)], 0);
+        turn(1_000, 30, &[(10, After::Done), (20, After::Unfinished(stop))], 20);
+        turn(1_005, 10, &[(0, After::Unfinished(stop))], 0);
+        turn(1_007, 20, &[(0, After::Done), (10, After::Done), (20, After::Done)], 20);
+        let mut times: Vec<_> =
+            slow_log.latest(|_| true).iter().map(|(_, entry)| entry.microseconds).collect();
+        times.reverse();
+        assert_eq!(times, [1_000_000, 7_000, 7_000, 0]);
+    }
+
+    #[test]
     fn a_connection_that_is_closed_leaves_nothing_behind_for_the_next_of_its_number() {
         let start = Instant::now();
         let client = Clients::new([Arc::new(NobodyWakes) as Arc<dyn Wake>]).admit(0, Ends::Unix, -1, start);
         let options = RequestLogOptions { slow: Some(Duration::ZERO), ..RequestLogOptions::default() };
         let mut recorder = RequestRecorder::new(&options, &Arc::default(), 1, start).unwrap();
         recorder.begin_turn(start, start);
-        recorder.begin_connection(7, &client);
-        recorder.end_connection(0, Some(WaitReason::Disk));
+        recorder.begin_connection(7, &client, 10);
+        recorder.end_connection(0, 0, Some(WaitReason::Disk));
         recorder.end_turn(start, || UNIX_EPOCH);
         assert_eq!(recorder.waiting.len(), 1);
         recorder.forget(7);

@@ -16,7 +16,7 @@ pub(crate) struct SlowEntry {
     /// The command and what is kept of its arguments.
     pub(crate) arguments: Vec<Box<[u8]>>,
     pub(crate) peer: String,
-    /// The name that the client gave itself.
+    /// What is kept of the name that the client gave itself.
     pub(crate) client_name: Box<[u8]>,
     /// The connection, and the user that has logged in on it.
     pub(crate) client_id: u64,

@@ -9,6 +9,7 @@ use rustls::ClientConnection;
 
 use super::*;
 use crate::options::TlsOptions;
+use crate::proxied::Proxied;
 use crate::simulated::{Handle, Random};
 
 /// More turns than any run needs that comes to its end.
@@ -141,4 +142,46 @@ fn what_was_encrypted_counts_as_written_once_the_system_has_taken_it() {
     }
     assert!(written < 1 << 20, "{written}");
     assert!(server.held_bytes() <= PART_BYTES);
+}
+
+#[test]
+fn who_is_refused_before_tls_begins_no_handshake_with_what_it_sends_on() {
+    let rules = rules(true);
+    for (is_trusted, first) in [(false, &b""[..]), (true, b"no header\r\n")] {
+        let handle = Handle::new(1);
+        let stream = handle.connect(100_000);
+        let wire = stream.wire;
+        let mut server = Secured::new(Proxied::new(stream, is_trusted), &rules).unwrap();
+        let config = client_config(&ServerTrust::File(file("ca.pem")), &[]).unwrap();
+        let mut client = ClientConnection::new(config, server_name("localhost").unwrap()).unwrap();
+        let mut hello = Vec::new();
+        client.write_tls(&mut hello).unwrap();
+        handle.world().send(wire, first);
+        let mut room = vec![0; 10_000];
+        let mut read = |server: &mut Secured<_>| loop {
+            match server.read(&mut room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read.map(|bytes| room[..bytes].to_vec()),
+            }
+        };
+        let refused = loop {
+            match read(&mut server) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => break read,
+            }
+        };
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        handle.world().send(wire, &hello);
+        let mut thrown_away = Vec::new();
+        while thrown_away.len() < hello.len() {
+            match read(&mut server) {
+                Ok(bytes) => thrown_away.extend(bytes),
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+            assert!(!server.is_handshaking() && rules.handshakes.under_way() == 0);
+        }
+        drop(server);
+        assert!(thrown_away.ends_with(&hello) && handle.world().receive(wire, usize::MAX).is_empty());
+    }
+    assert!(rules.handshakes.failed().all(|(_, count)| count == 0));
 }

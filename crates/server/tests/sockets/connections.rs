@@ -268,6 +268,43 @@ fn a_connection_that_needs_more_than_all_may_hold_together_is_closed() {
 }
 
 #[test]
+fn what_clients_say_of_themselves_counts_as_held_by_their_connections() {
+    let mut options = threads(1);
+    options.limits.buffered_bytes_max = 64 << 10;
+    serve(&one_pair(), &options, &["127.0.0.1:0"], |server| {
+        let text = "t".repeat(1_024);
+        let said = format!(
+            "CLIENT SETNAME {text}\r\nCLIENT SETINFO LIB-NAME {text}\r\nCLIENT SETINFO LIB-VER {text}\r\n"
+        );
+        // Each holds 3 KiB from then on. As many as may are kept; with the next one, one is closed.
+        let mut streams: Vec<Stream> = (0..21).map(|_| server.connect()).collect();
+        for stream in &mut streams {
+            stream.send(said.as_bytes());
+            assert_eq!(stream.exactly(15), b"+OK\r\n+OK\r\n+OK\r\n");
+        }
+        for stream in &mut streams {
+            stream.send(b"PING\r\n");
+            assert_eq!(stream.exactly(7), b"+PONG\r\n");
+        }
+        let mut one_more = server.connect();
+        one_more.send(said.as_bytes());
+        // It was weighed when it is answered or closed.
+        let mut first = [0];
+        if one_more.read(&mut first).is_ok_and(|bytes| bytes > 0) {
+            assert_eq!(one_more.exactly(14), b"OK\r\n+OK\r\n+OK\r\n");
+        }
+        streams.push(one_more);
+        let lasts = |stream: &mut Stream| {
+            let mut rest = Vec::new();
+            let _ = stream.write_all(b"QUIT\r\n");
+            let _ = stream.read_to_end(&mut rest);
+            rest == b"+OK\r\n"
+        };
+        assert_eq!(streams.iter_mut().map(lasts).filter(|lasts| *lasts).count(), 21);
+    });
+}
+
+#[test]
 fn a_shutdown_answers_what_was_sent_and_closes_what_is_idle() {
     for count in [1, 2] {
         let value = vec![b'v'; 8 << 20];

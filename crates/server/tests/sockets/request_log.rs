@@ -294,6 +294,19 @@ fn slowlog_has_the_last_slow_requests_of_every_protocol_as_redis_has_them() {
     });
 }
 
+#[test]
+fn of_the_name_that_a_client_gives_itself_slowlog_has_the_beginning() {
+    serve(&store(), &all_slow(), &["127.0.0.1:0"], |server| {
+        let name = "n".repeat(1_024);
+        let answer = ask(server, 0, format!("CLIENT SETNAME {name}\r\nSLOWLOG GET -1\r\nCLIENT GETNAME\r\n"));
+        assert!(answer.ends_with(&format!("$1024\r\n{name}\r\n")), "{answer}");
+        let entries = entries(&ask(server, 0, "SLOWLOG GET -1\r\n"));
+        let found = entries.iter().map(|entry| entry.last().unwrap().as_str()).collect::<Vec<_>>();
+        let kept = format!("{}... (896 more bytes)", "n".repeat(128));
+        assert_eq!(found, [&kept[..]; 3]);
+    });
+}
+
 /// Two tables, of which the listener at the end answers for one alone.
 fn two_tables() -> Arc<Catalog> {
     let catalog = Catalog::empty();
@@ -400,4 +413,49 @@ fn a_request_is_logged_for_the_table_that_answers_it_and_a_refused_one_for_none(
     let http: Vec<_> =
         of("GET").iter().map(|line| (line["status"].clone(), line.get("table").cloned())).collect();
     assert_eq!(http, [(200.into(), Some("large".into())), (404.into(), None)]);
+}
+
+#[test]
+fn what_is_refused_to_who_may_not_ask_belongs_to_no_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let token = "t".repeat(40);
+    let other = "o".repeat(40);
+    let user = |name: &str, token: &str, tables: &str| {
+        let digest = Token::chosen(token).unwrap().digest();
+        format!("[[users]]\nname = \"{name}\"\ntoken = \"{digest}\"\ntables = \"{tables}\"\n")
+    };
+    let users = [user("shop", &token, "prices"), user("audit", &other, "salaries")].concat();
+    let access = Access::new(Users::from_toml(&users).unwrap());
+    let access_log = Some(open(&path));
+    let format = AccessLogFormat::Json;
+    let requests =
+        RequestLogOptions { access_log, format, slow: Some(Duration::ZERO), ..RequestLogOptions::default() };
+    let endpoints = ["127.0.0.1:0?table=prices", "127.0.0.1:0"];
+    serve_users(&two_tables(), &access, &logged(1, requests), &endpoints, |server| {
+        for endpoint in 0..2 {
+            let resp = "GET k1\r\nMGET k1 k2\r\nSTRLEN k1\r\nSCAN 0\r\nMULTI\r\nGET k1\r\nEXEC\r\n";
+            let refused = ask(server, endpoint, resp);
+            assert!(refused.starts_with("-NOAUTH") && !refused.contains("value"), "{refused}");
+            // Whoever had logged in, and is nobody again.
+            let left = format!("AUTH shop {token}\r\nSELECT prices\r\nRESET\r\nGET k1\r\nMGET k1\r\n");
+            let refused = ask(server, endpoint, left);
+            assert!(refused.contains("+RESET\r\n-NOAUTH") && !refused.contains("value"), "{refused}");
+            let refused = ask(server, endpoint, "get k1\r\nget k1 k2\r\nmg k1 v\r\nstats items\r\n");
+            assert!(!refused.contains("value"), "{refused}");
+            let http = "GET /v1/kv/k1 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+            assert!(ask(server, endpoint, http).starts_with("HTTP/1.1 401 "));
+        }
+        // One of another table comes where there is only this one.
+        let refused =
+            ask(server, 0, format!("AUTH audit {other}\r\nGET k1\r\nMGET k1\r\nSELECT prices\r\nGET k1\r\n"));
+        assert!(refused.matches("\r\n-").count() == 4 && !refused.contains("value"), "{refused}");
+        let seen = ask(server, 0, format!("AUTH shop {token}\r\nSLOWLOG GET -1\r\n"));
+        let seen = entries(seen.strip_prefix("+OK\r\n").unwrap());
+        // Those that the user has sent itself.
+        assert!(seen.iter().all(|entry| !entry.iter().any(|word| word == "k1")), "{seen:?}");
+    });
+    let lines = lines(&path);
+    assert!(lines.len() >= 26, "{}", lines.len());
+    assert!(lines.iter().all(|line| line.get("table").is_none()), "{lines:#?}");
 }

@@ -10,7 +10,8 @@ use crate::harness::{serve_users, table, threads};
 /// Connections that are open at once; each has a descriptor at either end.
 const AT_ONCE: usize = 300;
 
-const ROUNDS: usize = 10;
+/// Ten thousand connections in all.
+const ROUNDS: usize = 34;
 
 #[test]
 fn a_storm_of_reconnects_with_tokens_drops_nobody() {

@@ -4,6 +4,10 @@ use super::command::{NAME_BYTES_MAX, fold, none, one};
 use super::{Args, Refusal};
 use crate::decimal;
 
+/// Bytes of a name that a client gives itself, or its library or the version of that. Redis has no limit; these are kept as long as
+/// the connection, and are told to others.
+pub const CLIENT_TEXT_BYTES_MAX: usize = 1024;
+
 /// What `CLIENT` is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -166,7 +170,7 @@ pub(super) fn client(mut args: Args<'_>) -> Result<ClientTopic<'_>, Refusal<'_>>
         b"list" => client_filter(args).map(ClientTopic::List),
         b"setname" => {
             let name = one("client|setname", args)?;
-            check_printable(name).ok_or(Refusal::ClientName)?;
+            check_name(name)?;
             Ok(ClientTopic::SetName { name })
         }
         b"setinfo" => set_info(args),
@@ -212,7 +216,8 @@ fn set_info(mut args: Args<'_>) -> Result<ClientTopic<'_>, Refusal<'_>> {
         b"lib-ver" => ClientTopic::LibraryVersion { version: value },
         _ => return Err(Refusal::ClientInfoOption(option)),
     };
-    check_printable(value).map(|()| topic).ok_or(Refusal::ClientInfoValue(option))
+    check_length(value)?;
+    if is_printable(value) { Ok(topic) } else { Err(Refusal::ClientInfoValue(option)) }
 }
 
 fn on_or_off<'b>(command: &'static str, args: Args<'b>) -> Result<ClientTopic<'b>, Refusal<'b>> {
@@ -353,6 +358,19 @@ fn tracking(mut args: Args<'_>) -> Result<Tracking<'_>, Refusal<'_>> {
     Ok(tracking)
 }
 
-pub(super) fn check_printable(text: &[u8]) -> Option<()> {
-    text.iter().all(u8::is_ascii_graphic).then_some(())
+/// Checks the name that a client gives itself.
+pub(super) fn check_name(name: &[u8]) -> Result<(), Refusal<'_>> {
+    check_length(name)?;
+    if is_printable(name) { Ok(()) } else { Err(Refusal::ClientName) }
+}
+
+fn check_length(text: &[u8]) -> Result<(), Refusal<'_>> {
+    match text.len() {
+        0..=CLIENT_TEXT_BYTES_MAX => Ok(()),
+        found => Err(Refusal::ClientTextTooLong { most: CLIENT_TEXT_BYTES_MAX, found }),
+    }
+}
+
+fn is_printable(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_graphic)
 }

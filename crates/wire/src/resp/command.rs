@@ -268,15 +268,25 @@ impl<'b> Command<'b> {
     /// Every [`Refusal`] but those about passwords, which are the server's to give.
     #[inline]
     pub fn parse(args: Args<'b>) -> Result<Self, Refusal<'b>> {
+        // The one that a server hears most, before all others and where it is asked for.
+        let mut rest = args;
+        if rest.len() == 2
+            && let Some([b'g' | b'G', b'e' | b'E', b't' | b'T']) = rest.next()
+            && let Some(key) = rest.next()
+        {
+            return Ok(Self::Get { key });
+        }
+        Self::parse_further(args)
+    }
+
+    #[inline(never)]
+    fn parse_further(args: Args<'b>) -> Result<Self, Refusal<'b>> {
         let mut rest = args;
         let name = rest.next().unwrap_or_default();
-        // The two that a server hears most, before all others.
         if let [b'g' | b'G', b'e' | b'E', b't' | b'T'] = name {
-            return match (rest.next(), rest.len()) {
-                (Some(key), 0) => Ok(Self::Get { key }),
-                _ => Err(Refusal::WrongArity { command: "get" }),
-            };
+            return Err(Refusal::WrongArity { command: "get" });
         }
+        // The next that a server hears most.
         if let ([b'm' | b'M', b'g' | b'G', b'e' | b'E', b't' | b'T'], 1..) = (name, rest.len()) {
             return Ok(Self::MGet { keys: rest });
         }

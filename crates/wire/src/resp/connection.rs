@@ -1,6 +1,6 @@
 //! The commands by which a client greets and says who it is: `HELLO`, `AUTH`.
 
-use super::client::check_printable;
+use super::client::check_name;
 use super::command::Command;
 use super::{Args, Refusal, Version};
 use crate::decimal;
@@ -30,7 +30,7 @@ pub(super) fn hello(mut args: Args<'_>) -> Result<Hello<'_>, Refusal<'_>> {
             hello.auth = args.next().zip(args.next());
         } else if option.eq_ignore_ascii_case(b"setname") && args.len() >= 1 {
             hello.name = args.next();
-            check_printable(hello.name.unwrap_or_default()).ok_or(Refusal::ClientName)?;
+            check_name(hello.name.unwrap_or_default())?;
         } else {
             return Err(Refusal::HelloOption(option));
         }

@@ -43,7 +43,9 @@ mod typed;
 mod writes;
 
 pub use bits::{BadBitRange, BitField, BitFields, BitRange, Lcs, LcsWanted, count_bits, find_bit};
-pub use client::{ClientFilter, ClientTopic, KillCondition, KillFilter, ReplyMode, Tracking};
+pub use client::{
+    CLIENT_TEXT_BYTES_MAX, ClientFilter, ClientTopic, KillCondition, KillFilter, ReplyMode, Tracking,
+};
 pub use command::{Command, Database, ObjectTopic, Scan};
 pub use connection::Hello;
 pub use decode::{Args, Request, RequestDecoder};

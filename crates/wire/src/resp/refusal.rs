@@ -93,6 +93,13 @@ pub enum Refusal<'b> {
     HelloOption(&'b [u8]),
     /// A name of a connection that is not all printable ASCII without blanks.
     ClientName,
+    /// A name of a connection or a value of `CLIENT SETINFO` that has more bytes than it may have.
+    ClientTextTooLong {
+        /// How many it may have.
+        most: usize,
+        /// How many it has.
+        found: usize,
+    },
     /// `CLIENT SETINFO` of something else than `LIB-NAME` and `LIB-VER`.
     ClientInfoOption(&'b [u8]),
     /// `CLIENT SETINFO` with a value that is not all printable ASCII without blanks.
@@ -196,6 +203,10 @@ impl Refusal<'_> {
             Self::PatternTooLong { most, found } => reply::error(
                 out,
                 format!("ERR a pattern may have {most} bytes, this one has {found}").as_bytes(),
+            ),
+            Self::ClientTextTooLong { most, found } => reply::error(
+                out,
+                format!("ERR what a client says of itself may have {most} bytes, this has {found}").as_bytes(),
             ),
             Self::NothingIsPublished { command } => reply::error(
                 out,

@@ -184,7 +184,7 @@ impl HttpSession {
             (None, Some(_)) => {
                 self.authorization = None;
                 self.asker = access.stranger(&self.asker, &self.client);
-                self.asker.record(&self.client);
+                self.asker.note_user(&self.client);
                 self.table = self.asker.rule().first();
             }
             // What was not looked at is looked at when it comes again.
@@ -199,7 +199,7 @@ impl HttpSession {
                 };
                 let failure = asker.as_ref().err().copied();
                 self.asker = asker.unwrap_or_else(|_| access.nobody(&self.asker));
-                self.asker.record(&self.client);
+                self.asker.note_user(&self.client);
                 self.table = self.asker.rule().first();
                 self.authorization = Some(Box::new(Authorization { header: header.to_vec(), failure }));
             }
@@ -284,7 +284,7 @@ impl Language for HttpSession {
         self.identified = None;
         self.table = asker.rule().first();
         self.asker = asker;
-        self.asker.record(&self.client);
+        self.asker.note_user(&self.client);
     }
 
     #[inline]

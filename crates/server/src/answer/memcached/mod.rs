@@ -246,7 +246,7 @@ impl Language for MemcachedSession {
         });
         self.table = asker.rule().first();
         self.asker = asker;
-        self.asker.record(&self.client);
+        self.asker.note_user(&self.client);
     }
 
     #[inline]

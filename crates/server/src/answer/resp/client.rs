@@ -14,7 +14,7 @@ use super::RespSession;
 use super::commands::UnfinishedCommand;
 use super::connection::DEFAULT_USER;
 use crate::answer::{After, ConnectionSlot, Responder, StopReason};
-use crate::clients::{ClientEntry, Clients, Ends};
+use crate::clients::{ClientEntry, Clients, Ends, RespState};
 
 /// What a client has said with `CLIENT TRACKING`. No key of a version ever changes, so there is nothing to tell but that another
 /// version answers: then all that the client keeps is to be forgotten.
@@ -208,15 +208,15 @@ impl RespSession {
                 }
             }
             ClientTopic::SetName { name } => {
-                self.client.state().resp.name = name.into();
+                self.set_texts(|state| state.name = name.into());
                 reply::ok(out);
             }
             ClientTopic::LibraryName { name } => {
-                self.client.state().resp.library = name.into();
+                self.set_texts(|state| state.library = name.into());
                 reply::ok(out);
             }
             ClientTopic::LibraryVersion { version } => {
-                self.client.state().resp.library_version = version.into();
+                self.set_texts(|state| state.library_version = version.into());
                 reply::ok(out);
             }
             ClientTopic::Reply(mode) => self.set_replies(mode, out),
@@ -251,6 +251,16 @@ impl RespSession {
             _ => reply::error(out, b"ERR this command is understood, but not answered here"),
         }
         After::Done
+    }
+
+    /// Changes what the client says of itself.
+    pub(super) fn set_texts(&mut self, change: impl FnOnce(&mut RespState)) {
+        let mut state = self.client.state();
+        change(&mut state.resp);
+        let RespState { name, library, library_version, .. } = &state.resp;
+        let bytes = name.len() + library.len() + library_version.len();
+        drop(state);
+        self.text_bytes = bytes;
     }
 
     fn set_replies(&mut self, mode: ReplyMode, out: &mut Vec<u8>) {

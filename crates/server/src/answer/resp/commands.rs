@@ -159,7 +159,7 @@ fn wanted(command: &Command<'_>) -> Wanted {
     match command {
         Command::Auth { .. } | Command::Hello(_) | Command::Quit | Command::Reset => Wanted::Entry,
         Command::Client(ClientTopic::Kill(_)) | Command::Slowlog(SlowlogTopic::Reset) => {
-            Wanted::OthersConnections
+            Wanted::Administration
         }
         _ => Wanted::Service,
     }

@@ -31,12 +31,12 @@ impl RespSession {
     /// Makes the connection as it was when it was new.
     fn reset<R>(&mut self, responder: &mut Responder<'_, R>) {
         self.asker = responder.access.stranger(&self.asker, &self.client);
-        self.asker.record(&self.client);
+        self.asker.note_user(&self.client);
         (self.version, self.table) = (Version::Resp2, self.asker.rule().first());
         self.transaction = Transaction::None;
         self.tracking = TrackingState::default();
         (self.replies, self.is_silent) = (ReplyMode::On, false);
-        self.client.state().resp.name = Box::default();
+        self.set_texts(|state| state.name = Box::default());
     }
 
     /// Asks another table from now on.
@@ -206,7 +206,7 @@ fn hello<R>(
     }
     session.version = greeting.version.unwrap_or(session.version);
     if let Some(name) = greeting.name {
-        session.client.state().resp.name = name.into();
+        session.set_texts(|state| state.name = name.into());
     }
     reply::map_head(out, session.version, 7);
     for (name, value) in [("server", "redis"), ("version", REDIS_VERSION)] {

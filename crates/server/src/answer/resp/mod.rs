@@ -65,6 +65,8 @@ pub(crate) struct RespSession {
     client: Arc<ClientEntry>,
     /// The last command.
     command: &'static str,
+    /// Bytes of what the client says of itself, which the record of the connection has.
+    text_bytes: usize,
     /// Nothing below keeps a `GET` from being looked up together with others.
     is_plain: bool,
     replies: ReplyMode,
@@ -91,6 +93,7 @@ impl RespSession {
             asker,
             client,
             command: "NULL",
+            text_bytes: 0,
             is_plain: true,
             replies: ReplyMode::On,
             is_silent: false,
@@ -106,7 +109,7 @@ impl RespSession {
     pub(super) fn held_bytes(&self) -> usize {
         let unfinished = self.unfinished.as_ref().map_or(0, |unfinished| unfinished.held_bytes());
         let executing = self.executing.as_ref().map_or(0, |executing| executing.held_bytes());
-        unfinished + executing + self.transaction.held_bytes() + self.tracking.held_bytes()
+        unfinished + executing + self.transaction.held_bytes() + self.tracking.held_bytes() + self.text_bytes
     }
 
     /// Whether the client wants no answers for now.
@@ -230,7 +233,7 @@ impl Language for RespSession {
             _ => false,
         };
         self.asker = asker;
-        self.asker.record(&self.client);
+        self.asker.note_user(&self.client);
         if !stays {
             self.table = self.asker.rule().first();
         }
