@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use graven_ingest::{
-    Cause, Compression, Content, Error, LikelyFields, ParquetProblem, RdbFault, RedisProblem, Role,
+    Cause, Compression, Content, Error, Format, LikelyFields, ParquetProblem, RdbFault, RedisProblem, Role,
 };
 
 use crate::column_list::{self, ColumnList};
@@ -199,7 +199,13 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
             format!("--comment '{prefix}'"),
         )),
         Cause::Stream { .. } => words("name the path of a file"),
+        Cause::SeveralInputs { format: Format::Csv | Format::Tsv | Format::Jsonl, .. } => {
+            words("make rows of all with `--columns '*'`, join them into one, or make a table of each")
+        }
         Cause::SeveralInputs { .. } => words("join them into one, or make a table of each"),
+        Cause::FileDiffers { .. } => {
+            words("name the columns that all have with `--columns`, or make a table of each")
+        }
         Cause::KeyUndecided { .. } => flags("--key COLUMN", "say it with"),
         Cause::NoMarker { .. } => words("wait for it, or leave out `--require-marker`"),
         Cause::NoFiles => words("names that begin with `_` or a point are passed over; check the path"),

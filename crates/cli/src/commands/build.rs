@@ -35,8 +35,9 @@ use crate::tls::TrustFlags;
 pub(crate) struct Arguments {
     /// The pairs: a file, `redis://HOST[:PORT][/DATABASE]`, or `-` for standard input
     ///
-    /// Of Parquet also several files, patterns such as 'part-*.parquet', and folders: all files in them but those
-    /// whose names begin with _ or a point; a folder named as dt=2026-11-27 is a column.
+    /// Of Parquet, and of a csv, tsv or jsonl with --columns, also several files and patterns such as 'part-*.csv'. Of
+    /// Parquet also folders: all files in them but those whose names begin with _ or a point; a folder named as
+    /// dt=2026-11-27 is a column.
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     /// Where to write [default: INPUT with the extension .graven]
