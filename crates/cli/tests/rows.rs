@@ -316,7 +316,8 @@ fn several_files_become_one_table() {
     let (first, second) = (path("part-1.csv"), path("part-2.csv"));
     assert_refused(&["build", &first, &second, "-o", &table], "make rows of all with `--columns '*'`");
     fs::write(path("part-3.csv"), "id,price\n4,1\n").unwrap();
-    let refused = [&["build", &first, &path("part-3.csv"), "-o", &table], &rows[..]].concat();
+    let third = path("part-3.csv");
+    let refused = [&["build", &first, &third, "-o", &table], &rows[..]].concat();
     assert_refused(&refused, "part-3.csv:1: its columns are others than those of");
     assert_refused(&refused, "it has no column stock; name the columns that all have with `--columns`");
     // What was built stays.

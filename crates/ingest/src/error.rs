@@ -503,7 +503,9 @@ impl fmt::Display for Cause {
             Self::SeveralInputs { format, found } => {
                 write!(f, "found {found} inputs, and {format} is read of one")
             }
-            Self::FileDiffers { first, how } => write!(f, "its columns are others than those of {first}: {how}"),
+            Self::FileDiffers { first, how } => {
+                write!(f, "its columns are others than those of {first}: {how}")
+            }
             Self::Parquet { place, problem } => write!(f, "{place}{problem}"),
             Self::NoFiles => f.write_str("there is no file of data in it"),
             Self::NoMarker { marker } => {

@@ -135,7 +135,8 @@ impl TableRows {
             let first = FirstFile::new(&name, format, &chosen, columns);
             let read = ReadOptions { header: Some(chosen.has_header), ..read.clone() };
             let read = if format == Format::Jsonl { ReadOptions { header: None, ..read } } else { read };
-            let files = FurtherFiles { parts, read, columns: columns.clone(), first, meter: Arc::clone(&meter) };
+            let files =
+                FurtherFiles { parts, read, columns: columns.clone(), first, meter: Arc::clone(&meter) };
             files.check()?;
             further = Some(files);
         }

@@ -86,7 +86,10 @@ fn columns_are_found_by_name_in_every_file_and_may_lie_elsewhere() {
     assert!(store.unwrap_err().contains("its key is t, expected id"));
     let read = ReadOptions { key: Some("id".into()), ..ReadOptions::default() };
     let store = build(parts, &read, &ColumnOptions::default()).unwrap();
-    assert_eq!((json(&store, "1"), json(&store, "2")), (r#"{"n":1,"t":"x"}"#.into(), r#"{"n":2,"t":"y"}"#.into()));
+    assert_eq!(
+        (json(&store, "1"), json(&store, "2")),
+        (r#"{"n":1,"t":"x"}"#.into(), r#"{"n":2,"t":"y"}"#.into())
+    );
     drop(folder);
 
     // Where columns are named, others may come and go.
@@ -133,7 +136,9 @@ fn a_file_with_other_columns_is_refused_by_name_before_a_row_is_read() {
     let missing = folder.path().join("none.csv");
     let (_kept, mut parts) = files(&[("a.csv", b"id,n\n1,1\n")]);
     parts.push(PartFile::new(&missing));
-    assert!(build(parts, &ReadOptions::default(), &all).unwrap_err().starts_with(&*missing.to_string_lossy()));
+    assert!(
+        build(parts, &ReadOptions::default(), &all).unwrap_err().starts_with(&*missing.to_string_lossy())
+    );
 }
 
 #[test]
@@ -144,7 +149,8 @@ fn what_is_wrong_with_a_row_is_named_with_its_file_and_line() {
     let refused = refusal(folder.path(), parts, &read, &ColumnOptions::default());
     assert!(refused.starts_with("b.csv:4: "), "{refused}");
 
-    let (folder, parts) = files(&[("a.jsonl", b"{\"key\":1,\"n\":1}\n"), ("b.jsonl", b"\n{\"key\":2,\"n\":1}\n{\n")]);
+    let (folder, parts) =
+        files(&[("a.jsonl", b"{\"key\":1,\"n\":1}\n"), ("b.jsonl", b"\n{\"key\":2,\"n\":1}\n{\n")]);
     let refused = refusal(folder.path(), parts, &ReadOptions::default(), &ColumnOptions::default());
     assert!(refused.starts_with("b.jsonl:3:"), "{refused}");
 
@@ -154,7 +160,10 @@ fn what_is_wrong_with_a_row_is_named_with_its_file_and_line() {
     let mut rows = TableRows::new(input, &ReadOptions::default(), &typed).unwrap();
     let mut builder = rows.builder(Options::default()).unwrap();
     let error = rows.add_to(&mut builder).unwrap_err();
-    assert_eq!((error.input, error.position.line), (folder.path().join("b.csv").display().to_string(), Some(3)));
+    assert_eq!(
+        (error.input, error.position.line),
+        (folder.path().join("b.csv").display().to_string(), Some(3))
+    );
 }
 
 #[test]
@@ -172,7 +181,8 @@ fn objects_of_all_files_bring_their_columns_with_them() {
 #[test]
 fn pairs_and_forms_that_are_no_rows_are_read_of_one_file() {
     let (_folder, parts) = files(&[("a.csv", b"k,v\na,b\n"), ("b.csv", b"k,v\na,b\n")]);
-    let error = Pairs::new(Input::open_parts("the files", parts).unwrap(), &ReadOptions::default()).err().unwrap();
+    let error =
+        Pairs::new(Input::open_parts("the files", parts).unwrap(), &ReadOptions::default()).err().unwrap();
     assert_eq!(error.to_string(), "the files: found 2 inputs, and csv is read of one");
     let (folder, parts) = files(&[("a.json", b"{\"a\":{\"n\":1}}"), ("b.json", b"{\"b\":{\"n\":1}}")]);
     let refused = refusal(folder.path(), parts, &ReadOptions::default(), &ColumnOptions::default());

@@ -49,8 +49,8 @@ impl NameWords {
     /// Where the name is looked for first.
     #[inline]
     fn hash(self) -> usize {
-        let mixed = (self.head ^ self.tail.rotate_left(29) ^ u64::from(self.len))
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mixed =
+            (self.head ^ self.tail.rotate_left(29) ^ u64::from(self.len)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         (mixed >> 32) as usize
     }
 }
@@ -141,11 +141,27 @@ mod tests {
             (0..1000).map(|i| format!("a column of a long name, number {i}, in the middle")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let few = [
-            "a", "", "ab", "b", "ba", "aaa", "aba", "aab", "baa", "abab", "abba", "ababa", "abbba", "1234567", "12345678",
-            "123456789", "aaaaaaaaaaaaaaaa", "aaaaaaaaabaaaaaaa", "aaaaaaaabaaaaaaaa",
+            "a",
+            "",
+            "ab",
+            "b",
+            "ba",
+            "aaa",
+            "aba",
+            "aab",
+            "baa",
+            "abab",
+            "abba",
+            "ababa",
+            "abbba",
+            "1234567",
+            "12345678",
+            "123456789",
+            "aaaaaaaaaaaaaaaa",
+            "aaaaaaaaabaaaaaaa",
+            "aaaaaaaabaaaaaaaa",
         ];
-        for names in [&few[..], &many, &["x"], &[]]
-        {
+        for names in [&few[..], &many, &["x"], &[]] {
             let schema = schema(names);
             for (place, name) in names.iter().enumerate() {
                 assert_eq!(schema.position(name), Some(place), "{name}");

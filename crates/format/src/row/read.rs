@@ -181,11 +181,7 @@ impl<'r> Row<'r> {
     /// # Panics
     /// When there is no such column.
     #[inline]
-    pub fn lend_text<'t>(
-        &self,
-        column: usize,
-        room: &'t mut TextRoom,
-    ) -> Result<Option<LentText<'t>>, Error>
+    pub fn lend_text<'t>(&self, column: usize, room: &'t mut TextRoom) -> Result<Option<LentText<'t>>, Error>
     where
         'r: 't,
     {

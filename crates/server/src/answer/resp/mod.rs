@@ -20,8 +20,8 @@ use graven_blocks::BlockReader;
 use graven_catalog::TableId;
 use graven_wire::Decoded;
 use graven_wire::resp::{
-    Args, Command, Inline, Invalid, KeyRead, Known, Limits, Refusal, ReplyMode, Request, RequestDecoder, Version,
-    reply,
+    Args, Command, Inline, Invalid, KeyRead, Known, Limits, Refusal, ReplyMode, Request, RequestDecoder,
+    Version, reply,
 };
 
 use super::access::{AccessRefusal, AccessView, Asker};
