@@ -13,7 +13,14 @@ pub fn request(input: &[u8]) {
     let limits = Limits { args_max: 64, arg_bytes_max: 300, request_bytes_max: 1_000, inline_bytes_max: 200 };
     same_in_pieces(input, || {
         let mut decoder = RequestDecoder::new(limits);
-        move |bytes: &[u8]| match decoder.decode(bytes) {
+        move |bytes: &[u8]| {
+            let read = decoder.key_read(bytes);
+            let decoded = decoder.decode(bytes);
+            if let Some((read, consumed)) = read {
+                let Decoded::Message(Request::Command(args), found) = decoded else { panic!("{read:?}") };
+                assert_eq!((Ok(read.into()), consumed), (Command::parse(args), found));
+            }
+            match decoded {
             Decoded::Message(Request::Command(args), consumed) => {
                 let mut again = Vec::new();
                 command::encode(&mut again, args.collect::<Vec<_>>());
@@ -24,6 +31,7 @@ pub fn request(input: &[u8]) {
                 Decoded::Message(Some(understood(inline.to_args(&mut Vec::new()))), consumed)
             }
             other => other.map(|_| None),
+            }
         }
     });
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use graven_ingest::{
-    Cause, Compression, Content, Error, LikelyFields, ParquetProblem, RdbFault, RedisProblem, Role,
+    Cause, Compression, Content, Error, Format, LikelyFields, ParquetProblem, RdbFault, RedisProblem, Role,
 };
 
 use crate::column_list::{self, ColumnList};
@@ -199,9 +199,15 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
             format!("--comment '{prefix}'"),
         )),
         Cause::Stream { .. } => words("name the path of a file"),
+        Cause::SeveralInputs { format: Format::Csv | Format::Tsv | Format::Jsonl, .. } => {
+            words("make rows of all with `--columns '*'`, join them into one, or make a table of each")
+        }
         Cause::SeveralInputs { .. } => words("join them into one, or make a table of each"),
         Cause::KeyUndecided { likely: Some(likely), .. } => {
             flags(&format!("--key {}", column_list::word(likely)), "say which it is, as with")
+        }
+        Cause::FileDiffers { .. } => {
+            words("name the columns that all have with `--columns`, or make a table of each")
         }
         Cause::KeyUndecided { .. } => flags("--key COLUMN", "say it with"),
         Cause::NoMarker { .. } => words("wait for it, or leave out `--require-marker`"),

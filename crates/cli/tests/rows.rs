@@ -298,3 +298,28 @@ fn columns_that_cannot_be_served_are_refused_with_what_to_do() {
         "--duplicates list makes lists of whole values, and --columns rows; leave out one of them",
     );
 }
+
+#[test]
+fn several_files_become_one_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("part-1.csv"), "id,stock\n1,7\n2,8\n").unwrap();
+    fs::write(path("part-2.csv"), "stock,id\n9.50,3\n").unwrap();
+    let (pattern, table) = (path("part-*.csv"), path("all.graven"));
+    let rows = ["--columns", "*", "--key", "id"];
+    let built = run(&[&["build", &pattern, "-o", &table], &rows[..]].concat());
+    assert_eq!(built.status, Some(0), "{}", built.err);
+    assert!(built.out.contains("3 pairs") && built.out.contains("decimal"), "{}", built.out);
+    let got = run(&["get", &table, "2", "3"]);
+    assert_eq!(got.out, "{\"stock\":8}\n{\"stock\":9.50}\n");
+
+    let (first, second) = (path("part-1.csv"), path("part-2.csv"));
+    assert_refused(&["build", &first, &second, "-o", &table], "make rows of all with `--columns '*'`");
+    fs::write(path("part-3.csv"), "id,price\n4,1\n").unwrap();
+    let third = path("part-3.csv");
+    let refused = [&["build", &first, &third, "-o", &table], &rows[..]].concat();
+    assert_refused(&refused, "part-3.csv:1: its columns are others than those of");
+    assert_refused(&refused, "it has no column stock; name the columns that all have with `--columns`");
+    // What was built stays.
+    assert_eq!(run(&["get", &table, "3"]).out, "{\"stock\":9.50}\n");
+}

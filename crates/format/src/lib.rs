@@ -114,7 +114,8 @@ pub use new_file::{NewFile, Unpublished};
 pub use parts::{Encoding, LargeValue, Located};
 pub use piece::{Block, Looked, Piece, Span};
 pub use row::{
-    BASE64_SUFFIX, Column, ColumnType, Field, FieldValue, KeyColumn, Projection, Row, Schema, UnknownType,
+    BASE64_SUFFIX, Column, ColumnType, Field, FieldValue, KeyColumn, LentText, Projection, Row, Schema,
+    TextRoom, UnknownType,
 };
 pub use store::{Storage, Store};
 pub use walk::{Entry, StorePairs};

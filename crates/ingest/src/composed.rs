@@ -106,6 +106,10 @@ impl Rows for ComposedRows {
     fn ignored(&self) -> &[String] {
         self.rows.ignored()
     }
+
+    fn input(&self) -> Option<String> {
+        self.rows.input()
+    }
 }
 
 impl Default for Composition {

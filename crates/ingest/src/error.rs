@@ -145,6 +145,13 @@ pub enum Cause {
         /// How many.
         found: usize,
     },
+    /// A further file of a table has other columns than the first.
+    FileDiffers {
+        /// What people call the first.
+        first: String,
+        /// What is another, as in "it has no column a".
+        how: String,
+    },
     /// Something in a Parquet file.
     Parquet {
         /// Where.
@@ -497,6 +504,9 @@ impl fmt::Display for Cause {
             }
             Self::SeveralInputs { format, found } => {
                 write!(f, "found {found} inputs, and {format} is read of one")
+            }
+            Self::FileDiffers { first, how } => {
+                write!(f, "its columns are others than those of {first}: {how}")
             }
             Self::Parquet { place, problem } => write!(f, "{place}{problem}"),
             Self::NoFiles => f.write_str("there is no file of data in it"),

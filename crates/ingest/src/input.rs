@@ -92,6 +92,11 @@ impl Input {
     /// # Errors
     /// [`Cause::Open`], [`Cause::Directory`], and those of [`Self::from_reader`].
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_metered(path, Arc::default())
+    }
+
+    /// As [`Self::open`]; what is read is counted by `meter`.
+    pub(crate) fn open_metered(path: &Path, meter: Arc<Meter>) -> Result<Self, Error> {
         let name = path.display().to_string();
         let fail = |cause| Fault::new(Position::WHOLE, cause).of(&name);
         let file = File::open(path).map_err(|error| fail(Cause::Open(error)))?;
@@ -100,9 +105,9 @@ impl Input {
             return Err(fail(Cause::Directory));
         }
         let mut input = if about.is_file() {
-            Self { bytes: Some(about.len()), ..Self::from_file(name, file)? }
+            Self { bytes: Some(about.len()), ..Self::from_file(name, file, meter)? }
         } else {
-            Self::from_reader(name, file)?
+            Self::from_metered_reader(name, file, meter)?
         };
         input.path = Some(path.to_owned());
         input.parts = vec![PartFile::new(path)];
@@ -137,7 +142,14 @@ impl Input {
     /// # Errors
     /// [`Cause::Read`] and [`Cause::Compressed`], because its first bytes are read at once.
     pub fn from_reader(name: impl Into<String>, source: impl Read + Send + 'static) -> Result<Self, Error> {
-        let (name, meter) = (name.into(), Arc::new(Meter::default()));
+        Self::from_metered_reader(name.into(), source, Arc::default())
+    }
+
+    fn from_metered_reader(
+        name: String,
+        source: impl Read + Send + 'static,
+        meter: Arc<Meter>,
+    ) -> Result<Self, Error> {
         let fail = |error| Fault::new(Position::WHOLE, Cause::reading(error)).of(&name);
         let mut source: Box<dyn Read + Send> = Box::new(Metered { source, meter: Arc::clone(&meter) });
         let head = read_head(&mut source).map_err(fail)?;
@@ -158,8 +170,7 @@ impl Input {
     }
 
     /// A file, which can be read again where it is not compressed.
-    fn from_file(name: String, file: File) -> Result<Self, Error> {
-        let meter = Arc::new(Meter::default());
+    fn from_file(name: String, file: File, meter: Arc<Meter>) -> Result<Self, Error> {
         // Who goes on to read it says why it cannot be read, and where.
         let head = head_of(&file).unwrap_or_default();
         let compression = Compression::of(&head);

@@ -56,16 +56,20 @@ pub(crate) fn format(input: &Input, options: &ReadOptions) -> Result<Format, Fau
     };
     let what = what.or((format != Format::Json && !options.at.is_empty()).then_some("members"));
     let what = what.or((format == Format::Parquet && options.skip > 0).then_some("skipped lines"));
-    let found = input.parts().len();
-    if found > 1 && format != Format::Parquet {
-        return Err(Fault::new(Position::WHOLE, Cause::SeveralInputs { format, found }));
-    }
     if format == Format::Parquet && (input.path().is_none() || input.compression().is_some()) {
         return Err(Fault::new(Position::WHOLE, Cause::Stream { format }));
     }
     match what {
         Some(what) => Err(Fault::new(Position::WHOLE, Cause::NotForFormat { what, format })),
         None => Ok(format),
+    }
+}
+
+/// Refuses several files where one alone is read.
+pub(crate) fn is_one(input: &Input, format: Format) -> Result<(), Fault> {
+    match input.parts().len() {
+        found @ 2.. => Err(Fault::new(Position::WHOLE, Cause::SeveralInputs { format, found })),
+        _ => Ok(()),
     }
 }
 

@@ -57,6 +57,7 @@ mod csv;
 mod data;
 mod error;
 mod format;
+mod further_files;
 mod input;
 mod json;
 mod judge;

@@ -90,6 +90,9 @@ impl Pairs {
         let (name, meter, compression) = (input.name().to_owned(), input.meter(), input.compression());
         let open = || {
             let format = judge::format(&input, options)?;
+            if format != Format::Parquet {
+                judge::is_one(&input, format)?;
+            }
             let is_plain = format == Format::Data
                 && !options.trim
                 && skipped == 0

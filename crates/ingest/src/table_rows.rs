@@ -1,6 +1,7 @@
 //! The rows of an input for a table with columns: a key, and a field for each column that is
 //! wanted.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use graven_format::{ColumnType, FieldInput, Options, RowBuilder};
@@ -11,6 +12,7 @@ use crate::compressed::Compression;
 use crate::csv::{CsvReader, CsvRows};
 use crate::error::{Cause, Error, Fault, LikelyColumns, LikelyFields, Position};
 use crate::format::Format;
+use crate::further_files::{FileSource, FirstFile, FurtherFiles, OpenedFile, is_chained};
 use crate::input::{Input, Meter};
 use crate::json::{DocumentTexts, LineTexts, ObjectRows, Texts};
 use crate::judge::{self, FirstRows};
@@ -70,10 +72,12 @@ pub struct TableRows {
     are_keys_numbers: bool,
     /// Whether the input declares what its columns hold.
     is_typed: bool,
+    /// The files behind the one that is read.
+    further: Option<FurtherFiles>,
 }
 
 /// What rows come from.
-enum RowSource {
+pub(crate) enum RowSource {
     /// A key and all columns.
     Rows(Box<dyn Rows>),
     /// Objects, whose fields may be others from line to line.
@@ -83,18 +87,20 @@ enum RowSource {
 }
 
 /// The columns of a csv or tsv that are wanted.
-struct ChosenColumns {
-    key: String,
+pub(crate) struct ChosenColumns {
+    pub(crate) key: String,
     key_position: usize,
-    names: Vec<String>,
-    /// The key first.
-    places: Vec<usize>,
-    ignored: Vec<String>,
+    pub(crate) names: Vec<String>,
+    /// The key first; none where there is no row.
+    pub(crate) places: Vec<usize>,
+    pub(crate) ignored: Vec<String>,
     declared: Option<DeclaredTypes>,
+    /// Whether the first row has their names.
+    has_header: bool,
 }
 
 /// What an input with a schema says of its columns.
-struct DeclaredTypes {
+pub(crate) struct DeclaredTypes {
     /// Of each column that is wanted; none of one that is text all the same.
     columns: Vec<Option<ColumnType>>,
     is_key_number: bool,
@@ -109,10 +115,31 @@ impl TableRows {
     /// lists the reasons.
     pub fn new(mut input: Input, read: &ReadOptions, columns: &ColumnOptions) -> Result<Self, Error> {
         let skipped = input.skip_lines(read.skip)?;
-        let (name, meter, compression) = (input.name().to_owned(), input.meter(), input.compression());
-        let opened = open(input, read, columns);
-        let (format, reader, chosen) = opened
-            .map_err(|fault| stopped_or(fault, &meter).behind(skipped).of_compressed(&name, compression))?;
+        let (mut name, meter, compression) = (input.name().to_owned(), input.meter(), input.compression());
+        let mut parts = VecDeque::from(input.parts().to_vec());
+        let opened = open(input, read, columns, None);
+        let (format, reader, chosen) = opened.map_err(|fault| {
+            let fault = stopped_or(fault, &meter).behind(skipped);
+            match parts.front() {
+                // A line is one of the first file.
+                Some(first) if parts.len() > 1 && fault.position.line.is_some() => {
+                    fault.in_input(&first.path.display().to_string())
+                }
+                _ => fault,
+            }
+            .of_compressed(&name, compression)
+        })?;
+        let mut further = None;
+        if parts.len() > 1 && is_chained(format) {
+            name = parts.pop_front().map(|part| part.path.display().to_string()).unwrap_or_default();
+            let first = FirstFile::new(&name, format, &chosen, columns);
+            let read = ReadOptions { header: Some(chosen.has_header), ..read.clone() };
+            let read = if format == Format::Jsonl { ReadOptions { header: None, ..read } } else { read };
+            let files =
+                FurtherFiles { parts, read, columns: columns.clone(), first, meter: Arc::clone(&meter) };
+            files.check()?;
+            further = Some(files);
+        }
         let ChosenColumns { key, key_position, names, ignored, declared, .. } = chosen;
         let is_same = |one: &str, other: &str| match format {
             Format::Deb822 => one.eq_ignore_ascii_case(other),
@@ -137,6 +164,7 @@ impl TableRows {
             ignored,
             are_keys_numbers: declared.as_ref().is_none_or(|declared| declared.is_key_number),
             is_typed: declared.is_some(),
+            further,
         })
     }
 
@@ -169,12 +197,33 @@ impl TableRows {
         Ok(builder)
     }
 
-    /// Adds all rows that are left to a table that is being built, by a builder of
+    /// Adds all rows that are left, of all files, to a table that is being built, by a builder of
     /// [`Self::builder`].
     ///
     /// # Errors
     /// The first row that cannot be read, or [`Cause::Table`] when the builder does not take it.
     pub fn add_to(&mut self, builder: &mut RowBuilder) -> Result<(), Error> {
+        loop {
+            self.add_file_to(builder)?;
+            let Some(opened) = self.further.as_mut().and_then(|further| further.open_next()) else { break };
+            let OpenedFile { name, compression, skipped, source } = opened?;
+            (self.name, self.compression, self.skipped) = (name, compression, skipped);
+            match (&mut self.reader, source) {
+                (RowSource::Objects(objects), FileSource::Texts(texts)) => objects.go_on_with(texts),
+                (_, FileSource::Texts(_)) => {}
+                (reader, FileSource::Rows(rows, ignored)) => {
+                    *reader = rows;
+                    let further = ignored.into_iter().filter(|name| !self.ignored.contains(name));
+                    let further: Vec<String> = further.collect();
+                    self.ignored.extend(further);
+                }
+            }
+        }
+        builder.key_is_number(self.are_keys_numbers && builder.rows() > 0);
+        Ok(())
+    }
+
+    fn add_file_to(&mut self, builder: &mut RowBuilder) -> Result<(), Error> {
         let Self { reader, columns, are_keys_numbers, is_typed, .. } = self;
         let added = match reader {
             RowSource::Rows(rows) => {
@@ -193,9 +242,7 @@ impl TableRows {
         added.map_err(|fault| {
             let fault = stopped_or(fault, &self.meter).behind(self.skipped);
             fault.of_compressed(&self.name, self.compression)
-        })?;
-        builder.key_is_number(self.are_keys_numbers && builder.rows() > 0);
-        Ok(())
+        })
     }
 
     fn fail(&self, position: Position, cause: Cause) -> Error {
@@ -237,23 +284,31 @@ pub(crate) fn is_whole_number(key: &[u8]) -> bool {
     is_spelled && digits.len() <= 15
 }
 
-fn open(
+/// The form of an input of rows.
+pub(crate) fn form_of(input: &Input, read: &ReadOptions) -> Result<Format, Fault> {
+    let key = read.key.clone().or_else(|| Some(KeyColumns::from("1")));
+    let asks = ReadOptions { key, ..read.clone() };
+    match judge::format(input, read)? {
+        // Where the name says nothing, columns are asked for all the same.
+        Format::Data => judge::format(input, &asks),
+        format => Ok(format),
+    }
+}
+
+/// Opens an input; `first` is the file that it is a further one to.
+pub(crate) fn open(
     input: Input,
     read: &ReadOptions,
     columns: &ColumnOptions,
+    first: Option<&FirstFile>,
 ) -> Result<(Format, RowSource, ChosenColumns), Fault> {
-    let key = read.key.clone().or_else(|| Some(KeyColumns::from("1")));
-    let asks = ReadOptions { key, ..read.clone() };
-    let format = match judge::format(&input, read)? {
-        Format::Data => {
-            // Where the name says nothing, columns are asked for all the same.
-            judge::format(&input, &asks)?
-        }
-        format => format,
-    };
+    let format = form_of(&input, read)?;
+    if !is_chained(format) && format != Format::Parquet {
+        judge::is_one(&input, format)?;
+    }
     let (reader, chosen) = match format {
-        Format::Csv => csv(input, read, columns)?,
-        Format::Tsv => tsv(input, read, columns)?,
+        Format::Csv => csv(input, read, columns, first)?,
+        Format::Tsv => tsv(input, read, columns, first)?,
         Format::Jsonl | Format::Json => objects(format, input, read, columns)?,
         Format::Deb822 => stanzas(input, read, columns)?,
         #[cfg(feature = "parquet")]
@@ -280,6 +335,7 @@ fn csv(
     input: Input,
     read: &ReadOptions,
     columns: &ColumnOptions,
+    first: Option<&FirstFile>,
 ) -> Result<(RowSource, ChosenColumns), Fault> {
     let delimiter = read.delimiter.unwrap_or(b',');
     let first_rows = FirstRows::of_csv(&input, delimiter, read);
@@ -295,8 +351,9 @@ fn csv(
     };
     let mut cells: Vec<String> = row.cells().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
     first_rows.widen(&mut cells, read);
-    let (chosen, has_header) = ChosenColumns::of(&cells, row.line(), &first_rows, read, columns)?;
-    let rows = CsvRows::new(csv_reader, chosen.places.clone(), cells.len(), !has_header, Vec::new(), read);
+    let chosen = ChosenColumns::of(&cells, row.line(), &first_rows, read, columns, first)?;
+    let (places, is_row) = (chosen.places.clone(), !chosen.has_header);
+    let rows = CsvRows::new(csv_reader, places, cells.len(), is_row, Vec::new(), read);
     Ok((RowSource::Rows(Composition::of_key(read).of(Box::new(rows))), chosen))
 }
 
@@ -304,19 +361,20 @@ fn tsv(
     input: Input,
     read: &ReadOptions,
     columns: &ColumnOptions,
+    first: Option<&FirstFile>,
 ) -> Result<(RowSource, ChosenColumns), Fault> {
     let first_rows = FirstRows::of_tsv(&input, read);
     let mut lines = LineReader::new(input.into_reader(), tsv::LINE_BYTES_MAX, read.comment.clone());
-    let (mut chosen, mut has_header, mut width) = (ChosenColumns::nothing(), true, 0);
+    let (mut chosen, mut width) = (ChosenColumns::nothing(), 0);
     if lines.advance()? {
         let (number, text) = lines.line();
         let name = |name| String::from_utf8_lossy(name).into_owned();
         let mut cells: Vec<String> = text.split(|&byte| byte == b'\t').map(name).collect();
         first_rows.widen(&mut cells, read);
-        (chosen, has_header) = ChosenColumns::of(&cells, number, &first_rows, read, columns)?;
+        chosen = ChosenColumns::of(&cells, number, &first_rows, read, columns, first)?;
         width = cells.len();
     }
-    let rows = TsvRows::of_columns(lines, width, chosen.places.clone(), !has_header, read);
+    let rows = TsvRows::of_columns(lines, width, chosen.places.clone(), !chosen.has_header, read);
     Ok((RowSource::Rows(Composition::of_key(read).of(Box::new(rows))), chosen))
 }
 
@@ -337,7 +395,7 @@ fn objects(
         let has_names = texts.are_members() && read.key.is_none();
         (Box::new(texts), has_names)
     } else {
-        (Box::new(LineTexts::new(input.into_reader(), read)), false)
+        (lines_of(input, read), false)
     };
     let keys = match &read.key {
         Some(keys) => keys.0.clone(),
@@ -355,8 +413,14 @@ fn objects(
         places: Vec::new(),
         ignored: Vec::new(),
         declared: None,
+        has_header: false,
     };
     Ok((RowSource::Objects(Box::new(rows)), chosen))
+}
+
+/// The lines of a jsonl.
+pub(crate) fn lines_of(input: Input, read: &ReadOptions) -> Box<dyn Texts> {
+    Box::new(LineTexts::new(input.into_reader(), read))
 }
 
 fn stanzas(
@@ -425,6 +489,7 @@ fn parquet(
             columns: places.iter().map(|&column| dataset.column_type(column)).collect(),
             is_key_number,
         }),
+        has_header: true,
         places: keys.into_iter().chain(places).collect(),
     };
     let rows = dataset.rows(&chosen.places, chosen.ignored.clone(), read)?;
@@ -435,17 +500,18 @@ impl ChosenColumns {
     /// The columns of an input without a row.
     fn nothing() -> Self {
         let (key, names, places, ignored) = ("key".into(), Vec::new(), Vec::new(), Vec::new());
-        Self { key, key_position: 0, names, places, ignored, declared: None }
+        Self { key, key_position: 0, names, places, ignored, declared: None, has_header: true }
     }
 
-    /// The columns that are wanted of a first row, and whether it is their names.
+    /// The columns that are wanted of a first row, in the order of the first file where this is a further one.
     fn of(
         cells: &[String],
         line: u64,
         first_rows: &FirstRows,
         read: &ReadOptions,
         columns: &ColumnOptions,
-    ) -> Result<(Self, bool), Fault> {
+        first_file: Option<&FirstFile>,
+    ) -> Result<Self, Fault> {
         let fail = |cause| Fault::new(Position::line(line), cause);
         let has_header = read.header.unwrap_or(true);
         if read.header.is_none() && !first_rows.begin_with_names() && !asks_by_name(read, columns) {
@@ -484,8 +550,12 @@ impl ChosenColumns {
             ignored: ignored.map(|column| name(&column)).collect(),
             places: keys.into_iter().chain(places).collect(),
             declared: None,
+            has_header,
         };
-        Ok((chosen, has_header))
+        match first_file {
+            Some(first_file) => first_file.arrange(chosen).map_err(fail),
+            None => Ok(chosen),
+        }
     }
 }
 

@@ -39,8 +39,9 @@ pub(crate) struct Arguments {
     /// Also an object as `s3://BUCKET/KEY`, `gs://`, `az://` or `https://`, or all below a URL that ends with a slash; these are
     /// downloaded first.
     ///
-    /// Of Parquet also several files, patterns such as 'part-*.parquet', and folders: all files in them but those
-    /// whose names begin with _ or a point; a folder named as dt=2026-11-27 is a column.
+    /// Of Parquet, and of a csv, tsv or jsonl with --columns, also several files and patterns such as 'part-*.csv'. Of
+    /// Parquet also folders: all files in them but those whose names begin with _ or a point; a folder named as
+    /// dt=2026-11-27 is a column.
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     /// Where to write [default: INPUT with the extension .graven]

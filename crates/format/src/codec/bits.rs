@@ -41,6 +41,11 @@ pub(crate) fn load(bytes: &[u8], at: usize) -> u64 {
 #[cold]
 #[inline(never)]
 fn load_last(bytes: &[u8], at: usize) -> u64 {
+    // What values and rows end with is read here, and few have fewer than 8 bytes.
+    if let Some(last) = bytes.last_chunk() {
+        let passed = at.saturating_sub(bytes.len() - 8).min(8) as u32;
+        return u64::from_le_bytes(*last).unbounded_shr(8 * passed);
+    }
     let rest = bytes.get(at..).unwrap_or_default();
     rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
 }

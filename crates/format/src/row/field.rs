@@ -9,6 +9,7 @@ use super::number::{
 };
 use super::read::damaged;
 use super::schema::{Coding, Column, Schema, TextCode};
+use super::text::{LentText, TextRoom};
 use super::time::{ParsedTime, parse_date, parse_time, write_date, write_time};
 use super::types::{ColumnType, TimeForm};
 use crate::error::Error;
@@ -279,16 +280,16 @@ impl<'r> Field<'r> {
     ///
     /// # Errors
     /// [`Error::Row`] when its bytes are damaged.
-    #[inline]
-    pub fn lend_text<'t>(&self, room: &'t mut Vec<u8>) -> Result<Option<&'t [u8]>, Error>
+    pub fn lend_text<'t>(&self, room: &'t mut TextRoom) -> Result<Option<LentText<'t>>, Error>
     where
         'r: 't,
     {
         if let FieldContent::Bytes(text) = self.content {
-            return Ok(Some(text));
+            return Ok(Some(LentText::new(text, text.len())));
         }
-        room.clear();
-        Ok(self.write_text(room)?.then_some(room))
+        let text = &mut room.long;
+        text.clear();
+        Ok(self.write_text(text)?.then_some(LentText::new(text, text.len())))
     }
 
     /// Appends it as JSON: `null` where it has no value, bytes in base64.

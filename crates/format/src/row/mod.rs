@@ -9,6 +9,7 @@ mod names;
 pub(crate) mod number;
 mod read;
 pub(crate) mod schema;
+mod text;
 pub(crate) mod time;
 pub(crate) mod types;
 
@@ -16,4 +17,5 @@ pub use field::{Field, FieldValue};
 pub use json::BASE64_SUFFIX;
 pub use read::{Projection, Row};
 pub use schema::{Column, KeyColumn, Schema};
+pub use text::{LentText, TextRoom};
 pub use types::{ColumnType, UnknownType};

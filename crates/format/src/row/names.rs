@@ -2,29 +2,90 @@
 
 use super::schema::Column;
 
-/// No column.
-const NONE: u16 = u16::MAX;
-
 /// The places of columns by their names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ColumnNames {
     /// A power of two of them.
-    slots: Vec<u16>,
+    slots: Vec<NameSlot>,
+}
+
+/// What tells a name from others: all of one that has no more than 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct NameWords {
+    /// Its first and its last eight bytes, which overlap where it has fewer than 16.
+    head: u64,
+    tail: u64,
+    len: u32,
+}
+
+/// Names above this length are compared byte by byte besides.
+const WORDS_BYTES_MAX: usize = 16;
+
+#[derive(Clone, Copy, Debug)]
+struct NameSlot {
+    words: NameWords,
+    place: u16,
+}
+
+impl NameSlot {
+    /// No name has such a length.
+    const EMPTY: Self = Self { words: NameWords { head: 0, tail: 0, len: u32::MAX }, place: u16::MAX };
+}
+
+impl NameWords {
+    #[inline]
+    fn of(name: &[u8]) -> Self {
+        let len = name.len();
+        let (head, tail) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+            _ => {
+                let word = short_word(name);
+                (word, word)
+            }
+        };
+        Self { head, tail, len: u32::try_from(len).unwrap_or(u32::MAX - 1) }
+    }
+
+    /// Where the name is looked for first.
+    #[inline]
+    fn hash(self) -> usize {
+        let mixed =
+            (self.head ^ self.tail.rotate_left(29) ^ u64::from(self.len)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed >> 32) as usize
+    }
+}
+
+/// Another word for each name of fewer than eight bytes that has the same length.
+#[inline]
+fn short_word(name: &[u8]) -> u64 {
+    match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        (Some(head), Some(tail)) => {
+            u64::from(u32::from_le_bytes(*head)) | u64::from(u32::from_le_bytes(*tail)) << 32
+        }
+        _ => match name {
+            [] => 0,
+            _ => {
+                let byte = |i: usize| u64::from(name[i]);
+                byte(0) | byte(name.len() / 2) << 8 | byte(name.len() - 1) << 16
+            }
+        },
+    }
 }
 
 impl ColumnNames {
     /// Those of `columns`, at most 2^15; `None` where two have the same name.
     pub(crate) fn of(columns: &[Column]) -> Option<Self> {
-        let mut names = Self { slots: vec![NONE; (columns.len() * 2).next_power_of_two()] };
+        let mut names = Self { slots: vec![NameSlot::EMPTY; (columns.len() * 2).next_power_of_two()] };
         for (place, column) in columns.iter().enumerate() {
-            let mut at = names.first(column.name.as_bytes());
-            while names.slots[at] != NONE {
-                if columns[usize::from(names.slots[at])].name == column.name {
+            let words = NameWords::of(column.name.as_bytes());
+            let mut at = names.first(words);
+            while names.slots[at].words != NameSlot::EMPTY.words {
+                if columns[usize::from(names.slots[at].place)].name == column.name {
                     return None;
                 }
                 at = names.next(at);
             }
-            names.slots[at] = place as u16;
+            names.slots[at] = NameSlot { words, place: place as u16 };
         }
         Some(names)
     }
@@ -32,29 +93,26 @@ impl ColumnNames {
     /// The place among `columns`, which are those that it was made of, of the one that is called `name`.
     #[inline]
     pub(crate) fn find(&self, name: &[u8], columns: &[Column]) -> Option<usize> {
-        let mut at = self.first(name);
+        let words = NameWords::of(name);
+        let mut at = self.first(words);
         loop {
-            let place = usize::from(*self.slots.get(at)?);
-            // That of no column is none of them.
-            if columns.get(place)?.name.as_bytes() == name {
+            let slot = self.slots.get(at)?;
+            let place = usize::from(slot.place);
+            if slot.words == words
+                && (name.len() <= WORDS_BYTES_MAX || columns.get(place)?.name.as_bytes() == name)
+            {
                 return Some(place);
+            }
+            if slot.words == NameSlot::EMPTY.words {
+                return None;
             }
             at = self.next(at);
         }
     }
 
-    /// Where a name is looked for first: by its length, its first and its last eight bytes.
     #[inline]
-    fn first(&self, name: &[u8]) -> usize {
-        let word = |bytes: &[u8]| {
-            let mut word = [0; 8];
-            word[..bytes.len()].copy_from_slice(bytes);
-            u64::from_le_bytes(word)
-        };
-        let head = word(&name[..name.len().min(8)]);
-        let tail = word(&name[name.len() - name.len().min(8)..]);
-        let mixed = (head ^ tail.rotate_left(29) ^ name.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        ((mixed >> 32) as usize) & self.slots.len().wrapping_sub(1)
+    fn first(&self, words: NameWords) -> usize {
+        words.hash() & self.slots.len().wrapping_sub(1)
     }
 
     #[inline]
@@ -82,9 +140,28 @@ mod tests {
         let many: Vec<String> =
             (0..1000).map(|i| format!("a column of a long name, number {i}, in the middle")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        for names in
-            [&["a", "", "ab", "b", "ba", "aaaaaaaaaaaaaaaa", "aaaaaaaabaaaaaaaa"][..], &many, &["x"], &[]]
-        {
+        let few = [
+            "a",
+            "",
+            "ab",
+            "b",
+            "ba",
+            "aaa",
+            "aba",
+            "aab",
+            "baa",
+            "abab",
+            "abba",
+            "ababa",
+            "abbba",
+            "1234567",
+            "12345678",
+            "123456789",
+            "aaaaaaaaaaaaaaaa",
+            "aaaaaaaaabaaaaaaa",
+            "aaaaaaaabaaaaaaaa",
+        ];
+        for names in [&few[..], &many, &["x"], &[]] {
             let schema = schema(names);
             for (place, name) in names.iter().enumerate() {
                 assert_eq!(schema.position(name), Some(place), "{name}");

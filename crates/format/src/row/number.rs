@@ -106,8 +106,118 @@ pub(crate) fn parse_float(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// Bytes of a short text, and of what may be copied for one.
+pub(super) const SHORT_BYTES: usize = 32;
+
+/// Room for the text of a number of at most 16 digits; behind the text lies what was left there.
+#[derive(Clone, Debug)]
+pub(super) struct ShortText {
+    /// A sign, 16 digits, the point, and 16 digits that are written at once even where fewer count.
+    bytes: [u8; 48],
+}
+
+impl Default for ShortText {
+    fn default() -> Self {
+        Self { bytes: [0; 48] }
+    }
+}
+
+/// The digits of a number below 10^8, one a byte, the first in the lowest: parted into halves, pairs and digits, all halves and
+/// all pairs at once. 10486 / 2^20 and 103 / 2^10 are a hundredth and a tenth, exact for numbers below 10^4 and 10^2.
+#[inline]
+fn eight_digits(number: u64) -> u64 {
+    let high = number / 10_000;
+    let fours = high | (number - high * 10_000) << 32;
+    let hundreds = (fours * 10_486) >> 20 & 0x0000_007F_0000_007F;
+    let pairs = hundreds | (fours - hundreds * 100) << 16;
+    let tens = (pairs * 103) >> 10 & 0x000F_000F_000F_000F;
+    tens | (pairs - tens * 10) << 8
+}
+
+/// Writes `$digits`, as many as the word has bytes, behind the sign, the point before the last `behind` of them, which are fewer.
+/// Returns where the text ends.
+macro_rules! place_digits {
+    ($name:ident, $word:ty) => {
+        #[inline]
+        fn $name(&mut self, start: usize, digits: $word, behind: usize, form: NumberForm) -> usize {
+            const BYTES: usize = size_of::<$word>();
+            let text = digits | <$word>::MAX / 0xFF * 0x30;
+            let leading = (digits.trailing_zeros() as usize / 8).min(BYTES - 1 - behind);
+            let whole = text >> (8 * leading);
+            let end = start + BYTES - behind - leading;
+            self.bytes[start..start + BYTES].copy_from_slice(&whole.to_le_bytes());
+            let mut kept = behind;
+            if form != NumberForm::Digits {
+                kept = behind.saturating_sub(digits.leading_zeros() as usize / 8);
+                if kept == 0 && form != NumberForm::JavaScript {
+                    self.bytes[end..end + 2].copy_from_slice(b".0");
+                    return end + 2;
+                }
+            }
+            if kept == 0 {
+                return end;
+            }
+            self.bytes[end] = b'.';
+            let fraction = text >> (8 * (BYTES - behind));
+            self.bytes[end + 1..end + 1 + BYTES].copy_from_slice(&fraction.to_le_bytes());
+            end + 1 + kept
+        }
+    };
+}
+
+impl ShortText {
+    place_digits!(place_8, u64);
+    place_digits!(place_16, u128);
+
+    /// Writes `magnitude` / 10^`digits`, never with an exponent. Returns its length, or `None` where it is not short.
+    #[inline]
+    pub(super) fn write(
+        &mut self,
+        is_negative: bool,
+        magnitude: u64,
+        digits: u8,
+        form: NumberForm,
+    ) -> Option<usize> {
+        const EIGHT: u64 = POWERS[8];
+        let behind = usize::from(digits);
+        self.bytes[0] = b'-';
+        let start = usize::from(is_negative);
+        if magnitude < EIGHT && behind < 8 {
+            return Some(self.place_8(start, eight_digits(magnitude), behind, form));
+        }
+        if magnitude < POWERS[16] && behind < 16 {
+            let high = magnitude / EIGHT;
+            let low = eight_digits(magnitude - high * EIGHT);
+            let digits = u128::from(eight_digits(high)) | u128::from(low) << 64;
+            return Some(self.place_16(start, digits, behind, form));
+        }
+        None
+    }
+
+    /// Writes `true` or `false`, and returns its length.
+    #[inline]
+    pub(super) fn write_bool(&mut self, is_true: bool) -> usize {
+        self.bytes[..8].copy_from_slice(if is_true { b"true    " } else { b"false   " });
+        5 - usize::from(is_true)
+    }
+
+    /// All of the room.
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Appends the first `len` bytes.
+    #[inline]
+    fn append(&self, len: usize, out: &mut Vec<u8>) {
+        let end = out.len() + len;
+        out.extend_from_slice(&self.bytes[..SHORT_BYTES]);
+        out.truncate(end);
+    }
+}
+
 pub(crate) fn write_int(number: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    write_scaled(number, 0, NumberForm::Digits, out);
 }
 
 pub(crate) fn write_uint(number: u64, out: &mut Vec<u8>) {
@@ -116,6 +226,15 @@ pub(crate) fn write_uint(number: u64, out: &mut Vec<u8>) {
 
 /// Writes `mantissa` / 10^`digits`, never with an exponent.
 pub(crate) fn write_scaled(mantissa: i64, digits: u8, form: NumberForm, out: &mut Vec<u8>) {
+    let mut short = ShortText::default();
+    match short.write(mantissa < 0, mantissa.unsigned_abs(), digits, form) {
+        Some(len) => short.append(len, out),
+        None => write_long(mantissa, digits, form, out),
+    }
+}
+
+#[inline(never)]
+fn write_long(mantissa: i64, digits: u8, form: NumberForm, out: &mut Vec<u8>) {
     let power = POWERS[usize::from(digits.min(DIGITS_MAX))];
     let magnitude = mantissa.unsigned_abs();
     if mantissa < 0 {
@@ -349,6 +468,36 @@ mod tests {
             assert_eq!(scaled(mantissa, digits, NumberForm::Digits), fixed);
             assert_eq!(scaled(mantissa, digits, NumberForm::JavaScript), whole);
             assert_eq!(scaled(mantissa, digits, NumberForm::Python), point);
+        }
+    }
+
+    #[test]
+    fn a_number_has_one_text_however_long_it_is() {
+        let forms = [NumberForm::Digits, NumberForm::JavaScript, NumberForm::Python, NumberForm::Rust];
+        let mut magnitudes: Vec<i64> = vec![0, 7, 1 << 40, 999_999_999_999, i64::MAX];
+        for power in POWERS {
+            let power = power.cast_signed();
+            magnitudes.extend([power, power - 1, power + 1, power / 7 * 10, power.saturating_mul(3)]);
+        }
+        let mut short = 0;
+        for mantissa in magnitudes.iter().flat_map(|&magnitude| [magnitude, -magnitude]) {
+            for (digits, form) in (0..=DIGITS_MAX).flat_map(|digits| forms.map(|form| (digits, form))) {
+                let mut long = Vec::new();
+                write_long(mantissa, digits, form, &mut long);
+                let expected = String::from_utf8(long).unwrap();
+                assert_eq!(scaled(mantissa, digits, form), expected);
+                let mut text = ShortText::default();
+                text.bytes.fill(b'#');
+                if let Some(len) = text.write(mantissa < 0, mantissa.unsigned_abs(), digits, form) {
+                    assert_eq!(text.bytes()[..len], *expected.as_bytes());
+                    short += 1;
+                }
+            }
+        }
+        assert!(short > 5000, "{short} are short");
+        for number in (0..100_000_000).step_by(9973) {
+            assert_eq!(scaled(number, 0, NumberForm::Digits), number.to_string());
+            assert_eq!(scaled(-number - 1, 0, NumberForm::Digits), (-number - 1).to_string());
         }
     }
 

@@ -5,8 +5,10 @@ use std::fmt;
 use super::bits;
 use super::field::{Field, FieldContent};
 use super::json;
+use super::number::ShortText;
 use super::schema::{Absent, Coding, Column, Schema};
-use super::types::ColumnType;
+use super::text::{LentText, TextRoom};
+use super::types::{ColumnType, NumberForm};
 use crate::error::{Error, Problem};
 
 /// A row: the value of a key in a table with columns. It borrows the value, and decodes of it what
@@ -156,6 +158,66 @@ impl<'r> Row<'r> {
         }
     }
 
+    /// The text of the field of a column as it was given, by the column's place; `None` where it has no value. The same
+    /// as [`Field::lend_text`], in one step where the text is short.
+    ///
+    /// ```
+    /// # use graven_format::{FieldInput, Options, RowBuilder, TextRoom};
+    /// # let mut builder = RowBuilder::new("sku", Options::default());
+    /// # builder.column("price", None)?;
+    /// # builder.add(b"A-1", &[FieldInput::Number("12.50")])?;
+    /// # let (store, _) = builder.finish()?;
+    /// # let mut value = Vec::new();
+    /// # store.get(b"A-1", &mut value)?;
+    /// let mut room = TextRoom::default();
+    /// let price = store.row(&value)?.lend_text(0, &mut room)?.expect("it has a value");
+    /// assert_eq!(price.bytes(), b"12.50");
+    /// # Ok::<(), graven_format::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Row`] when the row is damaged.
+    ///
+    /// # Panics
+    /// When there is no such column.
+    #[inline]
+    pub fn lend_text<'t>(&self, column: usize, room: &'t mut TextRoom) -> Result<Option<LentText<'t>>, Error>
+    where
+        'r: 't,
+    {
+        let about = &self.schema.columns[column];
+        match &about.coding {
+            Coding::Integer { bits, base } => {
+                let number = bits::get(self.bytes, about.at, *bits);
+                if number < about.values_end
+                    && let Some(len) = about.write_short(base.wrapping_add(number), &mut room.short)
+                {
+                    return Ok(Some(LentText::new(room.short.bytes(), len)));
+                }
+            }
+            Coding::Dictionary { bits, entries } => {
+                let number = bits::get(self.bytes, about.at, *bits);
+                if let Some(text) = entries.lend(number as usize) {
+                    return Ok(Some(text));
+                }
+            }
+            _ => {}
+        }
+        self.lend_other_text(column, room)
+    }
+
+    #[inline(never)]
+    fn lend_other_text<'t>(
+        &self,
+        column: usize,
+        room: &'t mut TextRoom,
+    ) -> Result<Option<LentText<'t>>, Error>
+    where
+        'r: 't,
+    {
+        self.field(column)?.lend_text(room)
+    }
+
     /// All fields, in the order of the columns.
     pub fn fields(&self) -> impl Iterator<Item = Result<Field<'r>, Error>> {
         let row = *self;
@@ -266,6 +328,24 @@ impl<'r> Row<'r> {
             Some(code) => FieldContent::Coded(&self.schema.codes[code], bytes),
         };
         Ok(Field::new(self.schema, column, content))
+    }
+}
+
+impl Column {
+    /// Writes the text of a number of it and returns its length, where it is short.
+    #[inline]
+    fn write_short(&self, number: u64, text: &mut ShortText) -> Option<usize> {
+        let signed = number.cast_signed();
+        let (is_negative, magnitude) = (signed < 0, signed.unsigned_abs());
+        match self.column_type {
+            ColumnType::Bool => Some(text.write_bool(number != 0)),
+            ColumnType::Int => text.write(is_negative, magnitude, 0, NumberForm::Digits),
+            ColumnType::UInt => text.write(false, number, 0, NumberForm::Digits),
+            ColumnType::Float32 | ColumnType::Float64 | ColumnType::Decimal => {
+                text.write(is_negative, magnitude, self.digits, self.number_form())
+            }
+            _ => None,
+        }
     }
 }
 

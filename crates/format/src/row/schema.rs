@@ -5,7 +5,8 @@ use super::bits::bits_for;
 use super::byte_reader::ByteReader;
 use super::json::{BASE64_SUFFIX, write_string};
 use super::names::ColumnNames;
-use super::number::DIGITS_MAX;
+use super::number::{DIGITS_MAX, SHORT_BYTES};
+use super::text::LentText;
 use super::time::SECOND_DIGITS_MAX;
 use super::types::{ColumnType, NumberForm, TimeForm};
 use crate::codec::{Codec, Decoder, SymbolTable};
@@ -65,6 +66,8 @@ pub struct Column {
     /// of the coding: none where numbers of the coding say it.
     pub(crate) at: usize,
     pub(crate) absent_bits: u32,
+    /// A field of an [`Integer`](Coding::Integer) has a value where its number is below this one.
+    pub(crate) values_end: u64,
     /// What stands before its fields in a JSON object: the name and a colon.
     pub(crate) member: Vec<u8>,
 }
@@ -146,14 +149,17 @@ pub(crate) enum Coding {
 /// Texts, one behind the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Entries {
+    /// Behind the last, where there is one, are [`SHORT_BYTES`] zeros, so that so many bytes may be read of each.
     bytes: Vec<u8>,
     ends: Vec<u32>,
 }
 
 impl Entries {
     pub(crate) fn push(&mut self, text: &[u8]) {
+        self.bytes.truncate(self.ends.last().map_or(0, |&end| end as usize));
         self.bytes.extend_from_slice(text);
         self.ends.push(self.bytes.len() as u32);
+        self.bytes.resize(self.bytes.len() + SHORT_BYTES, 0);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -165,6 +171,14 @@ impl Entries {
         let end = *self.ends.get(i)? as usize;
         let start = i.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
         self.bytes.get(start..end)
+    }
+
+    /// The text of number `i`, and what lies behind it.
+    #[inline]
+    pub(super) fn lend(&self, i: usize) -> Option<LentText<'_>> {
+        let end = *self.ends.get(i)? as usize;
+        let start = i.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        Some(LentText::new(self.bytes.get(start..)?, end.checked_sub(start)?))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
@@ -243,6 +257,7 @@ impl Schema {
             column.member = member(&column.name, column.column_type);
             column.absent_bits =
                 if column.coding.says_absent() { 0 } else { bits_for(column.absent.count()) };
+            column.values_end = column.coding.values_end(column.absent);
             at += (column.absent_bits + column.coding.bits(column.column_type)) as usize;
             if let Coding::Variable { .. } = column.coding {
                 schema.variables.push(i);
@@ -323,6 +338,16 @@ impl Coding {
     /// Whether numbers of it say that there is no value.
     pub(crate) fn says_absent(&self) -> bool {
         matches!(self, Self::Integer { bits: 0..64, .. } | Self::Dictionary { .. })
+    }
+
+    /// Below this number every number of an [`Integer`](Self::Integer) is a value; of what lies above, [`Row`](crate::Row)
+    /// knows more.
+    fn values_end(&self, absent: Absent) -> u64 {
+        match *self {
+            Self::Integer { bits: bits @ 0..64, .. } => (1_u64 << bits).saturating_sub(absent.count()),
+            Self::Integer { .. } if absent == Absent::Never => u64::MAX,
+            _ => 0,
+        }
     }
 
     /// The bits of a dictionary of so many entries.
@@ -560,6 +585,7 @@ impl Column {
             counts,
             at: 0,
             absent_bits: 0,
+            values_end: 0,
             member: Vec::new(),
         })
     }

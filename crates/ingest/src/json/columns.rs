@@ -112,6 +112,11 @@ impl ObjectRows {
         Self { texts, members, separator, key, bytes: Vec::new(), ignored: Vec::new(), types }
     }
 
+    /// Goes on with the objects of another file.
+    pub(crate) fn go_on_with(&mut self, texts: Box<dyn Texts>) {
+        self.texts = texts;
+    }
+
     pub(crate) fn ignored(&self) -> &[String] {
         &self.ignored
     }

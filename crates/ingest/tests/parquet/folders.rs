@@ -67,16 +67,3 @@ fn an_error_in_one_of_several_files_names_it_and_the_row() {
     let error = rows.add_to(&mut builder).unwrap_err();
     assert_eq!(error.to_string(), format!("{}:2: the key is null", second.display()));
 }
-
-#[test]
-fn text_is_read_of_one_file_only() {
-    let folder = tempfile::tempdir().unwrap();
-    let parts: Vec<PartFile> = ["a.csv", "b.csv"]
-        .map(|name| {
-            fs::write(folder.path().join(name), "k,v\na,b\n").unwrap();
-            PartFile::new(folder.path().join(name))
-        })
-        .into();
-    let error = table(parts, &ReadOptions::default(), &ColumnOptions::default()).unwrap_err();
-    assert_eq!(error.to_string(), "the files: found 2 inputs, and csv is read of one");
-}

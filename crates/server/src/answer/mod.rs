@@ -28,7 +28,7 @@ use std::sync::Arc;
 use graven_access::Access;
 use graven_blocks::BlockReader;
 use graven_catalog::{Catalog, Snapshot, TableId, TableState, TableVersion};
-use graven_format::{Builder, Store};
+use graven_format::{Builder, Store, TextRoom};
 use graven_wire::http::{Hosts, Representation};
 
 use crate::clients::Clients;
@@ -98,6 +98,8 @@ pub(crate) struct Responder<'a, R> {
     access: AccessView<'a>,
     /// A key whose escapes were undone, or a command that was typed by hand.
     line: Vec<u8>,
+    /// Room for the text of a field.
+    text: TextRoom,
     options: &'a ServerOptions,
     databases: &'a Databases,
     clients: &'a Clients,
@@ -162,6 +164,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
             http: http::HttpShared::new(options, hosts),
             access: AccessView::new(access, catalog, loop_counters),
             line: Vec::new(),
+            text: TextRoom::default(),
             options,
             databases,
             clients,
@@ -445,7 +448,7 @@ impl<'a, R: BlockReader> Responder<'a, R> {
         if let Err(unavailable) = self.version {
             return self.say_unavailable(unavailable, first, pending, slots, recorder.as_deref_mut());
         }
-        let Self { store, version, lookups, rows, http, line, options, loop_counters, .. } = self;
+        let Self { store, version, lookups, rows, http, text, options, loop_counters, .. } = self;
         let schema = store.schema();
         let Pending { keys, asked } = pending;
         let mut next = keys.len();
@@ -475,10 +478,10 @@ impl<'a, R: BlockReader> Responder<'a, R> {
                     Lookup::Http(lookup) => http.answer(*lookup, answer, &mut slot.out),
                     Lookup::Resp(version) => resp::value_or_null(answer, *version, &mut slot.out),
                     Lookup::Memcached(lookup) => lookup.answer(keys[i], answer, &mut slot.out),
-                    Lookup::Hash(version, lookup) => lookup.answer(None, answer, *version, line, slot),
+                    Lookup::Hash(version, lookup) => lookup.answer(None, answer, *version, text, slot),
                 }
             } else if let Lookup::Hash(version, lookup) = lookup {
-                lookup.answer(schema, answer, *version, line, slot);
+                lookup.answer(schema, answer, *version, text, slot);
             } else {
                 slot.spend(row_cost(schema));
                 let whole = rows.whole(schema, answer);

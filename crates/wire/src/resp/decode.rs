@@ -1,7 +1,7 @@
 //! The server's ear: bytes in, one request out, its arguments still lying where they arrived.
 
 use super::inline::{self, Inline};
-use super::{Invalid, Limits};
+use super::{Invalid, Limits, key_read};
 use crate::Decoded;
 
 /// One request, borrowed from the bytes it was decoded from.
@@ -28,12 +28,21 @@ pub struct RequestDecoder {
     args_count: usize,
     /// Where the arguments begin, after `*N\r\n`.
     args_start: usize,
+    /// No read of a key that is short passes a limit.
+    takes_short_reads: bool,
 }
 
 impl RequestDecoder {
     /// A decoder at the beginning of a connection.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, seen: 0, args_left: 0, args_count: 0, args_start: 0 }
+        let takes_short_reads = key_read::fit(&limits);
+        Self { limits, seen: 0, args_left: 0, args_count: 0, args_start: 0, takes_short_reads }
+    }
+
+    /// Whether the next bytes begin a request, and reads of keys that are short may be taken without a look at the limits.
+    #[inline]
+    pub(super) fn is_between_short_reads(&self) -> bool {
+        self.seen == 0 && self.takes_short_reads
     }
 
     /// What is read next begins with an earlier request than where the last ended.

@@ -43,6 +43,33 @@ pub fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(CRLF);
 }
 
+/// Appends a bulk string of the first `len` of `bytes`. Where these go on far enough behind it, a short one costs no call: a
+/// fixed number of bytes is copied, and what is too much is cut off.
+#[inline]
+pub fn bulk_prefix(out: &mut Vec<u8>, bytes: &[u8], len: usize) {
+    const SHORT: usize = 32;
+    let (Some(text), true) = (bytes.first_chunk::<SHORT>(), len <= SHORT) else {
+        return bulk(out, &bytes[..len]);
+    };
+    // `$32`, two ends of lines and the text.
+    let mut reply = [0; SHORT + 16];
+    let digit = |digit: usize| b'0' + (digit % 10) as u8;
+    let start = if len < 10 {
+        reply[..4].copy_from_slice(&[b'$', digit(len), b'\r', b'\n']);
+        reply[4..4 + SHORT].copy_from_slice(text);
+        4
+    } else {
+        reply[..5].copy_from_slice(&[b'$', digit(len / 10), digit(len), b'\r', b'\n']);
+        reply[5..5 + SHORT].copy_from_slice(text);
+        5
+    };
+    let end = start + len;
+    reply[end..end + 2].copy_from_slice(CRLF);
+    let before = out.len();
+    out.extend_from_slice(&reply);
+    out.truncate(before + end + 2);
+}
+
 /// Appends what stands before a bulk string of `len` bytes; the bytes and [`CRLF`] follow by other means.
 #[inline]
 pub fn bulk_head(out: &mut Vec<u8>, len: usize) {
@@ -119,4 +146,22 @@ fn head(out: &mut Vec<u8>, kind: u8, count: usize) {
     out.push(kind);
     decimal::push(out, count);
     out.extend_from_slice(CRLF);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_bulk_string_is_written_as_a_long_one_whatever_lies_behind_it() {
+        let bytes: Vec<u8> = (0..200).collect();
+        for len in 0..120 {
+            for behind in [0, 1, 31, 32, 80] {
+                let (mut expected, mut found) = (b"before".to_vec(), b"before".to_vec());
+                bulk(&mut expected, &bytes[..len]);
+                bulk_prefix(&mut found, &bytes[..len + behind], len);
+                assert_eq!(found, expected);
+            }
+        }
+    }
 }

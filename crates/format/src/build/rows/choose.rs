@@ -102,6 +102,7 @@ pub(super) fn column(name: &str, said: Option<ColumnType>, seen: &Statistics) ->
         counts,
         at: 0,
         absent_bits: 0,
+        values_end: 0,
         member: Vec::new(),
     }
 }

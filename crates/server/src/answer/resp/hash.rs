@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use graven_blocks::BlockReader;
-use graven_format::{Error, Row, Schema, Store, VALUE_BYTES_MAX};
+use graven_format::{Error, Row, Schema, Store, TextRoom, VALUE_BYTES_MAX};
 use graven_wire::glob::Matcher;
 use graven_wire::resp::{Args, Command, HashPart, HashRead, HashScan, Missing, Refusal, Version, reply};
 
@@ -79,11 +79,11 @@ impl<'i> HashLookup<'i> {
         schema: Option<&Schema>,
         answer: LookupOutcome<'_>,
         version: Version,
-        text: &mut Vec<u8>,
+        text: &mut TextRoom,
         slot: &mut ConnectionSlot,
     ) {
         match self {
-            Self::Field(field) => say(HashPart::Field(field), schema, answer, version, text, slot),
+            Self::Field(field) => say_field(field, schema, answer, version, text, slot),
             Self::Fields(fields) => say(HashPart::Fields(fields), schema, answer, version, text, slot),
         }
     }
@@ -97,7 +97,7 @@ impl RespSession {
         responder: &mut Responder<'_, R>,
         slot: &mut ConnectionSlot,
     ) -> After {
-        let Responder { store, lookups, line, loop_counters, .. } = responder;
+        let Responder { store, lookups, text, loop_counters, .. } = responder;
         let answer = lookups.get(store, read.key);
         if let LookupOutcome::NotYet = answer {
             return After::NotYet;
@@ -119,22 +119,45 @@ impl RespSession {
                 }
             };
         }
-        // The line is of use only while a command is read that was typed by hand, of which nothing is left then.
-        let mut text = std::mem::take(line);
-        say(read.part, store.schema(), answer, self.version, &mut text, slot);
-        *line = text;
+        say(read.part, store.schema(), answer, self.version, text, slot);
         After::Done
     }
 }
 
-/// What is said of a part of a hash; `text` is room for that of a field.
+/// What is said of one field: what `say` says, in one step where all is as it should be.
 #[inline]
+fn say_field(
+    name: &[u8],
+    schema: Option<&Schema>,
+    answer: LookupOutcome<'_>,
+    version: Version,
+    text: &mut TextRoom,
+    slot: &mut ConnectionSlot,
+) {
+    if let (LookupOutcome::Value(row), Some(schema)) = (answer, schema)
+        && let Ok(row) = schema.row(row.bytes())
+        && let Some(column) = column(row, name)
+        && let Ok(field) = row.lend_text(column, text)
+    {
+        match field {
+            Some(field) => reply::bulk_prefix(&mut slot.out, field.with_bytes_behind(), field.len()),
+            None => reply::null(&mut slot.out, version),
+        }
+        text.give_back(KEPT_BYTES);
+        slot.spend(FIELD_COST);
+        return;
+    }
+    say(HashPart::Field(name), schema, answer, version, text, slot);
+}
+
+/// What is said of a part of a hash; `text` is room for that of a field.
+#[inline(never)]
 fn say(
     part: HashPart<'_>,
     schema: Option<&Schema>,
     answer: LookupOutcome<'_>,
     version: Version,
-    text: &mut Vec<u8>,
+    text: &mut TextRoom,
     slot: &mut ConnectionSlot,
 ) {
     let out = &mut slot.out;
@@ -152,9 +175,7 @@ fn say(
                     reply::error(out, DAMAGED);
                 }
             }
-            if text.capacity() > KEPT_BYTES {
-                *text = Vec::new();
-            }
+            text.give_back(KEPT_BYTES);
             let cost = match part {
                 HashPart::Field(_) | HashPart::Exists(_) | HashPart::Length(_) => FIELD_COST,
                 HashPart::Fields(fields) => fields.len() as u64 * FIELD_COST,
@@ -178,7 +199,7 @@ fn say_of_row(
     part: HashPart<'_>,
     row: Row<'_>,
     version: Version,
-    text: &mut Vec<u8>,
+    text: &mut TextRoom,
     out: &mut OutputBuffer,
 ) -> Result<bool, Error> {
     match part {
@@ -207,7 +228,7 @@ fn say_of_whole_row(
     part: HashPart<'_>,
     row: Row<'_>,
     version: Version,
-    text: &mut Vec<u8>,
+    text: &mut TextRoom,
     out: &mut OutputBuffer,
 ) -> Result<(), Error> {
     match part {
@@ -236,11 +257,8 @@ fn say_of_whole_row(
             Ok(())
         }
         HashPart::Length(name) => {
-            text.clear();
-            if let Some(column) = column(row, name) {
-                row.field(column)?.write_text(text)?;
-            }
-            reply::integer(out, integer(text.len()));
+            let text = column(row, name).map(|column| row.lend_text(column, text)).transpose()?.flatten();
+            reply::integer(out, integer(text.map_or(0, |text| text.len())));
             Ok(())
         }
         HashPart::Scan(Ok(HashScan { pattern, without_values })) => {
@@ -296,15 +314,15 @@ fn field_or_null(
     row: Row<'_>,
     column: Option<usize>,
     version: Version,
-    text: &mut Vec<u8>,
+    text: &mut TextRoom,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
     let Some(column) = column else {
         reply::null(out, version);
         return Ok(());
     };
-    match row.field(column)?.lend_text(text)? {
-        Some(text) => reply::bulk(out, text),
+    match row.lend_text(column, text)? {
+        Some(text) => reply::bulk_prefix(out, text.with_bytes_behind(), text.len()),
         None => reply::null(out, version),
     }
     Ok(())
@@ -316,12 +334,11 @@ fn count(row: Row<'_>) -> Result<usize, Error> {
 }
 
 /// Calls `each` with the name and the text of every field that has a value.
-fn each(row: Row<'_>, text: &mut Vec<u8>, mut each: impl FnMut(&[u8], &[u8])) -> Result<(), Error> {
+fn each(row: Row<'_>, text: &mut TextRoom, mut each: impl FnMut(&[u8], &[u8])) -> Result<(), Error> {
     for field in row.fields() {
         let field = field?;
-        text.clear();
-        if field.write_text(text)? {
-            each(field.column().name().as_bytes(), text);
+        if let Some(text) = field.lend_text(text)? {
+            each(field.column().name().as_bytes(), text.bytes());
         }
     }
     Ok(())
@@ -407,12 +424,12 @@ impl RandomFields {
         if self.with_values && version == Version::Resp3 {
             reply::array_head(out, 2);
         }
-        let mut text = Vec::new();
+        let mut text = TextRoom::default();
         let Ok(row) = self.store.row(&self.row) else { return reply::error(out, DAMAGED) };
         reply::bulk(out, row.schema().columns()[column].name().as_bytes());
         if self.with_values {
-            match row.field(column).and_then(|field| field.write_text(&mut text)) {
-                Ok(_) => reply::bulk(out, &text),
+            match row.lend_text(column, &mut text) {
+                Ok(text) => reply::bulk(out, text.map(|text| text.bytes()).unwrap_or_default()),
                 Err(_) => reply::error(out, DAMAGED),
             }
         }
@@ -423,7 +440,7 @@ impl RandomFields {
 pub(super) fn encoding(store: &Store, row: &[u8]) -> Result<&'static [u8], Error> {
     let row = store.row(row)?;
     let mut longest = 0;
-    each(row, &mut Vec::new(), |name, text| longest = longest.max(name.len()).max(text.len()))?;
+    each(row, &mut TextRoom::default(), |name, text| longest = longest.max(name.len()).max(text.len()))?;
     let is_list = count(row)? <= LISTED_FIELDS_MAX && longest <= LISTED_BYTES_MAX;
     Ok(if is_list { b"listpack" } else { b"hashtable" })
 }

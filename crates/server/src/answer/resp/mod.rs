@@ -20,8 +20,8 @@ use graven_blocks::BlockReader;
 use graven_catalog::TableId;
 use graven_wire::Decoded;
 use graven_wire::resp::{
-    Args, Command, Inline, Invalid, Known, Limits, Refusal, ReplyMode, Request, RequestDecoder, Version,
-    reply,
+    Args, Command, Inline, Invalid, KeyRead, Known, Limits, Refusal, ReplyMode, Request, RequestDecoder,
+    Version, reply,
 };
 
 use super::access::{AccessRefusal, AccessView, Asker};
@@ -194,6 +194,18 @@ impl Language for RespSession {
 
     #[inline]
     fn decode<'i>(&mut self, _: &mut DecodeContext<'_, '_>, input: &'i [u8]) -> NextRequest<'i, Self> {
+        if self.is_plain
+            && let Some((read, bytes)) = self.decoder.key_read(input)
+        {
+            let (key, name, lookup) = match read {
+                KeyRead::Value { key } => (key, "get", Lookup::Resp(self.version)),
+                KeyRead::Field { key, field } => {
+                    (key, "hget", Lookup::Hash(self.version, HashLookup::Field(field)))
+                }
+            };
+            self.command = name;
+            return NextRequest::Lookup(key, lookup, self.table, bytes);
+        }
         match self.decoder.decode(input) {
             Decoded::Message(Request::Command(args), bytes) => match Command::parse(args) {
                 Ok(Command::Get { key }) if self.is_plain => {
