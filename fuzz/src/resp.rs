@@ -21,16 +21,16 @@ pub fn request(input: &[u8]) {
                 assert_eq!((Ok(read.into()), consumed), (Command::parse(args), found));
             }
             match decoded {
-            Decoded::Message(Request::Command(args), consumed) => {
-                let mut again = Vec::new();
-                command::encode(&mut again, args.collect::<Vec<_>>());
-                assert_eq!(again, bytes[..consumed], "a command has one spelling");
-                Decoded::Message(Some(understood(args)), consumed)
-            }
-            Decoded::Message(Request::Inline(inline), consumed) => {
-                Decoded::Message(Some(understood(inline.to_args(&mut Vec::new()))), consumed)
-            }
-            other => other.map(|_| None),
+                Decoded::Message(Request::Command(args), consumed) => {
+                    let mut again = Vec::new();
+                    command::encode(&mut again, args.collect::<Vec<_>>());
+                    assert_eq!(again, bytes[..consumed], "a command has one spelling");
+                    Decoded::Message(Some(understood(args)), consumed)
+                }
+                Decoded::Message(Request::Inline(inline), consumed) => {
+                    Decoded::Message(Some(understood(inline.to_args(&mut Vec::new()))), consumed)
+                }
+                other => other.map(|_| None),
             }
         }
     });

@@ -17,7 +17,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     generator: Generator,
     /// Which samples to take
-    #[arg(long, value_delimiter = ',', default_value = "letters,words,digests,decimals,documents,stanzas,pages")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "letters,words,digests,decimals,documents,stanzas,pages"
+    )]
     only: Vec<Sample>,
     /// Print the table as Markdown
     #[arg(long)]

@@ -127,7 +127,7 @@ fn is_parquet(input: &Input) -> bool {
 /// An input that was read, with the builder that has all of it.
 enum ReadInput {
     Pairs(Box<Builder>, Pairs),
-    Rows(Box<RowBuilder>, TableRows),
+    Rows(Box<RowBuilder>, Box<TableRows>),
     Redis(ReadRedis),
 }
 
@@ -171,7 +171,7 @@ impl ReadInput {
         let mut rows = TableRows::new(input, read, columns)?;
         let mut builder = rows.builder(options)?;
         rows.add_to(&mut builder)?;
-        Ok(Self::Rows(Box::new(builder), rows))
+        Ok(Self::Rows(Box::new(builder), Box::new(rows)))
     }
 
     /// Carves it in memory.

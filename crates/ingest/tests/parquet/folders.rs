@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use graven_ingest::{ColumnOptions, Input, PartFile, ReadOptions, TableRows};
+use graven_ingest::{ColumnOptions, Input, PartFile, TableRows};
 
 use crate::support::{key, options, row, table, write, write_as};
 
