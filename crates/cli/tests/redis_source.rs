@@ -50,6 +50,32 @@ fn strings_of_a_dump_are_values() {
 }
 
 #[test]
+fn what_a_redis_holds_is_read_alone_or_refused() {
+    let mut dump = RdbWriter::new(11);
+    dump.database(0).string("a", "1");
+    let (directory, path) = dump_file(&dump.end());
+    let (other, text) = (directory.path().join("other.rdb"), directory.path().join("more.data"));
+    fs::copy(&path, &other).unwrap();
+    fs::write(&text, "b 2\n").unwrap();
+    let output = directory.path().join("out.graven");
+    let server = Path::new("redis://127.0.0.1:1");
+    for (inputs, expected) in [
+        ([path.as_path(), &other], "found 2 inputs, and a Redis dump is read alone; make a table of each"),
+        ([path.as_path(), &text], "found 2 inputs, and a Redis dump is read alone; make a table of each"),
+        (
+            [path.as_path(), server],
+            "redis://127.0.0.1:1 is a server, and is read alone; make a table of each input",
+        ),
+        ([server, &text], "redis://127.0.0.1:1 is a server, and is read alone; make a table of each input"),
+    ] {
+        let ended: Ended = graven().arg("build").args(inputs).arg("-o").arg(&output).output().unwrap().into();
+        assert_eq!(ended.status, Some(2), "{}", ended.out);
+        assert!(ended.err.ends_with(&format!("{expected}\n")), "{}", ended.err);
+        assert!(!output.exists());
+    }
+}
+
+#[test]
 fn hashes_of_a_dump_are_rows_or_json_as_is_said() {
     let mut dump = RdbWriter::new(11);
     dump.value(4, "u1", &strings(2, &["name", "Ada", "born", "1815"]));

@@ -145,6 +145,11 @@ pub enum Cause {
         /// How many.
         found: usize,
     },
+    /// There are several inputs, the first of them a Redis dump, and these are read one by one.
+    SeveralDumps {
+        /// How many.
+        found: usize,
+    },
     /// A further file of a table has other columns than the first.
     FileDiffers {
         /// What people call the first.
@@ -504,6 +509,9 @@ impl fmt::Display for Cause {
             }
             Self::SeveralInputs { format, found } => {
                 write!(f, "found {found} inputs, and {format} is read of one")
+            }
+            Self::SeveralDumps { found } => {
+                write!(f, "found {found} inputs, and a Redis dump is read alone")
             }
             Self::FileDiffers { first, how } => {
                 write!(f, "its columns are others than those of {first}: {how}")

@@ -235,6 +235,12 @@ impl BuildSource {
             paths.output()?;
             return Ok(Self::Redis(RedisSource::connect(&target?, &arguments.trust.trust())?));
         }
+        if let Some(server) = paths.inputs.iter().find(|input| redis::target(input).is_some()) {
+            return Err(Failure::new(format!(
+                "{} is a server, and is read alone; make a table of each input",
+                server.display()
+            )));
+        }
         let input = input_files::open(paths.inputs, arguments.require_marker.as_deref())?;
         if is_carved(&input) {
             return Err(Failure::new(format!(

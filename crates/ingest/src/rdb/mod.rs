@@ -26,7 +26,7 @@ use skip::value_type;
 use source::DumpBytes;
 
 use crate::compressed::Compression;
-use crate::error::{Cause, Error, Fault};
+use crate::error::{Cause, Error, Fault, Position};
 use crate::input::{Input, Meter};
 use crate::pairs::stopped_or;
 pub(crate) use crate::redis::shown;
@@ -88,9 +88,14 @@ impl RedisDump {
     /// Reads the head of a dump.
     ///
     /// # Errors
-    /// [`Cause::Rdb`] when it is none, or of a version that is not read, and [`Cause::Read`].
+    /// [`Cause::Rdb`] when it is none, or of a version that is not read, [`Cause::SeveralDumps`], and
+    /// [`Cause::Read`].
     pub fn new(input: Input) -> Result<Self, Error> {
         let (name, compression, meter) = (input.name().to_owned(), input.compression(), input.meter());
+        if let found @ 2.. = input.parts().len() {
+            let fault = Fault::new(Position::WHOLE, Cause::SeveralDumps { found });
+            return Err(fault.of_compressed(&name, compression));
+        }
         let reader = DumpReader::new(input.into_reader())
             .map_err(|fault| stopped_or(fault, &meter).of_compressed(&name, compression))?;
         Ok(Self { name, compression, meter, reader })
