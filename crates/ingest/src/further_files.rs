@@ -44,11 +44,11 @@ pub(crate) struct OpenedFile {
     pub(crate) compression: Option<Compression>,
     /// Lines before those that are counted.
     pub(crate) skipped: u64,
-    pub(crate) source: FileSource,
+    pub(crate) source: FurtherSource,
 }
 
 /// What its rows come from.
-pub(crate) enum FileSource {
+pub(crate) enum FurtherSource {
     /// Its rows, and the columns that are not in them.
     Rows(RowSource, Vec<String>),
     /// Objects, which go on with the columns of those before.
@@ -120,10 +120,10 @@ impl FurtherFiles {
                 return Err(Fault::new(Position::WHOLE, cause));
             }
             if format == Format::Jsonl {
-                return Ok(FileSource::Texts(lines_of(input, read)));
+                return Ok(FurtherSource::Texts(lines_of(input, read)));
             }
             let (_, rows, chosen) = open(input, read, columns, Some(first))?;
-            Ok(FileSource::Rows(rows, chosen.ignored))
+            Ok(FurtherSource::Rows(rows, chosen.ignored))
         };
         let source = source().map_err(|fault: Fault| {
             stopped_or(fault, &meter).behind(skipped).of_compressed(&name, compression)

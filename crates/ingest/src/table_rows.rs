@@ -12,7 +12,7 @@ use crate::compressed::Compression;
 use crate::csv::{CsvReader, CsvRows};
 use crate::error::{Cause, Error, Fault, LikelyColumns, LikelyFields, Position};
 use crate::format::Format;
-use crate::further_files::{FileSource, FirstFile, FurtherFiles, OpenedFile, is_chained};
+use crate::further_files::{FirstFile, FurtherFiles, FurtherSource, OpenedFile, is_chained};
 use crate::input::{Input, Meter};
 use crate::json::{DocumentTexts, LineTexts, ObjectRows, Texts};
 use crate::judge::{self, FirstRows};
@@ -209,9 +209,9 @@ impl TableRows {
             let OpenedFile { name, compression, skipped, source } = opened?;
             (self.name, self.compression, self.skipped) = (name, compression, skipped);
             match (&mut self.reader, source) {
-                (RowSource::Objects(objects), FileSource::Texts(texts)) => objects.go_on_with(texts),
-                (_, FileSource::Texts(_)) => {}
-                (reader, FileSource::Rows(rows, ignored)) => {
+                (RowSource::Objects(objects), FurtherSource::Texts(texts)) => objects.go_on_with(texts),
+                (_, FurtherSource::Texts(_)) => {}
+                (reader, FurtherSource::Rows(rows, ignored)) => {
                     *reader = rows;
                     let further = ignored.into_iter().filter(|name| !self.ignored.contains(name));
                     let further: Vec<String> = further.collect();
