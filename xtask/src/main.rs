@@ -1,6 +1,7 @@
 //! `cargo xtask dist` makes what is shipped, `cargo xtask release-check` runs the checks that take longer than `.ci/run`.
 
 mod artefacts;
+mod interface;
 mod process;
 mod release_check;
 mod sbom;
@@ -14,6 +15,7 @@ usage: cargo xtask COMMAND
 
   dist              everything that is shipped, into dist/
   binaries          the static binaries alone, into dist/
+  interface         compare the interfaces of the libraries with those of the last release
   reproducible      build the static binaries in two places, and compare
   release-check     .ci/run, and what takes longer: before a release
 ";
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["dist"] => artefacts::make_all(),
         ["binaries"] => artefacts::make_binaries().map(drop),
+        ["interface"] => interface::compare(),
         ["reproducible"] => static_binary::build_twice(),
         ["release-check"] => release_check::run_all(),
         _ => {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use crate::interface;
 use crate::process::{Outcome, cargo, root, run};
 use crate::static_binary;
 
@@ -29,6 +30,7 @@ pub(crate) fn run_all() -> Outcome<()> {
     run(cargo()
         .args(["test", "--locked", "--package", "graven", "--test", "crashes"])
         .env("GRAVEN_TEST_CRASHES", CRASHES))?;
+    interface::compare()?;
     static_binary::build_twice()
 }
 
