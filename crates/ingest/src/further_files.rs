@@ -114,7 +114,8 @@ impl FurtherFiles {
         let skipped = input.skip_lines(read.skip)?;
         let (name, compression) = (input.name().to_owned(), input.compression());
         let source = || {
-            let format = form_of(&input, read)?;
+            // That the first has a header says nothing of the form of this one.
+            let format = form_of(&input, &ReadOptions { header: None, ..read.clone() })?;
             if format != first.format {
                 let cause = first.differs(format!("it is read as {format}, expected {}", first.format));
                 return Err(Fault::new(Position::WHOLE, cause));

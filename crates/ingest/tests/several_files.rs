@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use graven_format::{ColumnType, Options, Store};
-use graven_ingest::{ColumnOptions, Input, Pairs, PartFile, ReadOptions, TableRows};
+use graven_ingest::{ColumnOptions, Format, Input, Pairs, PartFile, ReadOptions, TableRows};
 use tempfile::TempDir;
 
 /// Files by name in a folder of their own.
@@ -185,6 +185,7 @@ fn pairs_and_forms_that_are_no_rows_are_read_of_one_file() {
         Pairs::new(Input::open_parts("the files", parts).unwrap(), &ReadOptions::default()).err().unwrap();
     assert_eq!(error.to_string(), "the files: found 2 inputs, and csv is read of one");
     let (folder, parts) = files(&[("a.json", b"{\"a\":{\"n\":1}}"), ("b.json", b"{\"b\":{\"n\":1}}")]);
-    let refused = refusal(folder.path(), parts, &ReadOptions::default(), &ColumnOptions::default());
+    let read = ReadOptions { format: Some(Format::Json), ..ReadOptions::default() };
+    let refused = refusal(folder.path(), parts, &read, &ColumnOptions::default());
     assert_eq!(refused, "the files: found 2 inputs, and json is read of one");
 }
