@@ -58,12 +58,13 @@ fn punch(_file: &File, _range: Range<u64>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
-
     use super::*;
 
     /// Bytes that a file takes on disk.
+    #[cfg(target_os = "linux")]
     fn taken(file: &TemporaryFile) -> u64 {
+        use std::os::unix::fs::MetadataExt;
+
         file.file.sync_all().unwrap();
         file.file.metadata().unwrap().blocks() * 512
     }
