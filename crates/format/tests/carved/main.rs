@@ -11,5 +11,6 @@ mod messages;
 mod model;
 mod overwrite;
 mod page;
+#[cfg(target_os = "linux")]
 mod room;
 mod samples;
