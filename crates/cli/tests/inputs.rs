@@ -233,7 +233,9 @@ fn what_type_next_works_whatever_the_file_is_called() {
         assert_eq!(fs::read(directory.path().join("NEW")).unwrap(), b"a 1\rb 2\r", "{said}");
     }
     let (directory, _) = file("my people.csv", b"id,full name,born\n7,Ada,1815\n");
-    for command in [&["get", "my people.csv", "7"][..], &["serve", "my people.csv"]] {
+    for command in
+        [&["get", "my people.csv", "7"][..], &["serve", "my people.csv", "--listen", "127.0.0.1:0"]]
+    {
         let said = said_in(directory.path(), command);
         let advice = advised(&said)[0].strip_prefix("graven ").unwrap();
         type_in(directory.path(), &format!("'{}' {advice}", env!("CARGO_BIN_EXE_graven")));

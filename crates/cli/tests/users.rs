@@ -119,7 +119,13 @@ fn a_file_of_users_that_is_wrong_is_refused_with_its_place() {
         ("[[users]]\nname = \"anonymous\"\ntables = \"a b\"\n", "`a b` is the name of no table"),
     ] {
         let (_folder, table, file) = folder(users);
-        let ended = graven().arg("serve").arg(&table).arg("--users").arg(&file).output().unwrap();
+        let ended = graven()
+            .arg("serve")
+            .arg(&table)
+            .args(["--listen", "127.0.0.1:0", "--users"])
+            .arg(&file)
+            .output()
+            .unwrap();
         let err = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(2), "{err}");
         assert!(err.contains(says) && !err.contains("secret\""), "{err}");

@@ -125,10 +125,12 @@ pub(crate) fn run(arguments: &[impl AsRef<OsStr>]) -> Ended {
     run_with_input(arguments, b"")
 }
 
-/// Runs `graven` with `arguments`, feeding it `input`.
+/// Runs `graven` with `arguments`, feeding it `input`. A server listens on a free port, whatever else listens on the default one:
+/// whoever follows the README has a server there when the tests are run.
 pub(crate) fn run_with_input(arguments: &[impl AsRef<OsStr>], input: &[u8]) -> Ended {
     let mut child = graven()
         .args(arguments)
+        .env("GRAVEN_LISTEN", "127.0.0.1:0")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
