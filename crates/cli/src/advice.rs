@@ -202,7 +202,7 @@ fn advice(cause: &Cause) -> Option<(String, String)> {
         Cause::SeveralInputs { format: Format::Csv | Format::Tsv | Format::Jsonl, .. } => {
             words("make rows of all with `--columns '*'`, join them into one, or make a table of each")
         }
-        Cause::SeveralDumps { .. } => words("make a table of each"),
+        Cause::FormDiffers { .. } | Cause::SeveralDumps { .. } => words("make a table of each"),
         Cause::SeveralInputs { .. } => words("join them into one, or make a table of each"),
         Cause::KeyUndecided { likely: Some(likely), .. } => {
             flags(&format!("--key {}", column_list::word(likely)), "say which it is, as with")

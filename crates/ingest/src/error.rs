@@ -150,6 +150,15 @@ pub enum Cause {
         /// How many.
         found: usize,
     },
+    /// A further file of a table has another form than the first.
+    FormDiffers {
+        /// What people call the first.
+        first: String,
+        /// The form of the first.
+        expected: Format,
+        /// The form of this one.
+        found: Format,
+    },
     /// A further file of a table has other columns than the first.
     FileDiffers {
         /// What people call the first.
@@ -512,6 +521,9 @@ impl fmt::Display for Cause {
             }
             Self::SeveralDumps { found } => {
                 write!(f, "found {found} inputs, and a Redis dump is read alone")
+            }
+            Self::FormDiffers { first, expected, found } => {
+                write!(f, "it is read as {found}, and {first} as {expected}")
             }
             Self::FileDiffers { first, how } => {
                 write!(f, "its columns are others than those of {first}: {how}")

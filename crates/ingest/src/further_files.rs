@@ -117,7 +117,8 @@ impl FurtherFiles {
             // That the first has a header says nothing of the form of this one.
             let format = form_of(&input, &ReadOptions { header: None, ..read.clone() })?;
             if format != first.format {
-                let cause = first.differs(format!("it is read as {format}, expected {}", first.format));
+                let (expected, found) = (first.format, format);
+                let cause = Cause::FormDiffers { first: first.name.clone(), expected, found };
                 return Err(Fault::new(Position::WHOLE, cause));
             }
             if format == Format::Jsonl {

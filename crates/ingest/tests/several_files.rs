@@ -1,11 +1,15 @@
 //! Several files of text that are one table with columns: read one behind the other, with the columns of the first.
 
+#[path = "support/row_tables.rs"]
+mod row_tables;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use graven_format::{ColumnType, Options, Store};
 use graven_ingest::{ColumnOptions, Format, Input, Pairs, PartFile, ReadOptions, TableRows};
+use row_tables::{json, table_of};
 use tempfile::TempDir;
 
 /// Files by name in a folder of their own.
@@ -21,27 +25,13 @@ fn files(contents: &[(&str, &[u8])]) -> (TempDir, Vec<PartFile>) {
 }
 
 fn build(parts: Vec<PartFile>, read: &ReadOptions, columns: &ColumnOptions) -> Result<Store, String> {
-    let build = || {
-        let mut rows = TableRows::new(Input::open_parts("the files", parts)?, read, columns)?;
-        let options = Options { temporary_dir: std::env::temp_dir(), ..Options::default() };
-        let mut builder = rows.builder(options)?;
-        rows.add_to(&mut builder)?;
-        Ok(builder)
-    };
-    let builder = build().map_err(|error: graven_ingest::Error| error.to_string())?;
-    Ok(builder.finish().unwrap().0)
+    let input = Input::open_parts("the files", parts).map_err(|error| error.to_string())?;
+    table_of(input, read, columns)
 }
 
 /// What is wrong, without the folder.
 fn refusal(folder: &Path, parts: Vec<PartFile>, read: &ReadOptions, columns: &ColumnOptions) -> String {
     build(parts, read, columns).unwrap_err().replace(&format!("{}/", folder.display()), "")
-}
-
-fn json(store: &Store, key: &str) -> String {
-    let (mut value, mut json) = (Vec::new(), Vec::new());
-    assert!(store.get(key.as_bytes(), &mut value).unwrap(), "{key}");
-    store.row(&value).unwrap().write_json(&mut json).unwrap();
-    String::from_utf8(json).unwrap()
 }
 
 fn gzip(text: &[u8]) -> Vec<u8> {
@@ -125,7 +115,7 @@ fn a_file_with_other_columns_is_refused_by_name_before_a_row_is_read() {
     }
     assert_eq!(
         refused(("b.jsonl", b"{\"id\":1,\"n\":1}\n"), &read),
-        "b.jsonl: its columns are others than those of a.csv: it is read as jsonl, expected csv"
+        "b.jsonl: it is read as jsonl, and a.csv as csv"
     );
     let no_header = ReadOptions { header: Some(false), ..read };
     assert_eq!(

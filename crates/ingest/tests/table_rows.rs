@@ -1,27 +1,16 @@
 //! Rows of csv, tsv and JSON lines for tables with columns: what comes into which column, and where
 //! what cannot be read is.
 
-use graven_format::{ColumnType, Options, Store};
-use graven_ingest::{ColumnOptions, Format, Input, ReadOptions, TableRows};
+#[path = "support/row_tables.rs"]
+mod row_tables;
+
+use graven_format::{ColumnType, Store};
+use graven_ingest::{ColumnOptions, Format, Input, ReadOptions};
+use row_tables::{json, table_of};
 
 fn table(text: &str, read: &ReadOptions, columns: &ColumnOptions) -> Result<Store, String> {
     let input = Input::from_reader("rows", std::io::Cursor::new(text.to_owned())).unwrap();
-    let build = || {
-        let mut rows = TableRows::new(input, read, columns)?;
-        let options = Options { temporary_dir: std::env::temp_dir(), ..Options::default() };
-        let mut builder = rows.builder(options)?;
-        rows.add_to(&mut builder)?;
-        Ok(builder)
-    };
-    let builder = build().map_err(|error: graven_ingest::Error| error.to_string())?;
-    Ok(builder.finish().unwrap().0)
-}
-
-fn json(store: &Store, key: &str) -> String {
-    let (mut value, mut json) = (Vec::new(), Vec::new());
-    assert!(store.get(key.as_bytes(), &mut value).unwrap(), "{key}");
-    store.row(&value).unwrap().write_json(&mut json).unwrap();
-    String::from_utf8(json).unwrap()
+    table_of(input, read, columns)
 }
 
 fn read(format: Format) -> ReadOptions {
