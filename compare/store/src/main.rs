@@ -4,7 +4,6 @@
 //! Nothing depends on this program. It may use graven's library as anyone may, and nothing of its insides.
 
 mod alone;
-mod codecs;
 mod engine;
 mod engines;
 mod keys;
@@ -33,7 +32,6 @@ struct Arguments {
 enum Command {
     Lookups(lookups::Arguments),
     Sizes(sizes::Arguments),
-    Codecs(codecs::Arguments),
     Memory(memory::Arguments),
     #[command(hide = true)]
     Alone(alone::Arguments),
@@ -43,7 +41,6 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Lookups(arguments) => lookups::run(&arguments),
         Command::Sizes(arguments) => sizes::run(&arguments),
-        Command::Codecs(arguments) => codecs::run(&arguments),
         Command::Memory(arguments) => memory::run(&arguments),
         Command::Alone(arguments) => alone::run(&arguments),
     };

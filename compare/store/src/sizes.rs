@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(crate) enum Sample {
+enum Sample {
     Letters,
     Words,
     Descriptions,
@@ -54,7 +54,7 @@ pub(crate) enum Sample {
 }
 
 impl Sample {
-    pub(crate) fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Letters => "letters",
             Self::Words => "words",
@@ -64,20 +64,6 @@ impl Sample {
             Self::Digests => "hexadecimal digests",
             Self::Decimals => "decimal numbers",
             Self::Pages => "pages of 100 KB",
-        }
-    }
-
-    /// Writes it to `text`; letters and words have so many pairs.
-    pub(crate) fn write(self, generator: &Generator, pairs: u64, text: &Path) -> Result<()> {
-        match self {
-            Self::Letters => generator.write(pairs, "letters", text),
-            Self::Words => generator.write(pairs, "words", text),
-            Self::Descriptions => sample::write_descriptions(text),
-            Self::Stanzas => sample::write_stanzas(text),
-            Self::Documents => sample::write_documents(text),
-            Self::Digests => sample::write_digests(text),
-            Self::Decimals => sample::write_decimals(text),
-            Self::Pages => sample::write_pages(text),
         }
     }
 }
@@ -101,7 +87,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ]);
     for sample in &arguments.only {
         let text = folder.path().join("sample");
-        sample.write(&arguments.generator, arguments.pairs, &text)?;
+        match sample {
+            Sample::Letters => arguments.generator.write(arguments.pairs, "letters", &text)?,
+            Sample::Words => arguments.generator.write(arguments.pairs, "words", &text)?,
+            Sample::Descriptions => sample::write_descriptions(&text)?,
+            Sample::Stanzas => sample::write_stanzas(&text)?,
+            Sample::Documents => sample::write_documents(&text)?,
+            Sample::Digests => sample::write_digests(&text)?,
+            Sample::Decimals => sample::write_decimals(&text)?,
+            Sample::Pages => sample::write_pages(&text)?,
+        }
         table.push(row(sample.name(), &text, folder.path())?);
     }
     for text in &arguments.texts {
@@ -113,6 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn row(name: &str, text: &Path, folder: &Path) -> Result<Vec<String>> {
     eprintln!("carving {name}");
+    let megabytes = |bytes: u64| format!("{:.3}", bytes as f64 / 1e6);
     let stream = zstd_bytes(text)?;
     let raw = carved(text, folder, CodecChoice::Fixed(Codec::Raw))?;
     let mut row = vec![
@@ -132,10 +128,6 @@ fn row(name: &str, text: &Path, folder: &Path) -> Result<Vec<String>> {
         ]);
     }
     Ok(row)
-}
-
-pub(crate) fn megabytes(bytes: u64) -> String {
-    format!("{:.3}", bytes as f64 / 1e6)
 }
 
 fn zstd_bytes(text: &Path) -> Result<u64> {
@@ -159,19 +151,19 @@ impl io::Write for Count {
     }
 }
 
-pub(crate) struct Carved {
-    pub(crate) pairs: u64,
-    pub(crate) bytes: u64,
+struct Carved {
+    pairs: u64,
+    bytes: u64,
     /// The names of the values' codecs.
-    pub(crate) codecs: String,
+    codecs: String,
     /// How long the build took.
     seconds: f64,
     /// What a lookup took, in the order of the text.
-    pub(crate) nanoseconds: f64,
+    nanoseconds: f64,
 }
 
 /// Carves a text, and checks that every pair comes back from the file.
-pub(crate) fn carved(text: &Path, folder: &Path, codec: CodecChoice) -> Result<Carved> {
+fn carved(text: &Path, folder: &Path, codec: CodecChoice) -> Result<Carved> {
     let path = folder.join("carved");
     let start = Instant::now();
     let mut builder = Builder::new(Options { codec, temporary_dir: folder.into(), ..Options::default() });
