@@ -1,8 +1,8 @@
 //! What the binary `graven` does, one file a subcommand: [`run`] reads the command line, hands over to the subcommand,
 //! and turns what came of it into an exit status.
 //!
-//! A library, because the compiler starts on one while what it depends on is still being translated: the first build is
-//! a tenth shorter than with everything in the binary, which would wait for all of it.
+//! A library, because the compiler starts on one while what it depends on is still being translated, and on a binary
+//! only when all of that is there: the first build has work for every core until it ends.
 
 mod access_log;
 mod advice;

@@ -1,4 +1,4 @@
-//! The house rules that no compiler keeps: the walls between the crates, the first line of every file, where `unsafe` may
+//! Rules that no compiler keeps: which crate may name which, the first line of every file, where `unsafe` may
 //! stand, and that the documents name what exists.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +57,7 @@ const UNSAFE: [(&str, &str); 14] = [
     ("python/src/view.rs", "filling Python's buffers with a table's memory"),
 ];
 
-/// A room with more lines than this holds more than one purpose.
+/// A file with more lines than this holds more than one purpose.
 const LINES_MAX: usize = 900;
 
 /// What must not be left in the code; written in two parts, so that this file does not hold it.
@@ -395,7 +395,7 @@ fn crates_name_only_the_crates_below_them() {
         let manifest: Table = fs::read_to_string(&path).unwrap().parse().unwrap();
         let name = manifest["package"]["name"].as_str().unwrap();
         let (_, allowed) =
-            EDGES.iter().find(|(of, _)| *of == name).unwrap_or_else(|| panic!("{name} has no walls"));
+            EDGES.iter().find(|(of, _)| *of == name).unwrap_or_else(|| panic!("{name} is not in EDGES"));
         for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
             let Some(dependencies) = manifest.get(kind) else { continue };
             for dependency in
@@ -413,7 +413,7 @@ fn crates_name_only_the_crates_below_them() {
         assert!(denies_unsafe, "{name} does not take the workspace's lints");
         seen += 1;
     }
-    assert_eq!(seen, EDGES.len(), "every crate with walls exists");
+    assert_eq!(seen, EDGES.len(), "every crate in EDGES exists");
 }
 
 /// What crates.io shows of a crate; it takes at most five keywords.

@@ -1,4 +1,4 @@
-//! The server's ear: bytes in, one request out, its arguments still lying where they arrived.
+//! What a server reads: bytes in, one request out, its arguments still lying where they arrived.
 
 use super::inline::{self, Inline};
 use super::{Invalid, Limits, key_read};

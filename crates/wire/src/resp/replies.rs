@@ -1,4 +1,4 @@
-//! The client's ear: bytes in, one reply of RESP2 or RESP3 out, nested ones walked lazily.
+//! What a client reads: bytes in, one reply of RESP2 or RESP3 out, nested ones walked lazily.
 
 use std::fmt;
 
