@@ -15,7 +15,9 @@ pub(crate) fn open(paths: &[PathBuf], marker: Option<&str>) -> Outcome<Input> {
         [path] => path.display().to_string(),
         paths => {
             if paths.iter().any(|path| path == Path::new("-")) {
-                return Err(Failure::new(format!("{STANDARD_INPUT} is read alone; name files or `-`")));
+                return Err(Failure::new(format!(
+                    "{STANDARD_INPUT} is read alone; name the output with `-o FILE`, or files in place of `-`"
+                )));
             }
             let first = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
             format!("{first} and {} more", paths.len().saturating_sub(1))

@@ -6,8 +6,9 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use graven_format::Store;
+use graven_format::{Storage, Store};
 use support::{Serving, run};
 
 /// A table of `text` in a file of that name.
@@ -176,4 +177,32 @@ fn a_value_of_several_lines_is_dumped_in_one() {
     let info = run(&["info", "--json", path.to_str().unwrap()]);
     assert!(info.out.contains("\"value_type\": \"bytes\""), "{}", info.out);
     assert_eq!(run(&["dump", path.to_str().unwrap()]).out, "a {}\n");
+}
+
+#[test]
+fn a_document_that_is_larger_than_the_memory_is_read_as_it_comes() {
+    const MEMBERS: usize = 120;
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("table.graven");
+    // 120 MB of text, and less memory for all of the process, its instructions included.
+    let script = r#"ulimit -v 100000 && exec "$0" build - --format json --codec raw --memory 8MiB --threads 1 -o "$1""#;
+    let mut build = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_graven"), output.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (mut document, text) = (build.stdin.take().unwrap(), "x".repeat(1_000_000));
+    let member = |number| format!("\"{number}\":{{\"text\":\"{text}\",\"price\":{number}.50}}");
+    for number in 0..MEMBERS {
+        let before = if number == 0 { "{" } else { ",\n" };
+        document.write_all(format!("{before}{}", member(number)).as_bytes()).unwrap();
+    }
+    document.write_all(b"}").unwrap();
+    drop(document);
+    assert_eq!(build.wait().unwrap().code(), Some(0));
+    let (store, mut value) = (Store::open_as(&output, Storage::Mapped).unwrap(), Vec::new());
+    assert_eq!(store.pairs(), MEMBERS as u64);
+    assert!(store.get(b"77", &mut value).unwrap());
+    assert!(value.ends_with(b"\",\"price\":77.50}"));
 }
