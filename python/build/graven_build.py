@@ -17,7 +17,7 @@ import maturin
 HERE = Path(__file__).resolve().parent.parent
 MAIN = HERE.parent / "Cargo.toml"
 SCRIPTS = HERE / "target" / "wheel-data" / "scripts"
-NAME = "graven.exe" if os.name == "nt" else "graven"
+NAME = "graven"
 
 get_requires_for_build_wheel = maturin.get_requires_for_build_wheel
 
@@ -48,6 +48,9 @@ def build_wheel(wheel_directory: str, config_settings: Any = None, metadata_dire
 def _place_command() -> None:
     shutil.rmtree(SCRIPTS, ignore_errors=True)
     SCRIPTS.mkdir(parents=True)
+    if os.name == "nt":
+        # The command does not compile there: the wheel is the package alone.
+        return
     given = os.environ.get("GRAVEN_COMMAND")
     if given is not None:
         built = Path(given)

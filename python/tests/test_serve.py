@@ -29,6 +29,13 @@ def test_the_command_and_the_package_are_one_version() -> None:
     assert again.stdout == said
 
 
+def test_on_windows_the_command_is_refused_with_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        with pytest.raises(graven.ServeError, match="do not run on Windows; serve the table on Linux"):
+            graven.command()
+
+
 def test_the_module_passes_on_the_exit_status(colours: Path) -> None:
     line = [sys.executable, "-m", "graven", "get", str(colours), "absent"]
     assert subprocess.run(line, capture_output=True, check=False).returncode == 1

@@ -37,7 +37,7 @@ const EDGES: [(&str, &[&str]); 12] = [
 ];
 
 /// The files in which `unsafe` may stand, each with its reason.
-const UNSAFE: [(&str, &str); 14] = [
+const UNSAFE: [(&str, &str); 15] = [
     ("compare/store/src/engines/lmdb.rs", "opening LMDB, which maps a file that is the comparison's own"),
     ("crates/blocks/src/ring.rs", "handing the kernel the rooms that it reads into"),
     ("crates/cli/src/memory.rs", "an allocator that says a sentence where the system's has no memory"),
@@ -49,6 +49,7 @@ const UNSAFE: [(&str, &str); 14] = [
     ("crates/format/src/cpu/neon.rs", "the same of 64-bit ARM processors"),
     ("crates/format/src/cpu/x86.rs", "the processor's own instructions: a lookup in half the time"),
     ("crates/format/src/mapping.rs", "mapping a file, and living on when it is cut short"),
+    ("crates/format/src/mapping_windows.rs", "mapping a file"),
     ("crates/format/src/region.rs", "prefetching, which makes the waits of a batch overlap"),
     ("crates/format/src/lookup.rs", "calls of the lookups compiled for the processor that was found"),
     ("crates/server/src/fast_open.rs", "an option of sockets that no crate has a name for"),
@@ -81,7 +82,7 @@ const HOST_BYTES: [&str; 5] = [
 /// Type names that stand for more than one thing, with their places and the reason why readers
 /// expect that. A file is listed as often as it defines the name; each file below a folder that is
 /// listed may define it once.
-const SHARED_NAMES: [(&str, &[&str], &str); 12] = [
+const SHARED_NAMES: [(&str, &[&str], &str); 13] = [
     (
         "Arguments",
         &["crates/cli/src/command_line.rs", "crates/cli/src/commands/"],
@@ -117,6 +118,11 @@ const SHARED_NAMES: [(&str, &[&str], &str); 12] = [
         "Limits",
         &["crates/wire/src/http/mod.rs", "crates/wire/src/memcached/mod.rs", "crates/wire/src/resp/mod.rs"],
         "what a request may take, in three protocols",
+    ),
+    (
+        "Mapping",
+        &["crates/format/src/mapping.rs", "crates/format/src/mapping_windows.rs"],
+        "a mapped file, on Unix and on Windows",
     ),
     (
         "Reply",

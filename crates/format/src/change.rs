@@ -2,7 +2,10 @@
 
 use std::fs::{File, Metadata};
 use std::io::ErrorKind;
+#[cfg(unix)]
 use std::os::unix::fs::MetadataExt;
+#[cfg(windows)]
+use std::os::windows::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -30,6 +33,11 @@ pub enum Change {
 
 /// What the system says of a file, by which it is told whether a path still names it and whether
 /// it was written to.
+///
+/// On Windows the standard library tells of no number that a file has for itself. There the time of
+/// its creation stands for it, which a file may have from one that was removed under its name some
+/// seconds before: then it is another by its length or the time of its last write, and is told as
+/// [`Change::Contents`]. [`Change::Status`] is not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileStamp {
     place: (u64, u64),
@@ -69,12 +77,26 @@ impl FileStamp {
     }
 }
 
+#[cfg(unix)]
 impl From<&Metadata> for FileStamp {
     fn from(about: &Metadata) -> Self {
         Self {
             place: (about.dev(), about.ino()),
             contents: (about.len(), about.mtime(), about.mtime_nsec()),
             status: (about.ctime(), about.ctime_nsec()),
+        }
+    }
+}
+
+#[cfg(windows)]
+impl From<&Metadata> for FileStamp {
+    fn from(about: &Metadata) -> Self {
+        let written = about.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let written = written.unwrap_or_default();
+        Self {
+            place: (about.creation_time(), 0),
+            contents: (about.len(), written.as_secs().cast_signed(), written.subsec_nanos().into()),
+            status: (0, 0),
         }
     }
 }

@@ -4,10 +4,10 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::positional::PositionalFile;
 use crate::region::Region;
 
 /// Sectors that disks have, in bytes, in the order in which they are tried.

@@ -48,11 +48,10 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::FileExt;
-
     use super::*;
     use crate::build::{Builder, Options};
     use crate::piece::Looked;
+    use crate::positional::PositionalFile;
     use crate::store::Storage;
 
     #[test]

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::layout::TAIL_BYTES;
 use crate::mapping::Mapping;
+use crate::positional::PositionalFile;
 use crate::region::Region;
 
 /// Where the bytes of a table are.

@@ -87,10 +87,12 @@ pub mod layout;
 mod limits;
 mod locate;
 mod lookup;
+#[cfg_attr(windows, path = "mapping_windows.rs")]
 mod mapping;
 mod new_file;
 mod parts;
 mod piece;
+mod positional;
 mod region;
 mod row;
 mod store;
@@ -113,6 +115,7 @@ pub use lookup::{Batch, Found};
 pub use new_file::{NewFile, Unpublished};
 pub use parts::{Encoding, LargeValue, Located};
 pub use piece::{Block, Looked, Piece, Span};
+pub use positional::PositionalFile;
 pub use row::{
     BASE64_SUFFIX, Column, ColumnType, Field, FieldValue, KeyColumn, LentText, Projection, Row, Schema,
     TextRoom, UnknownType,

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 
 use memmap2::MmapMut;
+
+use crate::positional::PositionalFile;
 
 /// Memory of a fixed size of its own mapping, which the system may back with huge pages: a lookup
 /// touches one random place, and with small pages the walk to it costs as much as the place

@@ -1,13 +1,12 @@
 //! An opened input: a file or a stream, decompressed, with its first bytes looked at.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
-use std::os::unix::fs::FileExt;
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use graven_format::Source;
+use graven_format::{PositionalFile, Source};
 
 use crate::compressed::Compression;
 use crate::content::Content;
@@ -307,6 +306,10 @@ fn head_of(file: &File) -> io::Result<Vec<u8>> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+    if cfg!(windows) {
+        // There reading has moved it.
+        (&mut &*file).rewind()?;
     }
     head.truncate(filled);
     Ok(head)

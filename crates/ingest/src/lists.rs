@@ -7,10 +7,9 @@
 use std::fs::File;
 use std::hash::Hasher;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use graven_format::{Builder, VALUE_BYTES_MAX};
+use graven_format::{Builder, PositionalFile, VALUE_BYTES_MAX};
 
 use crate::error::{Cause, Fault, Position};
 

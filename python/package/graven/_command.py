@@ -6,6 +6,7 @@ import os
 import sys
 import sysconfig
 from pathlib import Path
+from typing import NoReturn
 
 __all__ = ["command"]
 
@@ -17,6 +18,13 @@ def command() -> str:
     >>> subprocess.run([graven.command(), "--version"], capture_output=True, text=True).stdout.split()[0]
     'graven'
     """
+    if os.name == "nt":
+        from graven._errors import ServeError
+
+        raise ServeError(
+            "the command graven and its servers do not run on Windows",
+            advice="serve the table on Linux; here graven.open and graven.build read and make it",
+        )
     name = "graven" + (sysconfig.get_config_var("EXE") or "")
     looked = [Path(sysconfig.get_path("scripts"))]
     user = sysconfig.get_preferred_scheme("user")
@@ -37,11 +45,7 @@ def command() -> str:
     )
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Becomes the command; ``python -m graven`` does this."""
     path = command()
-    if os.name == "posix":
-        os.execv(path, [path, *sys.argv[1:]])
-    import subprocess
-
-    return subprocess.run([path, *sys.argv[1:]], check=False).returncode
+    os.execv(path, [path, *sys.argv[1:]])

@@ -1,14 +1,13 @@
 //! A root in a file system.
 
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod system;
+
 use std::fmt::Debug;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{FlockOperation, RenameFlags, flock};
-use rustix::io::{Errno, retry_on_intr};
-use tempfile::{Builder as TemporaryName, NamedTempFile};
 
 use crate::root::current::{CURRENT_BYTES_MAX, Current};
 use crate::root::error::RootError;
@@ -32,9 +31,6 @@ pub(crate) const BESIDE_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes of a table's settings, at most.
 pub(crate) const SETTINGS_BYTES_MAX: usize = 1 << 20;
-
-/// Who may read and write a new file, before the process's mask takes its part.
-const MODE: u32 = 0o666;
 
 /// Versions that are made in one second, at most.
 pub(crate) const SAME_NAME_MAX: u32 = 999;
@@ -81,7 +77,7 @@ impl Directory {
     pub(crate) fn write_beside(&self, table: &TableName, file: &str, bytes: &[u8]) -> Result<(), RootError> {
         let directory = self.table(table);
         let path = directory.join(file);
-        let mut partial = Self::partial(&directory)?;
+        let mut partial = system::partial(&directory)?;
         let written = partial.write_all(bytes).and_then(|()| partial.as_file().sync_all());
         written.map_err(RootError::io("write", &path))?;
         partial.persist(&path).map_err(|error| RootError::io("replace", &path)(error.error))?;
@@ -139,27 +135,8 @@ impl Directory {
             if !is_partial {
                 continue;
             }
-            // NFS locks only what is open for writing.
-            let Ok(file) = File::options().write(true).open(entry.path()) else { continue };
-            if retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive)).is_ok() {
-                // Whoever cannot remove it leaves it to the next.
-                let _ = fs::remove_file(entry.path());
-            }
+            system::remove_if_left(&entry.path());
         }
-    }
-
-    /// A file that is being written in the directory, locked so that it is not taken for a stray; made while the table is
-    /// locked.
-    fn partial(directory: &Path) -> Result<NamedTempFile, RootError> {
-        let made = TemporaryName::new()
-            .prefix(PARTIAL_PREFIX)
-            .suffix(PARTIAL_SUFFIX)
-            .permissions(PermissionsExt::from_mode(MODE))
-            .tempfile_in(directory);
-        let file = made.map_err(RootError::io("make a file in", directory))?;
-        let locked = retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive));
-        locked.map_err(|error| RootError::io("lock a file in", directory)(error.into()))?;
-        Ok(file)
     }
 }
 
@@ -184,16 +161,14 @@ fn is_here(path: &Path) -> bool {
 
 /// Has the names in a directory on disk.
 fn sync_directory(directory: &Path) -> Result<(), RootError> {
-    let synced = File::open(directory).and_then(|opened| opened.sync_all());
-    synced.map_err(RootError::io("write to disk", directory))
+    system::sync_directory(directory).map_err(RootError::io("write to disk", directory))
 }
 
 /// What an entry of a directory leads to; `None` when that is nothing, for it was removed meanwhile or is a link to nothing.
 /// What cannot be read is there: nobody shall take it for removed.
 fn leads_to(path: &Path) -> io::Result<Option<Metadata>> {
-    let is_loop = |error: &io::Error| error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
     match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound || is_loop(&error) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound || system::is_loop(&error) => Ok(None),
         about => about.map(Some),
     }
 }
@@ -294,7 +269,7 @@ impl Root for Directory {
         if self.current(table)?.tag != before.tag {
             return Ok(false);
         }
-        let mut partial = Self::partial(&directory)?;
+        let mut partial = system::partial(&directory)?;
         let written = partial.write_all(&next.to_bytes()).and_then(|()| partial.as_file().sync_all());
         written.map_err(RootError::io("write", &path))?;
         partial.persist(&path).map_err(|error| RootError::io("replace", &path)(error.error))?;
@@ -349,7 +324,7 @@ impl Root for Directory {
             // A file that is made and not locked yet is not to be taken for a stray.
             let _lock = self.lock(table)?;
             Self::remove_strays(&directory);
-            Self::partial(&directory)?
+            system::partial(&directory)?
         };
         copy(file, partial.as_file()).map_err(RootError::io("copy the file into", &directory))?;
         check(partial.as_file())?;
@@ -399,17 +374,7 @@ impl Root for Directory {
             }
             _ => return Err(RootError::NoTable { root: self.name(), table: table.clone() }),
         }
-        let path = directory.join(LOCK);
-        let opened = File::options().create(true).truncate(false).write(true).open(&path);
-        // One that another user made can be locked all the same, but on NFS.
-        let opened = opened.or_else(|error| match error.kind() {
-            io::ErrorKind::PermissionDenied => File::open(&path).map_err(|_| error),
-            _ => Err(error),
-        });
-        let file = opened.map_err(RootError::io("open", &path))?;
-        retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))
-            .map_err(|error| RootError::io("lock", path)(error.into()))?;
-        Ok(Box::new(file))
+        Ok(Box::new(system::lock(&directory.join(LOCK))?))
     }
 }
 
@@ -439,21 +404,18 @@ fn again_when_interrupted<T>(mut what: impl FnMut() -> io::Result<T>) -> io::Res
 
 /// Gives a file another name, which nobody may have; the caller keeps other publishers away.
 fn name_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
-    let here = rustix::fs::CWD;
-    match rustix::fs::renameat_with(here, from, here, to, RenameFlags::NOREPLACE) {
-        // Not every file system can do that in one step, as NFS.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match fs::hard_link(from, to) {
-            // What cannot be removed is a stray, which the next publisher removes.
-            Ok(()) => {
-                // Where it cannot be removed it is a stray, and goes with the next publish.
-                let _ = fs::remove_file(from);
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-            // Not every file system has hard links.
-            Err(_) if fs::symlink_metadata(to).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
-            Err(_) => fs::rename(from, to),
-        },
-        renamed => Ok(renamed?),
+    if let Some(named) = system::name_in_one_step(from, to) {
+        return named;
+    }
+    match fs::hard_link(from, to) {
+        Ok(()) => {
+            // Where it cannot be removed it is a stray, and goes with the next publish.
+            let _ = fs::remove_file(from);
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // Not every file system has hard links.
+        Err(_) if fs::symlink_metadata(to).is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => fs::rename(from, to),
     }
 }

@@ -1,11 +1,11 @@
 //! Where a carved table goes: into memory, or into a file that appears when it is whole.
 
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::error::Error;
 use crate::new_file::{NewFile, Unpublished};
+use crate::positional::PositionalFile;
 use crate::region::Region;
 use crate::store::{Storage, Store};
 

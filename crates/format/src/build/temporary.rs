@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::positional::PositionalFile;
 
 /// What the room of a file is given back in: a multiple of the blocks of usual file systems.
 pub(crate) const PAGE_BYTES: u64 = 4096;

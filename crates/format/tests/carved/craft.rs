@@ -424,7 +424,7 @@ fn an_index_of_gigabytes_in_a_small_sparse_file_takes_no_memory() {
     page::put(&mut bytes, FILE_BYTES_OFFSET, 8, file_bytes.into());
     page::seal_header(&mut bytes);
     let file = std::fs::File::create(&path).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).unwrap();
+    graven_format::PositionalFile::write_all_at(&file, &bytes, 0).unwrap();
     file.set_len(file_bytes).unwrap();
     let opened = Store::open_as(&path, Storage::Disk);
     assert!(matches!(opened, Err(Error::Damaged { section: "index", .. })), "{opened:?}");
@@ -490,7 +490,7 @@ fn a_sparse_file_of_a_terabyte_is_refused_for_what_it_is() {
             (0..28).for_each(|at| page::put(&mut bytes, line + LINE_ENDS_OFFSET + 2 * at, 2, 0xFFFF));
         }
         page::seal_header(&mut bytes);
-        std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).unwrap();
+        graven_format::PositionalFile::write_all_at(&file, &bytes, 0).unwrap();
         file.set_len(file_bytes).unwrap();
         match Store::open(&path) {
             Err(error) => assert!(matches!(error, Error::Damaged { section: "header", .. }), "{error}"),

@@ -11,11 +11,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use graven_format::layout::*;
-use graven_format::{Codec, CodecChoice, Error, KeyKind, Options, Store};
+use graven_format::{Codec, CodecChoice, Error, KeyKind, Options, PositionalFile, Store};
 use tempfile::TempDir;
 
 use crate::page;

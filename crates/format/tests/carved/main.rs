@@ -6,9 +6,11 @@ mod craft;
 mod damage;
 mod format_page;
 mod golden;
+#[cfg(unix)]
 mod kill;
 mod messages;
 mod model;
+#[cfg(unix)]
 mod overwrite;
 mod page;
 #[cfg(target_os = "linux")]

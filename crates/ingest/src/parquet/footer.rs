@@ -1,10 +1,10 @@
 //! The footer of a Parquet file: read, and checked before and after the `parquet` crate reads it.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use graven_format::PositionalFile;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
 
 use super::thrift::check_footer;

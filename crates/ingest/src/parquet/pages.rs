@@ -1,11 +1,11 @@
 //! The pages of a column chunk, each checked and unpacked before the `parquet` crate decodes it. Its
 //! own reader of pages takes the lengths in their headers for granted.
 
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use graven_format::PositionalFile;
 use parquet::basic::{Encoding, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result as CrateResult};
