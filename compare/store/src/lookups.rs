@@ -10,16 +10,19 @@ use crate::engine::{BATCH, Mode, Timed};
 use crate::engines::{self, REFERENCE, Recipe, Rival};
 use crate::keys::Keys;
 use crate::pairs::Pairs;
-use crate::sample::{self, Generator};
+use crate::sample::{self, Generator, Sample};
 use crate::status;
 use crate::table::Table;
 
 /// Build the same pairs in every engine, check all answers, and time the lookups
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The pairs, as `.data` text without duplicate keys; without it, `graven gen` makes them
+    /// The pairs, as `.data` text without duplicate keys; without it, a sample is made
     text: Option<PathBuf>,
-    /// How many pairs to make
+    /// The sample: letters and words are `graven gen`'s, stanzas and descriptions what `apt-cache dumpavail` says of packages
+    #[arg(long, value_name = "KIND", default_value = "letters", conflicts_with = "text")]
+    sample: Sample,
+    /// How many pairs letters and words have
     #[arg(short = 'n', value_name = "PAIRS", default_value_t = 1_000_000)]
     pairs: u64,
     #[command(flatten)]
@@ -57,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Some(text) => text.clone(),
         None => {
             let text = folder.path().join("sample.data");
-            arguments.generator.write(arguments.pairs, "letters", &text)?;
+            arguments.sample.write(&arguments.generator, arguments.pairs, &text)?;
             text
         }
     };

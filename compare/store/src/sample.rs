@@ -42,8 +42,50 @@ impl Generator {
     }
 }
 
+/// A text of one kind of data.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Sample {
+    Letters,
+    Words,
+    Descriptions,
+    Stanzas,
+    Documents,
+    Digests,
+    Decimals,
+    Pages,
+}
+
+impl Sample {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Letters => "letters",
+            Self::Words => "words",
+            Self::Descriptions => "descriptions",
+            Self::Stanzas => "stanzas",
+            Self::Documents => "JSON documents of 2 KB",
+            Self::Digests => "hexadecimal digests",
+            Self::Decimals => "decimal numbers",
+            Self::Pages => "pages of 100 KB",
+        }
+    }
+
+    /// Writes the text to `output`; letters and words with so many pairs.
+    pub(crate) fn write(self, generator: &Generator, pairs: u64, output: &Path) -> Result<()> {
+        match self {
+            Self::Letters => generator.write(pairs, "letters", output),
+            Self::Words => generator.write(pairs, "words", output),
+            Self::Descriptions => write_descriptions(output),
+            Self::Stanzas => write_stanzas(output),
+            Self::Documents => write_documents(output),
+            Self::Digests => write_digests(output),
+            Self::Decimals => write_decimals(output),
+            Self::Pages => write_pages(output),
+        }
+    }
+}
+
 /// Writes the packages that the machine's package lists name, a line each: the name, a space, the description.
-pub(crate) fn write_descriptions(output: &Path) -> Result<()> {
+fn write_descriptions(output: &Path) -> Result<()> {
     let mut list = Command::new("apt-cache")
         .arg("dumpavail")
         .stdout(Stdio::piped())
@@ -73,7 +115,7 @@ pub(crate) fn write_descriptions(output: &Path) -> Result<()> {
 
 /// Writes the stanzas that the machine's package lists have, a line each: the name, a space, the stanza with its line ends
 /// escaped.
-pub(crate) fn write_stanzas(output: &Path) -> Result<()> {
+fn write_stanzas(output: &Path) -> Result<()> {
     let list = Command::new("apt-cache").arg("dumpavail").output();
     let list = list.context("cannot run apt-cache; --only without stanzas does without it")?;
     let list = String::from_utf8_lossy(&list.stdout);
@@ -102,7 +144,7 @@ fn word(random: &mut fastrand::Rng) -> String {
 }
 
 /// Writes 50,000 documents as a profile or a session would be, some 2 KB each.
-pub(crate) fn write_documents(output: &Path) -> Result<()> {
+fn write_documents(output: &Path) -> Result<()> {
     let (mut text, mut random) = (BufWriter::new(File::create(output)?), fastrand::Rng::with_seed(1));
     for i in 0..50_000 {
         write!(text, "u{i} {{\"user_id\":{i},\"active\":{},\"features\":{{", random.bool())?;
@@ -120,7 +162,7 @@ pub(crate) fn write_documents(output: &Path) -> Result<()> {
 }
 
 /// Writes 500,000 hexadecimal digests of 64 digits.
-pub(crate) fn write_digests(output: &Path) -> Result<()> {
+fn write_digests(output: &Path) -> Result<()> {
     let (mut text, mut random) = (BufWriter::new(File::create(output)?), fastrand::Rng::with_seed(2));
     for i in 0..500_000 {
         writeln!(text, "user:{i} {:032x}{:032x}", random.u128(..), random.u128(..))?;
@@ -129,7 +171,7 @@ pub(crate) fn write_digests(output: &Path) -> Result<()> {
 }
 
 /// Writes 500,000 decimal numbers with four digits behind the point.
-pub(crate) fn write_decimals(output: &Path) -> Result<()> {
+fn write_decimals(output: &Path) -> Result<()> {
     let (mut text, mut random) = (BufWriter::new(File::create(output)?), fastrand::Rng::with_seed(3));
     for i in 0..500_000 {
         writeln!(text, "{} {:.4}", i * 7919, (random.f64() * 10.0).exp())?;
@@ -138,7 +180,7 @@ pub(crate) fn write_decimals(output: &Path) -> Result<()> {
 }
 
 /// Writes 1,000 pages of words, 100 KB each.
-pub(crate) fn write_pages(output: &Path) -> Result<()> {
+fn write_pages(output: &Path) -> Result<()> {
     let (mut text, mut random) = (BufWriter::new(File::create(output)?), fastrand::Rng::with_seed(4));
     for i in 0..1000 {
         let mut page = String::new();

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use graven_format::{Builder, Codec, CodecChoice, Options, Source, Store};
 
 use crate::pairs;
-use crate::sample::{self, Generator};
+use crate::sample::{self, Generator, Sample};
 use crate::table::Table;
 
 /// zstd's level.
@@ -41,33 +41,6 @@ pub(crate) struct Arguments {
     markdown: bool,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Sample {
-    Letters,
-    Words,
-    Descriptions,
-    Stanzas,
-    Documents,
-    Digests,
-    Decimals,
-    Pages,
-}
-
-impl Sample {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Letters => "letters",
-            Self::Words => "words",
-            Self::Descriptions => "descriptions",
-            Self::Stanzas => "stanzas",
-            Self::Documents => "JSON documents of 2 KB",
-            Self::Digests => "hexadecimal digests",
-            Self::Decimals => "decimal numbers",
-            Self::Pages => "pages of 100 KB",
-        }
-    }
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut table = Table::new(&[
@@ -87,16 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ]);
     for sample in &arguments.only {
         let text = folder.path().join("sample");
-        match sample {
-            Sample::Letters => arguments.generator.write(arguments.pairs, "letters", &text)?,
-            Sample::Words => arguments.generator.write(arguments.pairs, "words", &text)?,
-            Sample::Descriptions => sample::write_descriptions(&text)?,
-            Sample::Stanzas => sample::write_stanzas(&text)?,
-            Sample::Documents => sample::write_documents(&text)?,
-            Sample::Digests => sample::write_digests(&text)?,
-            Sample::Decimals => sample::write_decimals(&text)?,
-            Sample::Pages => sample::write_pages(&text)?,
-        }
+        sample.write(&arguments.generator, arguments.pairs, &text)?;
         table.push(row(sample.name(), &text, folder.path())?);
     }
     for text in &arguments.texts {

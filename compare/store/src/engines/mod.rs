@@ -9,12 +9,16 @@ mod lmdb;
 mod maps;
 mod perfect;
 mod redb;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
 
 use std::path::Path;
 
 use anyhow::Result;
 use graven_format::{Codec, CodecChoice};
 
+#[cfg(feature = "rocksdb")]
+use self::rocksdb::Reads;
 use crate::engine::Timed;
 
 /// How an engine comes to be.
@@ -43,6 +47,15 @@ const fn graven(name: &'static str, write: fn(&Path, &Path) -> Result<()>) -> Ri
     Rival { name, recipe: Recipe::Files { write, open: graven::open } }
 }
 
+#[cfg(feature = "rocksdb")]
+const fn rocksdb(
+    name: &'static str,
+    write: fn(&Path, &Path) -> Result<()>,
+    open: fn(&Path) -> Result<Box<dyn Timed>>,
+) -> Rival {
+    Rival { name, recipe: Recipe::Files { write, open } }
+}
+
 /// All of them, in the order in which they run.
 pub(crate) const ALL: &[Rival] = &[
     Rival { name: "std-hashmap", recipe: Recipe::Heap(maps::standard) },
@@ -53,9 +66,28 @@ pub(crate) const ALL: &[Rival] = &[
     Rival { name: "cdb", recipe: Recipe::Files { write: cdb::write, open: cdb::open } },
     Rival { name: "lmdb", recipe: Recipe::Files { write: lmdb::write, open: lmdb::open } },
     Rival { name: "redb", recipe: Recipe::Files { write: redb::write, open: redb::open } },
+    #[cfg(feature = "rocksdb")]
+    rocksdb(
+        "rocksdb-raw",
+        |text, folder| rocksdb::write(text, folder, None),
+        |folder| rocksdb::open(folder, Reads::AllCached),
+    ),
+    #[cfg(feature = "rocksdb")]
+    rocksdb(
+        "rocksdb-zstd",
+        |text, folder| rocksdb::write(text, folder, Some(3)),
+        |folder| rocksdb::open(folder, Reads::AllCached),
+    ),
+    #[cfg(feature = "rocksdb")]
+    rocksdb(
+        "rocksdb-zstd19-mapped",
+        |text, folder| rocksdb::write(text, folder, Some(19)),
+        |folder| rocksdb::open(folder, Reads::Mapped),
+    ),
     graven("graven-raw", |text, folder| graven::write(text, folder, CodecChoice::Fixed(Codec::Raw))),
     graven("graven-huffman", |text, folder| graven::write(text, folder, CodecChoice::Fixed(Codec::Huffman))),
     graven("graven-auto", |text, folder| graven::write(text, folder, CodecChoice::Auto)),
+    graven("graven-smallest", |text, folder| graven::write(text, folder, CodecChoice::Smallest)),
 ];
 
 /// The engine of this name.
