@@ -202,7 +202,7 @@ fn a_document_that_is_larger_than_the_memory_is_read_as_it_comes() {
     drop(document);
     assert_eq!(build.wait().unwrap().code(), Some(0));
     let (store, mut value) = (Store::open_as(&output, Storage::Mapped).unwrap(), Vec::new());
-    assert_eq!(store.pairs(), MEMBERS as u64);
+    assert_eq!(store.len(), MEMBERS as u64);
     assert!(store.get(b"77", &mut value).unwrap());
     assert!(value.ends_with(b"\",\"price\":77.50}"));
 }
