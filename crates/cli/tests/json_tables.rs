@@ -3,7 +3,7 @@
 mod support;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -181,10 +181,10 @@ fn a_value_of_several_lines_is_dumped_in_one() {
 
 #[test]
 fn a_document_that_is_larger_than_the_memory_is_read_as_it_comes() {
-    const MEMBERS: usize = 120;
+    const MEMBERS: usize = 250_000;
     let directory = tempfile::tempdir().unwrap();
     let output = directory.path().join("table.graven");
-    // 120 MB of text, and less memory for all of the process, its instructions included.
+    // 135 MB of text, and less memory for all of the process, its instructions included.
     let script = r#"ulimit -v 100000 && exec "$0" build - --format json --codec raw --memory 8MiB --threads 1 -o "$1""#;
     let mut build = Command::new("sh")
         .args(["-c", script, env!("CARGO_BIN_EXE_graven"), output.to_str().unwrap()])
@@ -192,7 +192,7 @@ fn a_document_that_is_larger_than_the_memory_is_read_as_it_comes() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let (mut document, text) = (build.stdin.take().unwrap(), "x".repeat(1_000_000));
+    let (mut document, text) = (BufWriter::new(build.stdin.take().unwrap()), "x".repeat(500));
     let member = |number| format!("\"{number}\":{{\"text\":\"{text}\",\"price\":{number}.50}}");
     for number in 0..MEMBERS {
         let before = if number == 0 { "{" } else { ",\n" };

@@ -44,7 +44,8 @@ fn command(words: &[&str]) -> String {
     format!("*{}\r\n{}", words.len(), words.collect::<String>())
 }
 
-/// The lines of an access log in JSON, each without what differs from run to run; that is checked here.
+/// The whole lines of an access log in JSON, each without what differs from run to run; that is checked here. The last
+/// line of a log that is being written may not be whole yet.
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
     let line = |line: &str| {
@@ -56,7 +57,7 @@ fn lines(path: &Path) -> Vec<Value> {
         assert!(fields.remove("microseconds").unwrap().as_u64().unwrap() < 60_000_000);
         line
     };
-    text.lines().map(line).collect()
+    text.split_inclusive('\n').filter_map(|text| text.strip_suffix('\n')).map(line).collect()
 }
 
 fn parsed(text: &str) -> Vec<Value> {
