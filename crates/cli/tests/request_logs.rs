@@ -29,10 +29,12 @@ fn keys(path: &Path, count: usize) -> Vec<String> {
     let began = Instant::now();
     loop {
         let text = fs::read_to_string(path).unwrap_or_default();
-        if text.lines().count() >= count {
+        // Of a log that is being written the last line may not be whole yet.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        if whole.lines().count() >= count {
             let key =
                 |line: &str| serde_json::from_str::<Value>(line).unwrap()["key"].as_str().unwrap().to_owned();
-            return text.lines().map(key).collect();
+            return whole.lines().map(key).collect();
         }
         assert!(began.elapsed() < PATIENCE, "{count} lines, found {text}");
         std::thread::yield_now();
