@@ -1,6 +1,7 @@
 //! All servers with TLS, as long as it takes to see that each of them answers.
 
-use std::path::Path;
+mod program;
+
 use std::process::Command;
 
 #[test]
@@ -10,8 +11,7 @@ fn every_server_is_asked_with_tls_and_new_connections_are_counted() {
     // More than a server takes in at once.
     let pairs: String = (0..20_000).map(|i| format!("key-{i} {}\n", i * i)).collect();
     std::fs::write(&text, pairs).unwrap();
-    // With `tls` among its features.
-    let graven = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/graven");
+    let graven = program::graven();
     for (kind, name) in [("ecdsa", "ECDSA P-256"), ("rsa", "RSA, 2048 bits")] {
         let output = Command::new(env!("CARGO_BIN_EXE_compare-serve"))
             .arg(&text)

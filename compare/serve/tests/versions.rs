@@ -1,13 +1,9 @@
 //! Versions of tables in a root, with few pairs and few switches: that what the measurements check
 //! holds.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod program;
 
-/// The release build of this repository.
-fn graven() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/graven")
-}
+use std::process::Command;
 
 /// What a measurement prints.
 fn printed(arguments: &[&str]) -> String {
@@ -43,7 +39,7 @@ fn rollbacks_are_measured_to_what_is_loaded_and_to_what_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let (text, file) = (folder.path().join("few.data"), folder.path().join("few.graven"));
     std::fs::write(&text, "first 1\nsecond 22\nthird 333\n").unwrap();
-    let built = Command::new(graven()).arg("build").arg(&text).arg("-o").arg(&file).status().unwrap();
+    let built = Command::new(program::graven()).arg("build").arg(&text).arg("-o").arg(&file).status().unwrap();
     assert!(built.success());
     let said = printed(&["rollback", file.to_str().unwrap(), "first", "--rollbacks", "2"]);
     assert!(said.contains("| the version before, by a rollback | "), "{said}");
