@@ -7,7 +7,12 @@ use std::process::Command;
 
 /// What a measurement prints.
 fn printed(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_compare-serve")).args(arguments).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_compare-serve"))
+        .args(arguments)
+        .arg("--graven")
+        .arg(program::graven())
+        .output()
+        .unwrap();
     let (said, progress) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(output.status.success(), "{arguments:?}: {said}{progress}");
@@ -39,7 +44,8 @@ fn rollbacks_are_measured_to_what_is_loaded_and_to_what_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let (text, file) = (folder.path().join("few.data"), folder.path().join("few.graven"));
     std::fs::write(&text, "first 1\nsecond 22\nthird 333\n").unwrap();
-    let built = Command::new(program::graven()).arg("build").arg(&text).arg("-o").arg(&file).status().unwrap();
+    let built =
+        Command::new(program::graven()).arg("build").arg(&text).arg("-o").arg(&file).status().unwrap();
     assert!(built.success());
     let said = printed(&["rollback", file.to_str().unwrap(), "first", "--rollbacks", "2"]);
     assert!(said.contains("| the version before, by a rollback | "), "{said}");
