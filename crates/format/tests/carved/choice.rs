@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use graven_format::{Builder, Codec, CodecChoice, Duplicates, Options, Purpose, Store};
 use tempfile::TempDir;
 
+use crate::samples::folder_in_memory;
+
 type Pair = (Vec<u8>, Vec<u8>);
 
 fn options(duplicates: Duplicates, dir: &TempDir) -> Options {
@@ -51,7 +53,7 @@ fn a_value_that_is_not_in_the_table_does_not_shape_it() {
     for (name, mut pairs) in with_strange_duplicates() {
         for duplicates in [Duplicates::Last, Duplicates::First] {
             for purpose in [Purpose::Ram, Purpose::Disk] {
-                let dir = TempDir::new().unwrap();
+                let dir = folder_in_memory();
                 let options = |duplicates| Options { purpose, ..options(duplicates, &dir) };
                 let table = carved(&pairs, options(duplicates));
                 let mut model = BTreeMap::new();
@@ -77,7 +79,7 @@ fn a_value_that_is_not_in_the_table_does_not_shape_it() {
 #[test]
 fn what_was_replaced_is_counted_though_the_table_is_carved_anew() {
     for (name, pairs) in with_strange_duplicates() {
-        let dir = TempDir::new().unwrap();
+        let dir = folder_in_memory();
         let mut builder = Builder::new(options(Duplicates::Last, &dir));
         pairs.iter().for_each(|(key, value)| builder.add(key, value).unwrap());
         let (store, built) = builder.finish().unwrap();
@@ -110,7 +112,7 @@ fn what_is_taken_for_a_small_table_is_never_larger_than_what_could_have_been_nam
         for count in [0, 1, 2, 5, 20, 50, 312, 1000, 4000] {
             let pairs: Vec<Pair> = (0..count).map(pair).collect();
             for purpose in [Purpose::Ram, Purpose::Disk] {
-                let dir = TempDir::new().unwrap();
+                let dir = folder_in_memory();
                 let sized = |codec| {
                     carved(&pairs, Options { codec, purpose, ..options(Duplicates::Error, &dir) }).len()
                 };

@@ -2,6 +2,7 @@
 //! error at most: no panic, no more memory than the file and one value take, no endless loop.
 
 use std::process::Command;
+use std::sync::LazyLock;
 
 use graven_format::layout::*;
 use graven_format::{Batch, Codec, CodecChoice, Error, Options, Problem, Purpose, Storage, Store};
@@ -9,12 +10,12 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::page;
-use crate::samples::{Keys, Values, carve, pairs};
+use crate::samples::{Keys, Values, carve, folder_in_memory, pairs};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
 fn table(pairs: &Pairs, codec: Codec, purpose: Purpose) -> Vec<u8> {
-    let dir = TempDir::new().unwrap();
+    let dir = folder_in_memory();
     let codec = CodecChoice::Fixed(codec);
     let options =
         Options { codec, purpose, threads: 1, temporary_dir: dir.path().into(), ..Options::default() };
@@ -509,23 +510,32 @@ fn a_sparse_file_of_a_terabyte_is_refused_for_what_it_is() {
     }
 }
 
+/// Pairs and the files that are carved of them, to be changed.
+static CHANGED: LazyLock<[(Pairs, Vec<u8>); 5]> = LazyLock::new(|| {
+    [
+        (Keys::Uuid4, Values::Letters, Codec::Huffman, Purpose::Ram),
+        (Keys::Urls, Values::Words, Codec::Symbols, Purpose::Ram),
+        (Keys::Hex8, Values::Fixed, Codec::Raw, Purpose::Disk),
+        (Keys::Sparse, Values::Long, Codec::Symbols, Purpose::Disk),
+        (Keys::Binary, Values::Long, Codec::Raw, Purpose::Ram),
+    ]
+    .map(|(keys, values, codec, purpose)| {
+        let pairs = pairs(keys, values, 30, 1);
+        let whole = table(&pairs, codec, purpose);
+        (pairs, whole)
+    })
+});
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
     #[test]
     fn any_changes_with_right_checksums_cost_an_error_at_most(
-        kind in 0..5_usize,
+        kind in 0..CHANGED.len(),
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
-        let (keys, values, codec, purpose) = [
-            (Keys::Uuid4, Values::Letters, Codec::Huffman, Purpose::Ram),
-            (Keys::Urls, Values::Words, Codec::Symbols, Purpose::Ram),
-            (Keys::Hex8, Values::Fixed, Codec::Raw, Purpose::Disk),
-            (Keys::Sparse, Values::Long, Codec::Symbols, Purpose::Disk),
-            (Keys::Binary, Values::Long, Codec::Raw, Purpose::Ram),
-        ][kind];
-        let pairs = pairs(keys, values, 30, 1);
-        let mut bytes = table(&pairs, codec, purpose);
+        let (pairs, whole) = &CHANGED[kind];
+        let mut bytes = whole.clone();
         // One change in four hits the header, where most of what can be said is.
         for (i, (at, to)) in changes.iter().enumerate() {
             let at = if i % 4 == 0 { at.index(HEADER_BYTES) } else { at.index(bytes.len()) };
@@ -533,6 +543,6 @@ proptest! {
         }
         page::seal_buckets(&mut bytes);
         page::seal(&mut bytes);
-        let _ = ask_everything(&bytes, &pairs);
+        let _ = ask_everything(&bytes, pairs);
     }
 }

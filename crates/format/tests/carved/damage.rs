@@ -18,10 +18,10 @@ use graven_format::{Codec, CodecChoice, Error, KeyKind, Options, PositionalFile,
 use tempfile::TempDir;
 
 use crate::page;
-use crate::samples::{Keys, Random, Values, carve};
+use crate::samples::{Keys, Random, Values, carve, folder_in_memory};
 
 /// The smallest file that is damaged.
-const FILE_BYTES_MIN: usize = 64 * 1024;
+const FILE_BYTES_MIN: usize = 32 * 1024;
 
 struct Table {
     bytes: Vec<u8>,
@@ -36,10 +36,7 @@ struct Table {
 
 impl Table {
     fn new(keys: Keys, codec: Codec) -> Self {
-        // The file is written to more than half a million times: in memory where the system has
-        // such a place.
-        let memory = Path::new("/dev/shm");
-        let dir = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap();
+        let dir = folder_in_memory();
         let path = dir.path().join("table");
         let mut random = Random(11);
         let mut pairs = BTreeMap::new();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::samples::{Keys, Random, Values, carve, pairs};
+use crate::samples::{Keys, Random, Values, carve, folder_in_memory, pairs};
 use graven_format::{
     Batch, Builder, Codec, CodecChoice, Duplicates, Encoding, Error, Found, KEY_BYTES_MAX, KeyKind, Located,
     Looked, Options, Purpose, Source, Storage, Store, VALUE_BYTES_MAX,
@@ -242,7 +242,7 @@ fn a_bounded_batch_ends_behind_the_value_that_passes_its_bound() {
 
 #[test]
 fn every_kind_of_key_with_every_sort_of_value_answers_as_the_model() {
-    let dir = TempDir::new().unwrap();
+    let dir = folder_in_memory();
     let path = dir.path().join("table");
     for (k, keys) in Keys::ALL.into_iter().enumerate() {
         for (v, values) in Values::ALL.into_iter().enumerate() {
@@ -259,7 +259,7 @@ fn every_kind_of_key_with_every_sort_of_value_answers_as_the_model() {
 
 #[test]
 fn few_pairs_of_every_kind_answer_as_the_model() {
-    let dir = TempDir::new().unwrap();
+    let dir = folder_in_memory();
     let path = dir.path().join("table");
     for keys in Keys::ALL {
         for count in [0, 1, 2, 3, 5, 16, 17, 33] {
@@ -274,7 +274,7 @@ fn few_pairs_of_every_kind_answer_as_the_model() {
 
 #[test]
 fn buckets_of_a_disk_table_hold_more_records_than_one_vector() {
-    let dir = TempDir::new().unwrap();
+    let dir = folder_in_memory();
     let path = dir.path().join("table");
     for keys in [Keys::Uuid4, Keys::Sparse, Keys::Binary] {
         for values in [Values::Empty, Values::Fixed, Values::Words, Values::Long] {
@@ -489,7 +489,7 @@ proptest! {
         memory_bytes in prop_oneof![Just(1_u64), Just(1 << 30)],
         threads in 1..5_usize,
     ) {
-        let dir = TempDir::new().unwrap();
+        let dir = folder_in_memory();
         let path = dir.path().join("table");
         let purpose = if disk { Purpose::Disk } else { Purpose::Ram };
         let options = Options { codec, purpose, memory_bytes, threads, ..options(dir.path()) };

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use graven_format::{Batch, Change, Codec, CodecChoice, Error, Options, Purpose, Storage, Store};
 use tempfile::TempDir;
 
-use crate::samples::{Keys, Random, carve};
+use crate::samples::{Keys, Random, carve, folder_in_memory};
 
 /// Events of each storage, and checked lookups among them.
 const EVENTS: usize = 50;
@@ -44,8 +44,7 @@ struct Files {
 
 impl Files {
     fn new(purpose: Purpose) -> Self {
-        let memory = Path::new("/dev/shm");
-        let dir = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap();
+        let dir = folder_in_memory();
         let path = dir.path().join("table");
         let carve = |number, codec| {
             let codec = CodecChoice::Fixed(codec);

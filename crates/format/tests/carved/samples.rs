@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use graven_format::{Builder, Error, Options};
+use tempfile::TempDir;
 
 /// A splitmix64 generator: what it gives follows from its seed, on every machine.
 pub(crate) struct Random(pub(crate) u64);
@@ -198,6 +199,12 @@ pub(crate) fn pairs(keys: Keys, values: Values, count: u64, seed: u64) -> Vec<(V
     let mut random = Random(seed);
     let made = (0..count).map(|i| (keys.key(i, &mut random), values.value(i, &mut random)));
     made.collect::<BTreeMap<_, _>>().into_iter().collect()
+}
+
+/// A folder for files that are made or written to very often: in memory where the system has such a place.
+pub(crate) fn folder_in_memory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap()
 }
 
 /// The file that is carved of the pairs.
