@@ -62,6 +62,7 @@ use crate::console::warn;
 /// what else it uses.
 #[must_use]
 pub fn run() -> ExitCode {
+    memory::explain_aborts();
     let chosen = command_line::read().subcommand;
     // A server goes on where it can.
     memory::end_without(!matches!(chosen, Chosen::Serve(_)));

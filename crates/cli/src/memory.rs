@@ -19,28 +19,29 @@ use mimalloc::MiMalloc as Allocator;
 #[global_allocator]
 static ALLOCATOR: Explaining = Explaining;
 
-/// Whether an allocation that fails ends the process; a server goes on where it can.
-static ENDS: AtomicBool = AtomicBool::new(false);
+/// Whether an allocation that fails ends the process with a sentence: from its first on. A server goes on where it can.
+static ENDS: AtomicBool = AtomicBool::new(true);
 
 /// Says whether an allocation that fails from here on ends the process with a sentence.
 pub(crate) fn end_without(ends: bool) {
     ENDS.store(ends, Ordering::Relaxed);
-    if ends {
-        let handler: extern "C" fn(libc::c_int) = aborted;
-        // SAFETY: the handler calls nothing but what may be called in one.
-        unsafe { libc::signal(libc::SIGABRT, handler as libc::sighandler_t) };
-        let otherwise = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            // Where a new thread gets no stack for its signals, Rust panics before the thread has begun.
-            let message = info.payload().downcast_ref::<String>().map(String::as_str);
-            let is_for_memory =
-                message.is_some_and(|message| message.contains("allocate an alternative stack"));
-            if is_for_memory {
-                end(SIGNAL_STACK_BYTES);
-            }
-            otherwise(info);
-        }));
-    }
+}
+
+/// Has what the system's library and Rust's do where they find no memory for themselves end the process as an allocation does.
+pub(crate) fn explain_aborts() {
+    let handler: extern "C" fn(libc::c_int) = aborted;
+    // SAFETY: the handler calls nothing but what may be called in one.
+    unsafe { libc::signal(libc::SIGABRT, handler as libc::sighandler_t) };
+    let otherwise = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        // Where a new thread gets no stack for its signals, Rust panics before the thread has begun.
+        let message = info.payload().downcast_ref::<String>().map(String::as_str);
+        let is_for_memory = message.is_some_and(|message| message.contains("allocate an alternative stack"));
+        if is_for_memory && ENDS.load(Ordering::Relaxed) {
+            end(SIGNAL_STACK_BYTES);
+        }
+        otherwise(info);
+    }));
 }
 
 /// About what Rust asks for so that a thread can be told of a signal.

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use graven_format::layout::*;
 use graven_format::{Codec, CodecChoice, Error, KeyKind, Options, PositionalFile, Store};
