@@ -30,6 +30,7 @@ pub(crate) fn run_all() -> Outcome<()> {
     run(cargo()
         .args(["test", "--locked", "--package", "graven", "--test", "crashes"])
         .env("GRAVEN_TEST_CRASHES", CRASHES))?;
+    run(cargo().args(["publish", "--workspace", "--dry-run", "--locked"]))?;
     interface::compare()?;
     static_binary::build_twice()
 }
