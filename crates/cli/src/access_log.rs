@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use graven_server::{AccessLog, AccessLogTarget};
+use rustix::io::Errno;
 
 use crate::config::Config;
 use crate::failure::{Failure, Outcome, reason};
@@ -18,8 +19,9 @@ pub(crate) fn open(config: &Config) -> Outcome<Option<AccessLog>> {
     let opened = AccessLog::open(target).map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::NotFound => "; its folder has to be there",
-            // ENXIO.
-            _ if error.raw_os_error() == Some(libc::ENXIO) => "; start what reads the pipe first",
+            _ if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                "; start what reads the pipe first"
+            }
             _ => "",
         };
         let path = path.display();

@@ -14,12 +14,12 @@ use graven_catalog::{
     TableState, VersionName,
 };
 use graven_format::{FileStamp, Storage, Store};
+use graven_process::LogLevel;
 
 use crate::config::{Config, Given};
 use crate::console::count;
 use crate::failure::{Failure, Outcome, cannot_start_thread};
 use crate::loaded::load_anew;
-use crate::log::LogLevel;
 use crate::object_store;
 use crate::options::serve::{DECLARED, ServeOptions};
 use crate::root::explain;

@@ -14,7 +14,6 @@ mod command_line;
 mod commands;
 mod config;
 mod console;
-mod descriptors;
 mod duplicates;
 mod failure;
 mod first_request;
@@ -24,8 +23,6 @@ mod input_files;
 mod lengths;
 mod load_progress;
 mod loaded;
-mod log;
-mod memory;
 mod object_store;
 mod options;
 mod output;
@@ -33,14 +30,12 @@ mod progress;
 mod quantity;
 mod read_options;
 mod redis;
-mod resident;
 mod root;
 mod row_members;
 mod server_pages;
 mod service_manager;
 mod shell;
 mod signals;
-mod startup_pages;
 mod storage;
 mod table;
 mod table_source;
@@ -50,6 +45,8 @@ mod users;
 mod when_held;
 
 use std::process::ExitCode;
+
+use graven_process::{end_without_memory, explain_aborts};
 
 use crate::command_line::Chosen;
 use crate::commands::{
@@ -62,10 +59,10 @@ use crate::console::warn;
 /// what else it uses.
 #[must_use]
 pub fn run() -> ExitCode {
-    memory::explain_aborts();
+    explain_aborts(", or, for a build, use less with `--memory`");
     let chosen = command_line::read().subcommand;
     // A server goes on where it can.
-    memory::end_without(!matches!(chosen, Chosen::Serve(_)));
+    end_without_memory(!matches!(chosen, Chosen::Serve(_)));
     let done = match chosen {
         Chosen::Serve(arguments) => serve::run(&arguments),
         Chosen::Get(arguments) => get::run(&arguments),

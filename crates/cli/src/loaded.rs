@@ -6,15 +6,14 @@ use std::time::Instant;
 
 use graven_format::{Storage, Store};
 use graven_ingest::Input;
+use graven_process::{end_without_memory, resident_bytes};
 
 use crate::carve::{self, InMemoryTable};
 use crate::console::count;
 use crate::duplicates::Keep;
 use crate::failure::{Failure, Outcome, cannot_start_thread};
-use crate::memory;
 use crate::options::serve::ServeOptions;
 use crate::quantity::show_size;
-use crate::resident::resident_bytes;
 use crate::shell;
 use crate::storage;
 use crate::table::{OpenTable, Table, explain};
@@ -38,9 +37,9 @@ impl Loaded {
             (Table::Text(text), keep) => {
                 let name = text.name().to_owned();
                 check_storage(&text, options)?;
-                memory::end_without(true);
+                end_without_memory(true);
                 let loaded = in_memory(text, options)?;
-                memory::end_without(false);
+                end_without_memory(false);
                 let size = format!("{:.1} MB of text", megabytes(loaded.text_bytes));
                 let mut said = vec![line("loaded", &name, &loaded.store, &size, started)];
                 if loaded.duplicates > 0 {

@@ -1,6 +1,6 @@
 //! `graven dump`: writes the pairs of a carved file as text.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -60,9 +60,6 @@ impl From<DumpFormat> for Format {
 /// Bytes handed to the system at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// Pairs after which a signal and the bar are looked after.
-const LOOK_PAIRS: u64 = 4096;
-
 pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     let name = arguments.file.display().to_string();
     let table = open_carved(&arguments.file)?.map_err(|error| explain(&name, &error))?;
@@ -91,12 +88,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     outlive_file_limits()?;
     let stopped = Arc::default();
     stop_on_signals(&stopped)?;
-    let mut out = BufWriter::with_capacity(CHUNK_BYTES, OutputWriter::create(&arguments.output)?);
-    let written = write_pairs(&table.store, writer, &name, &stopped, &mut out);
-    let finished = written.and_then(|()| {
-        let output = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(output.finish()?)
-    });
+    let mut output = OutputWriter::create(&arguments.output)?;
+    let written = write_pairs(&table.store, writer, &name, &stopped, &mut output);
+    let finished = written.and_then(|()| Ok(output.finish()?));
     output::written(finished, &arguments.output)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -110,22 +104,23 @@ fn write_pairs(
 ) -> Result<(), Stop> {
     let bytes = store.carved_bytes();
     let bar = bar("writing", Some(bytes));
-    let mut line = Vec::new();
-    writer.write_header(&mut line);
-    out.write_all(&line)?;
-    for (number, pair) in (0_u64..).zip(store.iter()) {
-        let (key, value) = pair.map_err(|error| Stop::Failure(explain(name, &error)))?;
-        line.clear();
-        writer.write(&key, &value, &mut line).map_err(|error| Stop::Failure(unwritable(name, &error)))?;
-        out.write_all(&line)?;
-        if number % LOOK_PAIRS == 0 {
-            if stopped.load(Ordering::Relaxed) {
-                return Err(Stop::Output(io::Error::other(STOPPED)));
-            }
-            bar.set_position(scale(bytes, number, store.len()));
+    let (mut pairs, mut number) = (store.iter(), 0);
+    let mut text = Vec::with_capacity(CHUNK_BYTES);
+    writer.write_header(&mut text);
+    loop {
+        let written = writer.write_next(&mut pairs, &mut text, CHUNK_BYTES);
+        out.write_all(&text)?;
+        text.clear();
+        let written = written.map_err(|error| Stop::Failure(unwritable(name, &error)))?;
+        if written == 0 {
+            return Ok(());
         }
+        if stopped.load(Ordering::Relaxed) {
+            return Err(Stop::Output(io::Error::other(STOPPED)));
+        }
+        number += written;
+        bar.set_position(scale(bytes, number, store.len()));
     }
-    Ok(())
 }
 
 fn unwritable(name: &str, error: &Unwritable) -> Failure {

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use graven_catalog::{Catalog, Snapshot, TableId, TableState, VersionName};
+use graven_process::{allow_connections, give_back_after_start, give_back_stack, start_log};
 use graven_server::{
     Endpoint, Error, Listener, ListeningSocket, Location, RequestLogOptions, ServerOptions, StatusOptions,
 };
@@ -15,18 +16,15 @@ use graven_server::{
 use crate::access_log;
 use crate::config::{Config, Given};
 use crate::console::{count, say, warn};
-use crate::descriptors;
 use crate::failure::{Failure, Outcome, cannot_start_thread};
 use crate::first_request;
 use crate::followers::{Followers, ServedTable, options_of};
 use crate::loaded::{Loaded, megabytes};
-use crate::log;
 use crate::object_store;
 use crate::options::serve::ServeFlags;
 use crate::service_manager::{self, HandedSockets};
 use crate::shell;
 use crate::signals::ServerSignals;
-use crate::startup_pages;
 use crate::table::Table;
 use crate::tls;
 use crate::users::{self, ServedUsers};
@@ -67,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let options = &config.options;
-    let log = log::start(options.log, options.log_format);
+    let log = start_log(options.log, options.log_format);
     for warning in given.warnings() {
         tracing::warn!("{warning}");
     }
@@ -95,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
         look_at_tables();
     })?;
     let wanted = options.server.limits.connections_max;
-    let connections = descriptors::allow(wanted);
+    let connections = allow_connections(wanted);
     if connections < wanted as u64 {
         tracing::debug!("the system allows {connections} connections; `ulimit -n` raises that");
     }
@@ -134,6 +132,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<ExitCode> {
     };
     let requests = RequestLogOptions { access_log, ..options.server.requests.clone() };
     let server = ServerOptions { status: status_options(&config), requests, ..options.server.clone() };
+    give_back_stack();
     graven_server::run(listeners, &catalog, &access, &server, &signals.shutdown).map_err(
         |error| match error {
             Error::Thread { source } => cannot_start_thread(&source),
@@ -243,7 +242,7 @@ impl Start {
         if let Err(failure) = service_manager::say_when_ready(&self.catalog) {
             tracing::error!("{failure}");
         }
-        startup_pages::give_back_after_start();
+        give_back_after_start();
     }
 
     /// What is said of the tables of roots, which answer from their files while they are loaded.

@@ -5,20 +5,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValue;
-use clap::{ArgMatches, Command, ValueEnum};
+use clap::{ArgMatches, Command};
 use graven_catalog::root::NotAName;
 use graven_catalog::{KeeperOptions, TableName, VersionName};
-use graven_server::{
-    AccessLogFormat, DiskReads, Endpoint, HostName, Location, RowGet, ServerOptions, Speaks, StorageOptions,
-};
+use graven_process::{LevelFilter, LogFormat};
+use graven_server::{Endpoint, HostName, Location, ServerOptions, Speaks, StorageOptions};
 use graven_wire::address::AddressError;
 use graven_wire::http::HEADERS_MAX;
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::column_list::BadList;
 use crate::duplicates::Keep;
 use crate::options::Group::{Limits, Logs, Network, Storage, Table, Timeouts, Tls};
-use crate::options::spelled::{TlsPaths, database, held, show_path};
+use crate::options::spelled::{
+    AccessLogFormatName, DiskReadsName, LogFormatName, RowGetName, TlsPaths, database, held, show_path,
+};
 use crate::options::text::{TextOptions, show_list, show_types, types};
 use crate::options::{self, Declared, Written, augment, choices, choose, chosen, common, rare, written};
 use crate::storage;
@@ -59,44 +59,6 @@ pub(crate) struct ServeOptions {
     /// Where a line for each request is written, `-` for standard output.
     pub(crate) access_log: Option<PathBuf>,
     pub(crate) server: ServerOptions,
-}
-
-/// What a line of the log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For people
-    Text,
-    /// A JSON object each, for programs
-    Json,
-}
-
-/// [`AccessLogFormat`] as the command line spells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum AccessLogFormatName {
-    /// Words with spaces between them, the key last
-    Text,
-    /// A JSON object each
-    Json,
-}
-
-/// [`RowGet`] as the command line spells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum RowGetName {
-    /// The row as JSON
-    Json,
-    /// An error, as Redis has it for a hash
-    Error,
-}
-
-/// [`DiskReads`] as the command line spells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum DiskReadsName {
-    /// io_uring where the kernel allows it, else threads
-    Auto,
-    /// io_uring, or not at all
-    IoUring,
-    /// Sixteen threads for each that answers
-    Threads,
 }
 
 impl Default for ServeOptions {
@@ -738,12 +700,12 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
         "Lines of the log",
         ServeValue::Choice {
             value_name: "FORMAT",
-            choices: choices::<LogFormat>,
+            choices: choices::<LogFormatName>,
             read: |options, text| {
-                options.log_format = choose(text)?;
+                options.log_format = choose::<LogFormatName>(text)?.into();
                 Ok(())
             },
-            show: |options| chosen(&options.log_format),
+            show: |options| chosen(&LogFormatName::from(options.log_format)),
         },
     ),
     rare(
@@ -791,62 +753,6 @@ pub(crate) static DECLARED: &[Declared<ServeOptions>] = &[
     )
     .more("With where the time went. The last 128 are kept"),
 ];
-
-impl From<AccessLogFormatName> for AccessLogFormat {
-    fn from(name: AccessLogFormatName) -> Self {
-        match name {
-            AccessLogFormatName::Text => Self::Text,
-            AccessLogFormatName::Json => Self::Json,
-        }
-    }
-}
-
-impl From<AccessLogFormat> for AccessLogFormatName {
-    fn from(format: AccessLogFormat) -> Self {
-        match format {
-            AccessLogFormat::Text => Self::Text,
-            AccessLogFormat::Json => Self::Json,
-        }
-    }
-}
-
-impl From<RowGetName> for RowGet {
-    fn from(name: RowGetName) -> Self {
-        match name {
-            RowGetName::Json => Self::Json,
-            RowGetName::Error => Self::Error,
-        }
-    }
-}
-
-impl From<RowGet> for RowGetName {
-    fn from(row_get: RowGet) -> Self {
-        match row_get {
-            RowGet::Json => Self::Json,
-            RowGet::Error => Self::Error,
-        }
-    }
-}
-
-impl From<DiskReadsName> for DiskReads {
-    fn from(name: DiskReadsName) -> Self {
-        match name {
-            DiskReadsName::Auto => Self::Auto,
-            DiskReadsName::IoUring => Self::IoUring,
-            DiskReadsName::Threads => Self::Threads,
-        }
-    }
-}
-
-impl From<DiskReads> for DiskReadsName {
-    fn from(reads: DiskReads) -> Self {
-        match reads {
-            DiskReads::IoUring => Self::IoUring,
-            DiskReads::Threads => Self::Threads,
-            _ => Self::Auto,
-        }
-    }
-}
 
 /// The flags of `graven serve` that were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ mod json_bytes;
 use std::fmt;
 use std::io::Write;
 
-use graven_format::{Error, Field, KeyColumn, Schema, Store};
+use graven_format::{Error, Field, KeyColumn, Schema, Store, StorePairs};
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::format::Format;
@@ -28,10 +28,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// let mut writer = PairWriter::new(&table, Format::Jsonl, true).expect("a form that has a writer");
 /// let mut text = Vec::new();
 /// writer.write_header(&mut text);
-/// for pair in table.iter() {
-///     let (key, value) = pair?;
-///     writer.write(&key, &value, &mut text)?;
-/// }
+/// assert_eq!(writer.write_next(&mut table.iter(), &mut text, 256 * 1024)?, 1);
 /// assert_eq!(text, br#"{"key":"9","value":"Grace"}"#.iter().chain(b"\n").copied().collect::<Vec<u8>>());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -57,7 +54,7 @@ enum PairForm<'s> {
 pub enum Unwritable {
     /// What of it a line of `.data` text cannot hold.
     Data(String),
-    /// The row is damaged.
+    /// The pair or its row is damaged.
     Row(Error),
 }
 
@@ -107,11 +104,35 @@ impl<'s> PairWriter<'s> {
         }
     }
 
-    /// Appends a pair as a line; the first call is for the first line.
+    /// Appends the pairs that `pairs` gives next, a line each, until `text` is `bytes` long or longer, and returns how many they
+    /// are: 0 when there are no more.
     ///
     /// # Errors
-    /// When the form cannot hold the pair, or its row is damaged.
-    pub fn write(&mut self, key: &[u8], value: &[u8], out: &mut Vec<u8>) -> Result<(), Unwritable> {
+    /// When the form cannot hold a pair, or it is damaged. The text ends with the pair before it.
+    pub fn write_next(
+        &mut self,
+        pairs: &mut StorePairs<'_>,
+        text: &mut Vec<u8>,
+        bytes: usize,
+    ) -> Result<u64, Unwritable> {
+        let mut written = 0;
+        for pair in pairs {
+            let (key, value) = pair.map_err(Unwritable::Row)?;
+            let before = text.len();
+            if let Err(error) = self.write(&key, &value, text) {
+                text.truncate(before);
+                return Err(error);
+            }
+            written += 1;
+            if text.len() >= bytes {
+                break;
+            }
+        }
+        Ok(written)
+    }
+
+    /// Appends a pair as a line; the first call is for the first line.
+    fn write(&mut self, key: &[u8], value: &[u8], out: &mut Vec<u8>) -> Result<(), Unwritable> {
         let is_first = std::mem::take(&mut self.is_first);
         match self.form {
             PairForm::Data(schema) => {

@@ -1,4 +1,4 @@
-//! Gives back the pages of the program that only its start needed: arguments, configuration and
+//! Gives back the pages of the program that only its start needed, and those of its stack: arguments, configuration and
 //! the loading of tables are more than half of the program, and are not needed again. Linux counts
 //! them as resident for as long as the process lives, because it maps sixteen at a time.
 //!
@@ -14,7 +14,7 @@ const START: Duration = Duration::from_secs(1);
 
 /// Gives the pages back that the start of a server needed, on a thread that ends then, once the
 /// event loops run: before, they would bring 2 MB of them back.
-pub(crate) fn give_back_after_start() {
+pub fn give_back_after_start() {
     let give_back = || {
         thread::sleep(START);
         give_back();
@@ -34,6 +34,26 @@ fn give_back() {
     }
 }
 
+/// What is left as it is of a stack below the caller's frames.
+const STACK_KEPT_BYTES: usize = 64 * 1024;
+
+/// Gives back the pages of the calling thread's stack that calls before this one needed and that lie 64 KiB or more below it.
+/// Where the system does not tell where the stack is mapped, nothing happens.
+pub fn give_back_stack() {
+    let here = 0_u8;
+    let here = &raw const here as usize;
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let stack = maps.lines().filter_map(range).find(|range| range.contains(&here));
+    let Some(start) = stack.map(|stack| stack.start) else { return };
+    // Pages are up to 64 KiB.
+    let end = (here - STACK_KEPT_BYTES) & !0xFFFF;
+    if start < end {
+        // SAFETY: the range is part of this thread's stack, which grows downwards and ends at its guard, below all frames that
+        // there are. The call itself needs less than what is kept.
+        unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED) };
+    }
+}
+
 /// Where the instructions and constants of the program and its libraries are mapped.
 fn mapped() -> Vec<Range<usize>> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
@@ -45,12 +65,20 @@ fn mapped() -> Vec<Range<usize>> {
 /// behind the instructions was written to when the program was linked, and does not come back.
 fn unchanged_part_of_a_file(line: &str) -> Option<Range<usize>> {
     let mut words = line.split_ascii_whitespace();
-    let (range, access, offset) = (words.next()?, words.next()?, words.next()?);
+    let (access, offset) = (words.nth(1)?, words.next()?);
     let path = words.nth(2)?;
-    let (start, end) = range.split_once('-')?;
-    let number = |digits| usize::from_str_radix(digits, 16).ok();
     let is_unchanged = access == "r-xp" || (access == "r--p" && number(offset)? == 0);
-    (is_unchanged && path.starts_with('/')).then_some(number(start)?..number(end)?)
+    (is_unchanged && path.starts_with('/')).then(|| range(line))?
+}
+
+/// The addresses that a line of `/proc/PID/maps` is about.
+fn range(line: &str) -> Option<Range<usize>> {
+    let (start, end) = line.split_ascii_whitespace().next()?.split_once('-')?;
+    Some(number(start)?..number(end)?)
+}
+
+fn number(digits: &str) -> Option<usize> {
+    usize::from_str_radix(digits, 16).ok()
 }
 
 #[cfg(test)]
@@ -70,6 +98,24 @@ mod tests {
         assert_eq!(read("1000-3000 r-xp 00000000 00:00 0     [vdso]"), None);
         assert_eq!(read("1000-3000 r-xp 00000000 00:00 0"), None);
         assert_eq!(read(""), None);
+    }
+
+    #[test]
+    fn a_thread_goes_on_after_its_stack_below_is_given_back() {
+        fn deep(levels: usize) -> usize {
+            let room = std::hint::black_box([levels; 1024]);
+            if levels == 0 { 0 } else { deep(levels - 1) + room[levels % 1024] }
+        }
+        let give_back = || {
+            let held = std::hint::black_box([7_usize; 4096]);
+            for _ in 0..3 {
+                assert_eq!(deep(60), 1830);
+                give_back_stack();
+                assert_eq!(held, [7; 4096]);
+            }
+        };
+        give_back();
+        thread::spawn(give_back).join().unwrap();
     }
 
     /// Fails where no range is found, or where what comes back is not what was there.

@@ -7,7 +7,8 @@ const BESIDE: u64 = 128;
 
 /// Raises the process's limit as far as `connections` need and the system allows, and returns how many connections it
 /// allows.
-pub(crate) fn allow(connections: usize) -> u64 {
+#[must_use]
+pub fn allow_connections(connections: usize) -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = connections as u64 + BESIDE;
     let possible = wanted.min(maximum.unwrap_or(u64::MAX));

@@ -1,6 +1,5 @@
-//! What a subcommand that works on tables says when the system gives no more memory: a sentence
-//! and exit status 2 where Rust would abort. Stable Rust has no other place to say it than the
-//! allocator.
+//! What is said when the system gives no more memory: a sentence and exit status 2 where Rust would abort. Stable Rust has
+//! no other place to say it than the allocator.
 //!
 //! `unsafe` here hands every call on to the allocator below, and ends the process.
 #![allow(unsafe_code)]
@@ -10,6 +9,7 @@ use std::alloc::System as Allocator;
 use std::alloc::{GlobalAlloc, Layout};
 use std::io::{Cursor, Write};
 use std::panic;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// musl's own takes one lock for all threads.
@@ -22,13 +22,19 @@ static ALLOCATOR: Explaining = Explaining;
 /// Whether an allocation that fails ends the process with a sentence: from its first on. A server goes on where it can.
 static ENDS: AtomicBool = AtomicBool::new(true);
 
-/// Says whether an allocation that fails from here on ends the process with a sentence.
-pub(crate) fn end_without(ends: bool) {
+/// Says whether an allocation that fails from here on ends the process with a sentence and status 2, as it does from the start
+/// on. Otherwise it is the caller's to see, and Rust aborts where nobody does.
+pub fn end_without_memory(ends: bool) {
     ENDS.store(ends, Ordering::Relaxed);
 }
 
+/// What to do about it, besides raising the limit.
+static ADVICE: OnceLock<&str> = OnceLock::new();
+
 /// Has what the system's library and Rust's do where they find no memory for themselves end the process as an allocation does.
-pub(crate) fn explain_aborts() {
+/// What is said ends with `advice`, up to 100 bytes as ", or use less with ...". To be called once, at the start.
+pub fn explain_aborts(advice: &'static str) {
+    let _ = ADVICE.set(advice);
     let handler: extern "C" fn(libc::c_int) = aborted;
     // SAFETY: the handler calls nothing but what may be called in one.
     unsafe { libc::signal(libc::SIGABRT, handler as libc::sighandler_t) };
@@ -102,11 +108,11 @@ extern "C" fn aborted(signal: libc::c_int) {
 fn end(bytes: usize) -> ! {
     let mut text = [0; 256];
     let mut cursor = Cursor::new(&mut text[..]);
+    let advice = ADVICE.get().copied().unwrap_or_default();
     // It is shorter than that.
     let _ = writeln!(
         cursor,
-        "graven: the system gives no more memory, {bytes} bytes were asked for; raise the limit that `ulimit -v` shows, \
-         or, for a build, use less with `--memory`"
+        "graven: the system gives no more memory, {bytes} bytes were asked for; raise the limit that `ulimit -v` shows{advice}"
     );
     let len = cursor.position() as usize;
     // SAFETY: the text lives until the call returns; waiting for a signal and ending a process are

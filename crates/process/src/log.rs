@@ -1,4 +1,4 @@
-//! The log of `graven serve`, on standard error.
+//! The log of a server, on standard error.
 
 use std::io;
 
@@ -8,21 +8,34 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
-use crate::options::serve::LogFormat;
+/// What a line of the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object each, for programs.
+    Json,
+}
 
 /// How much is logged, which may change.
-pub(crate) struct LogLevel(reload::Handle<LevelFilter, Registry>);
+#[derive(Debug)]
+pub struct LogLevel(reload::Handle<LevelFilter, Registry>);
 
 impl LogLevel {
     /// From here on what is logged at `level` and above is written.
-    pub(crate) fn set(&self, level: LevelFilter) {
+    pub fn set(&self, level: LevelFilter) {
         // It fails only when nothing logs any longer.
         let _ = self.0.reload(level);
     }
 }
 
-/// From here on what is logged at `level` and above is written, a line each.
-pub(crate) fn start(level: LevelFilter, format: LogFormat) -> LogLevel {
+/// From here on what is logged at `level` and above is written, a line each: what graven says, and libraries' warnings.
+///
+/// # Panics
+///
+/// Where this process has a log already.
+#[must_use]
+pub fn start_log(level: LevelFilter, format: LogFormat) -> LogLevel {
     let (filter, handle) = reload::Layer::new(level);
     // A log that cannot be written is no reason to end.
     let lines = fmt::layer().log_internal_errors(false).with_writer(io::stderr).with_target(false);
