@@ -15,7 +15,7 @@ pub(crate) const TARGET: &str = "x86_64-unknown-linux-musl";
 pub(crate) enum Scope {
     /// The default features.
     Core,
-    /// What packages ship.
+    /// All features: what packages ship.
     Full,
 }
 
@@ -33,7 +33,7 @@ impl Scope {
     pub(crate) fn features(self) -> &'static str {
         match self {
             Self::Core => "",
-            Self::Full => "full",
+            Self::Full => "full,aws-lc",
         }
     }
 

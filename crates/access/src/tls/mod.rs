@@ -20,7 +20,12 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 
-/// ring: it builds with a C compiler alone.
+#[cfg(feature = "aws-lc")]
+use rustls::crypto::aws_lc_rs as library;
+#[cfg(not(feature = "aws-lc"))]
+use rustls::crypto::ring as library;
+
+/// What signs, agrees on keys and encrypts: ring, or aws-lc where it is built in.
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
+    Arc::new(library::default_provider())
 }

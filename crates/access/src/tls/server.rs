@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use rustls::ServerConfig;
-use rustls::crypto::ring::Ticketer;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 
 use super::error::TlsError;
 use super::files::{LoadedFiles, TlsFiles};
+use super::library::Ticketer;
 use super::provider;
 
 /// Days before a certificate expires from which on that is warned of.
