@@ -21,11 +21,11 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 
 #[cfg(feature = "aws-lc")]
-use rustls::crypto::aws_lc_rs as library;
+use rustls::crypto::aws_lc_rs as cryptography;
 #[cfg(not(feature = "aws-lc"))]
-use rustls::crypto::ring as library;
+use rustls::crypto::ring as cryptography;
 
 /// What signs, agrees on keys and encrypts: ring, or aws-lc where it is built in.
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(library::default_provider())
+    Arc::new(cryptography::default_provider())
 }

@@ -11,9 +11,9 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 
+use super::cryptography::Ticketer;
 use super::error::TlsError;
 use super::files::{LoadedFiles, TlsFiles};
-use super::library::Ticketer;
 use super::provider;
 
 /// Days before a certificate expires from which on that is warned of.
