@@ -13,27 +13,27 @@ use crate::static_binary::{self, Scope};
 /// Shells that complete what is typed, and where Debian has their scripts.
 const COMPLETIONS: [(&str, &str); 3] = [("bash", "graven.bash"), ("fish", "graven.fish"), ("zsh", "_graven")];
 
-/// Makes all.
-pub(crate) fn make_all() -> Outcome<()> {
-    let dist = make_binaries()?;
+/// Makes all that is shipped of these binaries, of which one has all features.
+pub(crate) fn make_all(scopes: &[Scope]) -> Outcome<()> {
+    let dist = make_binaries(scopes)?;
     let full = dist.join(Scope::Full.file_name());
     stage(&full, &root().join("target/package"))?;
     package(&dist)?;
-    for scope in Scope::ALL {
+    for &scope in scopes {
         let path = dist.join(format!("{}.cdx.json", scope.file_name()));
         fs::write(path, sbom::of(scope)?)?;
     }
     write_checksums(&dist)
 }
 
-/// Makes the static binaries, and gives the folder, in which nothing else is left.
-pub(crate) fn make_binaries() -> Outcome<PathBuf> {
+/// Makes static binaries, and gives the folder, in which nothing else is left.
+pub(crate) fn make_binaries(scopes: &[Scope]) -> Outcome<PathBuf> {
     let dist = root().join("dist");
     if dist.exists() {
         fs::remove_dir_all(&dist)?;
     }
     fs::create_dir(&dist)?;
-    for scope in Scope::ALL {
+    for &scope in scopes {
         let binary = static_binary::build(scope, &root(), &root().join("target/static"))?;
         fs::copy(binary, dist.join(scope.file_name()))?;
     }

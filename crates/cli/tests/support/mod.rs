@@ -50,15 +50,19 @@ pub(crate) fn carved(text: &Path, arguments: &[&str]) -> (tempfile::TempDir, Pat
     (directory, path)
 }
 
-/// The binary under test. Cargo names it to the tests of its own package; tests of another package have cargo build it.
+/// The binary under test. Cargo names it to the tests of its own package; tests of another package take that of
+/// `GRAVEN_TEST_BINARY`, or have cargo build it.
 pub(crate) fn graven() -> Command {
-    static BUILT: LazyLock<PathBuf> = LazyLock::new(build_graven);
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(named_or_built);
     stop_ignoring_signals();
     Command::new(option_env!("CARGO_BIN_EXE_graven").map_or_else(|| BUILT.as_path(), Path::new))
 }
 
-/// Has the binary built in the profile of this test, and gives its path as cargo says it.
-fn build_graven() -> PathBuf {
+/// The binary that is named, or one built in the profile of this test, by the path that cargo says.
+fn named_or_built() -> PathBuf {
+    if let Some(path) = env::var_os("GRAVEN_TEST_BINARY") {
+        return path.into();
+    }
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)

@@ -21,7 +21,7 @@ use crate::page;
 use crate::samples::{Keys, Random, Values, carve, folder_in_memory};
 
 /// The smallest file that is damaged.
-const FILE_BYTES_MIN: usize = 32 * 1024;
+const FILE_BYTES_MIN: usize = 12 * 1024;
 
 struct Table {
     bytes: Vec<u8>,
