@@ -100,6 +100,23 @@ fn a_version_is_never_replaced() {
 }
 
 #[test]
+fn the_claim_of_a_publisher_that_was_killed_long_ago_is_none() {
+    let shop = Shop::new();
+    shop.publish("v1");
+    let young = ["root/prices/.v3.claim"];
+    let others = ["root/prices/notes.claim", "root/prices/.v2.claims", "root/prices/v0.graven"];
+    young.iter().for_each(|key| shop.store.put(key, b"another"));
+    others.iter().chain(&["root/prices/.v2.claim"]).for_each(|key| shop.store.put_years_ago(key, b"another"));
+    shop.publish("v2").switched.unwrap().unwrap();
+    assert_eq!(shop.current().unwrap(), "v2");
+    let left = shop.store.keys();
+    for key in young.iter().chain(&others) {
+        assert!(left.iter().any(|left| left == key), "{key} is gone: {left:?}");
+    }
+    assert!(!left.contains(&"root/prices/.v2.claim".to_owned()), "{left:?}");
+}
+
+#[test]
 fn of_publishers_at_once_each_has_a_name_of_its_own_and_one_switches() {
     let shop = Shop::new();
     shop.publish("20200101T000000Z");

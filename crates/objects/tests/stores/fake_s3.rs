@@ -4,7 +4,7 @@
 // Not every test asks for all of it.
 #![allow(dead_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -61,6 +61,8 @@ type Faults = Box<dyn FnMut(&FakeRequest) -> Option<Fault> + Send>;
 #[derive(Default)]
 struct Inner {
     objects: BTreeMap<String, (Vec<u8>, u64)>,
+    /// Objects that are years old.
+    old: BTreeSet<String>,
     uploads: BTreeMap<String, BTreeMap<u64, Vec<u8>>>,
     written: u64,
     log: Vec<FakeRequest>,
@@ -97,6 +99,10 @@ pub(crate) struct FakeS3 {
 
 pub(crate) const BUCKET: &str = "shop";
 
+/// When objects are put: so late that none is ever old, but those of years ago.
+const YEAR: u32 = 2126;
+const YEARS_AGO: u32 = 2020;
+
 impl FakeS3 {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -132,6 +138,13 @@ impl FakeS3 {
 
     pub(crate) fn put(&self, key: &str, bytes: &[u8]) {
         self.inner().put(key, bytes.to_vec());
+    }
+
+    /// Puts an object as it was put years ago.
+    pub(crate) fn put_years_ago(&self, key: &str, bytes: &[u8]) {
+        let mut inner = self.inner();
+        inner.put(key, bytes.to_vec());
+        inner.old.insert(key.to_owned());
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
@@ -291,6 +304,7 @@ impl FakeAnswer {
 impl Inner {
     fn put(&mut self, key: &str, bytes: Vec<u8>) -> String {
         self.written += 1;
+        self.old.remove(key);
         self.objects.insert(key.to_owned(), (bytes, self.written));
         tag(self.written)
     }
@@ -367,7 +381,7 @@ impl Inner {
         }
         let Some((bytes, written)) = self.objects.get(&request.key) else { return error(404, "NoSuchKey") };
         let tag = tag(*written);
-        let modified = format!("Fri, 27 Nov 2026 10:{:02}:{:02} GMT", written / 60 % 60, written % 60);
+        let modified = format!("Wed, 27 Nov {YEAR} 10:{:02}:{:02} GMT", written / 60 % 60, written % 60);
         let is_met = match self.tags {
             Tags::Strong => request.header("if-match").is_none_or(|expected| expected == tag),
             _ => {
@@ -413,8 +427,9 @@ impl Inner {
         let page = &found[..found.len().min(3)];
         let mut text = String::from("<ListBucketResult>");
         for (key, (bytes, written)) in page {
+            let year = if self.old.contains(*key) { YEARS_AGO } else { YEAR };
             text.push_str(&format!(
-                "<Contents><Key>{key}</Key><LastModified>2026-11-27T10:00:00.000Z</LastModified><Size>{}</Size><ETag>{}</ETag></Contents>",
+                "<Contents><Key>{key}</Key><LastModified>{year}-11-27T10:00:00.000Z</LastModified><Size>{}</Size><ETag>{}</ETag></Contents>",
                 bytes.len(),
                 tag(*written).replace('"', "&quot;"),
             ));
