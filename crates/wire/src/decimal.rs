@@ -70,7 +70,9 @@ mod tests {
     fn only_whole_runs_of_digits_are_numbers() {
         assert_eq!(unsigned(b"18446744073709551615"), Some(u64::MAX));
         assert_eq!(unsigned(b"007"), Some(7));
-        for text in [&b""[..], b"+5", b"-5", b" 5", b"5 ", b"18446744073709551616", b"0x1", b"\xff"] {
+        for text in
+            [&b""[..], b"+5", b"-5", b" 5", b"5 ", b"18446744073709551616", b"0x1", b"1/", b"1:", b"\xff"]
+        {
             assert_eq!(unsigned(text), None, "{text:?}");
         }
         assert_eq!(signed(b"-9223372036854775808"), Some(i64::MIN));

@@ -18,7 +18,13 @@ fn every_form_of_an_address_is_read_and_written_back() {
         ("[fe80::1%eth0]:1", None, tcp("fe80::1%eth0", 1), "[fe80::1%eth0]:1"),
         ("http://localhost", Some(Http), tcp("localhost", 80), "http://localhost:80"),
         ("HTTP://localhost", Some(Http), tcp("localhost", 80), "http://localhost:80"),
+        ("https://h", Some(Http), tcp("h", 443), "https://h:443"),
         ("redis://h", Some(Redis), tcp("h", 6379), "resp://h:6379"),
+        ("rediss://h", Some(Redis), tcp("h", 6379), "rediss://h:6379"),
+        ("rediss+unix:a", Some(Redis), Location::Unix("a".into()), "rediss+unix:a"),
+        ("memcacheds://h", Some(Memcached), tcp("h", 11211), "memcacheds://h:11211"),
+        ("h:1/a://b", None, tcp("h", 1), "h:1/a://b"),
+        ("h:1?a=b://c", None, tcp("h", 1), "h:1?a=b://c"),
         ("resp://[::]:1", Some(Redis), tcp("::", 1), "resp://[::]:1"),
         ("Memcached://h", Some(Memcached), tcp("h", 11211), "memcached://h:11211"),
         ("unix:/run/a.sock", None, Location::Unix("/run/a.sock".into()), "unix:/run/a.sock"),
@@ -116,6 +122,14 @@ fn no_error_and_no_debug_output_shows_a_password() {
     let shown = format!("{target} {target:?} {:?} {}", target.handshake(), target.address());
     assert!(!shown.contains("secret"), "{shown}");
     assert_eq!(target.to_string(), "redis://u:***@h/1");
+    assert_eq!(format!("{:?}", target.handshake().unwrap()), "Handshake { replies: 2, .. }");
+    let credentials = target.address().credentials.as_ref().unwrap();
+    assert_eq!(format!("{credentials:?}"), r#"Credentials { user: "u", password: Some("***") }"#);
+    let error = "memcached://u:secret@h:0".parse::<Target>().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`memcached://u:***@h:0` is no address that can be used: the port is \"0\", not a number from 1 to 65535"
+    );
 }
 
 fn lookup(target: &str, key: &[u8]) -> String {
@@ -147,6 +161,39 @@ fn every_form_of_a_target_is_asked_in_its_own_protocol() {
         assert_eq!(lookup(target, b"a b"), expected, "{target}");
     }
     assert_eq!(lookup("memcached://h", b"ab"), "get ab\r\n");
+}
+
+#[test]
+fn columns_are_asked_for_where_the_protocol_has_a_way_to_say_them() {
+    for (target, fields, expected) in [
+        ("redis://h", &["a", "b c"][..], "*4\r\n$5\r\nHMGET\r\n$1\r\nk\r\n$1\r\na\r\n$3\r\nb c\r\n"),
+        ("redis://h", &["a"], "*3\r\n$5\r\nHMGET\r\n$1\r\nk\r\n$1\r\na\r\n"),
+        ("redis://h", &[], "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"),
+        ("h:1", &["a", "b c", "d"], "GET /?key=k&fields=a,b%20c,d HTTP/1.1\r\nHost: h:1\r\n\r\n"),
+        ("http://h/{key}", &["a", "b"], "GET /k?fields=a,b HTTP/1.1\r\nHost: h:80\r\n\r\n"),
+        ("http://h/?k={key}", &["a"], "GET /?k=k&fields=a HTTP/1.1\r\nHost: h:80\r\n\r\n"),
+        ("http://h/?k={key}", &[], "GET /?k=k HTTP/1.1\r\nHost: h:80\r\n\r\n"),
+    ] {
+        let target = target.parse::<Target>().unwrap().with_fields(fields).unwrap();
+        assert_eq!(target.fields(), fields);
+        let mut out = Vec::new();
+        target.encode_lookup(b"k", HttpOptions::default(), &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), expected, "{target} {fields:?}");
+    }
+    assert_eq!("memcached://h".parse::<Target>().unwrap().with_fields(&["a"]), None);
+}
+
+#[test]
+fn the_database_is_the_one_of_the_address_or_the_first() {
+    for (target, database) in [
+        ("redis://h", 0),
+        ("redis://h/", 0),
+        ("redis://h/7", 7),
+        ("redis://h/4294967295", u32::MAX),
+        ("h:1", 0),
+    ] {
+        assert_eq!(target.parse::<Target>().unwrap().database(), database, "{target}");
+    }
 }
 
 #[test]
@@ -212,13 +259,14 @@ fn a_handshake_is_done_when_the_server_has_agreed_to_all_of_it() {
         (b"HTTP/1.1 400 Bad\xff\r\n", "HTTP/1.1 400 Bad\\xff"),
     ] {
         let Decoded::Invalid(refused) = redis.read(answer) else { panic!("{answer:?} was taken") };
-        assert_eq!(refused.said, said);
+        assert_eq!(refused.to_string(), format!("the server refused the login: {said}"));
     }
     let memcached = "memcached://u:p@h".parse::<Target>().unwrap().handshake().unwrap();
     assert_eq!(memcached.read(b"STORED\r\n"), Decoded::Message((), 8));
     assert!(matches!(memcached.read(b"CLIENT_ERROR authentication failure\r\n"), Decoded::Invalid(_)));
+    assert_eq!(memcached.read(&[b'x'; 4096]), Decoded::NeedMore);
     assert!(
-        matches!(memcached.read(&[b'x'; 5000]), Decoded::Invalid(_)),
+        matches!(memcached.read(&[b'x'; 4097]), Decoded::Invalid(_)),
         "no line is waited for without end"
     );
 }
@@ -268,9 +316,15 @@ fn the_url_that_is_advised_is_one_that_works() {
         ("http://h/?", "http://h/?key={key}", "/?key=a"),
         ("h:1/x", "http://h:1/x?key={key}", "/x?key=a"),
         ("h:1/x/{key}", "http://h:1/x/{key}", "/x/a"),
+        ("h:1/{key}/?x=1", "http://h:1/{key}/?x=1", "/a/?x=1"),
+        ("h:1/x?k=1{key}", "http://h:1/x?k=1{key}", "/x?k=1a"),
     ] {
         let advice = advice(text);
-        assert!(advice.contains(instead), "{text}: {advice}");
+        assert!(
+            advice.ends_with(&format!("write {instead}"))
+                || advice.ends_with(&format!("as in {instead}, or leave the path out")),
+            "{text}: {advice}"
+        );
         let request = lookup(instead, b"a");
         assert!(request.starts_with(&format!("GET {lookup_of_a} HTTP/1.1\r\n")), "{text}: {request}");
     }

@@ -1,11 +1,14 @@
 //! Arguments and headers at the edges of what is allowed, and the little things that are easily wrong: each line is one that a
 //! changed comparison, sign or table would answer otherwise.
 
-use graven_wire::Decoded;
-use graven_wire::address::Address;
-use graven_wire::http::reason;
+use std::collections::BTreeSet;
+
+use graven_wire::address::{Address, Protocol};
+use graven_wire::http::{BadEscape, Error, Method, reason};
+use graven_wire::memcached::{Invalid, InvalidReply};
 use graven_wire::resp::{BitRange, Command, Known, Limits, Request, RequestDecoder, request};
 use graven_wire::target::Target;
+use graven_wire::{Decoded, Recognized};
 
 /// What a command of these words is: understood, or refused with this text.
 fn said(line: &str) -> String {
@@ -152,10 +155,69 @@ fn a_target_says_whether_its_url_names_the_key() {
 
 #[test]
 fn every_status_that_is_sent_has_its_words() {
-    let statuses = [100, 200, 204, 304, 400, 404, 405, 408, 413, 414, 415, 417, 421, 431, 500, 501, 503, 505];
+    let statuses = [
+        100, 200, 204, 303, 304, 400, 401, 403, 404, 405, 408, 413, 414, 415, 417, 421, 429, 431, 500, 501,
+        503, 505,
+    ];
     for status in statuses {
         assert!(!reason(status).is_empty(), "{status}");
     }
     assert_eq!(reason(414), "URI Too Long");
     assert_eq!(reason(999), "");
+}
+
+#[test]
+fn every_method_but_the_unknown_has_its_name() {
+    let methods = [Method::Get, Method::Head, Method::Post, Method::Options, Method::Other];
+    let names = [Some("GET"), Some("HEAD"), Some("POST"), Some("OPTIONS"), None];
+    assert_eq!(methods.map(Method::name), names);
+}
+
+#[test]
+fn every_error_of_http_says_something_of_its_own() {
+    use Error as E;
+    let errors = [
+        E::BadStartLine,
+        E::UnsupportedVersion,
+        E::BadHeader,
+        E::BareLineFeed,
+        E::TargetTooLong,
+        E::HeadTooLarge,
+        E::TooManyHeaders,
+        E::BadTarget,
+        E::MissingHost,
+        E::BadHost,
+        E::BadContentLength,
+        E::ContentLengthTwice,
+        E::LengthAndEncoding,
+        E::BadTransferEncoding,
+        E::UnsupportedTransferEncoding,
+        E::UnsupportedExpectation,
+        E::BadChunk,
+        E::BodyTooLarge,
+        E::Truncated,
+    ];
+    for error in errors {
+        assert_eq!(error.to_string(), error.message());
+    }
+    assert_eq!(errors.map(E::message).into_iter().collect::<BTreeSet<_>>().len(), errors.len());
+    assert_eq!(E::BodyTooLarge.message(), "The body is larger than the limit");
+}
+
+#[test]
+fn protocols_and_errors_are_shown_in_words() {
+    for (shown, words) in [
+        (Protocol::Http.to_string(), "HTTP"),
+        (Recognized::Protocol(Protocol::Redis).to_string(), "RESP (Redis)"),
+        (Recognized::Protocol(Protocol::Memcached).to_string(), "memcached"),
+        (Recognized::Tls.to_string(), "TLS"),
+        (Recognized::Ssh.to_string(), "SSH"),
+        (BadEscape.to_string(), "a % is not followed by two hexadecimal digits"),
+        (Invalid::LineTooLong.to_string(), "a line is longer than the limit"),
+        (Invalid::HttpRequest.to_string(), "an HTTP request is no command"),
+        (InvalidReply::ValueEnd.to_string(), "a value in the reply does not end with CR LF"),
+        (InvalidReply::ValueTooLarge.to_string(), "a value in the reply is larger than the limit"),
+    ] {
+        assert_eq!(shown, words);
+    }
 }

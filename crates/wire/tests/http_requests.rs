@@ -2,8 +2,8 @@
 
 use graven_wire::Decoded;
 use graven_wire::http::{
-    Error, Hosts, Limits, Method, Request, RequestDecoder, RequestHead, Version, decode_request,
-    encode_request, expects_continue,
+    CHUNK_FRAMING_BYTES_MAX, Error, Hosts, Limits, Method, Request, RequestDecoder, RequestHead, Version,
+    decode_request, encode_request, expects_continue,
 };
 
 /// Decodes everything in `bytes`, offered in two pieces cut at `cut`: a line for each message, then how it ended.
@@ -31,7 +31,7 @@ fn read_all(bytes: &[u8], cut: usize, limits: &Limits) -> Vec<String> {
 fn describe(request: &Request<'_>) -> String {
     let mut body = Vec::new();
     request.body.append_to(&mut body);
-    assert_eq!(body.len(), request.body.len());
+    assert_eq!((body.len(), body.is_empty()), (request.body.len(), request.body.is_empty()));
     let version = if request.version == Version::Http10 { "1.0" } else { "1.1" };
     let stays = if request.keep_alive { "stays" } else { "closes" };
     let target = request.target.escape_ascii();
@@ -220,6 +220,49 @@ fn chunk_framing_beyond_its_limit_gets_413() {
 }
 
 #[test]
+fn chunk_framing_is_taken_up_to_its_limit_and_no_further() {
+    let head = format!("POST / HTTP/1.1\r\n{H}Transfer-Encoding: chunked\r\n\r\n");
+    let padded = |start: &str, end: &str, bytes: usize| {
+        format!("{head}{start}{}{end}", "x".repeat(bytes - start.len() - end.len()))
+    };
+    let read = |text: &str| match decode_request(text.as_bytes(), &Limits::default()) {
+        Decoded::Message(request, consumed) => {
+            assert_eq!(consumed, text.len());
+            format!("{} bytes", request.body.len())
+        }
+        Decoded::NeedMore => "waits".to_owned(),
+        Decoded::Invalid(error) => format!("{error:?}"),
+    };
+    let most = CHUNK_FRAMING_BYTES_MAX;
+    for (start, end) in [("0;", "\r\n\r\n"), ("0\r\nA: ", "\r\n\r\n")] {
+        assert_eq!(read(&padded(start, end, most)), "0 bytes");
+        assert_eq!(read(&padded(start, end, most + 1)), "BodyTooLarge");
+    }
+    assert_eq!(read(&padded("1;", "\r\n", most)), "waits");
+    assert_eq!(read(&(padded("1;", "\r\n", most) + "a")), "waits");
+    assert_eq!(read(&padded("1;", "\r\n", most + 1)), "BodyTooLarge");
+}
+
+#[test]
+fn the_data_of_chunks_is_not_counted_as_their_framing() {
+    let data = "d".repeat(CHUNK_FRAMING_BYTES_MAX / 2 + 1);
+    let chunk = format!("{:x}\r\n{data}\r\n", data.len());
+    let bytes = format!(
+        "POST / HTTP/1.1\r\n{H}Transfer-Encoding: chunked\r\n\r\n{chunk}{chunk}{chunk}0\r\nA: b\r\n\r\n"
+    );
+    let limits = Limits::default();
+    let Decoded::Message(request, consumed) = decode_request(bytes.as_bytes(), &limits) else { panic!() };
+    assert_eq!((request.body.len(), consumed), (data.len() * 3, bytes.len()));
+    for left in 1..20 {
+        assert_eq!(
+            decode_request(&bytes.as_bytes()[..bytes.len() - left], &limits),
+            Decoded::NeedMore,
+            "{left}"
+        );
+    }
+}
+
+#[test]
 fn only_a_waiting_client_with_a_whole_head_expects_continue() {
     let limits = Limits::default();
     let head =
@@ -260,6 +303,7 @@ fn an_accept_is_read_with_its_weights_and_parameters() {
     for (lines, json, lines_of_json) in [
         (&["*/*"][..], 1000, 1000),
         (&["application/json"], 1000, 0),
+        (&["application/json;q=1, application/x-ndjson;q=0"], 1000, 0),
         (&["application/x-ndjson-foo"], 0, 0),
         (&["x-application/x-ndjson"], 0, 0),
         (&["application/x-ndjson;q=0"], 0, 0),
@@ -282,6 +326,31 @@ fn an_accept_is_read_with_its_weights_and_parameters() {
             (json, lines_of_json),
             "{lines:?}"
         );
+    }
+}
+
+#[test]
+fn an_accept_prefers_what_it_wants_more_or_as_much_and_by_name() {
+    for (value, prefers) in [
+        ("application/x-ndjson", true),
+        ("application/x-ndjson, application/json", true),
+        ("application/json, application/x-ndjson;q=1", true),
+        ("application/x-ndjson, */*", true),
+        ("application/x-ndjson;q=0.5, application/json;q=0.4", true),
+        ("application/*, application/json;q=0.9", true),
+        ("application/x-ndjson;q=0.5, application/json", false),
+        ("application/x-ndjson;q=0.5, */*", false),
+        ("application/json", false),
+        ("application/*", false),
+        ("*/*", false),
+        ("text/html", false),
+        ("application/x-ndjson;q=0", false),
+        ("application/x-ndjson;q=0, application/json;q=0", false),
+    ] {
+        let bytes = with_lines("Accept", &[value]);
+        let Decoded::Message(request, _) = decode_request(&bytes, &Limits::default()) else { panic!() };
+        let accept = request.accept.unwrap();
+        assert_eq!(accept.prefer("application/x-ndjson", "application/json"), prefers, "{value}");
     }
 }
 
@@ -363,6 +432,8 @@ fn a_request_for_another_host_is_told_apart_whether_its_head_is_known_or_not() {
         ("/", "192.0.2.1:80", None),
         ("/", "graven.EXAMPLE.:8000", None),
         ("/", "a.inner.example", None),
+        ("/", "graven.b.inner.example", None),
+        ("/", ".inner.example", Some(".inner.example")),
         ("/", "", None),
         ("/", ":80", None),
         ("/", "evil.example", Some("evil.example")),
@@ -389,10 +460,26 @@ fn a_request_for_another_host_is_told_apart_whether_its_head_is_known_or_not() {
 
 #[test]
 fn headers_that_answers_depend_on_are_handed_over() {
-    let bytes = format!("GET / HTTP/1.1\r\n{H}IF-none-match: \"a\" \r\naccept: a/b\r\n\r\n");
+    let bytes = format!(
+        "GET / HTTP/1.1\r\n{H}IF-none-match: \"a\" \r\naccept: a/b\r\nauthorization:  Bearer c \r\n\r\n"
+    );
     let Decoded::Message(request, _) = decode_request(bytes.as_bytes(), &Limits::default()) else { panic!() };
     assert!(request.if_none_match.unwrap().name(b"\"a\""));
     assert_eq!(request.accept.unwrap().quality_of("a/b"), 1000);
+    assert_eq!(request.authorization, Some(&b"Bearer c"[..]));
+}
+
+#[test]
+fn a_header_is_not_taken_for_another_whose_name_is_as_long() {
+    let bytes = format!(
+        "GET / HTTP/1.1\r\n{H}Date: a b\r\nCookie: a/b\r\nUser-Agent: close\r\nLast-Modified: \"a\"\r\n\
+         Accept-Charset: utf-8\r\nAccept-Language: zstd\r\nIf-Modified-Since: 5\r\n\r\n"
+    );
+    let decoded = decode_request(bytes.as_bytes(), &Limits::default());
+    let Decoded::Message(request, consumed) = decoded else { panic!("{decoded:?}") };
+    assert_eq!((describe(&request).as_str(), consumed), ("Get / 1.1 stays []", bytes.len()));
+    assert_eq!((request.if_none_match, request.accept, request.authorization), (None, None, None));
+    assert!(!request.takes_zstd);
 }
 
 #[test]

@@ -56,6 +56,15 @@ const CONVERSATIONS: &[(Method, &str, bool, &str)] = &[
     (Method::Get, "HTTP/1.1 200 OK\r\nContent-Length: 41\r\n\r\n", false, "BodyTooLarge"),
     (
         Method::Get,
+        "HTTP/1.1 200 OK\r\n\r\n0123456789012345678901234567890123456789",
+        true,
+        "200 1.1 closes [0123456789012345678901234567890123456789] 59",
+    ),
+    (Method::Get, "HTTP/1.1 200 OK\r\n\r\n0123456789012345678901234567890123456789", false, "waits"),
+    (Method::Get, "HTTP/1.1 200 OK\r\n\r\n01234567890123456789012345678901234567890", false, "BodyTooLarge"),
+    (Method::Get, "HTTP/1.1 200 OK\r\n\r\n01234567890123456789012345678901234567890", true, "BodyTooLarge"),
+    (
+        Method::Get,
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         false,
         "ContentLengthTwice",
@@ -182,6 +191,18 @@ fn every_header_that_is_given_is_written() {
     let text = String::from_utf8(out).unwrap();
     assert!(text.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{text}");
     assert!(text.contains("\r\nRetry-After: 1\r\n"), "{text}");
+}
+
+#[test]
+fn a_header_is_not_taken_for_another_whose_name_is_as_long() {
+    let bytes =
+        b"HTTP/1.1 200 OK\r\nX-Hit: no\r\nSet-Cookie: close\r\nX-Powered-By: b\r\nX-Cache-Status: hit\r\n\
+                  X-RateLimit-Limit: 5\r\nAllow: GET\r\nContent-Type: a/b\r\nContent-Length: 2\r\n\r\nhi";
+    let decoded = decode_response(bytes, Method::Get, false, &Limits::default());
+    let Decoded::Message(response, _) = decoded else { panic!("{decoded:?}") };
+    assert_eq!((response.allow, response.content_type), (Some(&b"GET"[..]), Some(&b"a/b"[..])));
+    assert!(response.keep_alive);
+    assert_eq!(response.body.len(), 2);
 }
 
 #[test]

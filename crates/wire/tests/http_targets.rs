@@ -26,6 +26,7 @@ fn an_absolute_target_loses_scheme_and_host() {
     assert_eq!(split("http://x:80/a?b"), ("/a", Some("b")));
     assert_eq!(split("HTTP://x"), ("/", None));
     assert_eq!(split("http://x?b"), ("/", Some("b")));
+    assert_eq!(split("ftp://x/a?b"), ("ftp://x/a", Some("b")));
 }
 
 #[test]
@@ -63,6 +64,7 @@ fn a_plus_is_a_space_in_the_query_only() {
     let mut room = Vec::new();
     assert_eq!(unescape(b"a+b", UriComponent::Query, &mut room), Ok(&b"a b"[..]));
     assert_eq!(unescape(b"a+b", UriComponent::Path, &mut room), Ok(&b"a+b"[..]));
+    assert_eq!(unescape(b"a+b%20c", UriComponent::Path, &mut room), Ok(&b"a+b c"[..]));
     assert!(is_plain(b"a+b", UriComponent::Path) && !is_plain(b"a+b", UriComponent::Query));
 }
 

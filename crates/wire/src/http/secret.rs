@@ -43,6 +43,11 @@ mod tests {
                 let mut other = text.clone();
                 other[place] ^= 0x80;
                 assert!(!is_same_secret(&text, &other), "{place} of {len}");
+                for second in place + 1..text.len() {
+                    other[second] ^= 0x80;
+                    assert!(!is_same_secret(&text, &other), "{place} and {second} of {len}");
+                    other[second] ^= 0x80;
+                }
             }
         }
         let header = b"Bearer 0123456789abcdef0123456789abcdef0123456789";
