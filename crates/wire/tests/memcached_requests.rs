@@ -4,7 +4,8 @@ mod pieces;
 
 use graven_wire::Decoded;
 use graven_wire::memcached::{
-    Invalid, Item, KEY_BYTES_MAX, Limits, MetaGet, Request, RequestDecoder, reply, request,
+    Invalid, Item, KEY_BYTES_MAX, LOGIN_BYTES_MAX, Limits, LoginSets, MetaGet, Request, RequestDecoder,
+    reply, request,
 };
 use pieces::{Outcome, check_every_cut, outcome};
 use proptest::prelude::*;
@@ -17,7 +18,9 @@ fn describe(request: Request<'_>) -> String {
         }
         Request::MetaGet(get) => {
             let mut room = [0; KEY_BYTES_MAX];
-            format!("mg <{}>{}", get.key(&mut room).escape_ascii(), if get.wants_value() { " v" } else { "" })
+            let value = if get.wants_value() { " v" } else { "" };
+            let cas = if get.wants_cas() { " c" } else { "" };
+            format!("mg <{}>{value}{cas}", get.key(&mut room).escape_ascii())
         }
         Request::MetaNoop => "mn".to_owned(),
         Request::Version => "version".to_owned(),
@@ -28,6 +31,7 @@ fn describe(request: Request<'_>) -> String {
         Request::Write { noreply } => format!("write{}", if noreply { " noreply" } else { "" }),
         // In how many pieces a data block is thrown away depends on how it arrives.
         Request::Discarded => String::new(),
+        Request::Login { data } => format!("login <{}>", data.escape_ascii()),
         Request::Mistake(mistake) => String::from_utf8_lossy(mistake.answer()).trim_end().to_owned(),
         other => panic!("{other:?} is new"),
     }
@@ -56,6 +60,8 @@ fn reads_mean_the_same_however_they_are_cut() {
         (b"gat 0\r\n", &["get"]),
         (b"get fo\x01o\xff\r\n", &["get <fo\\x01o\\xff>"]),
         (b"mg foo\r\nmg foo v\r\nmg  foo  v  k\r\n", &["mg <foo>", "mg <foo> v", "mg <foo> v"]),
+        (b"  mg foo v\r\n", &["mg <foo> v"]),
+        (b"mg foo c\r\nmg foo v c\r\nmg foo v k\r\n", &["mg <foo> c", "mg <foo> v c", "mg <foo> v"]),
         (b"mg Zm9v b v\r\n", &["mg <foo> v"]),
         (b"mg foo T30 R-1 v\r\n", &["mg <foo> v"]),
         (b"mg foo v k f c s t h l u O q b\r\n", &["CLIENT_ERROR error decoding key"]),
@@ -118,6 +124,7 @@ fn mistakes_have_the_words_of_memcached_and_end_with_their_line() {
         ("mg foo S3 v", "CLIENT_ERROR invalid flag"),
         ("mg foo v v", "CLIENT_ERROR duplicate flag"),
         ("mg foo Tx v", "CLIENT_ERROR bad token in command line format"),
+        ("mg foo Nx v", "CLIENT_ERROR bad token in command line format"),
         (&opaque, "CLIENT_ERROR opaque token too long"),
         ("mg Zm9 b v", "CLIENT_ERROR error decoding key"),
         ("mg !!! b v", "CLIENT_ERROR error decoding key"),
@@ -221,6 +228,64 @@ fn writes_are_known_by_name_and_their_data_is_thrown_away() {
 }
 
 #[test]
+fn a_set_is_a_login_only_where_logins_are_read_and_only_in_their_form() {
+    const KEY: LoginSets = LoginSets::Key(b"auth");
+    let format = "CLIENT_ERROR bad command line format";
+    let long_key = |bytes: usize| format!("set {} 0 0 5\r\nus pw\r\nmn\r\n", "k".repeat(bytes));
+    let long_data = |bytes: usize| format!("set auth 0 0 {bytes}\r\n{}\r\nmn\r\n", "d".repeat(bytes));
+    let longest = format!("login <{}>", "d".repeat(LOGIN_BYTES_MAX));
+    for (logins, text, messages) in [
+        (LoginSets::None, "set auth 0 0 5\r\nus pw\r\nmn\r\n", &["write", "mn"][..]),
+        (KEY, "set auth 0 0 5\r\nus pw\r\nmn\r\n", &["login <us pw>", "mn"]),
+        (KEY, "set auth 0 0 5\nus\npw\r\nmn\r\n", &["login <us\\npw>", "mn"]),
+        (KEY, "set auth 0 0 0\r\n\r\nmn\r\n", &["login <>", "mn"]),
+        (KEY, "set auth 0 0 5 noreply\r\nus pw\r\nmn\r\n", &["login <us pw>", "mn"]),
+        (KEY, "set auth 0 0 5\r\nus pw\r\nset auth 0 0 3\r\na b\r\n", &["login <us pw>", "login <a b>"]),
+        (KEY, "set other 0 0 5\r\nus pw\r\nmn\r\n", &["write", "mn"]),
+        (KEY, "set AUTH 0 0 5\r\nus pw\r\nmn\r\n", &["write", "mn"]),
+        (KEY, "add auth 0 0 5\r\nus pw\r\nmn\r\n", &["write", "mn"]),
+        (KEY, "set auth 0 0 5\r\nus pwxxmn\r\n", &["CLIENT_ERROR bad data chunk", "mn"]),
+        (KEY, "set auth 0 0 5 a b\r\nmn\r\n", &["ERROR", "mn"]),
+        (KEY, "set auth 0 0\r\nmn\r\n", &["ERROR", "mn"]),
+        (KEY, "set auth 0 0 x\r\nmn\r\n", &[format, "mn"]),
+        (KEY, &long_data(LOGIN_BYTES_MAX), &[&longest, "mn"]),
+        (KEY, &long_data(LOGIN_BYTES_MAX + 1), &["write", "mn"]),
+        (LoginSets::Any, "set other 0 0 5\r\nus pw\r\nmn\r\n", &["login <us pw>", "mn"]),
+        (LoginSets::Any, &long_key(KEY_BYTES_MAX), &["login <us pw>", "mn"]),
+        (LoginSets::Any, &long_key(KEY_BYTES_MAX + 1), &[format, "ERROR", "mn"]),
+    ] {
+        let bytes = text.as_bytes();
+        check_every_cut(bytes, &Outcome::new::<Invalid>(messages, Ok(0)), |cuts| {
+            let mut decoder = RequestDecoder::new(Limits::default());
+            decoder.read_logins(logins);
+            outcome(bytes, cuts, |input| decoder.decode(input).map(describe))
+        });
+    }
+}
+
+#[test]
+fn a_decoder_that_was_rewound_begins_with_a_request() {
+    for before in [&b"set foo 0 0 3\r\n"[..], b"mg a_key_without_the_end_of_its_line"] {
+        let mut decoder = RequestDecoder::new(Limits::default());
+        let _ = decoder.decode(before);
+        decoder.rewind();
+        assert_eq!(decoder.decode(b"mn\r\n"), Decoded::Message(Request::MetaNoop, 4), "{before:?}");
+    }
+}
+
+#[test]
+fn a_request_shows_its_keys_and_flags() {
+    for (line, shown) in [
+        (&b"gets a \xff\r\n"[..], r#"Get { with_cas: true, keys: ["a", "\\xff"] }"#),
+        (b"mg a\x01 v O1\r\n", r#"MetaGet(MetaGet(a\x01 ["v", "O1"]))"#),
+    ] {
+        let decoded = RequestDecoder::new(Limits::default()).decode(line);
+        let Decoded::Message(request, _) = decoded else { panic!("{line:?}") };
+        assert_eq!(format!("{request:?}"), shown);
+    }
+}
+
+#[test]
 fn what_ends_the_connection_is_named() {
     let limits = Limits { line_bytes_max: 10, keys_line_bytes_max: 20, data_bytes_max: 5 };
     let is = |bytes: &[u8], messages: &[&str], end: Result<usize, Invalid>| {
@@ -300,12 +365,16 @@ fn meta(line: &[u8], then: impl FnOnce(MetaGet<'_>, &mut Vec<u8>)) -> String {
 #[test]
 fn answers_to_mg_carry_what_was_asked_in_the_order_it_was_asked() {
     let item = Item { len: 3, flags: 5, cas: 77 };
+    let opaque = format!("O{}", "x".repeat(31));
+    let (with_opaque, hit, miss) =
+        (format!("mg foo {opaque}\r\n"), format!("HD {opaque}\r\n"), format!("EN {opaque}\r\n"));
     for (line, hit, miss) in [
         (&b"mg foo\r\n"[..], "HD\r\n", "EN\r\n"),
         (b"mg foo v\r\n", "VA 3\r\nbar\r\n", "EN\r\n"),
         (b"mg foo v k f c s t O123 q\r\n", "VA 3 kfoo f5 c77 s3 t-1 O123\r\nbar\r\n", ""),
         (b"mg foo O123 k v\r\n", "VA 3 O123 kfoo\r\nbar\r\n", "EN O123 kfoo\r\n"),
         (b"mg foo O\r\n", "HD O\r\n", "EN O\r\n"),
+        (with_opaque.as_bytes(), &hit, &miss),
         (b"mg foo kx\r\n", "HD kfoo\r\n", "EN kfoo\r\n"),
         (b"mg foo q\r\n", "HD\r\n", ""),
         (b"mg foo h l u t\r\n", "HD h0 l0 t-1\r\n", "EN\r\n"),
@@ -343,6 +412,13 @@ fn the_encoders_write_what_memcached_writes() {
         "VALUE foo 5 3\r\nbar\r\nVALUE foo 4294967295 0 18446744073709551615\r\n\r\nVERSION 1.6.18\r\n\
          STAT curr_items 7\r\nSERVER_ERROR out  of luck\r\nCLIENT_ERROR no\r\n"
     );
+}
+
+#[test]
+fn a_value_takes_little_more_room_than_it_has_bytes() {
+    let mut out = Vec::new();
+    reply::value(&mut out, &[b'k'; KEY_BYTES_MAX], 0, None, &[b'v'; 100_000]);
+    assert!(out.capacity() < 2 * out.len(), "{} for {}", out.capacity(), out.len());
 }
 
 fn any_key() -> impl Strategy<Value = Vec<u8>> {
