@@ -278,6 +278,23 @@ fn a_cache_keeps_what_was_read_and_counts_what_it_had() {
 }
 
 #[test]
+fn a_cache_counts_the_blocks_that_go_for_others() {
+    const BLOCKS: u64 = 40;
+    let cache = Arc::new(Cache::new(10 * 4096, 4096));
+    let mut fixture = Fixture::new(8, Some(Arc::clone(&cache)));
+    let mut held = 0;
+    for n in 0..BLOCKS as usize {
+        assert!(!fixture.turn(1, &[n]));
+        assert_eq!(fixture.called_after(n), [1]);
+        assert!(fixture.turn(1, &[n]));
+        held =
+            (0..=n).filter(|&n| cache.holds(&BlockId::of(&fixture.store, &fixture.piece(n)))).count() as u64;
+        assert_eq!(cache.evictions(), n as u64 + 1 - held);
+    }
+    assert!(held > 0 && held < BLOCKS, "{held} of {BLOCKS} are held");
+}
+
+#[test]
 fn whoever_finds_no_slot_is_called_when_there_is_one() {
     let mut fixture = Fixture::new(2, None);
     assert!(

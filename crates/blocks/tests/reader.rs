@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use graven_blocks::{BlockReader, DiskReads, FileReader, Read};
 use graven_format::{Block, Builder, Error, Looked, Options, Piece, Purpose, Storage, Store};
@@ -112,6 +113,50 @@ fn every_piece_comes_whichever_way_it_is_read_and_waited_for() {
                 assert_eq!(answered, PAIRS, "{how:?}, {most} at once, listening: {listens}");
             }
         }
+    }
+}
+
+#[test]
+fn who_waits_sleeps_until_a_read_has_ended() {
+    const READS: usize = 300;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_as(&carve(&folder), Storage::Disk).unwrap();
+    for how in [DiskReads::Auto, DiskReads::Threads] {
+        let mut reader = FileReader::new(how, 4).unwrap();
+        let mut waits = 0;
+        for i in 0..READS {
+            reader.ask(read(&store, store.piece(key(i).as_bytes()).unwrap().unwrap()));
+            let mut taken = 0;
+            while taken == 0 {
+                reader.wait().unwrap();
+                waits += 1;
+                taken = reader.take(usize::MAX, &mut |_, bytes| assert!(bytes.is_ok()));
+            }
+        }
+        // It may be woken once more for a read that was taken before it was told of.
+        assert!(waits <= 2 * READS, "{how:?}: {waits} waits for {READS} reads");
+    }
+}
+
+#[test]
+fn threads_end_with_their_reader() {
+    let threads = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
+        names.filter(|name| name.as_ref().is_ok_and(|name| name.starts_with("disk-"))).count()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_as(&carve(&folder), Storage::Disk).unwrap();
+    let mut reader = FileReader::new(DiskReads::Threads, 4).unwrap();
+    reader.ask(read(&store, store.piece(key(1).as_bytes()).unwrap().unwrap()));
+    reader.wait().unwrap();
+    assert!(threads() > 0);
+    drop(reader);
+    // Those of other tests end too.
+    let began = Instant::now();
+    while threads() > 0 {
+        assert!(began.elapsed() < Duration::from_secs(120), "{} threads are left", threads());
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

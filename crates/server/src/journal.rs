@@ -72,3 +72,20 @@ impl Journal {
         admitted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_has_so_many_lines_and_the_next_has_as_many_again() {
+        let began = Instant::now();
+        let mut journal = Journal::new(began);
+        for second in 0..3 {
+            let at = |milliseconds| began + Duration::from_secs(second) + Duration::from_millis(milliseconds);
+            let admitted = (0..1000).filter(|&milliseconds| journal.admit(at(milliseconds))).count();
+            assert_eq!(admitted, LINES_PER_SECOND as usize);
+            assert_eq!(journal.left_out, 1000 - u64::from(LINES_PER_SECOND));
+        }
+    }
+}

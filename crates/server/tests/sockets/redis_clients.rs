@@ -65,6 +65,16 @@ fn connections_of_all_loops_and_protocols_are_listed_with_their_addresses() {
 }
 
 #[test]
+fn more_connections_than_are_listed_in_one_turn_are_all_listed() {
+    serve(&store(), &threads(2), &["127.0.0.1:0"], |server| {
+        let mut first = served(server.connect(), "PING\r\n", b"+PONG\r\n");
+        let others: Vec<Stream> =
+            (0..150).map(|_| served(server.connect(), "PING\r\n", b"+PONG\r\n")).collect();
+        assert_eq!(listed(&mut first).len(), 1 + others.len());
+    });
+}
+
+#[test]
 fn a_connection_that_is_closed_is_not_listed_any_more() {
     serve(&store(), &threads(2), &["127.0.0.1:0"], |server| {
         let mut stays = served(server.connect(), "PING\r\n", b"+PONG\r\n");
@@ -87,6 +97,9 @@ fn what_another_connection_has_done_is_listed_within_seconds() {
             let [_, line] = &lines[..] else { panic!("{lines:#?}") };
             if field(line, "resp") == "3" && field(line, "multi") == "1" {
                 assert_eq!((field(line, "flags"), field(line, "cmd")), ("xtB", "get"), "{line}");
+                let bytes = |name| field(line, name).parse::<u64>().unwrap();
+                assert!(bytes("multi-mem") > 0, "{line}");
+                assert_eq!(bytes("tot-mem"), bytes("qbuf") + bytes("obl") + bytes("multi-mem"), "{line}");
                 return;
             }
         }

@@ -90,6 +90,7 @@ fn the_access_log_has_a_line_for_each_request_of_every_protocol() {
         ];
         ask(server, 0, redis.concat());
         ask(server, 0, "get k2\r\ngets k1 none\r\nmg k1 v\r\nset a 0 0 1\r\nx\r\n");
+        ask(server, 0, "mn\r\nversion\r\nverbosity 1\r\nstats\r\nlru_crawler metadump all\r\nmg\r\n");
     });
     let expected = parsed(
         r#"{"protocol":"http","table":"table","version":"only","command":"GET","route":"/?key={key}","status":200,"keys":1,"hits":1,"misses":0,"key":"k1"}
@@ -106,7 +107,13 @@ fn the_access_log_has_a_line_for_each_request_of_every_protocol() {
         {"protocol":"memcached","table":"table","version":"only","command":"get","status":"ok","keys":1,"hits":1,"misses":0,"bytes":24,"key":"k2"}
         {"protocol":"memcached","table":"table","version":"only","command":"gets","status":"ok","keys":2,"hits":1,"misses":1,"key":"k1"}
         {"protocol":"memcached","table":"table","version":"only","command":"mg","status":"ok","keys":1,"hits":1,"misses":0,"bytes":15,"key":"k1"}
-        {"protocol":"memcached","command":"write","status":"error","keys":0,"hits":0,"misses":0,"bytes":24}"#,
+        {"protocol":"memcached","command":"write","status":"error","keys":0,"hits":0,"misses":0,"bytes":24}
+        {"protocol":"memcached","command":"mn","status":"ok","keys":0,"hits":0,"misses":0}
+        {"protocol":"memcached","command":"version","status":"ok","keys":0,"hits":0,"misses":0}
+        {"protocol":"memcached","command":"verbosity","status":"ok","keys":0,"hits":0,"misses":0}
+        {"protocol":"memcached","command":"stats","status":"ok","keys":0,"hits":0,"misses":0}
+        {"protocol":"memcached","table":"table","version":"only","command":"lru_crawler","status":"ok","keys":0,"hits":0,"misses":0}
+        {"protocol":"memcached","command":"invalid","status":"error","keys":0,"hits":0,"misses":0}"#,
     );
     let found = lines(&path);
     assert_eq!(found.len(), expected.len(), "{found:#?}");

@@ -226,6 +226,31 @@ fn a_listener_of_one_table_is_a_wall() {
     });
 }
 
+#[test]
+fn a_table_says_where_it_answers_from() {
+    let directory = tempfile::tempdir().unwrap();
+    for (storage, expected) in [
+        (Storage::Memory, "file"),
+        (Storage::Memory, "ram"),
+        (Storage::Mapped, "mmap"),
+        (Storage::Disk, "disk"),
+    ] {
+        let (catalog, _) = catalog(|name| {
+            on_disk(&directory, name, "v1");
+            let store = open(&directory.path().join(format!("{name}-v1")), storage);
+            if expected == "ram" {
+                store.load().unwrap();
+            }
+            store
+        });
+        serve_catalog(&catalog, &threads(1), &["127.0.0.1:0"], |server| {
+            let answer = get(server, 0, "/v1/tables/users");
+            let said = format!("\"storage\":\"{expected}\"");
+            assert!(answer.contains(&said), "{storage:?}: {answer}");
+        });
+    }
+}
+
 /// Requests for tables by turns, from several connections that are served together, and pieces of them.
 #[test]
 fn requests_for_several_tables_that_are_served_together_are_each_answered_from_their_own() {

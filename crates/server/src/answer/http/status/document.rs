@@ -316,3 +316,14 @@ fn table_status<'a>(
     }
     TableStatus { description: tables::describe(snapshot, table), commands }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plot_has_two_places() {
+        let found = [0.0, 0.004, 0.005, 12.344, 12.346, 98_765.432].map(rounded);
+        assert_eq!(found, [0.0, 0.0, 0.01, 12.34, 12.35, 98_765.43]);
+    }
+}
