@@ -156,7 +156,16 @@ impl EndpointParameters {
                     found.proxy = Some(one_of(PROXY, value, &[("required", ())])?);
                 }
                 FROM if found.from.is_none() => found.from = Some(networks(value)?),
-                _ => return Err(AddressProblem::UnknownParameter { name: name.to_owned() }),
+                _ => {
+                    return Err(
+                        match [TABLE, TLS, CLIENT, PROXY, FROM].into_iter().find(|&known| known == name) {
+                            Some(name) => {
+                                AddressProblem::BadParameter { name, reason: "it is given twice".to_owned() }
+                            }
+                            None => AddressProblem::UnknownParameter { name: name.to_owned() },
+                        },
+                    );
+                }
             }
         }
         if found.from.is_some() {
@@ -371,7 +380,6 @@ mod tests {
             ("http://a:1/v1/kv", P::UnusablePath { found: "/v1/kv".into() }),
             ("resp://a:1?tabel=b", P::UnknownParameter { name: "tabel".into() }),
             ("unix:/a?b", P::UnknownParameter { name: "b".into() }),
-            ("resp://a:1?table=a&table=b", P::UnknownParameter { name: "table".into() }),
             (
                 "resp://a:1?table=17",
                 P::BadParameter {
@@ -389,6 +397,17 @@ mod tests {
             ("unix:", P::MissingSocketPath),
         ] {
             assert_eq!(text.parse::<Endpoint>().map_err(|error| error.problem), Err(problem), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_twice_is_refused() {
+        for (name, value) in
+            [(TABLE, "a"), (TLS, "on"), (CLIENT, "optional"), (PROXY, "required"), (FROM, "10.0.0.0/8")]
+        {
+            let found = format!("a:1?{name}={value}&{name}={value}").parse::<Endpoint>().unwrap_err();
+            let reason = "it is given twice".to_owned();
+            assert_eq!(found.problem, AddressProblem::BadParameter { name, reason });
         }
     }
 }

@@ -15,6 +15,7 @@ mod pipelines;
 mod proxied;
 mod redis_and_memcached;
 mod redis_clients;
+mod redis_tools;
 mod representations;
 mod request_log;
 mod rows;
