@@ -31,6 +31,33 @@ fn keys_may_begin_alike_for_longer_than_a_header_can_say() {
 }
 
 #[test]
+fn a_table_says_how_large_it_is_and_what_its_values_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table");
+    for are_json in [false, true] {
+        let mut builder = Builder::new(Options::default());
+        assert_eq!(builder.pairs(), 0);
+        builder.values_are_json(are_json);
+        for i in 0..300 {
+            builder.add(format!("{}", i % 200).as_bytes(), b"1").unwrap();
+        }
+        assert_eq!(builder.pairs(), 300);
+        builder.write(&path).unwrap();
+        let store = Store::open(&path).unwrap();
+        assert_eq!((store.len(), store.values_are_json()), (200, are_json));
+        assert_eq!(store.carved_bytes(), std::fs::metadata(&path).unwrap().len());
+        assert_eq!(store.info().key_gain(), None, "keys are numbers");
+    }
+}
+
+#[test]
+fn what_a_prefix_of_keys_saves_is_told() {
+    let store = table(Options::default(), numbered(&"p".repeat(90), 1000));
+    let gain = store.info().key_gain().unwrap();
+    assert!((0.9..1.0).contains(&gain), "{gain}");
+}
+
+#[test]
 fn a_bucket_holds_as_many_records_as_it_is_told_within_the_square_root_of_two() {
     for records in [1, 2, 5, 33, 100, 1024] {
         let pairs = numbered("", 4000);

@@ -256,6 +256,27 @@ fn typed_fields_are_what_they_are() {
 }
 
 #[test]
+fn whole_numbers_are_given_as_what_has_them() {
+    let numbers = |cells: &[&str]| {
+        let store = table(cells, None);
+        let mut value = Vec::new();
+        let field = |i: usize, value: &mut Vec<u8>| {
+            value.clear();
+            assert!(store.get(i.to_string().as_bytes(), value).unwrap());
+            let row = store.row(value).unwrap();
+            let field = row.get("c").unwrap();
+            (field.as_i64(), field.as_u64())
+        };
+        (0..cells.len()).map(|i| field(i, &mut value)).collect::<Vec<_>>()
+    };
+    let large = [(None, Some(9_223_372_036_854_775_808)), (Some(7), Some(7)), (Some(0), Some(0))];
+    assert_eq!(numbers(&["9223372036854775808", "7", "0"]), large);
+    let signed = [(Some(-9_223_372_036_854_775_808), None), (Some(7), Some(7)), (Some(-1), None)];
+    assert_eq!(numbers(&["-9223372036854775808", "7", "-1"]), signed);
+    assert_eq!(numbers(&["1.5", "2.5"]), [(None, None), (None, None)]);
+}
+
+#[test]
 fn names_are_told_apart_and_bounded() {
     use graven_format::Error;
     let mut builder = RowBuilder::new("key", options());
