@@ -2,36 +2,14 @@
 //!
 //! The refusals were compared with a running Redis 7.0; docs/PROTOCOLS.md lists where they differ, and why.
 
-use graven_wire::Decoded;
+mod asked;
+
+use asked::{refusal, refusal_of_line, with_args, with_line};
 use graven_wire::resp::{
-    Args, ClientFilter, ClientTopic, Command, CommandTopic, Database, HashPart, HashScan, Hello, Known,
-    Limits, Missing, ObjectTopic, Refusal, Request, RequestDecoder, Scan, ScanOptionError, TypedRead,
-    Version, count_bits, find_bit, request,
+    BadBitRange, BitRange, ClientFilter, ClientTopic, Command, CommandTopic, Database, HASH_FIELDS_MAX,
+    HashPart, HashScan, Hello, Known, Lcs, LcsWanted, Missing, ObjectTopic, Refusal, Scan, ScanOptionError,
+    TypedRead, Version, count_bits, find_bit,
 };
-
-fn with_args<T>(args: &[&[u8]], then: impl FnOnce(Args<'_>) -> T) -> T {
-    let mut bytes = Vec::new();
-    request::encode(&mut bytes, args.iter().copied());
-    match RequestDecoder::new(Limits::default()).decode(&bytes) {
-        Decoded::Message(Request::Command(args), _) => then(args),
-        other => panic!("{other:?} is no command"),
-    }
-}
-
-fn refusal(args: &[&[u8]]) -> String {
-    with_args(args, |args| match Command::parse(args) {
-        Ok(command) => format!("{command:?} was understood"),
-        Err(refusal) => {
-            let mut out = Vec::new();
-            refusal.encode(&mut out);
-            String::from_utf8(out).unwrap()
-        }
-    })
-}
-
-fn refusal_of_line(line: &str) -> String {
-    refusal(&line.split(' ').map(str::as_bytes).collect::<Vec<_>>())
-}
 
 #[test]
 fn every_command_of_the_list_is_understood_in_any_case() {
@@ -87,10 +65,63 @@ fn every_command_of_the_list_is_understood_in_any_case() {
         ("RESET", Command::Reset),
         ("QUIT", Command::Quit),
         ("QUIT now", Command::Quit),
+        ("GETEX a", Command::Get { key: b"a" }),
+        ("WAIT 0 0", Command::Wait),
+        ("WAIT 1 5", Command::Wait),
+        ("BITCOUNT a", Command::BitCount { key: b"a", part: Ok(BitRange::ALL) }),
+        ("BITCOUNT a 0", Command::BitCount { key: b"a", part: Err(BadBitRange::Syntax) }),
+        ("BITCOUNT a 0 x", Command::BitCount { key: b"a", part: Err(BadBitRange::NotAnInteger) }),
+        ("BITCOUNT a 0 1 BIT x", Command::BitCount { key: b"a", part: Err(BadBitRange::Syntax) }),
+        ("BITPOS a 0", Command::BitPos { key: b"a", bit: false, part: Ok(BitRange::ALL) }),
+        ("BITPOS a 1", Command::BitPos { key: b"a", bit: true, part: Ok(BitRange::ALL) }),
+        ("BITPOS a 1 0 1 BITS", Command::BitPos { key: b"a", bit: true, part: Err(BadBitRange::Syntax) }),
+        ("LCS a b", Command::Lcs(Lcs { keys: [b"a", b"b"], wanted: LcsWanted::Bytes })),
+        ("LCS a b LEN", Command::Lcs(Lcs { keys: [b"a", b"b"], wanted: LcsWanted::Length })),
+        (
+            "lcs a b IDX MINMATCHLEN 4 WITHMATCHLEN",
+            Command::Lcs(Lcs {
+                keys: [b"a", b"b"],
+                wanted: LcsWanted::Matches { len_min: 4, with_lens: true },
+            }),
+        ),
+        (
+            "lcs a b minmatchlen -1 idx",
+            Command::Lcs(Lcs {
+                keys: [b"a", b"b"],
+                wanted: LcsWanted::Matches { len_min: 0, with_lens: false },
+            }),
+        ),
     ];
     for (line, expected) in table {
         let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         with_args(&args, |args| assert_eq!(Command::parse(args).as_ref(), Ok(expected), "{line}"));
+    }
+}
+
+#[test]
+fn a_command_is_named_with_the_subcommand_that_users_are_permitted_apart() {
+    for (line, name) in [
+        ("GET a", "get"),
+        ("substr a 0 1", "getrange"),
+        ("HGET a f", "hget"),
+        ("SMEMBERS a", "smembers"),
+        ("PUNSUBSCRIBE", "punsubscribe"),
+        ("CONFIG GET *", "config|get"),
+        ("COMMAND COUNT", "command"),
+        ("CLIENT LIST", "client|list"),
+        ("CLIENT KILL ID 1", "client|kill"),
+        ("CLIENT INFO", "client|info"),
+        ("CLIENT SETNAME me", "client|setname"),
+        ("CLIENT SETINFO LIB-NAME py", "client|setinfo"),
+        ("CLIENT SETINFO LIB-VER 8", "client|setinfo"),
+        ("CLIENT ID", "client"),
+        ("MEMORY USAGE a", "memory|usage"),
+        ("MEMORY STATS", "memory"),
+        ("MODULE LIST", "module|list"),
+        ("ACL WHOAMI", "acl|whoami"),
+        ("ACL HELP", "help"),
+    ] {
+        with_line(line, |command| assert_eq!(command.unwrap().name(), name, "{line}"));
     }
 }
 
@@ -108,6 +139,7 @@ fn reads_of_hashes_say_what_they_read_and_what_a_missing_key_is() {
         ("HSTRLEN k f", Length(b"f"), Missing::Zero),
         ("HSCAN k 7", scan(None, false), Missing::EmptyScan),
         ("HSCAN k 0 count 5 match a* novalues", scan(Some(b"a*"), true), Missing::EmptyScan),
+        ("HSCAN k 0 COUNT 1", scan(None, false), Missing::EmptyScan),
         ("HSCAN k 0 COUNT 0", Scan(Err(ScanOptionError::Syntax)), Missing::EmptyScan),
         ("HSCAN k 0 COUNT x", Scan(Err(ScanOptionError::NotAnInteger)), Missing::EmptyScan),
         ("HSCAN k 0 MATCH", Scan(Err(ScanOptionError::Syntax)), Missing::EmptyScan),
@@ -115,6 +147,11 @@ fn reads_of_hashes_say_what_they_read_and_what_a_missing_key_is() {
         ("HRANDFIELD k", Random, Missing::Null),
         ("HRANDFIELD k -3", RandomMany { count: -3, with_values: false }, Missing::EmptyArray),
         ("HRANDFIELD k 3 withvalues", RandomMany { count: 3, with_values: true }, Missing::EmptyArray),
+        (
+            "HRANDFIELD k 4611686018427387903 withvalues",
+            RandomMany { count: i64::MAX / 2, with_values: true },
+            Missing::EmptyArray,
+        ),
     ];
     for (line, part, missing) in table {
         let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
@@ -141,10 +178,19 @@ fn reads_of_hashes_say_what_they_read_and_what_a_missing_key_is() {
         ("HRANDFIELD k x", Refusal::NotAnInteger),
         ("HRANDFIELD k 1 VALUES", Refusal::Syntax),
         ("HRANDFIELD k 1 WITHVALUES x", Refusal::Syntax),
-        ("HRANDFIELD k 5000000000000000000 WITHVALUES", Refusal::Fixed("ERR value is out of range")),
+        ("HRANDFIELD k 4611686018427387904 WITHVALUES", Refusal::Fixed("ERR value is out of range")),
     ] {
         let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         with_args(&args, |args| assert_eq!(Command::parse(args), Err(refusal), "{line}"));
+    }
+    let fields = |count: usize| [&[&b"hmget"[..], b"k"], &vec![&b"f"[..]; count][..]].concat();
+    with_args(&fields(HASH_FIELDS_MAX), |args| {
+        let Ok(Command::Hash(read)) = Command::parse(args) else { panic!("HMGET") };
+        assert_eq!(read.missing(), Missing::Nulls(HASH_FIELDS_MAX));
+    });
+    for count in [HASH_FIELDS_MAX + 1, HASH_FIELDS_MAX + 2] {
+        let expected = Refusal::TooManyArguments { most: HASH_FIELDS_MAX + 1, found: count + 1 };
+        with_args(&fields(count), |args| assert_eq!(Command::parse(args), Err(expected)));
     }
 }
 
@@ -241,6 +287,30 @@ fn refusals_have_the_words_of_redis() {
         ("set a", "-ERR wrong number of arguments for 'set' command\r\n"),
         ("DEL a b c", "-READONLY You can't write against a read only replica.\r\n"),
         ("FLUSHALL", "-READONLY You can't write against a read only replica.\r\n"),
+        ("GETEX a PERSIST", "-READONLY You can't write against a read only replica.\r\n"),
+        ("client list id 1 x", "-ERR Invalid client ID\r\n"),
+        ("wait x 1", "-ERR value is not an integer or out of range\r\n"),
+        ("wait 1 x", "-ERR timeout is not an integer or out of range\r\n"),
+        ("wait 1 -1", "-ERR timeout is negative\r\n"),
+        ("wait 1", "-ERR wrong number of arguments for 'wait' command\r\n"),
+        ("subscribe", "-ERR wrong number of arguments for 'subscribe' command\r\n"),
+        ("subscribe a", "-ERR subscribe is refused: nothing is ever published here\r\n"),
+        ("psubscribe a b", "-ERR psubscribe is refused: nothing is ever published here\r\n"),
+        ("publish a", "-ERR wrong number of arguments for 'publish' command\r\n"),
+        ("bitpos k 2", "-ERR The bit argument must be 1 or 0.\r\n"),
+        ("bitpos k x", "-ERR value is not an integer or out of range\r\n"),
+        ("getbit k 4294967296", "-ERR bit offset is not an integer or out of range\r\n"),
+        ("bitfield_ro k overflow foo", "-ERR Invalid OVERFLOW type specified\r\n"),
+        ("bitfield_ro k set u8 0 1", "-ERR BITFIELD_RO only supports the GET subcommand\r\n"),
+        ("bitfield_ro k incrby i8 0 1", "-ERR BITFIELD_RO only supports the GET subcommand\r\n"),
+        ("bitfield_ro k set u8 0 x", "-ERR value is not an integer or out of range\r\n"),
+        ("bitfield_ro k foo u8 0", "-ERR syntax error\r\n"),
+        ("bitfield_ro k get u8 #536870912", "-ERR bit offset is not an integer or out of range\r\n"),
+        ("lcs a b foo", "-ERR syntax error\r\n"),
+        ("lcs a b foo 1", "-ERR syntax error\r\n"),
+        ("lcs a b minmatchlen", "-ERR syntax error\r\n"),
+        ("lcs a b minmatchlen x", "-ERR value is not an integer or out of range\r\n"),
+        ("lcs a b idx len", "-ERR If you want both the length and indexes, please just use IDX.\r\n"),
         ("incr a b", "-ERR wrong number of arguments for 'incr' command\r\n"),
     ] {
         assert_eq!(refusal_of_line(line), expected, "{line}");
@@ -305,6 +375,7 @@ fn a_part_of_a_value_is_cut_as_redis_cuts_it() {
         (3, 5, 3..6),
         (-3, -1, 7..10),
         (-100, 2, 0..3),
+        (-3, -3, 7..8),
         (5, 100, 5..10),
         (9, 9, 9..10),
         (10, 10, 0..0),
@@ -339,6 +410,28 @@ fn every_command_that_is_told_of_is_understood_or_refused_for_its_arguments() {
         assert!(known.flags().count() < 10 && known.categories().count() > 0, "{}", known.name);
     }
     assert!(Known::all().is_sorted_by(|a, b| a.name < b.name));
+    assert!(Known::all().contains(Known::find(b"GET").unwrap()));
+}
+
+#[test]
+fn permissions_can_name_commands_that_are_answered_and_writes_and_ask_which_read_keys() {
+    for (name, knows) in [("get", true), ("set", true), ("client", true), ("foo", false), ("", false)] {
+        assert_eq!(Known::knows(name.as_bytes()), knows, "{name}");
+    }
+    for (name, reads_keys) in [
+        ("get", true),
+        ("ttl", true),
+        ("keys", true),
+        ("dbsize", true),
+        ("memory", true),
+        ("object", true),
+        ("xinfo", true),
+        ("ping", false),
+        ("client", false),
+        ("auth", false),
+    ] {
+        assert_eq!(Known::find(name.as_bytes()).unwrap().reads_keys(), reads_keys, "{name}");
+    }
 }
 
 #[test]
@@ -349,6 +442,7 @@ fn the_keys_of_a_command_are_found_where_redis_finds_them() {
         ("MGET a b a", Ok(vec!["a", "b", "a"])),
         ("mset a 1 b 2", Ok(vec!["a", "b"])),
         ("blpop a b 0", Ok(vec!["a", "b"])),
+        ("blpop a b c 0", Ok(vec!["a", "b", "c"])),
         ("bitop and d a b", Ok(vec!["d", "a", "b"])),
         ("zunionstore d 2 a b", Ok(vec!["d", "a", "b"])),
         ("blmpop 0 2 a b left", Ok(vec!["a", "b"])),
@@ -356,6 +450,8 @@ fn the_keys_of_a_command_are_found_where_redis_finds_them() {
         ("object encoding a", Ok(vec!["a"])),
         ("xgroup create a g $", Ok(vec!["a"])),
         ("sintercard 3 a b", Err("-ERR Invalid arguments specified for command\r\n")),
+        ("sintercard 0 a b", Err("-ERR Invalid arguments specified for command\r\n")),
+        ("xread count 1 streams", Err("-ERR Invalid arguments specified for command\r\n")),
         ("sintercard -1 a b", Err("-ERR Invalid arguments specified for command\r\n")),
         ("zunion 99999999999999999999 a b", Err("-ERR Invalid arguments specified for command\r\n")),
         ("get a b", Err("-ERR Invalid number of arguments specified for command\r\n")),
@@ -376,6 +472,38 @@ fn the_keys_of_a_command_are_found_where_redis_finds_them() {
             (found, expected) => panic!("{line}: expected {expected:?}, found {found:?}"),
         });
     }
+}
+
+#[test]
+fn a_part_of_the_bits_of_a_value_is_cut_as_redis_cuts_it() {
+    let part = |line: &str| {
+        with_line(line, |command| match command {
+            Ok(Command::BitCount { part: Ok(part), .. } | Command::BitPos { part: Ok(part), .. }) => part,
+            other => panic!("{line}: {other:?}"),
+        })
+    };
+    // Every row was asked of Redis 7.0 with BITCOUNT on a value of so many bytes.
+    for (range, len, expected) in [
+        ("0 -1", 10, 0..80),
+        ("-2 -1", 10, 64..80),
+        ("3 5", 10, 24..48),
+        ("3 5 BYTE", 10, 24..48),
+        ("3 5 BIT", 10, 3..6),
+        ("-3 -1 bit", 10, 77..80),
+        ("-2 -2", 10, 64..72),
+        ("5 100", 10, 40..80),
+        ("10 10", 10, 0..0),
+        ("5 2", 10, 0..0),
+        ("-1 -5", 10, 0..0),
+        ("-100 -50", 10, 0..8),
+        ("-50 -100", 10, 0..0),
+        ("0 -1", 0, 0..0),
+    ] {
+        assert_eq!(part(&format!("bitcount k {range}")).bits(len), expected, "{range} of {len}");
+    }
+    assert_eq!(part("bitpos k 1 -2").bits(10), 64..80);
+    assert!(!part("bitpos k 1").has_end() && !part("bitpos k 1 -2").has_end());
+    assert!(part("bitpos k 1 -2 -1").has_end() && part("bitpos k 1 0 2 bit").has_end());
 }
 
 #[test]
@@ -416,5 +544,6 @@ fn a_bit_field_reads_behind_the_end_as_zeros() {
         read("bitfield_ro k get i64 0 get u63 1", value),
         [-36_309_722_239_860_736, 9_187_062_314_614_915_072]
     );
+    assert_eq!(read("bitfield_ro k overflow SAT get u8 0 get u8 #536870911", value), [255, 0]);
     assert_eq!(read("bitfield_ro k get i1 24 get u2 31 get i64 4294967295", value), [-1, 0, 0]);
 }

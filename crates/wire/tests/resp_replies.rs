@@ -99,6 +99,7 @@ fn replies_of_both_versions_mean_the_same_however_they_are_cut() {
         (b"$-1\r\n*-1\r\n_\r\n", &["Null", "Null", "Null"], 0),
         (b"*0\r\n*2\r\n$1\r\na\r\n*1\r\n:1\r\n$0\r\n\r\n", &["*[]", "*[<a> *[1 ] ]", "<>"], 0),
         (b"%2\r\n+a\r\n:1\r\n+b\r\n*0\r\n", &["%[+a 1 +b *[] ]"], 0),
+        (b"%3\r\n+a\r\n:1\r\n+b\r\n:2\r\n+c\r\n:3\r\n", &["%[+a 1 +b 2 +c 3 ]"], 0),
         (b"~1\r\n#t\r\n>1\r\n#f\r\n", &["~[Boolean(true) ]", ">[Boolean(false) ]"], 0),
         (b",1.5\r\n,inf\r\n", &["Double(1.5)", "Double(inf)"], 0),
         (
@@ -145,6 +146,16 @@ fn what_is_no_reply_is_named() {
         let expected = Outcome::new(&["+OK"], Err(invalid));
         check_every_cut(bytes, &expected, |cuts| run(ReplyLimits::default(), bytes, cuts));
     }
+    let text = InvalidReply::UnknownType(b'\n').to_string();
+    assert_eq!(text, "the reply begins with '\\n', which is no RESP type");
+    assert_eq!(InvalidReply::TooBig.to_string(), "the reply is larger than the limit");
+}
+
+#[test]
+fn the_items_of_a_reply_are_shown_one_by_one() {
+    let mut decoder = ReplyDecoder::new(ReplyLimits::default());
+    let Decoded::Message(reply, _) = decoder.decode(b"*2\r\n:1\r\n*1\r\n#t\r\n") else { panic!("no array") };
+    assert_eq!(format!("{reply:?}"), "Array([Integer(1), Array([Boolean(true)])])");
 }
 
 #[test]
@@ -164,11 +175,15 @@ fn depth_size_and_line_length_are_limited() {
     assert_eq!(run(limits(exact.len()), exact, []).end, Ok(0));
     let expected = Outcome::new(&[], Err(InvalidReply::TooBig));
     check_every_cut(exact, &expected, |cuts| run(limits(exact.len() - 1), exact, cuts));
+    // It is refused for a byte beyond the limit, not for bytes that have not arrived.
+    let held = &exact[..exact.len() - 1];
+    assert_eq!(run(limits(held.len()), held, []).end, Ok(held.len()));
 
     let mut line = vec![b'+'];
     line.resize(65_537, b'x');
     line.extend_from_slice(b"\r\n");
     assert_eq!(run(ReplyLimits::default(), &line, []).end, Ok(0));
+    assert_eq!(run(ReplyLimits::default(), &line, [65_537]).end, Ok(0));
     line.insert(1, b'x');
     assert_eq!(run(ReplyLimits::default(), &line, []), Outcome::new(&[], Err(InvalidReply::LineTooLong)));
     assert_eq!(run(ReplyLimits::default(), &line[..65_540], []).end, Err("LineTooLong".to_owned()));
@@ -190,6 +205,14 @@ fn the_encoders_write_what_redis_writes() {
     assert_eq!(written(&|out| reply::null_array(out, Version::Resp3)), "_\r\n");
     assert_eq!(written(&|out| reply::map_head(out, Version::Resp2, 7)), "*14\r\n");
     assert_eq!(written(&|out| reply::map_head(out, Version::Resp3, 7)), "%7\r\n");
+    assert_eq!(written(&|out| reply::set_head(out, Version::Resp2, 7)), "*7\r\n");
+    assert_eq!(written(&|out| reply::set_head(out, Version::Resp3, 7)), "~7\r\n");
+    assert_eq!(written(&|out| reply::push_head(out, Version::Resp2, 7)), "*7\r\n");
+    assert_eq!(written(&|out| reply::push_head(out, Version::Resp3, 7)), ">7\r\n");
+    assert_eq!(written(&|out| reply::double(out, Version::Resp2, -1.25)), "$5\r\n-1.25\r\n");
+    assert_eq!(written(&|out| reply::double(out, Version::Resp3, -1.25)), ",-1.25\r\n");
+    assert_eq!(written(&|out| reply::verbatim(out, Version::Resp2, b"a\nb")), "$3\r\na\nb\r\n");
+    assert_eq!(written(&|out| reply::verbatim(out, Version::Resp3, b"a\nb")), "=7\r\ntxt:a\nb\r\n");
 }
 
 #[test]

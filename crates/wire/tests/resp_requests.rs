@@ -38,6 +38,7 @@ const TABLE: &[(&[u8], &[&str], usize)] = &[
     (b"  PING   hi  \r\n", &["<PING> <hi>"], 0),
     (b"PING \"a b\\x41\\n\\q\\\\\"\r\n", &["<PING> <a bA\\nq\\\\>"], 0),
     (b"PING \"\\r\\t\\b\\a\\xzz\"\r\n", &["<PING> <\\r\\t\\x08\\x07xzz>"], 0),
+    (b"PING \"\\xaf\\xAF\\x0d\\x4g\\xg4\"\r\n", &["<PING> <\\xaf\\xaf\\rx4gxg4>"], 0),
     (b"PING 'a\\'b\\n'\r\n", &["<PING> <a\\'b\\\\n>"], 0),
     (b"PING a\"b c\"\r\n", &["<PING> <ab c>"], 0),
     (b"PING \"\" ''\r\n", &["<PING> <> <>"], 0),
@@ -164,6 +165,22 @@ fn arguments_are_shown_one_by_one_and_on_one_line() {
         panic!("no command");
     };
     assert_eq!(format!("{request:?}"), r#"Command(["GET", "a\\r\\n\\xff"])"#);
+    let Decoded::Message(request, _) = decoder.decode(b"GET a\xFF\r\n") else { panic!("no command") };
+    assert_eq!(format!("{request:?}"), r"Inline(Inline(GET a\xff))");
+}
+
+#[test]
+fn a_decoder_that_is_rewound_forgets_what_it_has_seen_and_keeps_its_limits() {
+    let limits = Limits { args_max: 2, ..Limits::default() };
+    let mut decoder = RequestDecoder::new(limits);
+    assert_eq!(decoder.decode(b"*2\r\n$3\r\nGET\r\n$1\r\n"), Decoded::NeedMore);
+    decoder.rewind();
+    assert_eq!(decoder.limits(), &limits);
+    let Decoded::Message(Request::Command(args), 14) = decoder.decode(b"*1\r\n$4\r\nPING\r\n") else {
+        panic!("no command");
+    };
+    assert_eq!(words(args), "<PING>");
+    assert_eq!(decoder.decode(b"*3\r\n"), Decoded::Invalid(Invalid::ArgumentCount));
 }
 
 proptest! {

@@ -170,6 +170,10 @@ mod tests {
             command(&[b"TTL", b"a key of some length"]),
             b"*2\r\n$3\r\nGET\r\n$05\r\n01234\r\n".to_vec(),
             b"*2\r\n$3\r\nGET\r\n$-1\r\n\r\n\r\n".to_vec(),
+            // The byte behind `9` is no digit.
+            [&b"*2\r\n$3\r\nGET\r\n$:\r\n"[..], &long[..10], b"\r\n"].concat(),
+            [&b"*2\r\n$3\r\nGET\r\n$1:\r\n"[..], &long[..20], b"\r\n"].concat(),
+            [&b"*2\r\n$3\r\nGET\r\n$:0\r\n"[..], &long, b"\r\n"].concat(),
             b"GET a-key-of-some-length\r\n".to_vec(),
         ] {
             assert_eq!(same(&bytes, limits), None, "{}", bytes.escape_ascii());
