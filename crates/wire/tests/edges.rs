@@ -124,7 +124,7 @@ fn parts_of_bits_are_those_that_redis_counts() {
         let mut decoder = RequestDecoder::new(Limits::default());
         let Decoded::Message(Request::Command(args), _) = decoder.decode(&bytes) else { panic!("{line}") };
         match Command::parse(args) {
-            Ok(Command::BitCount { part: Ok(part), .. }) => part.bits(10),
+            Ok(Command::BitCount { part: Ok(part), .. }) => part.counted_bits(10),
             other => panic!("{other:?}"),
         }
     };

@@ -499,9 +499,11 @@ fn a_part_of_the_bits_of_a_value_is_cut_as_redis_cuts_it() {
         ("-50 -100", 10, 0..0),
         ("0 -1", 0, 0..0),
     ] {
-        assert_eq!(part(&format!("bitcount k {range}")).bits(len), expected, "{range} of {len}");
+        assert_eq!(part(&format!("bitcount k {range}")).counted_bits(len), expected, "{range} of {len}");
     }
     assert_eq!(part("bitpos k 1 -2").bits(10), 64..80);
+    assert_eq!(part("bitpos k 1 -50 -100").bits(10), 0..8);
+    assert_eq!(part("bitpos k 1 -1 -5").bits(10), 0..0);
     assert!(!part("bitpos k 1").has_end() && !part("bitpos k 1 -2").has_end());
     assert!(part("bitpos k 1 -2 -1").has_end() && part("bitpos k 1 0 2 bit").has_end());
 }

@@ -28,13 +28,17 @@ impl BitRange {
         self.end.is_some()
     }
 
+    /// The bits that `BITCOUNT` counts in a value of `len` bytes: those of [`Self::bits`], and none where both ends are told
+    /// from the value's end, in the wrong order, though the value begins behind both.
+    pub fn counted_bits(&self, len: usize) -> Range<u64> {
+        let end = self.end.unwrap_or(-1);
+        if self.start < 0 && end < 0 && self.start > end { 0..0 } else { self.bits(len) }
+    }
+
     /// The bits that it is of a value of `len` bytes.
     pub fn bits(&self, len: usize) -> Range<u64> {
         let total = if self.in_bits { len as u64 * 8 } else { len as u64 };
         let (start, end) = (self.start, self.end.unwrap_or(-1));
-        if start < 0 && end < 0 && start > end {
-            return 0..0;
-        }
         let from_end = |at: i64| match u64::try_from(at) {
             Ok(at) => at,
             Err(_) => total.saturating_sub(at.unsigned_abs()),

@@ -234,7 +234,7 @@ fn client_filter(mut args: Args<'_>) -> Result<ClientFilter<'_>, Refusal<'_>> {
     }
     if option.eq_ignore_ascii_case(b"id") && args.len() >= 1 {
         let mut ids = args;
-        let all_are_ids = ids.all(|id| decimal::canonical(id).is_some_and(|id| id > 0));
+        let all_are_ids = ids.all(|id| decimal::canonical(id).is_some());
         return if all_are_ids { Ok(ClientFilter::Ids(args)) } else { Err(Refusal::ClientId) };
     }
     Err(Refusal::Syntax)

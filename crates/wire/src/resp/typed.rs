@@ -294,7 +294,7 @@ fn combined_options(mut options: Args<'_>, keys: i64, combine: Combine) -> Resul
             let known = ["sum", "min", "max"];
             known.iter().any(|name| how.eq_ignore_ascii_case(name.as_bytes())).then_some(()).ok_or(SYNTAX)?;
         } else if combine == Combine::Limit && is(b"limit") {
-            let limit = options.next().and_then(decimal::canonical).filter(|&limit| limit >= 0);
+            let limit = decimal::canonical(options.next().ok_or(SYNTAX)?).filter(|&limit| limit >= 0);
             limit.ok_or("ERR LIMIT can't be negative")?;
         } else if combine == Combine::Limit || !is(b"withscores") {
             return Err(SYNTAX);
@@ -379,8 +379,14 @@ fn xread(mut args: Args<'_>) -> Parsed<'_> {
         let Some(option) = args.next() else { return Err(Refusal::Syntax) };
         if option.eq_ignore_ascii_case(b"streams") && args.len() > 0 {
             break;
-        } else if option.eq_ignore_ascii_case(b"count") || option.eq_ignore_ascii_case(b"block") {
+        } else if option.eq_ignore_ascii_case(b"count") {
             integer(args.next().ok_or(Refusal::Syntax)?)?;
+        } else if option.eq_ignore_ascii_case(b"block") {
+            let timeout = decimal::canonical(args.next().ok_or(Refusal::Syntax)?);
+            match timeout.ok_or(Refusal::Fixed("ERR timeout is not an integer or out of range"))? {
+                0.. => {}
+                _ => return Err(Refusal::Fixed("ERR timeout is negative")),
+            }
         } else {
             return Err(Refusal::Syntax);
         }

@@ -59,7 +59,7 @@ enum Bit {
 impl Look {
     fn new(wanted: BitQuery, len: usize) -> Result<Self, BadBitRange> {
         Ok(match wanted {
-            BitQuery::Count(part) => Self { left: part?.bits(len), wanted: Bit::Count { set: 0 } },
+            BitQuery::Count(part) => Self { left: part?.counted_bits(len), wanted: Bit::Count { set: 0 } },
             BitQuery::Position(bit, part) => {
                 let part = part?;
                 let left = part.bits(len);
