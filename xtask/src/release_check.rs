@@ -23,8 +23,8 @@ const PACKAGE: &str = "crates/cli/Cargo.toml";
 pub(crate) fn run_all() -> Outcome<()> {
     check_maintainer(&fs::read_to_string(root().join(PACKAGE))?)?;
     run(Command::new(root().join(".ci/run"))
-        .env("GRAVEN_BEFORE_RELEASE", "1")
-        .env("GRAVEN_FUZZ_SECONDS", FUZZ_SECONDS)
+        .env("GRAVEN_TEST_BEFORE_RELEASE", "1")
+        .env("GRAVEN_TEST_FUZZ_SECONDS", FUZZ_SECONDS)
         .env("GRAVEN_TEST_KILLS", BUCKET_KILLS)
         .env("GRAVEN_TEST_RACES", BUCKET_RACES)
         .current_dir(root()))?;

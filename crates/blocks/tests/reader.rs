@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use graven_blocks::{BlockReader, DiskReads, FileReader, Read};
 use graven_format::{Block, Builder, Error, Looked, Options, Piece, Purpose, Storage, Store};
@@ -138,8 +137,11 @@ fn who_waits_sleeps_until_a_read_has_ended() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn threads_end_with_their_reader() {
+    use std::time::{Duration, Instant};
+
     let threads = || {
         let tasks = std::fs::read_dir("/proc/self/task").unwrap();
         let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));

@@ -1,5 +1,5 @@
-//! What Redis clients and tools ask beside values: each answer is that of Redis 7 to the same of a server that has the same
-//! keys and that nobody writes to, but where it would be about what graven has not, such as its memory.
+//! What Redis clients and tools ask beside values: each answer is that of Redis 7.0 which has the same keys, but where
+//! docs/PROTOCOLS.md has another.
 
 use std::sync::Arc;
 

@@ -28,8 +28,8 @@ impl BitRange {
         self.end.is_some()
     }
 
-    /// The bits that `BITCOUNT` counts in a value of `len` bytes: those of [`Self::bits`], and none where both ends are told
-    /// from the value's end, in the wrong order, though the value begins behind both.
+    /// The bits that `BITCOUNT` counts in a value of `len` bytes: those of [`Self::bits`], but none where both ends are counted
+    /// from the value's end and the first lies behind the last. Where both lie before the value, `BITPOS` takes its first byte.
     pub fn counted_bits(&self, len: usize) -> Range<u64> {
         let end = self.end.unwrap_or(-1);
         if self.start < 0 && end < 0 && self.start > end { 0..0 } else { self.bits(len) }

@@ -42,7 +42,6 @@ use route::{HEALTH, HEALTHY, MISSING_KEY, NO_SUCH_PATH, READINESS, Route, route}
 const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4";
 const LINES: &str = "application/x-ndjson";
-const NOT_READY: &str = "not ready";
 const BAD_ESCAPE: &str = "A % in the key is not followed by two hexadecimal digits";
 
 /// What all HTTP connections of a loop share.
@@ -403,10 +402,8 @@ impl Language for HttpSession {
                     out,
                 );
             }
-            (Route::Ready, _) => match tables::readiness(&responder.snapshot, self.asker.listener()) {
+            (Route::Ready, _) => match tables::readiness(&responder.snapshot, &self.asker) {
                 Ok(words) => heads.text(200, words, framing, out),
-                // Which tables there are is not told to everybody.
-                Err(_) if self.asker.may(Wanted::Service).is_err() => heads.not_yet(NOT_READY, framing, out),
                 Err(words) => heads.not_yet(&words, framing, out),
             },
             (Route::Tables, _) => {

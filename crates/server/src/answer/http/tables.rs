@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use graven_catalog::{Condition, Snapshot, SourceCondition, TableId, TableState, TableVersion, VersionName};
+use graven_catalog::{Condition, Snapshot, SourceCondition, TableState, TableVersion, VersionName};
 use serde::Serialize;
 
 use crate::answer::access::Asker;
@@ -74,7 +74,7 @@ struct All<'a> {
 /// All tables that may be asked.
 pub(super) fn all(snapshot: &Snapshot, asker: &Asker) -> String {
     let tables = asker.rule().of(snapshot).map(|table| describe(snapshot, table)).collect();
-    json(&All { ready: readiness(snapshot, asker.listener()).is_ok(), tables })
+    json(&All { ready: readiness(snapshot, asker).is_ok(), tables })
 }
 
 /// One table.
@@ -82,18 +82,21 @@ pub(super) fn one(snapshot: &Snapshot, table: &TableState) -> String {
     json(&describe(snapshot, table))
 }
 
-/// Whether every table answers that must, and there is one, whoever may ask them; or a line for each that does not. Where a
-/// listener has a table, it is that alone.
-pub(super) fn readiness(snapshot: &Snapshot, listener: Option<TableId>) -> Result<&'static str, String> {
-    let is_meant = |table: &&TableState| listener.is_none_or(|only| only == table.id());
-    let mut lines: Vec<String> = snapshot.missing().filter(is_meant).map(missing).collect();
-    if lines.is_empty() && snapshot.tables().filter(is_meant).all(|table| table.current().is_none()) {
-        lines.push("no table answers".to_owned());
+/// Whether every table answers that must, and there is one, whoever may ask them; or a line for each that does not and that
+/// `asker` may ask. Where a listener has a table, it is that alone.
+pub(super) fn readiness(snapshot: &Snapshot, asker: &Asker) -> Result<&'static str, String> {
+    let is_meant = |table: &&TableState| asker.listener().is_none_or(|only| only == table.id());
+    let missing: Vec<&TableState> = snapshot.missing().filter(is_meant).collect();
+    if missing.is_empty() {
+        let answers = snapshot.tables().filter(is_meant).any(|table| table.current().is_some());
+        return if answers { Ok("ready") } else { Err("no table answers".to_owned()) };
     }
-    if lines.is_empty() { Ok("ready") } else { Err(lines.join("\n")) }
+    let named = missing.into_iter().filter(|table| asker.rule().permits(table.id()));
+    let lines: Vec<String> = named.map(why_missing).collect();
+    Err(if lines.is_empty() { "not ready".to_owned() } else { lines.join("\n") })
 }
 
-fn missing(table: &TableState) -> String {
+fn why_missing(table: &TableState) -> String {
     let name = table.name();
     match table.condition() {
         Condition::Loading { version, done, total } if *total > 0 => {

@@ -171,7 +171,7 @@ pub(in crate::answer::http) fn document<R>(responder: &Responder<'_, R>, asker: 
         started: tables::unix_seconds(time.checked_sub(uptime).unwrap_or(time)),
         uptime_seconds: uptime.as_secs(),
         threads: options.threads.get(),
-        ready: tables::readiness(snapshot, asker.listener()).is_ok(),
+        ready: tables::readiness(snapshot, asker).is_ok(),
         user: asker.name().map(|name| &**name),
         certificate: match counters.handshakes.certificate_expires() {
             0 => None,
