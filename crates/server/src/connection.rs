@@ -538,6 +538,13 @@ impl<S: Stream> Connection<S> {
             // The peer is gone; there is nobody to tell.
             Err(_) => LoopAction::Close,
         };
+        let outcome = match self.is_ended_by_shutdown(outcome, shared) {
+            true => {
+                self.input = InputBuffer::default();
+                self.end_output().unwrap_or(LoopAction::Close)
+            }
+            false => outcome,
+        };
         let held_now = self.own_bytes();
         let held_before = std::mem::replace(&mut self.held_bytes, held_now);
         shared.buffered.change(held_before, held_now);
@@ -545,25 +552,28 @@ impl<S: Stream> Connection<S> {
         if waits != self.waits {
             (self.waits, self.since) = (waits, shared.clock.ticks());
         }
-        if let Some(since) = shared.draining_since
-            && self.phase == Phase::Open
-            && outcome != LoopAction::Close
-        {
-            // What was sent before the shutdown is answered; who goes on sending is ended behind an answer.
-            let ends = match waits {
-                Waits::Handshake | Waits::Request if outcome == LoopAction::Keep && !self.readable => true,
-                Waits::Handshake | Waits::Request => shared.clock.ticks() > since + DRAINING_TICKS,
-                Waits::RestOfRequest => {
-                    !self.stalled && self.readable && shared.clock.ticks() > since + DRAINING_TICKS
-                }
-                _ => false,
-            };
-            if ends {
-                self.input = InputBuffer::default();
-                return self.end_output().unwrap_or(LoopAction::Close);
-            }
-        }
         outcome
+    }
+
+    /// Whether the connection goes no further because the server shuts down: what was sent before is answered, and who goes on
+    /// sending is ended behind an answer.
+    fn is_ended_by_shutdown<Y: System<Stream = S>>(
+        &self,
+        outcome: LoopAction,
+        shared: &LoopShared<'_, Y>,
+    ) -> bool {
+        let Some(since) = shared.draining_since else { return false };
+        if self.phase != Phase::Open || outcome == LoopAction::Close {
+            return false;
+        }
+        let had_its_time = shared.clock.ticks() > since + DRAINING_TICKS;
+        match self.waiting_for() {
+            Waits::Handshake | Waits::Request => {
+                (outcome == LoopAction::Keep && !self.readable) || had_its_time
+            }
+            Waits::RestOfRequest => !self.stalled && self.readable && had_its_time,
+            Waits::Reader | Waits::Block | Waits::Close => false,
+        }
     }
 
     /// What requests wait for that have come whole; `None` where there are none, or that is not known.
@@ -635,8 +645,11 @@ impl<S: Stream> Connection<S> {
             Waits::RestOfRequest => {
                 let mut words = Vec::new();
                 shared.responder.say_farewell(&self.session, Farewell::RequestTookTooLong, &mut words);
-                // The connection is closed whether or not the peer still hears it.
+                // The connection is ended whether or not the peer still hears it.
                 let _ = self.stream.write(&words);
+                self.input = InputBuffer::default();
+                let ended = self.end_output();
+                return Some(self.settle(ended, shared));
             }
             _ => {}
         }

@@ -6,27 +6,16 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use graven_access::{Access, Token, Users};
 use graven_catalog::Catalog;
 use graven_format::{Builder, Store};
-use graven_wire::http::Hosts;
 
-use super::{Handle, NobodyWakes, Random, Simulated, SimulatedStream, World};
-use crate::accept::Inbox;
-use crate::answer::Databases;
-use crate::buffered::Buffered;
-use crate::clients::Clients;
-use crate::counters::Counters;
-use crate::endpoint::Speaks;
-use crate::event_loop::{Common, EventLoop};
-use crate::listener::ListenerRules;
+use super::server::SimulatedServer;
+use super::{Random, World};
 use crate::options::ServerOptions;
-use crate::shutdown::Shutdown;
-use crate::system::Wake;
 
 const SEQUENCES_DEFAULT: usize = 4_000;
 
@@ -249,32 +238,14 @@ fn sequence(random: &mut Random) -> Vec<u8> {
 
 /// What comes back to connections that send `sequences`, and how many logins were let in.
 fn answers(seed: u64, catalog: &Arc<Catalog>, access: &Access, sequences: &[Vec<u8>]) -> (Vec<Vec<u8>>, u64) {
-    let options = ServerOptions { threads: std::num::NonZeroUsize::MIN, ..ServerOptions::default() };
-    let handle = Handle::new(seed);
-    let inboxes = [Inbox::<SimulatedStream>::new(Arc::new(NobodyWakes))];
-    let rules = ListenerRules { speaks: Speaks::Any, checks_host: false, table: None };
+    let server = SimulatedServer::new(seed, ServerOptions::default());
     for _ in sequences {
-        inboxes[0].put(handle.connect(1 << 20), rules);
+        server.connect(1 << 20);
     }
-    let counters = Counters::new(1);
-    counters.connections[0].store(sequences.len(), Ordering::Relaxed);
-    let (buffered, shutdown) = (Buffered::new(&options), Shutdown::new());
-    let clients = Clients::new([Arc::new(NobodyWakes) as Arc<dyn Wake>]);
-    let common = Common {
-        databases: &Databases::default(),
-        inboxes: &inboxes,
-        counters: &counters,
-        clients: &clients,
-        buffered: &buffered,
-        catalog,
-        access,
-        options: &options,
-        hosts: &Hosts::any(),
-        shutdown: &shutdown,
-    };
     let received = Rc::new(RefCell::new(vec![Vec::new(); sequences.len()]));
     let happen = {
-        let (shutdown, received, sequences) = (shutdown.clone(), Rc::clone(&received), sequences.to_vec());
+        let (shutdown, received, sequences) =
+            (server.shutdown.clone(), Rc::clone(&received), sequences.to_vec());
         let mut sent = vec![0; sequences.len()];
         move |world: &mut World| {
             let mut received = received.borrow_mut();
@@ -300,11 +271,9 @@ fn answers(seed: u64, catalog: &Arc<Catalog>, access: &Access, sequences: &[Vec<
             }
         }
     };
-    let mut event_loop = EventLoop::new(Simulated::new(handle.clone(), happen), 0, common, None).unwrap();
-    while event_loop.round().unwrap() {}
-    drop(event_loop);
+    server.run(catalog, access, happen);
     let received = received.take();
-    (received, counters.sum(|counts| &counts.logins))
+    (received, server.counters.sum(|counts| &counts.logins))
 }
 
 #[test]

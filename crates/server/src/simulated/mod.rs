@@ -3,7 +3,9 @@
 
 mod logins;
 mod peer;
+mod server;
 mod tests;
+mod timeouts;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -76,7 +78,7 @@ pub(super) struct World {
     ended: Vec<(Read, io::Result<Vec<u8>>)>,
     /// One read in so many fails; none at 0.
     pub(super) failing_reads: usize,
-    elapsed: Duration,
+    pub(super) elapsed: Duration,
 }
 
 /// The world, shared by the loop's system, its streams and the peers.

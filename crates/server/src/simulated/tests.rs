@@ -2,28 +2,15 @@
 
 use std::sync::Arc;
 
+use graven_access::Access;
 use graven_catalog::{Catalog, Snapshot};
 use graven_format::{Builder, Codec, CodecChoice, Purpose, Storage, Store};
-use graven_wire::http::Hosts;
 
+use super::Random;
 use super::peer::{Model, Peer};
-use super::{Handle, NobodyWakes, Random, Simulated, SimulatedStream};
-use crate::accept::Inbox;
-use graven_access::Access;
-
-use crate::answer::Databases;
-use crate::buffered::Buffered;
-use crate::clients::Clients;
+use super::server::SimulatedServer;
 use crate::counters::{Counters, PROTOCOLS, Readings, metrics};
-use crate::endpoint::Speaks;
-use crate::event_loop::{Common, EventLoop};
-use crate::listener::ListenerRules;
 use crate::options::ServerOptions;
-use crate::shutdown::Shutdown;
-use crate::system::Wake;
-
-/// More rounds than any run needs that comes to its end.
-const ROUNDS_MAX: usize = 400_000;
 
 fn model(random: &mut Random) -> Model {
     let mut model = Model::new();
@@ -54,46 +41,21 @@ fn store(model: &Model, storage: Storage, codec: Codec, dir: &tempfile::TempDir)
 /// what it has counted.
 fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (usize, Vec<(String, u64)>) {
     let mut random = Random::new(seed);
-    let mut options = ServerOptions { threads: std::num::NonZeroUsize::MIN, ..ServerOptions::default() };
+    let mut options = ServerOptions::default();
     options.limits.output_bytes_max = [200, 4_096, 256 << 10][random.below(3)];
     options.storage.cache_bytes = [0, 1 << 20][random.below(2)];
     options.storage.disk_reads_max = 16;
-    let handle = Handle::new(seed);
-    handle.world().failing_reads = failing_reads;
-    let inboxes = [Inbox::<SimulatedStream>::new(Arc::new(NobodyWakes))];
-    let rules = ListenerRules { speaks: Speaks::Any, checks_host: false, table: None };
+    let server = SimulatedServer::new(seed, options);
+    server.handle.world().failing_reads = failing_reads;
     let peers: Vec<Peer> = (0..1 + random.below(12))
         .map(|_| {
             let room = [200, 3_000, 60_000][random.below(3)];
-            let stream = handle.connect(room);
-            let peer = Peer::new(stream.wire, model, &mut random);
-            inboxes[0].put(stream, rules);
-            peer
+            Peer::new(server.connect(room), model, &mut random)
         })
         .collect();
-    let counters = Counters::new(1);
-    counters.connections[0].store(peers.len(), std::sync::atomic::Ordering::Relaxed);
-    let buffered = Buffered::new(&options);
-    let clients = Clients::new([Arc::new(NobodyWakes) as Arc<dyn Wake>]);
-    let catalog = Catalog::new("table", "only", Arc::clone(store));
-    let shutdown = Shutdown::new();
-    let databases = Databases::default();
-    let access = Access::open();
-    let common = Common {
-        databases: &databases,
-        inboxes: &inboxes,
-        counters: &counters,
-        clients: &clients,
-        buffered: &buffered,
-        catalog: &catalog,
-        access: &access,
-        options: &options,
-        hosts: &Hosts::any(),
-        shutdown: &shutdown,
-    };
     let peers = std::rc::Rc::new(std::cell::RefCell::new(peers));
     let happen = {
-        let (peers, shutdown) = (std::rc::Rc::clone(&peers), shutdown.clone());
+        let (peers, shutdown) = (std::rc::Rc::clone(&peers), server.shutdown.clone());
         move |world: &mut super::World| {
             let mut peers = peers.borrow_mut();
             for _ in 0..1 + world.random.below(8) {
@@ -108,18 +70,10 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
             }
         }
     };
-    let mut event_loop = EventLoop::new(Simulated::new(handle.clone(), happen), 0, common, None).unwrap();
-    let mut rounds = 0;
-    while event_loop.round().unwrap() {
-        rounds += 1;
-        assert!(
-            rounds < ROUNDS_MAX,
-            "seed {seed}: the run does not come to its end: {:?}",
-            handle.world().states()
-        );
-    }
-    drop(event_loop);
-    let world = handle.world();
+    let catalog = Catalog::new("table", "only", Arc::clone(store));
+    let rounds = server.run(&catalog, &Access::open(), happen);
+    let SimulatedServer { counters, clients, buffered, options, .. } = &server;
+    let world = server.handle.world();
     for peer in peers.borrow().iter() {
         peer.check(failing_reads > 0);
         assert!(world.is_closed(peer.wire), "seed {seed}: connection {} is open", peer.wire);
@@ -130,7 +84,7 @@ fn run(seed: u64, store: &Arc<Store>, model: &Model, failing_reads: usize) -> (u
     assert!(clients.all().is_empty(), "seed {seed}: a connection is listed that is closed");
     let allowance_max = options.limits.connection_buffered_bytes_max;
     assert_eq!(buffered.allowance(), allowance_max, "seed {seed}: bytes are held");
-    (rounds, counted(&counters))
+    (rounds, counted(counters))
 }
 
 /// Every number that the server tells but the time, which is not simulated for it.
