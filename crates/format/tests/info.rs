@@ -1,6 +1,6 @@
 //! What a table says of itself, and that options do what they say.
 
-use graven_format::{Batch, Builder, Codec, CodecChoice, Error, KeyKind, Options, Store};
+use graven_format::{Batch, Builder, Codec, CodecChoice, Error, KeyKind, Options, Storage, Store};
 
 fn table(options: Options, pairs: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Store {
     let mut builder = Builder::new(options);
@@ -48,6 +48,29 @@ fn a_table_says_how_large_it_is_and_what_its_values_are() {
         assert_eq!(store.carved_bytes(), std::fs::metadata(&path).unwrap().len());
         assert_eq!(store.info().key_gain(), None, "keys are numbers");
     }
+}
+
+#[test]
+fn a_table_says_where_it_is_and_when_its_file_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table");
+    let mut builder = Builder::new(Options::default());
+    numbered("", 1000).iter().for_each(|(key, value)| builder.add(key, value).unwrap());
+    builder.write(&path).unwrap();
+    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+    for storage in [Storage::Memory, Storage::Mapped, Storage::Disk] {
+        let store = Store::open_as(&path, storage).unwrap();
+        assert_eq!(store.is_mapped(), storage == Storage::Mapped);
+        assert_eq!((store.disk().is_some(), store.is_loaded()), (storage == Storage::Disk, false));
+        assert_eq!(store.written(), Some(modified));
+        let index = store.info().sections.into_iter().find(|section| section.name == "index").unwrap();
+        assert_eq!(store.index_bytes(), index.bytes);
+        assert_eq!(store.memory(), b"");
+    }
+    let bytes = std::fs::read(&path).unwrap();
+    let store = Store::from_bytes(&bytes).unwrap();
+    assert_eq!((store.written(), store.memory()), (None, &bytes[..]));
+    assert_eq!((store.is_empty(), table(Options::default(), []).is_empty()), (false, true));
 }
 
 #[test]

@@ -46,6 +46,35 @@ fn write_escaped(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
+/// The text that [`write_string`] has made this string of; `None` where it has not.
+pub(crate) fn read_string(string: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = string.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    let mut text = Vec::with_capacity(rest.len());
+    while let Some(at) = rest.iter().position(|&byte| byte == b'\\') {
+        text.extend_from_slice(&rest[..at]);
+        let (byte, behind) = match &rest[at + 1..] {
+            [b'u', b'0', b'0', code @ ..] => {
+                let (code, behind) = code.split_at_checked(2)?;
+                (u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok()?, behind)
+            }
+            [b'b', behind @ ..] => (0x08, behind),
+            [b'f', behind @ ..] => (0x0C, behind),
+            [b'n', behind @ ..] => (b'\n', behind),
+            [b'r', behind @ ..] => (b'\r', behind),
+            [b't', behind @ ..] => (b'\t', behind),
+            [byte, behind @ ..] => (*byte, behind),
+            [] => return None,
+        };
+        text.push(byte);
+        rest = behind;
+    }
+    text.extend_from_slice(rest);
+    // Other writers escape more, or otherwise.
+    let mut again = Vec::with_capacity(string.len());
+    write_string(&text, &mut again);
+    (again == string).then_some(text)
+}
+
 /// Appends `bytes` in base64, as a string.
 pub(crate) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
@@ -128,6 +157,29 @@ mod tests {
         write_string("a\"b\\c\n\t\u{1}\u{7f}é".as_bytes(), &mut out);
         write_string(b"\xFF", &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), "\"a\\\"b\\\\c\\n\\t\\u0001\u{7f}é\"\"\u{FFFD}\"");
+    }
+
+    #[test]
+    fn strings_are_read_that_are_written_so() {
+        for text in ["", "a\"b\\c\n\r\t\u{8}\u{c}\u{1}\u{1f}\u{7f}é", "\\u0041", "\"\""] {
+            let mut string = Vec::new();
+            write_string(text.as_bytes(), &mut string);
+            assert_eq!(read_string(&string).as_deref(), Some(text.as_bytes()));
+        }
+        for other in [
+            "",
+            "\"",
+            "a",
+            "\"\\u0041\"",
+            "\"\\/\"",
+            "\"\\u000A\"",
+            "\"\\u00zz\"",
+            "\"\\u00\"",
+            "\"\\\"",
+            "\"\n\"",
+        ] {
+            assert_eq!(read_string(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]

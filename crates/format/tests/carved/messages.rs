@@ -131,3 +131,38 @@ fn a_key_in_the_wrong_bucket_is_said_to_be_misplaced() {
     }
     assert!(said(bytes).contains("a key lies where no lookup finds it"));
 }
+
+#[test]
+fn damage_of_the_header_is_told_with_the_byte_where_it_is() {
+    let table = table(Keys::Urls, Values::Letters);
+    let offset_of = |at: usize, width: usize, number: u128| {
+        let mut bytes = table.clone();
+        page::put(&mut bytes, at, width, number);
+        page::seal_header(&mut bytes);
+        match Store::from_bytes(&bytes).and_then(|store| store.verify()).unwrap_err() {
+            Error::Damaged { section: "header", offset, .. } => offset as usize,
+            other => panic!("{other}"),
+        }
+    };
+    let index = page::section_field(&table, Section::Index);
+    let records = page::section_field(&table, Section::Records);
+    assert!(index != records);
+    for at in [
+        BUCKET_BITS_OFFSET,
+        KEY_KIND_OFFSET,
+        GROUP_BUCKETS_OFFSET,
+        COUNT_WIDTH_OFFSET,
+        KEY_CODEC_OFFSET,
+        VALUE_CODEC_OFFSET,
+    ] {
+        assert_eq!(offset_of(at, 1, 77), at);
+    }
+    for at in [PAIRS_OFFSET, KEY_BYTES_OFFSET, VALUE_BYTES_OFFSET, STORED_KEY_BYTES_OFFSET] {
+        assert_eq!(offset_of(at, 8, 1), at);
+    }
+    for entry in [index, records] {
+        let start = entry + ENTRY_START;
+        assert_eq!(offset_of(start, 8, page::integer(&table, start, 8) + 64), start);
+        assert_eq!(offset_of(entry + ENTRY_LENGTH, 8, u64::MAX.into()), entry + ENTRY_LENGTH);
+    }
+}

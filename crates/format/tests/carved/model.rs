@@ -86,6 +86,11 @@ fn agrees(store: &Store, model: &Model) {
         store.scan(bucket, |entry| scanned.push((entry.key.to_vec(), entry.value.to_vec()))).unwrap();
     }
     assert_eq!(scanned, listed);
+    let mut keys = Vec::new();
+    for bucket in 0..=store.buckets() {
+        store.keys_in(bucket, |key| keys.push(key.to_vec())).unwrap();
+    }
+    assert!(keys.iter().eq(listed.iter().map(|(key, _)| key)));
     store.verify().unwrap();
 }
 
@@ -153,9 +158,31 @@ fn agrees_in_parts(store: &Store, key: &[u8], expected: Option<&[u8]>) {
 /// Whether blocks that are read from a table on disk say the same.
 fn agrees_on_disk(path: &Path, model: &Model) {
     let store = Store::open_as(path, Storage::Disk).unwrap();
+    let file = std::fs::read(path).unwrap();
+    let mut pieces = Vec::new();
+    for bucket in 0..store.buckets() {
+        let piece = store.piece_of_bucket(bucket).unwrap().unwrap();
+        let span = store.span(&piece);
+        let begin = span.offset as usize + span.skip;
+        assert!((begin as u64, span.skip < span.alignment) == (piece.start(), true));
+        assert!(
+            (span.offset as usize).is_multiple_of(span.alignment) && span.len.is_multiple_of(span.alignment)
+        );
+        assert!(span.skip + piece.len() <= span.len && span.len < span.skip + piece.len() + span.alignment);
+        let bytes = &file[begin..begin + piece.len()];
+        assert!(store.block(&piece, bytes).is_ok() && !piece.is_value());
+        if let Some((last, before)) = bytes.split_last() {
+            let damaged = [before, &[last ^ 1]].concat();
+            assert!(store.block(&piece, before).is_err() && store.block(&piece, &damaged).is_err());
+        }
+        assert_eq!(piece.is_empty(), bytes.is_empty());
+        pieces.push(piece);
+    }
+    assert_eq!(store.piece_of_bucket(store.buckets()).unwrap(), None);
     for (key, expected) in model {
         let (mut value, mut part) = (Vec::new(), Vec::new());
         let piece = store.piece(key).unwrap().unwrap();
+        assert!(pieces.contains(&piece));
         let block = store.read_piece(&piece).unwrap();
         let looked = store.look(key, &piece, &block, &mut value).unwrap();
         match store.locate_in(key, &piece, &block).unwrap() {
@@ -165,6 +192,7 @@ fn agrees_on_disk(path: &Path, model: &Model) {
             Located::Large(large) => {
                 let elsewhere = store.piece_of_value(&large);
                 assert_eq!(looked, Looked::Elsewhere(elsewhere));
+                assert!(elsewhere.is_value() && !elsewhere.is_empty());
                 let block = store.read_piece(&elsewhere).unwrap();
                 store.look(key, &elsewhere, &block, &mut value).unwrap();
                 store.part_of(&elsewhere, &block, 3..9, &mut part).unwrap();

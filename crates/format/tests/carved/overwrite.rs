@@ -274,6 +274,21 @@ fn a_table_tells_what_became_of_its_file() {
 }
 
 #[test]
+fn a_path_that_leads_through_no_folder_is_an_error_and_not_that_the_file_is_gone() {
+    let dir = TempDir::new().unwrap();
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let path = folder.join("table");
+    carve(&edition(0), Options { temporary_dir: dir.path().into(), ..Options::default() }, &path).unwrap();
+    let store = Store::open(&path).unwrap();
+    fs::rename(&folder, dir.path().join("elsewhere")).unwrap();
+    assert_eq!(store.changed().unwrap(), Some(Change::Removed));
+    fs::write(&folder, "a file").unwrap();
+    let error = store.changed().unwrap_err();
+    assert!(error.to_string().contains("what the system says of the file"), "{error}");
+}
+
+#[test]
 fn a_table_that_is_kept_elsewhere_goes_on_to_watch_its_first_file() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("table");

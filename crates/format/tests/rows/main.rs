@@ -2,6 +2,7 @@
 //! they were given; damage costs an error.
 
 mod damage;
+mod fields;
 mod golden;
 mod model;
 mod page;

@@ -60,6 +60,9 @@ pub(super) fn text_of<'a>(field: KeptField<'a>, column_type: ColumnType) -> Cow<
         write_string(field.text(), &mut quoted);
         return Cow::Owned(quoted);
     }
+    if column_type == ColumnType::Json && field.is_beyond_json() {
+        return Cow::Borrowed(b"null");
+    }
     Cow::Borrowed(field.text())
 }
 

@@ -29,9 +29,9 @@ pub enum FieldInput<'a> {
     Int(i64),
     /// A whole number.
     UInt(u64),
-    /// A number.
+    /// A number. NaN and the infinities are null where the column is not of floats but of JSON, which has none.
     Float32(f32),
-    /// A number.
+    /// A number, likewise.
     Float64(f64),
     /// A number as JSON writes it, all of whose digits count.
     Number(&'a str),
@@ -89,6 +89,17 @@ impl<'a> KeptField<'a> {
     pub(crate) fn text(self) -> &'a [u8] {
         self.0.split_last().map_or(&[], |(_, text)| text)
     }
+
+    /// Whether it is NaN or an infinity.
+    pub(crate) fn is_beyond_json(self) -> bool {
+        is_beyond_json(self.kind(), self.text())
+    }
+}
+
+/// Whether a number is one that JSON does not have: NaN or an infinity.
+#[inline]
+pub(crate) fn is_beyond_json(kind: GivenKind, text: &[u8]) -> bool {
+    matches!(kind, GivenKind::Number | GivenKind::Float32) && matches!(text, b"NaN" | b"inf" | b"-inf")
 }
 
 /// The fields of a row that was kept; those behind the last are missing.
@@ -168,6 +179,9 @@ pub(crate) fn keep<'o>(
             (GivenKind::Text, room)
         }
     };
+    if said == Some(ColumnType::Json) && is_beyond_json(kind, text) {
+        (kind, text) = (GivenKind::Null, &[]);
+    }
     let mut other = Vec::new();
     if let Some(said) = said
         && !matches!(kind, GivenKind::Missing | GivenKind::Null)

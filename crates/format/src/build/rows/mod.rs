@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::layout::{COLUMN_NAME_BYTES_MAX, COLUMNS_MAX};
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::row::bits::bits_for;
+use crate::row::json::read_string;
 use crate::row::schema::{Coding, Column, TextCode};
 use crate::row::{ColumnType, KeyColumn, Schema};
 use crate::store::Store;
@@ -240,11 +241,15 @@ impl RowBuilder {
         let mut columns: Vec<Option<GivenColumn>> = self.columns.drain(..).map(Some).collect();
         self.columns = self.sources.iter().filter_map(|&source| columns[source].take()).collect();
         let schema = self.schema()?;
+        // These are null in JSON as NaN is, and could not be told from it.
+        let has_lost_infinities = self.columns.iter().zip(&schema.columns).any(|(given, column)| {
+            given.seen.has_infinities && given.said.is_none() && column.column_type == ColumnType::Json
+        });
         let mut again = self.without_rows();
         let kept = std::mem::replace(&mut self.kept, Kept::new(&self.options.temporary_dir, 0));
         let (schema, builder) = encode_rows(schema, &self.sources, kept, self.options)?;
         let (output, built) = builder.with_schema(schema.to_bytes())?.carve_to(output)?;
-        if built.duplicates == 0 {
+        if built.duplicates == 0 || has_lost_infinities {
             return Ok((output, Built { input_bytes, ..built }));
         }
         // What rows that are gone have in common shaped the columns: it is carved anew from those
@@ -259,6 +264,22 @@ impl RowBuilder {
         let duplicates = built.duplicates;
         let (output, built) = again.carve_to(output)?;
         Ok((output, Built { duplicates, input_bytes, ..built }))
+    }
+}
+
+/// What a field of a column was given as whose type nobody said and that became one of JSON, by the kinds that it was given
+/// as.
+fn given_of_json(text: Vec<u8>, was: impl Fn(GivenKind) -> bool) -> (GivenKind, Vec<u8>) {
+    let number = if was(GivenKind::Number) { GivenKind::Number } else { GivenKind::Float32 };
+    let string = [GivenKind::Text, GivenKind::Cell, GivenKind::Bytes].into_iter().find(|kind| was(*kind));
+    match text.first() {
+        Some(b'n') => (number, b"NaN".to_vec()),
+        Some(b'-' | b'0'..=b'9') => (number, text),
+        Some(b'"') => match string.zip(read_string(&text)) {
+            Some((kind, string)) => (kind, string),
+            None => (GivenKind::Json, text),
+        },
+        _ => (GivenKind::Json, text),
     }
 }
 
@@ -312,13 +333,21 @@ impl RowBuilder {
             let kind = if field.is_missing() {
                 GivenKind::Missing
             } else if !field.write_text(&mut text)? {
-                if was(GivenKind::Cell) { GivenKind::Cell } else { GivenKind::Null }
+                // An empty cell is null but in a column of text.
+                let may_be_cell = was(GivenKind::Cell) && !field.column().column_type().takes_empty();
+                if may_be_cell { GivenKind::Cell } else { GivenKind::Null }
             } else {
                 match field.column().column_type() {
+                    ColumnType::Json if column.said.is_none() => {
+                        let (kind, given) = given_of_json(text, was);
+                        text = given;
+                        kind
+                    }
                     ColumnType::Json => GivenKind::Json,
                     ColumnType::Bytes if was(GivenKind::Bytes) => GivenKind::Bytes,
                     ColumnType::Bool if was(GivenKind::Bool) => GivenKind::Bool,
                     ColumnType::Float32 => GivenKind::Float32,
+                    _ if text.is_empty() && was(GivenKind::Text) => GivenKind::Text,
                     _ if was(GivenKind::Cell) => GivenKind::Cell,
                     _ if was(GivenKind::Number) => GivenKind::Number,
                     _ => GivenKind::Text,

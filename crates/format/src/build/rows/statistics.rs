@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::input::{GivenKind, KeptField};
+use super::input::{GivenKind, KeptField, is_beyond_json};
 use crate::key::digits::parse_uuid;
 use crate::row::number::{DIGITS_MAX, PlainNumber, is_number, parse_float, write_float, write_float32};
 use crate::row::time::{SECOND_DIGITS_MAX, parse_date, parse_time};
@@ -119,6 +119,8 @@ pub(crate) struct Statistics {
     pub(crate) missing: u64,
     /// Empty cells, which are null or an empty text.
     pub(crate) empty: u64,
+    /// Whether one is an infinity.
+    pub(crate) has_infinities: bool,
     /// Of whole numbers.
     pub(crate) whole: Range<i128>,
     /// Of plain numbers, by their digits behind the point.
@@ -144,6 +146,7 @@ impl Default for Statistics {
             nulls: 0,
             missing: 0,
             empty: 0,
+            has_infinities: false,
             whole: Range { least: i128::MAX, most: i128::MIN },
             plain: Box::new([Range::NONE; DIGITS_MAX as usize + 1]),
             days: Range::NONE,
@@ -185,6 +188,7 @@ impl Statistics {
         }
         self.kinds |= kind.bit();
         self.values += 1;
+        self.has_infinities |= is_beyond_json(kind, text) && text != b"NaN";
         self.bytes += text.len() as u64;
         self.lengths.see(text.len() as u64);
         if let Some(different) = &mut self.different
