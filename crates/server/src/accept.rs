@@ -247,6 +247,8 @@ mod tests {
     #[derive(Debug, Default)]
     struct ScriptedListeners {
         waiting: Vec<VecDeque<ScriptedAccept>>,
+        /// How long none is to be accepted, at each.
+        pauses: Vec<Option<Duration>>,
         /// What each call asked for.
         asked: Vec<usize>,
         accepted: usize,
@@ -285,6 +287,10 @@ mod tests {
 
         fn listeners(&self) -> usize {
             self.waiting.len()
+        }
+
+        fn pause(&mut self, listener: usize) -> Option<Duration> {
+            self.pauses.get(listener).copied().flatten()
         }
 
         fn accept(&mut self, listener: usize) -> io::Result<(NumberedStream, ListenerRules)> {
@@ -472,5 +478,40 @@ mod tests {
         let mut server = AcceptFixture::new(1, 100, &[&waiting]);
         assert_eq!(server.accept(), [1, 2]);
         assert_eq!(server.acceptor.due(server.now), None);
+    }
+
+    #[test]
+    fn a_listener_that_pauses_is_left_alone_for_so_long_and_keeps_no_other_from_accepting() {
+        let waiting = [ScriptedAccept::Connections(2)];
+        let mut server = AcceptFixture::new(1, 100, &[&waiting, &waiting]);
+        server.system.pauses = vec![Some(Duration::from_millis(50)), None];
+        assert_eq!(server.accept(), [1, 2]);
+        assert_eq!(server.system.asked, [1, 1, 1]);
+        assert_eq!(server.acceptor.due(server.now), Some(Duration::from_millis(50)));
+        server.system.pauses.clear();
+        server.now += Duration::from_millis(49);
+        assert_eq!(
+            (server.accept(), server.acceptor.due(server.now)),
+            (vec![], Some(Duration::from_millis(1)))
+        );
+        server.now += Duration::from_millis(1);
+        assert_eq!((server.accept(), server.acceptor.due(server.now)), (vec![3, 4], None));
+    }
+
+    #[test]
+    fn what_waits_at_the_end_is_accepted_as_far_as_it_may_be_open() {
+        let waiting: [&[ScriptedAccept]; 3] = [
+            &[ScriptedAccept::Connections(2)],
+            &[ScriptedAccept::Error(24), ScriptedAccept::Connections(2)],
+            &[ScriptedAccept::Connections(5)],
+        ];
+        for (open, accepted) in [(0, 7), (4, 6), (5, 5), (9, 1), (10, 0), (11, 0)] {
+            let mut server = AcceptFixture::new(2, 10, &waiting);
+            server.counters.connections[1].store(open, Ordering::Relaxed);
+            let AcceptFixture { acceptor, system, counters, .. } = &mut server;
+            let rest = acceptor.accept_rest(system, counters);
+            assert_eq!(rest.len(), accepted, "{open} are open");
+            assert_eq!((server.loads(), server.counted()), (vec![accepted, open], (accepted as u64, 0)));
+        }
     }
 }

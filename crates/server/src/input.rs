@@ -81,6 +81,7 @@ mod tests {
     fn memory_is_given_back_with_the_bytes() {
         let mut input = InputBuffer::default();
         input.extend(&[1; 1_000_000]);
+        assert_eq!(input.held_bytes(), 1_000_000);
         input.consume(999_999);
         assert_eq!((input.left(), input.held_bytes()), (&[1][..], 1));
         input.consume(1);

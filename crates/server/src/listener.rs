@@ -410,6 +410,33 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_knows_the_name_that_it_was_given_and_the_address_that_it_got() {
+        let options = ServerOptions::default();
+        for (written, name) in [("127.0.0.1:0", None), ("localhost:0", Some("localhost"))] {
+            let listener = Listener::bind(&written.parse().unwrap(), &options).unwrap();
+            assert_eq!(listener.name(), name, "{written}");
+            assert!(listener.rules().checks_host);
+            let Location::Tcp { port, .. } = listener.endpoint().location else { panic!("a port") };
+            assert_ne!(port, 0);
+        }
+        for (written, name) in [("127.0.0.1:80", None), ("localhost:80", Some("localhost"))] {
+            let socket = ListeningSocket::Tcp(TcpListener::bind("127.0.0.1:0").unwrap());
+            let listener = Listener::from_socket(&written.parse().unwrap(), &options, socket).unwrap();
+            assert_eq!((listener.name(), listener.rules().checks_host), (name, true), "{written}");
+        }
+    }
+
+    #[test]
+    fn a_plain_connection_is_called_as_its_peer_and_holds_nothing_of_its_own() {
+        let (socket, peer) = accepted(None);
+        assert_eq!(socket.peer(), peer.local_addr().unwrap().to_string());
+        assert!(socket.descriptor() > 2);
+        assert!(!socket.is_handshaking() && !socket.awaits_proxy_header());
+        assert!(!socket.may_have_more() && !socket.may_take_more() && !socket.has_unsent());
+        assert_eq!((socket.held_bytes(), socket.announced(), socket.certificate_name()), (0, None, None));
+    }
+
+    #[test]
     fn the_kernel_asks_silent_peers_as_often_as_it_was_told() {
         for (silence, time, interval) in [(300_000, 300, 100), (2_000, 2, 1), (10, 1, 1)] {
             let (Socket::Tcp(socket), _peer) = accepted(Some(Duration::from_millis(silence))) else {

@@ -326,6 +326,10 @@ mod tests {
         output.extend_from_slice(b" then ");
         push(&mut output, &store, "a");
         assert_eq!((output.own_bytes(), output.len()), (12, 12 + 3 * LARGE));
+        let begin = OutputPosition::default();
+        assert_eq!(output.since(begin), (&b"first  then "[..], output.len()));
+        assert_eq!(output.since(OutputPosition { bytes: 6, lent: 2 }), (&b" then "[..], 6 + LARGE));
+        assert_eq!(output.since(output.end()), (&b""[..], 0));
         let (a, b) = (vec![b'a'; LARGE], vec![b'b'; LARGE]);
         let expected = [b"first ", &a[..], &b, b" then ", &a].concat();
         assert!(received(output) == expected);
@@ -410,6 +414,29 @@ mod tests {
         assert_eq!((output.own_bytes(), output.len()), (5, 5 + LARGE));
         assert_eq!(Arc::strong_count(&store), 2);
         assert!(received(output) == [&b"first"[..], &[b'a'; LARGE]].concat());
+    }
+
+    #[test]
+    fn room_is_kept_up_to_a_bound() {
+        for (len, kept) in [(1_000, true), (10_000, false)] {
+            let mut output = OutputBuffer::default();
+            output.extend_from_slice(&vec![b'x'; len]);
+            output.shrink_to_fit();
+            output.clear();
+            output.give_back(1_000);
+            assert_eq!(output.capacity() > 0, kept, "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn what_is_copied_is_known_and_what_lies_in_the_table_is_not_copied() {
+        let store = store();
+        assert!(Value::copied(b"x").is_copied() && !value(&store, "a").is_copied());
+        let zstd = value(&store, "a").as_representation(Representation::Zstd);
+        assert_eq!(
+            (zstd.representation(), value(&store, "a").representation()),
+            (Representation::Zstd, Representation::Only)
+        );
     }
 
     #[test]

@@ -45,3 +45,32 @@ impl Shutdown {
         wakers.retain(|known| !Arc::ptr_eq(known, waker));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn those_that_have_ended_are_woken_no_more_and_the_others_are() {
+        let woken: [Arc<Woken>; 3] = std::array::from_fn(|_| Arc::default());
+        let wakers = woken.each_ref().map(|woken| Arc::clone(woken) as Arc<dyn Wake>);
+        let shutdown = Shutdown::new();
+        wakers.iter().for_each(|waker| shutdown.subscribe(Arc::clone(waker)));
+        shutdown.unsubscribe(&wakers[1]);
+        assert!(!shutdown.is_triggered());
+        shutdown.clone().trigger();
+        assert!(shutdown.is_triggered());
+        assert_eq!(woken.each_ref().map(|woken| woken.0.load(Ordering::Relaxed)), [1, 0, 1]);
+    }
+}

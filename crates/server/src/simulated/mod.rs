@@ -79,6 +79,8 @@ pub(super) struct World {
     /// One read in so many fails; none at 0.
     pub(super) failing_reads: usize,
     pub(super) elapsed: Duration,
+    /// The time of day, since 1970.
+    pub(super) time_of_day: Duration,
 }
 
 /// The world, shared by the loop's system, its streams and the peers.
@@ -95,6 +97,7 @@ impl Handle {
             ended: Vec::new(),
             failing_reads: 0,
             elapsed: Duration::ZERO,
+            time_of_day: Duration::ZERO,
         })))
     }
 
@@ -342,7 +345,7 @@ impl<F: FnMut(&mut World)> System for Simulated<F> {
     }
 
     fn time_of_day(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH
+        SystemTime::UNIX_EPOCH + self.world.world().time_of_day
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
