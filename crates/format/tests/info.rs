@@ -1,6 +1,6 @@
 //! What a table says of itself, and that options do what they say.
 
-use graven_format::{Batch, Builder, Codec, CodecChoice, Error, KeyKind, Options, Storage, Store};
+use graven_format::{Batch, Builder, Codec, CodecChoice, Error, KeyKind, Options, Stage, Storage, Store};
 
 fn table(options: Options, pairs: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> Store {
     let mut builder = Builder::new(options);
@@ -70,6 +70,9 @@ fn a_table_says_where_it_is_and_when_its_file_was_written() {
     let bytes = std::fs::read(&path).unwrap();
     let store = Store::from_bytes(&bytes).unwrap();
     assert_eq!((store.written(), store.memory()), (None, &bytes[..]));
+    let again = Store::from_bytes(&bytes).unwrap();
+    assert_eq!(store.identity(), again.identity());
+    assert_ne!(store.serial(), again.serial());
     assert_eq!((store.is_empty(), table(Options::default(), []).is_empty()), (false, true));
 }
 
@@ -137,6 +140,53 @@ fn values_that_many_keys_have_are_stored_once() {
         store.get_many(&[&key, b"none"], &mut batch).unwrap();
         assert_eq!((batch.value(0, &store), batch.value(1, &store)), (Some(&value[..]), None));
     }
+}
+
+#[test]
+fn a_build_and_a_check_say_how_far_they_are() {
+    let options = Options { threads: 1, ..Options::default() };
+    let mut builder = Builder::new(options.clone());
+    assert_eq!(options.progress.now(), (Stage::Read, 0, 0));
+    numbered("key-", 60_000).iter().for_each(|(key, value)| builder.add(key, value).unwrap());
+    let store = std::thread::scope(|scope| {
+        let progress = &options.progress;
+        let watched = scope.spawn(move || {
+            let mut seen = Vec::new();
+            while progress.now().0 != Stage::Carve {
+                seen.push(progress.now());
+                std::thread::yield_now();
+            }
+            seen
+        });
+        let store = builder.finish().unwrap().0;
+        for (stage, done, total) in watched.join().unwrap() {
+            assert!(stage == Stage::Read || (done <= total && total > 0), "{stage:?}: {done} of {total}");
+        }
+        store
+    });
+    let (stage, done, total) = options.progress.now();
+    assert!(stage == Stage::Carve && done == total && total > 0, "{stage:?}: {done} of {total}");
+
+    let mut told = Vec::new();
+    store.verify_with(|done, total| told.push((done, total))).unwrap();
+    let info = store.info();
+    let section = |name| info.sections.iter().find(|section| section.name == name).unwrap().bytes;
+    let total = section("index") + 2 * section("records");
+    assert!(told.iter().all(|&(_, of)| of == total) && told.is_sorted(), "{told:?}");
+    assert!(told[0].0 > 0 && told.last() == Some(&(total, total)), "{told:?}");
+}
+
+#[test]
+fn errors_say_what_is_behind_them() {
+    use std::error::Error as _;
+    let missing = Store::open(std::path::Path::new("/nowhere/table")).unwrap_err();
+    assert!(matches!(missing, Error::Io { .. }));
+    assert!(missing.source().is_some_and(|source| source.is::<std::io::Error>()));
+    let mut builder = Builder::new(Options::default());
+    let text = graven_format::Source::Stream(Box::new(&b" no-key\n"[..]));
+    let bad = builder.add_text(text).and_then(|_| builder.finish().map(drop)).unwrap_err();
+    assert!(bad.source().is_some_and(|source| source.to_string() == bad.to_string()), "{bad}");
+    assert!(Error::Stopped.source().is_none());
 }
 
 #[test]

@@ -165,6 +165,7 @@ fn every_field_is_lent_as_it_is_copied() {
     }
     assert_eq!(builder.columns(), names.len());
     let rows = 2000_u64;
+    assert_eq!(builder.rows(), 0);
     let given = |i: u64| {
         [
             (i % 2 == 0).to_string(),
@@ -201,6 +202,7 @@ fn every_field_is_lent_as_it_is_copied() {
             .collect();
         builder.add(i.to_string().as_bytes(), &fields).unwrap();
     }
+    assert_eq!(builder.rows(), rows);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("table");
     let built = builder.write(&path).unwrap();
@@ -248,6 +250,69 @@ fn every_field_is_lent_as_it_is_copied() {
     }
     room.give_back(0);
     assert_eq!(format!("{room:?}").matches("long: []").count(), 1);
+}
+
+#[test]
+fn columns_say_how_their_fields_are_stored_and_what_they_take() {
+    let many = |make: &dyn Fn(u64) -> String| -> Vec<String> {
+        (0..3000_u64).map(|i| make(i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20)).collect()
+    };
+    let same = |text: &str| vec![text.to_owned(); 50];
+    for (cells, encoding, fixed_bits, variable_bytes) in [
+        (same("x"), "the same everywhere", 0, 0),
+        (same(""), "the same everywhere", 0, 0),
+        (["a", "b"].repeat(100).into_iter().map(str::to_owned).collect(), "1 bit, one of 2 values", 1, 0),
+        (["true", "false"].repeat(100).into_iter().map(str::to_owned).collect(), "1 bit", 1, 0),
+        (many(&|i| (i % 4096).to_string()), "12 bits", 12, 0),
+        (many(&|i| format!("{}.{:02}", i % 655, i % 100)), "16 bits, 2 digits behind the point", 16, 0),
+        (
+            many(&|i| format!("{:?}", f64::from_bits(i << 12 | 0x3FF0_0000_0000_0000) * 1e-3)),
+            "64 bits",
+            64,
+            0,
+        ),
+        (many(&|i| format!("{:032x}", u128::from(i) << 64 | u128::from(i))), "bytes", 0, 3000 * 32),
+    ] {
+        let store = table(&cells, (encoding == "bytes").then_some(ColumnType::Bytes));
+        let column = &store.schema().unwrap().columns()[0];
+        let said = (column.encoding(), column.fixed_bits(), column.variable_bytes());
+        let is_code = encoding == "bytes" && said.0 == "text code 0" && said.2 < variable_bytes;
+        assert!(
+            is_code || said == (encoding.to_owned(), fixed_bits, variable_bytes),
+            "{said:?} for {encoding}"
+        );
+    }
+    let store = rows_of(&[FieldInput::Null; 3], &[], Some(ColumnType::Int));
+    assert_eq!(store.schema().unwrap().columns()[0].encoding(), "no value");
+}
+
+#[test]
+fn texts_of_every_length_come_back() {
+    let lens = [0, 1, 125, 126, 127, 128, 129, 254, 255, 256, 16_381, 16_382, 16_383, 16_384, 70_000];
+    let texts: Vec<String> = lens.iter().map(|&len| "ab".repeat(len).split_off(len)).collect();
+    for again in [false, true] {
+        let mut builder = RowBuilder::new("key", Options { duplicates: Duplicates::Last, ..options() });
+        for name in ["first", "second"] {
+            builder.column(name, None).unwrap();
+        }
+        let row = |i: usize| [FieldInput::Text(&texts[i]), FieldInput::Text(&texts[texts.len() - 1 - i])];
+        if again {
+            builder.add(b"0", &row(3)).unwrap();
+        }
+        (0..texts.len()).for_each(|i| builder.add(i.to_string().as_bytes(), &row(i)).unwrap());
+        let store = builder.finish().unwrap().0;
+        let mut value = Vec::new();
+        for (i, text) in texts.iter().enumerate() {
+            value.clear();
+            store.get(i.to_string().as_bytes(), &mut value).unwrap();
+            let row = store.row(&value).unwrap();
+            assert!(row.get("first").unwrap().as_str().as_deref() == Some(text));
+            assert!(
+                row.get("second").unwrap().as_str().as_ref()
+                    == Some(&texts[texts.len() - 1 - i].as_str().into())
+            );
+        }
+    }
 }
 
 /// Rows of one column each, and the type that it gets; `before` are added first, and replaced.
