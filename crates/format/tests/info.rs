@@ -177,6 +177,23 @@ fn a_build_and_a_check_say_how_far_they_are() {
 }
 
 #[test]
+fn of_several_bad_lines_the_first_is_named_however_many_threads_read() {
+    let mut text = String::new();
+    for i in 0..400_000 {
+        text += &if i % 50_000 == 40_000 { format!(" {i}\n") } else { format!("key-{i} value\n") };
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text");
+    std::fs::write(&path, &text).unwrap();
+    for threads in [1, 2, 4] {
+        let mut builder = Builder::new(Options { threads, ..Options::default() });
+        let file = std::fs::File::open(&path).unwrap();
+        let error = builder.add_text(graven_format::Source::File(file)).unwrap_err();
+        assert!(error.to_string().contains("line 40001"), "{threads} threads: {error}");
+    }
+}
+
+#[test]
 fn errors_say_what_is_behind_them() {
     use std::error::Error as _;
     let missing = Store::open(std::path::Path::new("/nowhere/table")).unwrap_err();

@@ -190,8 +190,18 @@ mod tests {
         {
             assert!(is_value(text.as_bytes()), "{text}");
         }
-        assert!(is_value(&deep(DEPTH_MAX)));
-        assert!(!is_value(&deep(1_000_000)));
+        let deep_object =
+            |depth: usize| [b"{\"a\": ".repeat(depth), b"1".to_vec(), b"}".repeat(depth)].concat();
+        for (text, is_json) in [
+            (deep(DEPTH_MAX), true),
+            (deep(DEPTH_MAX + 1), false),
+            (deep(1_000_000), false),
+            (deep_object(DEPTH_MAX), true),
+            (deep_object(DEPTH_MAX + 1), false),
+            (deep_object(1_000_000), false),
+        ] {
+            assert_eq!(is_value(&text), is_json);
+        }
         for text in [
             "",
             " 1",

@@ -5,7 +5,9 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use graven_format::layout::*;
-use graven_format::{Batch, Codec, CodecChoice, Error, Options, Problem, Purpose, Storage, Store};
+use graven_format::{
+    Batch, Codec, CodecChoice, Encoding, Error, Found, Located, Options, Problem, Purpose, Storage, Store,
+};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -211,6 +213,55 @@ fn refusals(bytes: &[u8], pairs: &Pairs) -> [Result<(), Error>; 3] {
     let got = store.get(&pairs[0].0, &mut value).map(drop);
     let listed = store.iter().try_for_each(|pair| pair.map(drop));
     [got, listed, store.verify()]
+}
+
+/// Whatever part of a long value is damaged is not given, by any way to ask for it, and every other part is.
+#[test]
+fn damage_in_any_part_of_a_long_value_costs_that_part_and_no_other() {
+    let part = 128 << 10;
+    let value: Vec<u8> =
+        (0..300_000_u32).map(|i| b"etaoinsh"[(i.wrapping_mul(0x9E37_79B1) >> 29) as usize]).collect();
+    let dir = folder_in_memory();
+    let path = dir.path().join("table");
+    for codec in [Codec::Raw, Codec::Huffman, Codec::Symbols, Codec::Zstd] {
+        let pairs = vec![(b"k".to_vec(), value.clone())];
+        let codec = CodecChoice::Fixed(codec);
+        let options = Options { codec, purpose: Purpose::Disk, threads: 1, ..Options::default() };
+        let whole = carve(&pairs, options, &path).unwrap();
+        let records = page::section(&whole, Section::Records);
+        for at in (records.start..records.end - 512).step_by(records.len() / 37) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            std::fs::write(&path, &bytes).unwrap();
+            for storage in [Storage::Disk, Storage::Mapped] {
+                let store = Store::open_as(&path, storage).unwrap();
+                let mut room = Vec::new();
+                let got = store.get(b"k", &mut room);
+                assert!(
+                    matches!(got, Err(Error::Damaged { .. })) && room.is_empty(),
+                    "{codec:?} at {at}: {got:?}"
+                );
+                let mut batch = Batch::default();
+                assert!(store.get_many(&[b"k"], &mut batch).is_err() || batch.found(0) != &Found::Missing);
+                let Ok(Located::Large(large)) = store.locate(b"k") else { continue };
+                assert!(store.read_frames(&large, &mut room).is_err() || large.encoding() != Encoding::Zstd);
+                let mut refused = 0;
+                for i in 0..value.len().div_ceil(part) {
+                    let range = i * part..((i + 1) * part).min(value.len());
+                    match store.read_part(&large, range.clone(), &mut room) {
+                        Ok(()) => assert!(room == value[range], "{codec:?} at {at}: part {i}"),
+                        Err(error) => {
+                            assert!(matches!(error, Error::Damaged { .. }) && room.is_empty(), "{error}");
+                            refused += 1;
+                        }
+                    }
+                    room.clear();
+                }
+                // One, or all where it is not known where they lie.
+                assert!(refused == 1 || refused == 3, "{codec:?} at {at}: {refused}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -34,6 +34,7 @@ fn numbers_with_a_point_are_given_as_the_nearest_float_however_they_are_stored()
     for (said, tables) in [
         (Decimal, &decimals),
         (Decimal, &mixed),
+        (Decimal, &large),
         (Float64, &floats),
         (Float64, &mixed),
         (Float32, &singles),
@@ -271,9 +272,16 @@ fn columns_say_how_their_fields_are_stored_and_what_they_take() {
             64,
             0,
         ),
+        (many(&|i| format!("{:?}", (i % 1000) as f32 / 10.0)), "10 bits, 1 digits behind the point", 10, 0),
+        (many(&|i| format!("{:?}", f32::from_bits(0x2000_0000 | (i % (1 << 29)) as u32))), "32 bits", 32, 0),
         (many(&|i| format!("{:032x}", u128::from(i) << 64 | u128::from(i))), "bytes", 0, 3000 * 32),
     ] {
-        let store = table(&cells, (encoding == "bytes").then_some(ColumnType::Bytes));
+        let said = match encoding {
+            "bytes" => Some(ColumnType::Bytes),
+            "10 bits, 1 digits behind the point" | "32 bits" => Some(ColumnType::Float32),
+            _ => None,
+        };
+        let store = table(&cells, said);
         let column = &store.schema().unwrap().columns()[0];
         let said = (column.encoding(), column.fixed_bits(), column.variable_bytes());
         let is_code = encoding == "bytes" && said.0 == "text code 0" && said.2 < variable_bytes;
@@ -284,6 +292,36 @@ fn columns_say_how_their_fields_are_stored_and_what_they_take() {
     }
     let store = rows_of(&[FieldInput::Null; 3], &[], Some(ColumnType::Int));
     assert_eq!(store.schema().unwrap().columns()[0].encoding(), "no value");
+}
+
+#[test]
+fn columns_of_many_different_texts_have_dictionaries_as_long_as_the_schema_has_room_for_them() {
+    let (columns, rows) = (90, 4_000);
+    let text = |column: usize, row: usize| format!("column {column}: {:0>48}", (row * 7 + column) % 1_000);
+    let mut builder = RowBuilder::new("key", options());
+    for column in 0..columns {
+        builder.column(&column.to_string(), None).unwrap();
+    }
+    for row in 0..rows {
+        let texts: Vec<String> = (0..columns).map(|column| text(column, row)).collect();
+        let fields: Vec<FieldInput<'_>> = texts.iter().map(|text| FieldInput::Text(text)).collect();
+        builder.add(row.to_string().as_bytes(), &fields).unwrap();
+    }
+    let store = builder.finish().unwrap().0;
+    let with = |word: &str| {
+        store.schema().unwrap().columns().iter().filter(|column| column.encoding().contains(word)).count()
+    };
+    let dictionaries = with("one of 1000 values");
+    assert!((25..60).contains(&dictionaries), "{dictionaries}");
+    let mut value = Vec::new();
+    for row in [0, 1, rows - 1] {
+        value.clear();
+        store.get(row.to_string().as_bytes(), &mut value).unwrap();
+        for column in 0..columns {
+            let found = store.row(&value).unwrap();
+            assert_eq!(found.get(&column.to_string()).unwrap().as_str().unwrap(), text(column, row));
+        }
+    }
 }
 
 #[test]

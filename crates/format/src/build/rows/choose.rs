@@ -66,8 +66,19 @@ pub(super) fn text_of<'a>(field: KeptField<'a>, column_type: ColumnType) -> Cow<
     Cow::Borrowed(field.text())
 }
 
-/// The column that these fields make.
-pub(super) fn column(name: &str, said: Option<ColumnType>, seen: &Statistics) -> Column {
+/// Bytes that a dictionary of the column takes in the schema; 0 without one.
+pub(super) fn dictionary_bytes(column: &Column) -> u64 {
+    let Coding::Dictionary { entries, .. } = &column.coding else { return 0 };
+    entries.iter().map(|entry| entry.len() as u64 + u64::from(u32::BITS / 8)).sum()
+}
+
+/// The column that these fields make, with a dictionary of its values only where there may be one.
+pub(super) fn column(
+    name: &str,
+    said: Option<ColumnType>,
+    seen: &Statistics,
+    may_have_dictionary: bool,
+) -> Column {
     let typed = match said {
         Some(said) => told(said, seen),
         None => inferred(seen),
@@ -87,7 +98,8 @@ pub(super) fn column(name: &str, said: Option<ColumnType>, seen: &Statistics) ->
         Coding::Variable { bits, .. } => u64::from(bits) * rows + 8 * seen.bytes,
         _ => u64::from(alone.bits(column_type)) * rows,
     };
-    let dictionary = dictionary(column_type, seen, absent).filter(|(bits, entries)| {
+    let dictionary = may_have_dictionary.then(|| dictionary(column_type, seen, absent)).flatten();
+    let dictionary = dictionary.filter(|(bits, entries)| {
         let table: u64 = entries.iter().map(|entry| entry.len() as u64 * 8 + ENTRY_BITS).sum();
         u64::from(*bits) * rows + table < cost
             || (entries.len() == 0 && absent != Absent::Never)

@@ -17,7 +17,7 @@ use super::sample::{Sample, Turn, hash};
 use super::survey::Totals;
 use super::{Builder, CarvedFile};
 use crate::error::Error;
-use crate::layout::{COLUMN_NAME_BYTES_MAX, COLUMNS_MAX};
+use crate::layout::{COLUMN_NAME_BYTES_MAX, COLUMNS_MAX, SCHEMA_BYTES_MAX};
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::row::bits::bits_for;
 use crate::row::json::read_string;
@@ -35,6 +35,10 @@ const SAMPLED_BYTES: usize = 4096;
 
 /// Rows of the sample.
 const SAMPLED_ROWS: usize = 8192;
+
+/// Bytes of all dictionaries together: half of what the section of columns may have, which leaves room for the longest names
+/// and codes.
+const DICTIONARIES_BYTES_MAX: u64 = SCHEMA_BYTES_MAX / 2;
 
 /// Takes rows and carves a table with columns of them.
 ///
@@ -380,8 +384,7 @@ impl RowBuilder {
 
     /// The columns as they are stored.
     fn schema(&mut self) -> Result<Schema, Error> {
-        let mut columns: Vec<Column> =
-            self.columns.iter().map(|given| choose::column(&given.name, given.said, &given.seen)).collect();
+        let mut columns = self.choose_columns();
         let mut codes = self.choose_codes(&columns);
         if self.is_zstd_cheaper(&columns, codes.iter().map(|code| code.saves).sum()) {
             codes.clear();
@@ -397,6 +400,24 @@ impl RowBuilder {
         self.key.position = self.key.position.min(columns.len());
         let schema = Schema::new(self.key.clone(), columns, texts);
         Ok(schema.expect("the builder makes sound columns"))
+    }
+
+    /// Columns whose dictionaries the schema has room for: of more, the largest are given up.
+    fn choose_columns(&self) -> Vec<Column> {
+        let column = |given: &GivenColumn, may_have_dictionary| {
+            choose::column(&given.name, given.said, &given.seen, may_have_dictionary)
+        };
+        let mut columns: Vec<Column> = self.columns.iter().map(|given| column(given, true)).collect();
+        let mut sizes: Vec<(u64, usize)> = columns.iter().map(choose::dictionary_bytes).zip(0..).collect();
+        sizes.sort_unstable();
+        let mut total: u64 = sizes.iter().map(|(bytes, _)| bytes).sum();
+        while total > DICTIONARIES_BYTES_MAX
+            && let Some((bytes, i)) = sizes.pop()
+        {
+            columns[i] = column(&self.columns[i], false);
+            total -= bytes;
+        }
+        columns
     }
 
     /// Codes for the columns of text.
