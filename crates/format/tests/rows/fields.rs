@@ -169,7 +169,7 @@ fn every_field_is_lent_as_it_is_copied() {
     assert_eq!(builder.rows(), 0);
     let given = |i: u64| {
         [
-            (i % 2 == 0).to_string(),
+            i.is_multiple_of(2).to_string(),
             (i.cast_signed() - 1000).to_string(),
             (u64::MAX - i).to_string(),
             format!("{:?}", i as f32 * 0.3),
