@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import math
 import os
 import signal
 import threading
@@ -85,6 +86,15 @@ def test_columns_are_chosen_and_grow(make: Make) -> None:
     assert list(make([], columns=["y"]).schema or {}) == ["y"]
     ids = make({"a": {"id": uuid.UUID(int=1), "at": datetime.datetime(2026, 1, 1)}}).schema
     assert ids == {"id": "uuid", "at": "timestamp"}
+
+
+def test_nan_is_kept_among_floats_and_is_none_among_other_values(make: Make) -> None:
+    nan, infinite = float("nan"), float("-inf")
+    floats: Any = dict(make({"a": {"x": 1.5}, "b": {"x": nan}, "c": {"x": infinite}}).items())
+    assert math.isnan(floats[b"b"]["x"]) and floats[b"c"] == {"x": infinite}
+    mixed = make({"a": {"x": "word", "y": 1}, "b": {"x": nan, "y": infinite}})
+    assert dict(mixed.items()) == {b"a": {"x": "word", "y": 1}, b"b": {"x": None, "y": None}}
+    mixed.verify()
 
 
 def test_an_exception_of_the_source_is_passed_on(tmp_path: Path) -> None:
