@@ -149,3 +149,24 @@ impl Drop for WakerSubscriptions<'_> {
         self.wakers.iter().for_each(|waker| self.shutdown.unsubscribe(waker));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use graven_format::{Builder, Options};
+
+    use super::*;
+
+    #[test]
+    fn the_pairs_of_all_tables_are_counted_that_have_a_version() {
+        let catalog = Catalog::empty();
+        assert_eq!(pairs(&catalog), None);
+        for (name, count) in [("first", 3), ("second", 0), ("third", 5)] {
+            let id = catalog.add(name.parse().unwrap());
+            let mut builder = Builder::new(Options::default());
+            (0..count).for_each(|i: u8| builder.add(&[i], b"").unwrap());
+            catalog.switch_to(id, "v1".parse().unwrap(), Arc::new(builder.finish().unwrap().0));
+        }
+        catalog.add("empty".parse().unwrap());
+        assert_eq!(pairs(&catalog), Some(8));
+    }
+}

@@ -254,6 +254,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_peer_is_the_announced_one_as_soon_as_its_header_is_whole() {
+        let handle = Handle::new(3);
+        let stream = handle.connect(100_000);
+        let (wire, own) = (stream.wire, stream.peer());
+        let mut server = Proxied::new(stream, true);
+        let mut room = [0; 300];
+        let (first, rest) = HEADER.split_at(11);
+        handle.world().send(wire, first);
+        while server.held_bytes() == 0 {
+            assert!(server.read(&mut room).is_err());
+        }
+        assert_eq!((server.held_bytes(), server.peer(), server.announced()), (11, own, None));
+        assert!(server.awaits_proxy_header() && server.is_handshaking() && !server.is_untrusted());
+        handle.world().send(wire, &[rest, b"PING\r\n"].concat());
+        let read = loop {
+            match server.read(&mut room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read.unwrap(),
+            }
+        };
+        assert_eq!(&room[..read], b"PING\r\n");
+        assert_eq!((server.held_bytes(), server.peer()), (0, "192.0.2.7:50000".to_owned()));
+        assert!(!server.awaits_proxy_header() && server.ends() == server.announced().unwrap());
+        assert_eq!(server.descriptor(), server.transport().descriptor());
+        assert!(Proxied::new(handle.connect(1), false).is_untrusted());
+        let refusals = [ProxyRefusal::UntrustedSource, ProxyRefusal::Header(ProxyHeaderError::Missing)];
+        assert!(refusals.iter().all(|refusal| !refusal.to_string().is_empty()));
+        assert!(!ProxyRefusal::is_why(&io::ErrorKind::InvalidData.into()));
+    }
+
     fn read_once(server: &mut impl Stream, room: &mut [u8]) -> usize {
         loop {
             match server.read(room) {

@@ -381,6 +381,44 @@ fn a_shutdown_waits_no_longer_than_its_bound() {
 }
 
 #[test]
+fn a_shutdown_does_not_wait_for_clients_that_say_nothing_and_stay() {
+    let mut options = threads(2);
+    options.timeouts.drain = Duration::from_secs(60);
+    let (mut idle, began) = (Vec::new(), Instant::now());
+    serve(&one_pair(), &options, &["127.0.0.1:0"], |server| {
+        for _ in 0..10 {
+            let mut stream = server.connect();
+            stream.send(b"PING\r\n");
+            assert_eq!(stream.until(b"\r\n"), b"+PONG\r\n");
+            idle.push(stream);
+        }
+        server.shutdown.trigger();
+    });
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+#[test]
+fn nobody_is_accepted_while_a_shutdown_waits_for_others() {
+    let mut options = threads(1);
+    options.timeouts.drain = Duration::from_secs(60);
+    serve(&one_pair(), &options, &["127.0.0.1:0"], |server| {
+        let Location::Tcp { host, port } = server.endpoints[0].location.clone() else { panic!("a port") };
+        let mut half = server.connect();
+        half.send(ASK);
+        answer(&mut half);
+        half.send(b"GET /");
+        server.shutdown.trigger();
+        let began = Instant::now();
+        while TcpStream::connect((host.as_str(), port)).is_ok() {
+            assert!(began.elapsed() < Duration::from_secs(30), "it still listens");
+        }
+        // Who was there first is still answered.
+        half.send(&ASK[5..]);
+        assert!(String::from_utf8_lossy(&half.rest()).starts_with("HTTP/1.1 200 OK\r\n"));
+    });
+}
+
+#[test]
 fn nothing_is_accepted_after_a_shutdown() {
     let address =
         serve(&one_pair(), &threads(1), &["127.0.0.1:0"], |server| server.endpoints[0].location.clone());
