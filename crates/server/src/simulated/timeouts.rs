@@ -39,7 +39,7 @@ fn options() -> ServerOptions {
 
 /// How a peer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reads {
+enum ReadingManner {
     All,
     /// Nothing until this time, and then all.
     From(u64),
@@ -51,7 +51,7 @@ enum Reads {
 #[derive(Clone, Debug)]
 struct Script {
     sends: Vec<(u64, Vec<u8>)>,
-    reads: Reads,
+    reads: ReadingManner,
     ends: Option<u64>,
     /// Bytes that may be on their way to it.
     room: usize,
@@ -59,7 +59,7 @@ struct Script {
 
 /// What became of its connection, and when.
 #[derive(Clone, Debug, Default)]
-struct Outcome {
+struct ConnectionEnd {
     received: Vec<u8>,
     /// The server has sent its last byte.
     ended: Option<u64>,
@@ -69,7 +69,7 @@ struct Outcome {
 impl Script {
     fn sends<B: AsRef<[u8]>>(sends: impl IntoIterator<Item = (u64, B)>) -> Self {
         let sends = sends.into_iter().map(|(at, bytes)| (at, bytes.as_ref().to_vec())).collect();
-        Self { sends, reads: Reads::All, ends: None, room: 100_000 }
+        Self { sends, reads: ReadingManner::All, ends: None, room: 100_000 }
     }
 }
 
@@ -95,9 +95,9 @@ fn outcomes_of(
     scripts: &[Script],
     stops: Option<u64>,
     mut look: impl FnMut(&mut World, u64),
-) -> Vec<Outcome> {
+) -> Vec<ConnectionEnd> {
     let wires: Vec<usize> = scripts.iter().map(|script| server.connect(script.room)).collect();
-    let mut outcomes = vec![Outcome::default(); scripts.len()];
+    let mut outcomes = vec![ConnectionEnd::default(); scripts.len()];
     let mut sent = vec![0; scripts.len()];
     let mut read_last = vec![0; scripts.len()];
     server.run(&Catalog::new("table", "only", store), &Access::open(), |world| {
@@ -105,14 +105,14 @@ fn outcomes_of(
         for (i, (&wire, script)) in wires.iter().zip(scripts).enumerate() {
             let outcome = &mut outcomes[i];
             let most = match script.reads {
-                Reads::All => usize::MAX,
-                Reads::From(time) if now >= time => usize::MAX,
-                Reads::From(_) => 0,
-                Reads::Slowly(bytes) if now >= read_last[i] + 500 => {
+                ReadingManner::All => usize::MAX,
+                ReadingManner::From(time) if now >= time => usize::MAX,
+                ReadingManner::From(_) => 0,
+                ReadingManner::Slowly(bytes) if now >= read_last[i] + 500 => {
                     read_last[i] = now;
                     bytes
                 }
-                Reads::Slowly(_) => 0,
+                ReadingManner::Slowly(_) => 0,
             };
             outcome.received.extend(world.receive(wire, most));
             if world.wires[wire].server_ended || world.is_closed(wire) {
@@ -148,11 +148,11 @@ fn outcomes_of(
     outcomes
 }
 
-fn outcomes(scripts: &[Script], stops: Option<u64>) -> Vec<Outcome> {
+fn outcomes(scripts: &[Script], stops: Option<u64>) -> Vec<ConnectionEnd> {
     outcomes_with(options(), scripts, stops)
 }
 
-fn outcomes_with(options: ServerOptions, scripts: &[Script], stops: Option<u64>) -> Vec<Outcome> {
+fn outcomes_with(options: ServerOptions, scripts: &[Script], stops: Option<u64>) -> Vec<ConnectionEnd> {
     let server = SimulatedServer::new(1, options);
     outcomes_of(&server, store(Storage::Memory), scripts, stops, |_, _| {})
 }
@@ -248,8 +248,14 @@ fn a_request_has_to_become_whole_in_its_time_however_many_bytes_come() {
 #[test]
 fn who_reads_a_byte_now_and_then_is_waited_for_and_who_reads_none_is_not() {
     let get = |reads| Script { reads, room: 100, ..Script::sends([(0, "GET k\r\n")]) };
-    let outcomes =
-        outcomes(&[get(Reads::From(1_000_000)), get(Reads::Slowly(40)), get(Reads::From(14_000))], None);
+    let outcomes = outcomes(
+        &[
+            get(ReadingManner::From(1_000_000)),
+            get(ReadingManner::Slowly(40)),
+            get(ReadingManner::From(14_000)),
+        ],
+        None,
+    );
     assert_at(outcomes[0].closed, WRITE_MS);
     assert!(outcomes[0].received.len() <= 100);
     assert_eq!(outcomes[1].received, answer());
@@ -266,10 +272,10 @@ fn who_sends_more_than_may_wait_and_reads_nothing_is_told_and_closed() {
     };
     let refusal = b"-ERR as many requests wait as one connection may have waiting, and no answer is read: read answers while sending\r\n";
     let scripts = [
-        flood(Reads::From(10_000), Some(10_000)),
-        flood(Reads::From(1_000_000), None),
+        flood(ReadingManner::From(10_000), Some(10_000)),
+        flood(ReadingManner::From(1_000_000), None),
         // It has read, if late, before it was too late, and has every answer.
-        flood(Reads::From(3_000), Some(3_000)),
+        flood(ReadingManner::From(3_000), Some(3_000)),
     ];
     let outcomes = outcomes(&scripts, None);
     assert!(outcomes[0].received.ends_with(refusal));
@@ -314,8 +320,8 @@ fn a_shutdown_answers_what_was_sent_and_ends_who_sends_on() {
         // Half a request, that becomes whole while the server waits for it, and one that does not.
         Script::sends([(0, "PI"), (stop + 3_000, "NG\r\n")]),
         Script::sends([(0, "PI")]),
-        Script { reads: Reads::From(stop + 4_000), room: 100, ..Script::sends([(0, "GET k\r\n")]) },
-        Script { reads: Reads::From(1_000_000), room: 100, ..Script::sends([(0, "GET k\r\n")]) },
+        Script { reads: ReadingManner::From(stop + 4_000), room: 100, ..Script::sends([(0, "GET k\r\n")]) },
+        Script { reads: ReadingManner::From(1_000_000), room: 100, ..Script::sends([(0, "GET k\r\n")]) },
         // All of this was sent before, though no more than a part of it was read.
         Script::sends([(stop - 1, "GET xx\r\n".repeat(12_000))]),
     ];
@@ -394,7 +400,11 @@ fn others_can_see_how_much_waits_and_since_when_nothing_was_heard() {
     let server = SimulatedServer::new(1, options());
     let scripts = [
         Script::sends([(4_000, "PI")]),
-        Script { room: 1_000, reads: Reads::From(1_000_000), ..Script::sends([(4_000, "GET k\r\n")]) },
+        Script {
+            room: 1_000,
+            reads: ReadingManner::From(1_000_000),
+            ..Script::sends([(4_000, "GET k\r\n")])
+        },
     ];
     let mut seen = Vec::new();
     let began = std::cell::Cell::new(None);
