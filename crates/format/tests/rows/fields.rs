@@ -2,19 +2,7 @@
 
 use graven_format::{ColumnType, Duplicates, FieldInput, FieldValue, Options, RowBuilder, Store, TextRoom};
 
-fn options() -> Options {
-    Options { temporary_dir: std::env::temp_dir(), threads: 2, ..Options::default() }
-}
-
-/// A table of one column, a row a cell; keys are the numbers of the rows.
-fn table(cells: &[String], said: Option<ColumnType>) -> Store {
-    let mut builder = RowBuilder::new("key", options());
-    builder.column("c", said).unwrap();
-    for (i, cell) in cells.iter().enumerate() {
-        builder.add(i.to_string().as_bytes(), &[FieldInput::Cell(cell.as_bytes())]).unwrap();
-    }
-    builder.finish().unwrap().0
-}
+use crate::texts::{options, table};
 
 /// The same cells so often that a dictionary pays, and so many different ones that none does.
 fn few_and_many(few: [&str; 3], many: impl Fn(u64) -> String) -> [Vec<String>; 2] {

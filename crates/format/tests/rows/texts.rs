@@ -2,16 +2,16 @@
 
 use graven_format::{ColumnType, FieldInput, Options, RowBuilder, Store};
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { temporary_dir: std::env::temp_dir(), threads: 2, ..Options::default() }
 }
 
 /// A table of one column, a row a cell; keys are the numbers of the rows.
-fn table(cells: &[&str], said: Option<ColumnType>) -> Store {
+pub(crate) fn table<C: AsRef<[u8]>>(cells: &[C], said: Option<ColumnType>) -> Store {
     let mut builder = RowBuilder::new("key", options());
     builder.column("c", said).unwrap();
     for (i, cell) in cells.iter().enumerate() {
-        builder.add(i.to_string().as_bytes(), &[FieldInput::Cell(cell.as_bytes())]).unwrap();
+        builder.add(i.to_string().as_bytes(), &[FieldInput::Cell(cell.as_ref())]).unwrap();
     }
     builder.finish().unwrap().0
 }

@@ -20,6 +20,7 @@ const REQUEST_MS: u64 = 12_000;
 const STALLED_MS: u64 = 4_000;
 const WRITE_MS: u64 = 16_000;
 const DRAIN_MS: u64 = 6_000;
+/// Eight ticks, the first of which may be nearly over when it begins.
 const LINGER_MS: u64 = 1_750;
 
 /// The length of the one value, whose key is `k`.
@@ -38,7 +39,7 @@ fn options() -> ServerOptions {
 }
 
 /// How a peer reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum ReadingManner {
     All,
     /// Nothing until this time, and then all.
@@ -52,6 +53,7 @@ enum ReadingManner {
 struct Script {
     sends: Vec<(u64, Vec<u8>)>,
     reads: ReadingManner,
+    /// When it has sent its last byte, and says so.
     ends: Option<u64>,
     /// Bytes that may be on their way to it.
     room: usize,
@@ -59,7 +61,7 @@ struct Script {
 
 /// What became of its connection, and when.
 #[derive(Clone, Debug, Default)]
-struct ConnectionEnd {
+struct ConnectionOutcome {
     received: Vec<u8>,
     /// The server has sent its last byte.
     ended: Option<u64>,
@@ -95,9 +97,9 @@ fn outcomes_of(
     scripts: &[Script],
     stops: Option<u64>,
     mut look: impl FnMut(&mut World, u64),
-) -> Vec<ConnectionEnd> {
+) -> Vec<ConnectionOutcome> {
     let wires: Vec<usize> = scripts.iter().map(|script| server.connect(script.room)).collect();
-    let mut outcomes = vec![ConnectionEnd::default(); scripts.len()];
+    let mut outcomes = vec![ConnectionOutcome::default(); scripts.len()];
     let mut sent = vec![0; scripts.len()];
     let mut read_last = vec![0; scripts.len()];
     server.run(&Catalog::new("table", "only", store), &Access::open(), |world| {
@@ -148,11 +150,11 @@ fn outcomes_of(
     outcomes
 }
 
-fn outcomes(scripts: &[Script], stops: Option<u64>) -> Vec<ConnectionEnd> {
+fn outcomes(scripts: &[Script], stops: Option<u64>) -> Vec<ConnectionOutcome> {
     outcomes_with(options(), scripts, stops)
 }
 
-fn outcomes_with(options: ServerOptions, scripts: &[Script], stops: Option<u64>) -> Vec<ConnectionEnd> {
+fn outcomes_with(options: ServerOptions, scripts: &[Script], stops: Option<u64>) -> Vec<ConnectionOutcome> {
     let server = SimulatedServer::new(1, options);
     outcomes_of(&server, store(Storage::Memory), scripts, stops, |_, _| {})
 }
@@ -326,7 +328,8 @@ fn a_shutdown_answers_what_was_sent_and_ends_who_sends_on() {
         Script::sends([(stop - 1, "GET xx\r\n".repeat(12_000))]),
     ];
     let server = SimulatedServer::new(1, options());
-    // They send as fast as they are read from, one of them requests of which no read holds a part, and are answered in so many bytes.
+    // Two that send as fast as they are read from: what, and how long one answer is. Reads end inside a request of the first, and
+    // between two of the second.
     let mut chatty = [("PING\r\n", b"+PONG\r\n".len()), ("GET xx\r\n", b"$-1\r\n".len())]
         .map(|(request, len)| (server.connect(1 << 20), request.repeat(8192), len, 0, None));
     let outcomes = outcomes_of(&server, store(Storage::Memory), &scripts, Some(stop), |world, now| {
